@@ -1,0 +1,1 @@
+"""Every Genesys Cloud conversation, once, and the proof of it."""
