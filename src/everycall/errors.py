@@ -1,0 +1,85 @@
+"""What can go wrong, as a tree. Each error says what was wrong, where, and what to do next.
+
+    EverycallError
+    ├── QueryError              the question cannot be asked as it stands; nothing was exported
+    │   ├── UnknownName         a queue, user, wrap-up code or division that the org does not have
+    │   ├── QueryRefused        the API answered 400
+    │   └── WindowTooFull       more conversations in one millisecond than the API pages through
+    ├── AccessError             the org does not let us in
+    │   ├── CredentialsRefused  client id, secret or region are wrong, or the token was refused twice
+    │   └── PermissionMissing   the API answered 403
+    ├── ServiceError            the network or the service failed for longer than our patience; the same command resumes
+    │   ├── Unreachable         no connection, no answer in time, an answer that broke off
+    │   └── ServiceFailed       429, 5xx or an answer that is not JSON, again and again
+    └── OutputError             the rows have nowhere to go
+        ├── OutputRefused       found before anything was asked: no such folder, not writable, another query's output
+        └── OutputFailed        found on the way: the disk is full, the pipe is closed
+
+No error holds a secret or a token. `correlation_id` is what the vendor's support asks for.
+"""
+
+
+class EverycallError(Exception):
+    """Something that a reader can act on.
+
+    `str(error)` says what was wrong and where; `error.hint` says what to do next.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", correlation_id: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        """The next step, as a sentence; empty where the message says it already."""
+        self.correlation_id = correlation_id
+        """The `ININ-Correlation-Id` of the answer that said no; empty where there was no answer."""
+
+
+class QueryError(EverycallError):
+    """The question cannot be asked as it stands. Change the query; asking again will not help."""
+
+
+class UnknownName(QueryError):
+    """A name that the org does not have, or has more than once. The hint lists the near ones."""
+
+
+class QueryRefused(QueryError):
+    """The API answered 400: it does not take this query. It is never asked again unchanged."""
+
+
+class WindowTooFull(QueryError):
+    """A single millisecond holds more conversations than the API pages through. Narrow the query by a filter."""
+
+
+class AccessError(EverycallError):
+    """The org does not let us in. Mend the OAuth client or its roles, then run the same command."""
+
+
+class CredentialsRefused(AccessError):
+    """The login was refused, or the API refused a token that was just made."""
+
+
+class PermissionMissing(AccessError):
+    """The API answered 403: the OAuth client's roles lack a permission, which the message names."""
+
+
+class ServiceError(EverycallError):
+    """The network or the service failed for longer than our patience. The same command resumes."""
+
+
+class Unreachable(ServiceError):
+    """No connection, no answer in time, or an answer that broke off, until the tries were used up."""
+
+
+class ServiceFailed(ServiceError):
+    """The service answered 408, 429, 5xx or something that is not JSON until the tries were used up."""
+
+
+class OutputError(EverycallError):
+    """The rows have nowhere to go."""
+
+
+class OutputRefused(OutputError):
+    """The output cannot be written, and nothing was asked of the API yet."""
+
+
+class OutputFailed(OutputError):
+    """Writing failed on the way. What was finished is kept, and the same command goes on from there."""
