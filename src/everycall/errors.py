@@ -5,7 +5,9 @@
     │   ├── UnknownName         a queue, user, wrap-up code or division that the org does not have
     │   ├── QueryRefused        the API answered 400
     │   └── WindowTooFull       more conversations in one millisecond than the API pages through
+    ├── SettingsError           a region, a proxy or an option that cannot be; nothing was asked yet
     ├── AccessError             the org does not let us in
+    │   ├── CredentialsMissing  some of the three variables are set, but not all
     │   ├── CredentialsRefused  client id, secret or region are wrong, or the token was refused twice
     │   └── PermissionMissing   the API answered 403
     ├── ServiceError            the network or the service failed for longer than our patience; the same command resumes
@@ -49,8 +51,16 @@ class WindowTooFull(QueryError):
     """A single millisecond holds more conversations than the API pages through. Narrow the query by a filter."""
 
 
+class SettingsError(EverycallError):
+    """A region, a proxy or an option that cannot be. Nothing was asked of the API yet."""
+
+
 class AccessError(EverycallError):
     """The org does not let us in. Mend the OAuth client or its roles, then run the same command."""
+
+
+class CredentialsMissing(AccessError):
+    """Some of GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV are set, but not all."""
 
 
 class CredentialsRefused(AccessError):

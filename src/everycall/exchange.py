@@ -40,6 +40,8 @@ class Request:
     """The query string, not yet encoded."""
     json: Mapping[str, Any] | None = None
     """The JSON body; None where there is none."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """Client id and secret, which send this to the login host with the body `grant_type=client_credentials`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ class Interval:
 
         Args:
             words: any ISO 8601 interval - two instants, instant/duration, duration/instant, a duration that ends now,
-                an end that repeats only what differs (`2026-01-05/07`) - or one date, which is that whole day.
+                an end that gives only what differs (`2026-01-05/07`) - or one date, which is that whole day, week,
+                month or year (`2026-01-05`, `2026-W02`, `2026-01`, `2026`).
             now: the present; a duration by itself ends then.
             zone: where instants and dates without a zone are; days and months are counted on its calendar.
 
@@ -107,7 +108,7 @@ class Interval:
         if "T" in words.upper():
             raise QueryError(f"'{words}' is one instant, not an interval.", hint="Write START/END, or START/P1D.")
         day = _instant(words, zone)
-        return cls(day, _shifted(day, "P1D", zone, +1))
+        return cls(day, _shifted(day, _precision(words), zone, +1))
 
     @classmethod
     def last(cls, duration: str, *, now: datetime, zone: tzinfo = UTC) -> "Interval":
@@ -136,7 +137,7 @@ class Interval:
 
 
 _SHORT_DURATION = re.compile(r"(?P<count>\d+)\s*(?P<unit>m|min|h|d|w)", re.IGNORECASE)
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION_HINT = "Write 7d, 36h, 90m, 2w, or ISO 8601 such as P7D, P1M, PT12H."
 
 
 def _is_duration(words: str) -> bool:
@@ -151,6 +152,8 @@ def _shifted(instant: datetime, duration: str, zone: tzinfo, sign: int) -> datet
     """
     short = _SHORT_DURATION.fullmatch(duration.strip())
     iso = duration.strip().upper()
+    if not short and not _is_duration(iso):
+        raise QueryError(f"'{duration}' is not a duration.", hint=_DURATION_HINT)
     if short:
         unit, count = short["unit"].lower(), short["count"]
         iso = f"PT{count}{unit[0].upper()}" if unit in ("m", "min", "h") else f"P{count}{unit.upper()}"
@@ -164,7 +167,7 @@ def _shifted(instant: datetime, duration: str, zone: tzinfo, sign: int) -> datet
     except (isodate.ISO8601Error, OverflowError, ValueError) as error:
         raise QueryError(
             f"'{duration}' is not a duration that can be counted from {text(instant)}.",
-            hint="Write 7d, 36h, 90m, 2w, or ISO 8601 such as P7D, P1M, PT12H.",
+            hint=_DURATION_HINT,
         ) from error
 
 
@@ -183,8 +186,21 @@ def _completed(end: str, start: str) -> str:
     return stem[: max(0, len(stem) - len(bare))] + bare + (own or zone or [""])[0]
 
 
+def _precision(words: str) -> str:
+    """How long the date lasts that these words name."""
+    for pattern, duration in ((r"\d{4}", "P1Y"), (r"\d{4}-\d\d", "P1M"), (r"\d{4}-?W\d\d", "P1W")):
+        if re.fullmatch(pattern, words, re.IGNORECASE):
+            return duration
+    return "P1D"
+
+
+_MIDNIGHT_24 = re.compile(r"T24(?::?00){0,2}(?:[.,]0*)?(?=Z|[+-]|$)", re.IGNORECASE)
+
+
 def _instant(words: str, zone: tzinfo) -> datetime:
     iso = re.sub(r"(?<=\d) +(?=\d)", "T", words.strip())
+    if _MIDNIGHT_24.search(iso):  # ISO 8601 lets a day end at 24:00, which the parser does not know
+        return _shifted(_instant(_MIDNIGHT_24.sub("T00:00", iso), zone), "P1D", zone, +1)
     try:
         if "T" not in iso.upper():
             day: date = isodate.parse_date(iso)
@@ -313,8 +329,10 @@ def _check_entry(entry: object, where: str, *, nested: bool) -> None:
         raise QueryError(f"{where} is not an object.", hint='Write {"type": "and", "predicates": [...]}.')
     unknown = set(entry) - ({"type", "predicates"} if nested else {"type", "predicates", "clauses"})
     if unknown:
-        raise QueryError(f"{where} has {sorted(map(str, unknown))}, which the API does not take there.",
-                         hint="A filter has type, predicates and clauses; a clause has type and predicates.")  # fmt: skip
+        raise QueryError(
+            f"{where} has {sorted(map(str, unknown))}, which the API does not take there.",
+            hint="A filter has type, predicates and clauses; a clause has type and predicates.",
+        )
     if entry.get("type") not in ("and", "or"):
         raise QueryError(f"{where}.type is {entry.get('type')!r}.", hint='The API takes "and" or "or".')
     predicates, clauses = entry.get("predicates") or (), entry.get("clauses") or ()
@@ -337,7 +355,7 @@ def _check_predicate(predicate: object, where: str) -> None:
     if operator == "matches" and predicate.get("value") is None and predicate.get("range") is None:
         raise QueryError(
             f"{where} has neither a value nor a range.",
-            hint='To ask for any value, use "operator": "exists".',
+            hint='For any value, use the operator "exists".',
         )
 
 

@@ -9,6 +9,7 @@ Rule of the file: windows of an interval, however they were split, tile it - in 
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, start_of_day
@@ -73,7 +74,7 @@ def _slices(window: Interval, hits: int) -> list[Interval]:
             hint="Narrow the query, for example one export per queue or media type.",
         )
     borders = [_border(window, index, count) for index in range(count + 1)]
-    return [Interval(start, end) for start, end in zip(borders, borders[1:], strict=False)]
+    return [Interval(start, end) for start, end in pairwise(borders)]
 
 
 def _border(window: Interval, index: int, count: int) -> datetime:

@@ -1,0 +1,382 @@
+"""Plays exchanges against an org: holds the token, keeps the pace, and tries again what can be tried again.
+
+    client = Client(Credentials(...))
+    page = client.play(pages.page(query, window, 1, 100))
+
+The only clock is the one passed in, and the only dice too. Safe to use from many threads, which then share one token
+and one rate budget. What is tried again, and what is not:
+
+- 429: after `Retry-After` (seconds or a date), else after the window; everybody waits.
+- 408, 5xx other than 501, a broken or cut answer, a body that is not JSON: after a growing, jittered wait.
+- 401: once, with a new token. Many threads that meet the same dead token make one new token between them.
+- 400, 403, 404 and the rest: never; the exchange decides what they mean.
+
+Sources: the set of what may be tried again is that of the vendor's Go SDK; the contract of 429 is
+developer.genesys.cloud forum thread 12028.
+"""
+
+import random
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from everycall.auth import Credentials, Hosts, Token, hosts, token
+from everycall.connection import Broken, Connection, HttpConnection
+from everycall.errors import CredentialsRefused, ServiceFailed, Unreachable
+from everycall.exchange import Exchange, Request, Response, problem
+from everycall.limits import RETRY_AFTER_MAX_S, RateLimit
+from everycall.pacing import Pace
+
+T = TypeVar("T")
+
+USER_AGENT = "everycall/0.1.0"
+
+RENEW_BEFORE_S = 300.0
+"""A token is renewed this long before it expires."""
+
+PATIENCE_S = 900.0
+"""How long one request is tried again, once the org has answered at all."""
+
+FIRST_PATIENCE_S = 20.0
+"""How long the very first answer is waited for: a wrong address should not cost a quarter of an hour."""
+
+WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
+"""The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
+
+
+class Clock(Protocol):
+    """What time it is, and waiting for another."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    def utc(self) -> datetime:
+        """The present, aware."""
+        ...
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait, with the condition held, until it is notified or the seconds (or infinity) are over."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+    def utc(self) -> datetime:
+        """The present, aware."""
+        return datetime.now(UTC)
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait for a notification, or for as long as it takes."""
+        condition.wait(min(seconds, threading.TIMEOUT_MAX))
+
+
+class Closed(Exception):
+    """The client was closed while a thread was waiting in it; nobody asks for what it had in hand any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the client did so far, for the progress line and the summary."""
+
+    requests: int = 0
+    """Sent, including those that were tried again; logins not."""
+    retried: int = 0
+    """Sent again after a failure other than a 429."""
+    rejected: int = 0
+    """Answered 429."""
+    tokens: int = 0
+    """Logins."""
+    allowed: float = 0.0
+    """Requests a minute that the API allows this token."""
+    waits_s: float = 0.0
+    """Seconds until the next request may go out; 0 where it may now."""
+    trouble: str = ""
+    """What went wrong last, and what is done about it; empty once an answer came again."""
+
+
+class Client:
+    """One OAuth client's way into one org. Use it as a context manager, or call `close`."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        connection: Connection | None = None,
+        clock: Clock | None = None,
+        dice: random.Random | None = None,
+        rate_share: float = 1.0,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            credentials: the OAuth client, and where its org lives.
+            connection: where requests go; a socket unless told otherwise.
+            clock: the machine's unless told otherwise.
+            dice: for the jitter of the waits between tries.
+            rate_share: how much of the API's rate limit to use, above 0 and at most 1.
+
+        Raises:
+            SettingsError: the region or a proxy setting cannot be.
+        """
+        self.credentials = credentials
+        self.clock: Clock = clock or SystemClock()
+        self._hosts: Hosts = hosts(credentials.env)
+        self._connection: Connection = connection or HttpConnection(monotonic=self.clock.monotonic)
+        self._dice = dice or random.Random()
+        self._pace = Pace(share=rate_share)
+        self._changed = threading.Condition()
+        self._login = threading.Lock()
+        self._token: Token | None = None
+        self._renew_at = 0.0
+        self._answered_once = False
+        self._closed = False
+        self._requests = self._retried = self._tokens = 0
+        self._trouble = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wake up and turn away all who wait in here, and close the connections."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._connection.close()
+
+    def play(self, exchange: Exchange[T]) -> T:
+        """What the exchange found, after sending what it asked for.
+
+        Raises:
+            EverycallError: what the exchange makes of a refusal.
+            CredentialsRefused: the login was refused, or a token that was just made.
+            Unreachable, ServiceFailed: no good answer came for longer than our patience.
+        """
+        try:
+            request = next(exchange)
+            while True:
+                request = exchange.send(self.send(request))
+        except StopIteration as found:
+            value: T = found.value
+            return value
+
+    def send(self, request: Request) -> Response:
+        """The final answer to one request: 2xx, or a refusal that asking again would not change.
+
+        Raises:
+            CredentialsRefused, Unreachable, ServiceFailed: as `play` says.
+        """
+        tries = _Tries(self.clock.monotonic(), self._dice)
+        dead: list[Token] = []
+        while True:
+            try:
+                bearer = None if request.login else self._bearer(dead)
+                response = self._send_once(request, bearer)
+            except Broken as broken:
+                self._try_again(tries, str(broken), None, Unreachable)
+                continue
+            if response.status == 401 and bearer is not None and len(dead) < 1:
+                dead.append(bearer)
+                self._note("the token was refused; asking for a new one")
+            elif response.status == 429:
+                self._step_back(tries, response)
+            elif response.status == 408 or (response.status >= 500 and response.status != 501):
+                said = problem(response).message or "no reason given"
+                reason = f"the service answered {response.status}: {said}"
+                self._try_again(tries, reason, _retry_after_s(response.headers, self.clock), ServiceFailed, response)
+            elif response.status == 401 and bearer is not None:
+                raise _token_refused(response)
+            elif response.status == 501 or 300 <= response.status < 400:
+                raise ServiceFailed(
+                    f"The service answered {response.status}, which no retry will change.",
+                    hint="Check GENESYS_ENV: the address may belong to something else.",
+                    correlation_id=response.correlation_id,
+                )
+            else:
+                self._note("")
+                return response
+
+    def counts(self) -> Counts:
+        """What was done so far."""
+        with self._changed:
+            now = self.clock.monotonic()
+            free_at = self._pace.free_at(now)
+            waits_s = max(0.0, free_at - now) if free_at is not None else 0.0
+            pace = self._pace
+            return Counts(
+                self._requests,
+                self._retried,
+                pace.rejected,
+                self._tokens,
+                pace.allowed * pace.share,
+                waits_s,
+                self._trouble,
+            )
+
+    def _send_once(self, request: Request, bearer: Token | None) -> Response:
+        url, headers, body = self._wire(request, bearer)
+        if request.login:
+            return self._answered(self._connection.send(request.method, url, headers, body))
+        with self._changed:
+            while (wait_s := self._pace.wait_s(self.clock.monotonic())) > 0 and not self._closed:
+                self.clock.wait(self._changed, wait_s)
+            self._check_open()
+            ticket = self._pace.sent(self.clock.monotonic())
+            self._requests += 1
+        response = None
+        try:
+            response = self._connection.send(request.method, url, headers, body)
+        finally:
+            with self._changed:
+                if response is None:
+                    self._pace.lost(ticket)
+                else:
+                    self._pace.answered(ticket, self.clock.monotonic(), RateLimit.read(response.headers))
+                self._changed.notify_all()
+        return self._answered(response)
+
+    def _answered(self, response: Response) -> Response:
+        self._answered_once = True
+        return response
+
+    def _wire(self, request: Request, bearer: Token | None) -> tuple[str, Mapping[str, str], bytes | None]:
+        headers = {"user-agent": USER_AGENT, "accept": "application/json"}
+        if request.login:
+            basic = b64encode(":".join(request.login).encode()).decode()
+            headers |= {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
+            return self._hosts.login + request.path, headers, b"grant_type=client_credentials"
+        url = self._hosts.api + request.path + (f"?{urlencode(request.params)}" if request.params else "")
+        if bearer is not None:
+            headers["authorization"] = f"Bearer {bearer.access_token}"
+        if request.json is None:
+            return url, headers, None
+        return url, headers | {"content-type": "application/json"}, msgspec.json.encode(request.json)
+
+    def _bearer(self, dead: list[Token]) -> Token:
+        """The token in use; a new one where there is none, or it expires soon, or it is among the dead."""
+        with self._login:
+            now = self.clock.monotonic()
+            if self._token is None or self._token in dead or now >= self._renew_at:
+                self._token = self.play(token(self.credentials))
+                self._tokens += 1
+                life_s = self._token.expires_in
+                self._renew_at = now + max(life_s - RENEW_BEFORE_S, life_s * 0.9)
+            return self._token
+
+    def _step_back(self, tries: "_Tries", response: Response) -> None:
+        """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while."""
+        limit = RateLimit.read(response.headers)
+        wait_s = _retry_after_s(response.headers, self.clock)
+        if wait_s is None:
+            wait_s = limit.reset_s or tries.next_wait_s()
+        tries.count(self.clock.monotonic(), self._patience_s())
+        if tries.over:
+            raise ServiceFailed(
+                f"The rate limit let nothing through for {tries.since(self.clock.monotonic()):.0f} s.",
+                hint="Something else may use the same OAuth client: give each job its own, or use --rate-share.",
+                correlation_id=response.correlation_id,
+            )
+        with self._changed:
+            self._pace.hold(self.clock.monotonic() + min(wait_s, RETRY_AFTER_MAX_S))
+            self._trouble = f"the rate limit was met (429); going on in {wait_s:.0f} s"
+            self._changed.notify_all()
+
+    def _try_again(
+        self,
+        tries: "_Tries",
+        reason: str,
+        wait_s: float | None,
+        error: type[Unreachable] | type[ServiceFailed],
+        response: Response | None = None,
+    ) -> None:
+        """Wait before the next try; or raise the error where patience is over."""
+        tries.count(self.clock.monotonic(), self._patience_s())
+        if tries.over:
+            raise error(
+                f"Gave up on {self._hosts.api} after {tries.number} tries: {reason}.",
+                hint="The same command goes on from here, once the service can be reached."
+                if self._answered_once
+                else "Check the network, the proxy settings (HTTPS_PROXY) and GENESYS_ENV.",
+                correlation_id=response.correlation_id if response else "",
+            )
+        wait_s = min(wait_s, RETRY_AFTER_MAX_S) if wait_s is not None else tries.next_wait_s()
+        with self._changed:
+            self._retried += 1
+            self._trouble = f"{reason}; trying again in {wait_s:.0f} s"
+            until = self.clock.monotonic() + wait_s
+            while (left_s := until - self.clock.monotonic()) > 0 and not self._closed:
+                self.clock.wait(self._changed, left_s)
+            self._check_open()
+
+    def _patience_s(self) -> float:
+        return PATIENCE_S if self._answered_once else FIRST_PATIENCE_S
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed
+
+    def _note(self, trouble: str) -> None:
+        self._trouble = trouble
+
+
+class _Tries:
+    """How often one request was tried, since when, and how long to wait before the next try."""
+
+    def __init__(self, now: float, dice: random.Random) -> None:
+        self._start = now
+        self._dice = dice
+        self.number = 0
+        self.over = False
+
+    def since(self, now: float) -> float:
+        return now - self._start
+
+    def count(self, now: float, patience_s: float) -> None:
+        self.number += 1
+        self.over = self.since(now) >= patience_s
+
+    def next_wait_s(self) -> float:
+        longest = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(max(self.number - 1, 0), 10))
+        return float(longest * (1 - self._dice.random() / 2))
+
+
+def _retry_after_s(headers: Mapping[str, str], clock: Clock) -> float | None:
+    """Seconds that `Retry-After` asks for, as a number or as an HTTP date; None where it is absent or unreadable."""
+    words = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(words)) if words else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(words) - clock.utc()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _token_refused(response: Response) -> CredentialsRefused:
+    said = problem(response)
+    reason = f"401 {said.code or 'unauthorized'}: {said.message or 'no reason given'}"
+    return CredentialsRefused(
+        f"The API refused a token that was just made ({reason})",
+        hint="Check that GENESYS_ENV is the region of this OAuth client.",
+        correlation_id=response.correlation_id,
+    )

@@ -1,0 +1,134 @@
+"""The only socket: one HTTP question and its whole answer, or `Broken`.
+
+Whole means: as long as its headers say, its gzip complete, its body JSON (or empty). Anything less is `Broken`, so
+that half an answer can never be taken for an answer. Proxies and certificates are the system's: `HTTPS_PROXY`,
+`NO_PROXY`, `SSL_CERT_FILE` and the certificate store are honoured.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx2
+import msgspec
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
+
+from everycall.errors import SettingsError
+from everycall.exchange import Response
+
+IN_FLIGHT_MAX = 64
+"""Connections kept open at most; the exporter has fewer requests under way."""
+
+
+class Broken(Exception):
+    """No whole answer came. `str(broken)` says what happened, without the address."""
+
+
+class Connection(Protocol):
+    """Where requests go: a socket, or a sandbox in the same process."""
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """The whole answer, its body unzipped.
+
+        Raises:
+            Broken: there is none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an answer may take, in seconds."""
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    """Between two pieces of an answer; a deep page of a large org takes tens of seconds."""
+    total_s: float = 180.0
+    """For a whole answer, so that one that drips is given up too."""
+
+
+class HttpConnection:
+    """HTTPS over kept-alive connections; safe to use from many threads."""
+
+    def __init__(self, timeouts: Timeouts = Timeouts(), *, monotonic: Callable[[], float]) -> None:
+        self._timeouts = timeouts
+        self._monotonic = monotonic
+        timeout = httpx2.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=None)
+        limits = httpx2.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX)
+        try:
+            self._http = httpx2.Client(timeout=timeout, limits=limits, follow_redirects=False)
+        except (ValueError, ImportError, OSError) as error:
+            raise SettingsError(f"The proxy or certificate settings cannot be used: {error}") from error
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """See `Connection.send`."""
+        give_up_at = self._monotonic() + self._timeouts.total_s
+        sent = {**headers, "accept-encoding": "gzip"}
+        try:
+            with self._http.stream(method, url, headers=sent, content=body) as answer:
+                pieces = []
+                for piece in answer.iter_raw():
+                    pieces.append(piece)
+                    if self._monotonic() > give_up_at:
+                        raise Broken(f"the answer was not complete after {self._timeouts.total_s:g} s")
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status_code, found, _whole(b"".join(pieces), found, answer.status_code))
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise SettingsError(f"'{url}' cannot be reached: {error}", hint="Check GENESYS_ENV.") from error
+        except httpx2.HTTPError as error:
+            raise Broken(_reason(error)) from error
+
+    def close(self) -> None:
+        """Close the kept-alive connections."""
+        self._http.close()
+
+
+def _reason(error: httpx2.HTTPError) -> str:
+    kinds = {
+        httpx2.ConnectTimeout: "no connection in time",
+        httpx2.ReadTimeout: "no answer in time",
+        httpx2.ConnectError: "no connection",
+        httpx2.ProxyError: "the proxy refused",
+        httpx2.RemoteProtocolError: "the answer broke off",
+        httpx2.ReadError: "the connection broke",
+    }
+    words = next((words for kind, words in kinds.items() if isinstance(error, kind)), type(error).__name__)
+    return f"{words} ({error})" if str(error) else words
+
+
+def _whole(body: bytes, headers: Mapping[str, str], status: int) -> bytes:
+    """The body unzipped, once it is certain that none of it is missing."""
+    if headers.get("content-encoding", "").lower() in ("gzip", "x-gzip") and body:
+        body = _unzipped(body)
+    if status < 300 and body:
+        check_json(body)
+    return body
+
+
+def check_json(body: bytes) -> None:
+    """Nothing, where the body is one complete JSON value.
+
+    Raises:
+        Broken: it is cut short, or a page of HTML from a gateway, or anything else.
+    """
+    try:
+        str(body, "utf-8")
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise Broken(f"the answer is not JSON ({error})") from error
+
+
+def _unzipped(body: bytes) -> bytes:
+    unzip = isal_zlib.decompressobj(wbits=31)
+    try:
+        plain = unzip.decompress(body)
+    except IsalError as error:
+        raise Broken(f"the answer's gzip is damaged ({error})") from error
+    if not unzip.eof:
+        raise Broken("the answer's gzip is cut short")
+    return bytes(plain)

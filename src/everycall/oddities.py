@@ -1,0 +1,194 @@
+"""What an answer holds that we did not expect, named - and the rest of it, fitted to the records all the same. Pure.
+
+The records are decoded strictly, at full speed, and nothing here runs. Where that fails - a field that the API added
+yesterday, a null, a malformed date, a number that came as text - the one conversation is walked through slowly:
+what can be read is read, what cannot is left out, and each departure becomes an `Oddity` with its place.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+T = TypeVar("T")
+
+_ABSENT: Any = object()
+
+
+class Oddity(msgspec.Struct, frozen=True, rename="camel"):
+    """One departure from what the API documents, in one place."""
+
+    kind: Literal["unknown field", "unreadable value", "unusual value"]
+    """"unknown field": not part of the record, left out of it. "unreadable value": left out, the field is empty.
+    "unusual value": read all the same, as `read_as` says."""
+    conversation_id: str
+    """Where it was; empty where the conversation has no id."""
+    path: str
+    """The field, in the API's names: `participants[0].sessions[0].segments[0].segmentStart`."""
+    value: str
+    """What stood there, as JSON, at most 80 characters."""
+    read_as: str = ""
+    """What it was taken for; empty where it was left out."""
+
+    @property
+    def field(self) -> str:
+        """The path without positions, to count by: `participants.sessions.segments.segmentStart`."""
+        return re.sub(r"\[\d+\]", "", self.path)
+
+    def __str__(self) -> str:
+        """One line for a reader."""
+        read = f"; read as {self.read_as}" if self.read_as else "; left out" if self.kind != "unknown field" else ""
+        return f"conversation {self.conversation_id or '(no id)'}: {self.path} has {self.kind} {self.value}{read}"
+
+
+def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
+    """The record that the decoded JSON holds, and what did not fit.
+
+    None in place of the record where not even what it requires can be read.
+    """
+    conversation_id = tree.get("conversationId") if isinstance(tree, dict) else None
+    walk = _Walk(conversation_id if isinstance(conversation_id, str) else "")
+    value = walk.value(tree, inspect.type_info(record), "")
+    try:
+        return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
+    except msgspec.ValidationError as error:
+        walk.note("unreadable value", "", tree, str(error))
+        return None, walk.oddities
+
+
+class _Walk:
+    """One conversation's way through the type tree: values come back fitted, or `_ABSENT`."""
+
+    def __init__(self, conversation_id: str) -> None:
+        self.conversation_id = conversation_id
+        self.oddities: list[Oddity] = []
+
+    def note(self, kind: Any, path: str, value: Any, read_as: str = "") -> None:
+        self.oddities.append(Oddity(kind, self.conversation_id, path or "$", _short(value), read_as))
+
+    def value(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        if isinstance(kind, inspect.UnionType):
+            return self._optional(value, kind, path)
+        if value is None:
+            self.note("unreadable value", path, value)
+            return _ABSENT
+        if isinstance(kind, inspect.StructType):
+            return self._struct(value, kind, path)
+        if isinstance(kind, inspect.VarTupleType):
+            return self._items(value, kind.item_type, path)
+        if isinstance(kind, inspect.DictType):
+            return self._entries(value, kind.value_type, path)
+        return self._leaf(value, kind, path)
+
+    def _optional(self, value: Any, kind: inspect.UnionType, path: str) -> Any:
+        """`X | None`, or `int | float | None`. A null stands for an absent field, which is how the API says it."""
+        if value is None:
+            self.note("unusual value", path, value, "absent")
+            return _ABSENT
+        kinds = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        if any(_is_of(value, one) for one in kinds):
+            return value
+        return self.value(value, kinds[0], path)
+
+    def _struct(self, value: Any, kind: inspect.StructType, path: str) -> Any:
+        if not isinstance(value, dict):
+            self.note("unreadable value", path, value)
+            return _ABSENT
+        fields = {one.encode_name: one for one in kind.fields}
+        for name in value.keys() - fields.keys():
+            self.note("unknown field", f"{path}.{name}".lstrip("."), value[name])
+        found = (
+            (name, self.value(value[name], one.type, f"{path}.{name}".lstrip(".")))
+            for name, one in fields.items()
+            if name in value
+        )
+        return {name: one for name, one in found if one is not _ABSENT}
+
+    def _items(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        if not isinstance(value, list):
+            self.note("unreadable value", path, value)
+            return _ABSENT
+        found = (self.value(item, kind, f"{path}[{index}]") for index, item in enumerate(value))
+        return [item for item in found if item is not _ABSENT]
+
+    def _entries(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        if not isinstance(value, dict):
+            self.note("unreadable value", path, value)
+            return _ABSENT
+        found = ((key, self.value(item, kind, f"{path}.{key}")) for key, item in value.items())
+        return {key: item for key, item in found if item is not _ABSENT}
+
+    def _leaf(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        if _is_of(value, kind):
+            return value
+        for read in _readings(value, kind):
+            self.note("unusual value", path, value, read if isinstance(read, str) else str(msgspec.to_builtins(read)))
+            return read
+        self.note("unreadable value", path, value)
+        return _ABSENT
+
+
+def _is_of(value: Any, kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.DateTimeType):
+        try:
+            msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return False
+        return bool(re.search(r"([Zz]|[+-]\d\d:?\d\d)$", value))
+    if isinstance(kind, inspect.FloatType):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(kind, inspect.IntType):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, {inspect.StrType: str, inspect.BoolType: bool}.get(type(kind), ()))
+
+
+def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
+    """What an unusual value can safely be taken for: at most one."""
+    if isinstance(kind, inspect.StrType) and isinstance(value, int | float):
+        yield msgspec.json.encode(value).decode()
+    elif isinstance(kind, inspect.IntType) and isinstance(value, float) and value.is_integer():
+        yield int(value)
+    elif isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
+        if re.fullmatch(r"-?\d{1,18}", value):
+            yield int(value)
+        elif isinstance(kind, inspect.FloatType) and re.fullmatch(r"-?\d+\.\d+", value):
+            yield float(value)
+    elif isinstance(kind, inspect.DateTimeType) and isinstance(value, str):
+        instant = _loose_instant(value)
+        if instant is not None:
+            yield instant
+
+
+_LOOSE_INSTANT = re.compile(
+    r"\s*(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d:?\d\d)?\s*"
+)
+
+
+def _loose_instant(words: str) -> datetime | None:
+    """An instant whose parts lack leading zeros or whose zone is missing (then UTC); None where it is none."""
+    match = _LOOSE_INSTANT.fullmatch(words)
+    if not match:
+        return None
+    *parts, second, fraction, zone = match.groups()
+    try:
+        micros = int((fraction or "0")[:6].ljust(6, "0"))
+        year, month, day, hour, minute = map(int, parts)
+        return datetime(year, month, day, hour, minute, int(second or 0), micros, _offset(zone))
+    except ValueError:
+        return None
+
+
+def _offset(zone: str | None) -> timezone:
+    if not zone or zone in "Zz":
+        return UTC
+    digits = zone[1:].replace(":", "")
+    ahead = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(ahead if zone[0] == "+" else -ahead)
+
+
+def _short(value: Any) -> str:
+    words = msgspec.json.encode(value).decode()
+    return words if len(words) <= 80 else words[:77] + "..."
