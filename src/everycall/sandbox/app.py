@@ -1,0 +1,346 @@
+"""The sandbox itself: requests in, answers out, synchronously and without a socket.
+
+`Sandbox.respond` is a function of the request, the world, the clock and what was asked before (tokens, rate
+limit, faults); the server in `server.py` only carries its bytes. A simulation that owns the clock drives it
+directly.
+
+    sandbox = Sandbox(conversations=[...], now=clock) status, headers, body = sandbox.handle("GET",
+    "/api/v2/users?pageSize=100", {"authorization": "Bearer ..."})
+"""
+
+import hashlib
+import re
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+
+from everycall.sandbox import details, lookups
+from everycall.sandbox.answers import (
+    NO_HEADERS,
+    Answer,
+    ApiError,
+    Delivery,
+    Request,
+    Wire,
+    encoded,
+)
+from everycall.sandbox.faults import (
+    Faults,
+    Situation,
+    strike_before,
+    strike_content,
+    strike_wire,
+    unseen,
+)
+from everycall.sandbox.limits import RateLimit
+from everycall.sandbox.oauth import Client, Tokens, require
+from everycall.sandbox.org import Org
+from everycall.sandbox.recorded import Recorded
+from everycall.sandbox.store import Store, World
+from everycall.sandbox.switches import Switches
+
+REQUEST_BYTES_MAX = 512_000
+"""Source: the API's limit `request.bytes.max`."""
+
+REQUESTS_KEPT = 100_000
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request and what became of it; for assertions."""
+
+    number: int
+    """From 1, in order of arrival."""
+    method: str
+    path: str
+    parameters: tuple[tuple[str, str], ...]
+    body: Any
+    """The JSON that was sent; None where it was none."""
+    status: int
+    delivery: Delivery
+    arrived_s: float
+    """Epoch seconds on the sandbox's clock."""
+    faults: tuple[str, ...]
+    """The kinds of fault that struck it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request on its way through the routes."""
+
+    request: Request
+    client: Client
+    number: int
+    unseen: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint."""
+
+    method: str
+    path: re.Pattern[str]
+    permissions: tuple[str, ...]
+    """Of which a client needs one; none asked for is open to every client."""
+    handle: Callable[["Sandbox", Arrival, str], Answer]
+    """Gets the last part of the path, where the route has an id."""
+
+
+class Sandbox:
+    """A stand-in for the API: a world, its clients, a rate limit, and a plan of what goes wrong.
+
+    Args:
+        world: what is served; by default a seeded contact centre, `Org(seed, conversations_per_day,
+        flat=flat)`. seed: of the contact centre, of the default client's id and secret, of tokens and
+        correlation ids. conversations_per_day: of the contact centre, on an average weekday. flat: the
+        contact centre has exactly that many conversations on every UTC day. conversations: serve these
+        instead, as `Recorded` does. rate_limit: requests a minute for each token. now: the clock, epoch
+        seconds. monotonic: the rate limit's clock; by default that of `now`, and a real one where `now` is
+        the real one. latency_s: seconds before each answer, or a function of the request. faults: what goes
+        wrong; may be changed at any time. clients: who may log in; by default one that may see everything.
+        switches: how to behave where no source tells. url: where a server makes it reachable.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        seed: int = 1,
+        conversations_per_day: int = 2000,
+        flat: bool = False,
+        conversations: Sequence[Mapping[str, Any]] | None = None,
+        rate_limit: int = 300,
+        now: Clock = time.time,
+        monotonic: Clock | None = None,
+        latency_s: float | Callable[[Request], float] = 0.0,
+        faults: Faults | None = None,
+        clients: Iterable[Client] | None = None,
+        switches: Switches | None = None,
+        url: str = "http://127.0.0.1",
+    ) -> None:
+        if world is None:
+            world = Org(seed, conversations_per_day, flat=flat) if conversations is None else Recorded(conversations)
+        clients = tuple(clients) if clients is not None else (default_client(seed),)
+        ticking = monotonic or (time.monotonic if now is time.time else now)
+        self.url = url
+        self.client_id = clients[0].client_id
+        self.client_secret = clients[0].client_secret
+        self.switches = switches or Switches()
+        self.store = Store(world, now, self.switches)
+        self.faults = faults or Faults()
+        self.tokens = Tokens(clients, now, seed)
+        self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
+        self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
+        """What was served, oldest first; the last 100,000."""
+        self._seed = seed
+        self._now = now
+        self._latency_s = latency_s
+        self._arrived = 0
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which a client finds the sandbox and logs in."""
+        return {
+            "GENESYS_CLIENT_ID": self.client_id,
+            "GENESYS_CLIENT_SECRET": self.client_secret,
+            "GENESYS_ENV": self.url,
+        }
+
+    def revoke_tokens(self) -> None:
+        """Ends every token issued so far."""
+        self.tokens.revoke()
+
+    def handle(
+        self, method: str, target: str, headers: Mapping[str, str] = NO_HEADERS, body: bytes = b""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers, body) of the answer to a request; no time passes.
+
+        Raises:
+            ConnectionResetError: a fault resets the connection.
+            TimeoutError: a fault leaves the request without an answer for ever.
+        """
+        wire = self.respond(Request.of(method, target, headers, body))
+        if wire.delivery == "reset":
+            raise ConnectionResetError("the sandbox was told to reset this connection")
+        if wire.delivery == "hang":
+            raise TimeoutError("the sandbox was told not to answer this request")
+        return wire.status, dict(wire.headers), wire.body
+
+    def respond(self, request: Request) -> Wire:
+        """What goes over the connection, how and after which delay; the caller is the one who waits."""
+        self._arrived += 1
+        faults = self.faults.striking(request)
+        situation = Situation(request, self._now(), self.tokens, decoded(request))
+        answer = self._answer(self._arrived, situation, faults)
+        answer = replace(answer, content=strike_content(faults, answer.content))
+        wire = strike_wire(faults, encoded(answer, request.headers.get("accept-encoding", "")))
+        self._log(self._arrived, situation, wire, tuple(fault.kind for fault in faults))
+        latency_s = self._latency_s(request) if callable(self._latency_s) else self._latency_s
+        return replace(wire, delay_s=wire.delay_s + latency_s)
+
+    def _answer(self, number: int, situation: Situation, faults: Sequence[Any]) -> Answer:
+        correlation_id = self._correlation_id(number)
+        headers = {
+            "ININ-Correlation-Id": correlation_id,
+            "Cache-Control": "no-cache, no-store, must-revalidate",
+            "Date": formatdate(situation.now_s, usegmt=True),
+        }
+        try:
+            strike_before(faults, situation)
+            answer = self._routed(situation.request, number, unseen(faults), headers)
+        except ApiError as refusal:
+            answer = refusal.answer(correlation_id)
+        return replace(answer, headers={**headers, **answer.headers})
+
+    def _routed(self, request: Request, number: int, hidden: frozenset[str], headers: dict[str, str]) -> Answer:
+        if len(request.body) > REQUEST_BYTES_MAX:
+            raise body_too_large()
+        route, last_part = find_route(request)
+        if route is LOGIN:
+            return self.tokens.grant(request)
+        token = self.tokens.bearer(request)
+        headers |= self.rate_limit.take(token.text)
+        require(token.client, route.permissions)
+        if request.method == "POST" and not is_json(request):
+            raise unsupported_media_type()
+        return route.handle(self, Arrival(request, token.client, number, hidden), last_part)
+
+    def _correlation_id(self, number: int) -> str:
+        return str(seeded_uuid(f"{self._seed} correlation {number}"))
+
+    def _log(self, number: int, situation: Situation, wire: Wire, faults: tuple[str, ...]) -> None:
+        request = situation.request
+        self.requests.append(
+            Served(
+                number=number,
+                method=request.method,
+                path=request.path,
+                parameters=request.parameters,
+                body=situation.body,
+                status=wire.status,
+                delivery=wire.delivery,
+                arrived_s=situation.now_s,
+                faults=faults,
+            )
+        )
+
+
+def default_client(seed: int) -> Client:
+    """The client that may see everything; the same for the same seed."""
+    secret = hashlib.sha256(f"{seed} secret".encode()).hexdigest()[:43]
+    return Client(str(seeded_uuid(f"{seed} client")), secret)
+
+
+def seeded_uuid(text: str) -> uuid.UUID:
+    """A UUID that is a function of a text."""
+    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)
+
+
+def decoded(request: Request) -> Any:
+    """The request's JSON, or None; a login's form, which holds no JSON, is None."""
+    if not is_json(request):
+        return None
+    try:
+        return msgspec.json.decode(request.body)
+    except msgspec.DecodeError:
+        return None
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request says that its body is JSON."""
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    return media_type.strip().lower() == "application/json"
+
+
+def body_too_large() -> ApiError:
+    """Source: platform-client-sdk-cli, for 413; the code is a guess."""
+    message = f"The request is over the size limit. Maximum bytes: {REQUEST_BYTES_MAX}"
+    return ApiError(413, "request.entity.too.large", message)
+
+
+def unsupported_media_type() -> ApiError:
+    """Source: platform-client-sdk-cli, for 415."""
+    message = (
+        "Unsupported Media Type - Unsupported or incorrect media type, "
+        "such as an incorrect Content-Type value in the header."
+    )
+    return ApiError(415, "unsupported.media.type", message)
+
+
+def find_route(request: Request) -> tuple[Route, str]:
+    """The endpoint, and the id in its path.
+
+    Raises:
+        ApiError: 404 for a path that is none, verbatim; 405 for a method that the path does not have, a
+        guess.
+    """
+    matches = [(route, matched) for route in ROUTES if (matched := route.path.fullmatch(request.path))]
+    for route, matched in matches:
+        if route.method == request.method:
+            return route, matched.group("id") if "id" in matched.groupdict() else ""
+    if matches:
+        raise ApiError(405, "method not allowed", "HTTP 405 Method Not Allowed")
+    raise ApiError(404, "not found", "HTTP 404 Not Found")
+
+
+def _login(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return sandbox.tokens.grant(arrival.request)
+
+
+def _query(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return details.answer_query(sandbox.store, arrival.request, arrival.client, arrival.unseen, arrival.number)
+
+
+def _listing(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return lookups.listing(sandbox.store.world, arrival.request, arrival.client)
+
+
+def _user(sandbox: Sandbox, arrival: Arrival, user_id: str) -> Answer:
+    return lookups.user(sandbox.store.world, arrival.request, user_id)
+
+
+def _queue(sandbox: Sandbox, arrival: Arrival, queue_id: str) -> Answer:
+    return lookups.queue(sandbox.store.world, arrival.client, queue_id)
+
+
+def _organization(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
+    return lookups.organization(sandbox.store.world)
+
+
+def route(
+    method: str, path: str, permissions: tuple[str, ...], handle: Callable[[Sandbox, Arrival, str], Answer]
+) -> Route:
+    """A route whose path may hold one `{id}`."""
+    pattern = re.escape(path).replace(r"\{id\}", "(?P<id>[^/]+)")
+    return Route(method, re.compile(pattern), permissions, handle)
+
+
+LOGIN = route("POST", "/oauth/token", (), _login)
+
+ROUTES = (
+    LOGIN,
+    route(
+        "POST",
+        "/api/v2/analytics/conversations/details/query",
+        ("analytics:conversationDetail:view", "analytics:agentConversationDetail:view"),
+        _query,
+    ),
+    route("GET", "/api/v2/routing/queues", ("routing:queue:view",), _listing),
+    route("GET", "/api/v2/routing/queues/divisionviews/all", ("routing:queue:search",), _listing),
+    route("GET", "/api/v2/routing/queues/{id}", ("routing:queue:view",), _queue),
+    route("GET", "/api/v2/users", (), _listing),
+    route("GET", "/api/v2/users/{id}", (), _user),
+    route("GET", "/api/v2/routing/wrapupcodes", ("routing:wrapupCode:view",), _listing),
+    route("GET", "/api/v2/authorization/divisions", (), _listing),
+    route("GET", "/api/v2/flows", ("architect:flow:view",), _listing),
+    route("GET", "/api/v2/organizations/me", (), _organization),
+)
+"""Every endpoint. Source of the permissions: platform-client-sdk-cli."""

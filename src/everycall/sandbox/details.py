@@ -1,0 +1,86 @@
+"""The route `POST /api/v2/analytics/conversations/details/query`: a page of what matches, and how many match.
+
+    {"conversations": [...], "aggregations": [...], "totalHits": 1234}
+
+A page past the end, and a query that matches nothing, is `{}`.
+
+Source: SDK 269, `AnalyticsConversationQueryResponse`; the empty object is what production code compares with
+(Teleperformance/dganalytics). The count of an aggregation, and that a termFrequency without a size gives
+every term, are guesses.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from everycall.sandbox.answers import Answer, Request
+from everycall.sandbox.filters import Conversation, conversation_metric_values, scalar
+from everycall.sandbox.oauth import Client
+from everycall.sandbox.query import Aggregation, read_query
+from everycall.sandbox.store import Scope, Selection, Store
+from everycall.sandbox.vocabulary import CONVERSATIONS, SEGMENTS, values_at
+
+
+def answer_query(store: Store, request: Request, client: Client, unseen: Collection[str] = (), salt: int = 0) -> Answer:
+    """The page that is asked for.
+
+    Args:
+        store: what there is.
+        request: its body is the query.
+        client: sees the conversations of its divisions only.
+        unseen: conversations that have not reached the index yet.
+        salt: another one in each answer, for ties that shift.
+    """
+    asked = read_query(request.body, store.switches)
+    now_ms = store.now_ms
+    selection = store.select(asked, now_ms, Scope(client.division_ids, unseen))
+    is_shifting = store.switches.tie_order == "shifting"
+    sketches = selection.shifting_ties(asked.page(), salt) if is_shifting else selection[asked.page()]
+    if not sketches:
+        return Answer(200, empty_page(store.switches.empty_answer, len(selection)))
+    content: dict[str, Any] = {"conversations": [store.world.conversation(sketch, now_ms) for sketch in sketches]}
+    if asked.aggregations:
+        everything = list(stories(store, selection, now_ms))
+        content["aggregations"] = [aggregated(one, everything) for one in asked.aggregations]
+    content["totalHits"] = len(selection)
+    return Answer(200, content)
+
+
+def empty_page(form: str, total_hits: int) -> dict[str, Any]:
+    """A page that holds nothing, in the form that the switch says."""
+    if form == "totalHits":
+        return {"totalHits": total_hits}
+    return {} if form == "{}" else {"conversations": [], "totalHits": total_hits}
+
+
+def stories(store: Store, selection: Selection, now_ms: int) -> Iterable[Conversation]:
+    """Every conversation that matches, in full."""
+    return (store.world.conversation(sketch, now_ms) for sketch in selection[:])
+
+
+def aggregated(asked: Aggregation, conversations: Iterable[Conversation]) -> dict[str, Any]:
+    """One facet over all conversations that match."""
+    if asked.dimension is not None:
+        terms = Counter(term for one in conversations for term in terms_of(one, asked.dimension))
+        frequent = sorted(terms.items(), key=lambda item: (-item[1], item[0]))[: asked.size]
+        results: list[Mapping[str, Any]] = [{"count": count, "value": term} for term, count in frequent]
+        return {"count": len(results), "dimension": asked.dimension, "type": asked.type, "results": results}
+    metric = asked.metric or ""
+    sums = [sum(values) for one in conversations if (values := conversation_metric_values(metric, one))]
+    results = [bucket(sums, gte, lt) for gte, lt in asked.ranges]
+    return {"count": len(results), "metric": metric, "type": asked.type, "results": results}
+
+
+def terms_of(conversation: Conversation, dimension: str) -> set[str]:
+    """The values of a dimension in a conversation, each once."""
+    words = CONVERSATIONS if dimension in CONVERSATIONS.dimensions else SEGMENTS
+    place = words.dimensions[dimension]
+    values = (value for leaf in words.leaves(conversation) for value in values_at(leaf, place))
+    return {term for value in values if (term := scalar(value)) is not None}
+
+
+def bucket(values: Iterable[float], gte: float | None, lt: float | None) -> dict[str, Any]:
+    """How many values lie in a range, and the range."""
+    count = sum((gte is None or value >= gte) and (lt is None or value < lt) for value in values)
+    bounds = {"gte": gte, "lt": lt}
+    return {"count": count} | {name: bound for name, bound in bounds.items() if bound is not None}

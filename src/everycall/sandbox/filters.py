@@ -1,0 +1,404 @@
+"""The filters of a details query: read from its body, then evaluated for real on full conversations.
+
+    {"type": "and", "clauses": [{"type": "or", "predicates": [...]}], "predicates": [...]}
+
+- The lists of a body, and the entries of a list, must all hold.
+- What stands in one entry of `segmentFilters` must hold on one and the same segment (with its session and
+  participant); another entry may be met by another segment. The same goes for evaluations, surveys,
+  resolutions.
+- An entry without a predicate holds always, and does not count as a filter.
+- `glance` answers from a sketch where that is enough, so that few stories need to be told.
+
+Source: SDK 269 (`ConversationDetailQueryFilter` and its kin). The rule of the same segment is confirmed on a
+live org by XxMasterbeasTxX/genesys-admin-app. Guesses: `notExists` of a segment filter asks for *a segment*
+without the field; a metric predicate of a conversation filter compares the sum over the conversation (a
+switch); ranges on instants count epoch milliseconds; all names of enumerations in the refusals but
+`QueryFilterType`.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from everycall.sandbox.answers import bad_request, invalid_property, invalid_value, malformed
+from everycall.sandbox.instants import to_ms
+from everycall.sandbox.traffic import Sketch
+from everycall.sandbox.vocabulary import (
+    ADDRESS_DIMENSIONS,
+    CONVERSATIONS,
+    INSTANT_DIMENSIONS,
+    SEGMENTS,
+    VOCABULARIES,
+    Leaf,
+    Vocabulary,
+    values_at,
+)
+
+Conversation = Mapping[str, Any]
+
+Verdict = bool | None
+"""None: a sketch cannot tell."""
+
+BOOLEANS = ("and", "or")
+PREDICATE_TYPES = ("dimension", "property", "metric")
+OPERATORS = ("matches", "exists", "notExists")
+PROPERTY_TYPES = ("bool", "integer", "real", "date", "string", "uuid")
+
+BOUNDS: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """One comparison, e.g. `queueId matches 8c3...`."""
+
+    of: Literal["dimension", "property", "metric"]
+    name: str
+    property_type: str | None
+    operator: str
+    value: str | None
+    bounds: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A filter or a clause: members of which all (`and`) or one (`or`) must hold."""
+
+    type: str
+    members: tuple["Group | Predicate", ...]
+
+    def is_empty(self) -> bool:
+        """Whether there is no predicate anywhere in it."""
+        return all(isinstance(member, Group) and member.is_empty() for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """All filters of a body."""
+
+    entries: tuple[tuple[Vocabulary, Group], ...]
+    """Those with at least one predicate."""
+    key: bytes
+    """Equal for equal filters."""
+    conversation_metric: str = "sum"
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def hold(self, conversation: Conversation) -> bool:
+        """Whether the conversation, as it stands, passes."""
+        return all(
+            any(self._holds(group, vocabulary, leaf) for leaf in vocabulary.leaves(conversation))
+            for vocabulary, group in self.entries
+        )
+
+    def glance(self, sketch: Sketch, now_ms: int) -> Verdict:
+        """Whether it passes, from the sketch alone."""
+        return every(glance(group, vocabulary, sketch, now_ms) for vocabulary, group in self.entries)
+
+    def _holds(self, node: Group | Predicate, vocabulary: Vocabulary, leaf: Leaf) -> bool:
+        if isinstance(node, Predicate):
+            return holds(node, self._values(node, vocabulary, leaf))
+        quantifier = all if node.type == "and" else any
+        members = [member for member in node.members if not _is_vacuous(member)]
+        return quantifier(self._holds(member, vocabulary, leaf) for member in members)
+
+    def _values(self, predicate: Predicate, vocabulary: Vocabulary, leaf: Leaf) -> list[Any]:
+        if predicate.of == "dimension":
+            return values_at(leaf, vocabulary.dimensions[predicate.name])
+        if predicate.of == "property":
+            return property_values(predicate, leaf)
+        values = metric_values(predicate.name, vocabulary, leaf)
+        is_summed = vocabulary is CONVERSATIONS and self.conversation_metric == "sum"
+        return [sum(values)] if values and is_summed else values
+
+
+def read_filters(body: Mapping[str, Any], conversation_metric: str = "sum") -> Filters:
+    """The filters of a body, empty ones left out.
+
+    Raises:
+        ApiError: 400, naming what the API does not know.
+    """
+    entries = []
+    for vocabulary in VOCABULARIES:
+        for raw in objects(body.get(vocabulary.field)):
+            group = read_group(raw, vocabulary, "Filter")
+            if not group.is_empty():
+                entries.append((vocabulary, group))
+    key = msgspec.json.encode([(vocabulary.field, group) for vocabulary, group in entries])
+    return Filters(tuple(entries), key, conversation_metric)
+
+
+def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["Filter", "Clause"]) -> Group:
+    """A filter, which may hold clauses, or a clause, which may not."""
+    fields = {"type", "predicates", "clauses"} if level == "Filter" else {"type", "predicates"}
+    known_fields(raw, fields, f"{vocabulary.model}DetailQuery{level}")
+    kind = known(raw.get("type"), "QueryFilterType", BOOLEANS)
+    clauses = [read_group(clause, vocabulary, "Clause") for clause in objects(raw.get("clauses"))]
+    predicates = [read_predicate(predicate, vocabulary) for predicate in objects(raw.get("predicates"))]
+    return Group(kind, (*clauses, *predicates))
+
+
+def read_predicate(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Predicate:
+    """One predicate; its type may be left out, since its left-hand side tells."""
+    model = f"{vocabulary.model}DetailQueryPredicate"
+    fields = {"type", "operator", "value", "range", "metric"}
+    fields |= {"dimension"} if vocabulary.dimensions else set()
+    fields |= {"property", "propertyType"} if vocabulary.properties else set()
+    known_fields(raw, fields, model)
+    given = {name: value for name, value in raw.items() if value is not None}
+    of = predicate_type(given)
+    predicate = Predicate(
+        of=of,
+        name=left_hand_side(of, given, vocabulary),
+        property_type=optional(given.get("propertyType"), "PropertyType", PROPERTY_TYPES),
+        operator=optional(given.get("operator"), "QueryOperator", OPERATORS) or "matches",
+        value=scalar(given.get("value")),
+        bounds=read_range(given.get("range")),
+    )
+    if predicate.operator == "matches" and predicate.value is None and not predicate.bounds:
+        raise bad_request(f"Predicate on [{predicate.name}] must have a value or a range.")
+    return predicate
+
+
+def predicate_type(given: Mapping[str, Any]) -> Literal["dimension", "property", "metric"]:
+    """What the predicate says it is about, or else what it names."""
+    named = known(given["type"], "QueryPredicateType", PREDICATE_TYPES) if "type" in given else None
+    for of in ("metric", "property", "dimension"):
+        if named == of or (named is None and of in given):
+            return of
+    return "dimension"
+
+
+def left_hand_side(of: str, given: Mapping[str, Any], vocabulary: Vocabulary) -> str:
+    """The dimension, metric or property that is compared."""
+    if of == "property":
+        if not vocabulary.properties:
+            raise invalid_value(of, "QueryPredicateType", ("dimension", "metric"))
+        return str(given.get("property", ""))
+    if of == "metric":
+        return known(given.get("metric"), f"{vocabulary.model}DetailQueryMetric", vocabulary.metrics)
+    dimensions = tuple(sorted(vocabulary.dimensions))
+    return known(given.get("dimension"), f"{vocabulary.model}DetailQueryDimension", dimensions)
+
+
+def read_range(raw: object) -> tuple[tuple[str, float], ...]:
+    """The bounds of a NumericRange that are given."""
+    if raw is None:
+        return ()
+    bounds = only_object(raw)
+    known_fields(bounds, set(BOUNDS), "NumericRange")
+    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds.values()):
+        raise malformed()
+    return tuple((name, bounds[name]) for name in BOUNDS if bounds.get(name) is not None)
+
+
+def known_fields(raw: Mapping[str, Any], fields: set[str], model: str) -> None:
+    """Refuses a field that the model does not have."""
+    for name in raw:
+        if name not in fields:
+            raise invalid_property(name, model)
+
+
+def known(value: object, field_type: str, allowed: tuple[str, ...]) -> str:
+    """The value of an enumeration; a missing one is refused like a wrong one."""
+    if not isinstance(value, str) or value not in allowed:
+        raise invalid_value("" if value is None else value, field_type, allowed)
+    return value
+
+
+def optional(value: object, field_type: str, allowed: tuple[str, ...]) -> str | None:
+    """The value of an enumeration, or None where it is left out."""
+    return None if value is None else known(value, field_type, allowed)
+
+
+def objects(raw: object) -> Sequence[Mapping[str, Any]]:
+    """A list of JSON objects; a missing one is empty."""
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        raise malformed()
+    return [only_object(one) for one in raw]
+
+
+def only_object(raw: object) -> Mapping[str, Any]:
+    """A JSON object."""
+    if not isinstance(raw, dict):
+        raise malformed()
+    return raw
+
+
+def scalar(value: object) -> str | None:
+    """A value as text; the model says string, and other scalars are taken by their JSON text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | list):
+        raise malformed()
+    return msgspec.json.encode(value).decode()
+
+
+# --- on the full story
+# ---------------------------------------------------------------------------------------
+
+
+def metric_values(name: str, vocabulary: Vocabulary, leaf: Leaf) -> list[int]:
+    """The values of a metric on a leaf."""
+    if vocabulary is SEGMENTS:
+        segment = leaf[3]
+        if "segmentEnd" not in segment:
+            return []
+        return [to_ms(segment["segmentEnd"]) - to_ms(segment["segmentStart"])]
+    if vocabulary is not CONVERSATIONS:
+        return [leaf[0][name]] if name in leaf[0] else []
+    return conversation_metric_values(name, leaf[0])
+
+
+def conversation_metric_values(name: str, conversation: Conversation) -> list[int]:
+    """The values that the sessions of a conversation emitted under a name."""
+    if name == "nConversations":
+        return [1]
+    if name == "tConversationDuration":
+        if "conversationEnd" not in conversation:
+            return []
+        return [to_ms(conversation["conversationEnd"]) - to_ms(conversation["conversationStart"])]
+    return [
+        metric["value"]
+        for participant in conversation.get("participants", ())
+        for session in participant.get("sessions", ())
+        for metric in session.get("metrics", ())
+        if metric["name"] == name
+    ]
+
+
+def property_values(predicate: Predicate, leaf: Leaf) -> list[Any]:
+    """The values of a segment's property."""
+    return [
+        entry["value"]
+        for entry in leaf[3].get("properties", ())
+        if entry.get("property") == predicate.name and predicate.property_type in {None, entry.get("propertyType")}
+    ]
+
+
+def holds(predicate: Predicate, values: Iterable[Any]) -> bool:
+    """Whether the values of a leaf pass the predicate."""
+    values = list(values)
+    if predicate.operator == "exists":
+        return bool(values)
+    if predicate.operator == "notExists":
+        return not values
+    return any(equals(predicate, value) and within(predicate, value) for value in values)
+
+
+def equals(predicate: Predicate, value: Any) -> bool:
+    """Whether a value is the one asked for, each compared as what it is."""
+    asked = predicate.value
+    if asked is None:
+        return True
+    if predicate.name in INSTANT_DIMENSIONS:
+        return instant(asked) is not None and instant(asked) == instant(str(value))
+    if predicate.name in ADDRESS_DIMENSIONS:
+        whole = str(value).casefold()
+        return asked.casefold() in {whole, *whole.split("@")}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(asked) == value
+    return asked == scalar(value)
+
+
+def within(predicate: Predicate, value: Any) -> bool:
+    """Whether a value lies in the predicate's range."""
+    if not predicate.bounds:
+        return True
+    measured = instant(str(value)) if predicate.name in INSTANT_DIMENSIONS else number(str(value))
+    return measured is not None and all(BOUNDS[name](measured, bound) for name, bound in predicate.bounds)
+
+
+def instant(text: str) -> int | None:
+    """The instant in epoch milliseconds, or None where the text is none."""
+    try:
+        return to_ms(text)
+    except ValueError:
+        return None
+
+
+def number(text: str) -> float | None:
+    """The number, or None where the text is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _is_vacuous(node: Group | Predicate) -> bool:
+    return isinstance(node, Group) and node.is_empty()
+
+
+# --- on a sketch
+# ---------------------------------------------------------------------------------------------
+
+CERTAIN: Mapping[str, Callable[[Sketch, int], list[Any]]] = {
+    "conversationId": lambda sketch, _: [sketch.conversation_id],
+    "originatingDirection": lambda sketch, _: [sketch.originating_direction],
+    "conversationEnd": lambda sketch, now_ms: [sketch.end_ms] if sketch.end_ms <= now_ms else [],
+}
+"""Conversation dimensions of which the sketch knows what the story will say."""
+
+POSSIBLE: Mapping[tuple[str, str], Callable[[Sketch], tuple[str, ...]]] = {
+    (CONVERSATIONS.field, "divisionId"): lambda sketch: sketch.division_ids,
+    (SEGMENTS.field, "mediaType"): lambda sketch: sketch.media_types,
+    (SEGMENTS.field, "queueId"): lambda sketch: sketch.queue_ids,
+    (SEGMENTS.field, "userId"): lambda sketch: sketch.user_ids,
+    (SEGMENTS.field, "wrapUpCode"): lambda sketch: sketch.wrap_up_codes,
+}
+"""Dimensions of which the sketch knows every value that the story can hold."""
+
+
+def glance(node: Group | Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int) -> Verdict:
+    """What the sketch says about a filter, a clause or a predicate."""
+    if isinstance(node, Predicate):
+        return glance_at(node, vocabulary, sketch, now_ms)
+    members = [member for member in node.members if not _is_vacuous(member)]
+    verdicts = (glance(member, vocabulary, sketch, now_ms) for member in members)
+    return every(verdicts) if node.type == "and" else some(verdicts)
+
+
+def glance_at(predicate: Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int) -> Verdict:
+    """What the sketch says about one comparison."""
+    if predicate.of != "dimension":
+        return None
+    certain = CERTAIN.get(predicate.name) if vocabulary is CONVERSATIONS else None
+    if certain is not None and (predicate.operator != "matches" or predicate.name not in INSTANT_DIMENSIONS):
+        return holds(predicate, certain(sketch, now_ms))
+    possible = POSSIBLE.get((vocabulary.field, predicate.name))
+    if possible is None or predicate.operator == "notExists":
+        return None
+    return None if holds(predicate, possible(sketch)) else False
+
+
+def every(verdicts: Iterable[Verdict]) -> Verdict:
+    """All of them hold, one does not, or it cannot be told."""
+    told: Verdict = True
+    for verdict in verdicts:
+        if verdict is False:
+            return False
+        told = told and verdict
+    return told
+
+
+def some(verdicts: Iterable[Verdict]) -> Verdict:
+    """One of them holds, none does, or it cannot be told."""
+    told: Verdict = False
+    for verdict in verdicts:
+        if verdict is True:
+            return True
+        if verdict is None:
+            told = None
+    return told

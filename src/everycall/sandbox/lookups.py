@@ -1,0 +1,189 @@
+"""The look-ups that turn ids into names: queues, users, wrap-up codes, divisions, flows, the organization.
+
+    GET /api/v2/routing/queues?pageSize=25&pageNumber=1&name=Bill*&id=...
+    -> {"entities": [...], "pageSize", "pageNumber", "total", "firstUri", ..., "pageCount"}
+
+Source: SDK 269 (parameters and envelopes), platform-client-sdk-cli (permissions). A pageSize above an
+endpoint's most is cut without a word and the answer's pageSize is the one that counts (estuary/connectors
+source-genesys). The most of an endpoint is documented for queues and users (500); 100 elsewhere is the
+careful guess. Sorted by name.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from everycall.sandbox.answers import Answer, ApiError, Request, not_found
+from everycall.sandbox.oauth import Client
+
+Entity = Mapping[str, Any]
+
+PAGE_SIZE_DEFAULT = 25
+
+USER_STATES = ("active", "inactive", "deleted", "any")
+"""Source: SDK 269, UsersApi.get_users."""
+
+
+class Entities(Protocol):
+    """The part of a world that look-ups need."""
+
+    def entities(self, kind: str) -> Sequence[dict[str, Any]]:
+        """All entities of a kind, deleted ones included and marked."""
+        ...
+
+    def organization(self) -> dict[str, Any]:
+        """The organization's own entity."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What sets one listing apart from another."""
+
+    kind: str
+    """As the world calls it: `queues`."""
+    page_size_max: int
+    shown: Callable[[Request, Entity], bool]
+    """Whether the listing shows an entity at all, before names and ids are asked for."""
+    fields: tuple[str, ...] | None = None
+    """The fields that it gives; None is all of them."""
+
+
+def is_deleted(entity: Entity) -> bool:
+    """Whether the world marks the entity as deleted."""
+    return entity.get("state") == "deleted" or entity.get("deleted") is True
+
+
+def not_deleted(_: Request, entity: Entity) -> bool:
+    """Listings leave deleted entities out; their ids stay in history."""
+    return not is_deleted(entity)
+
+
+def not_deleted_unless_asked(request: Request, entity: Entity) -> bool:
+    """Flows: `deleted=true` shows the deleted ones, too."""
+    return request.parameter("deleted") == "true" or not is_deleted(entity)
+
+
+def of_state(request: Request, entity: Entity) -> bool:
+    """Users: by default the active ones only."""
+    asked = request.parameter("state") or "active"
+    if asked not in USER_STATES:
+        raise invalid_parameter("state", asked, USER_STATES)
+    return asked in {"any", entity.get("state", "active")}
+
+
+LISTINGS: Mapping[str, Listing] = {
+    "/api/v2/routing/queues": Listing("queues", 500, not_deleted),
+    "/api/v2/routing/queues/divisionviews/all": Listing(
+        "queues", 500, not_deleted, fields=("id", "name", "division", "selfUri")
+    ),
+    "/api/v2/users": Listing("users", 500, of_state),
+    "/api/v2/routing/wrapupcodes": Listing("wrapupcodes", 100, not_deleted),
+    "/api/v2/authorization/divisions": Listing("divisions", 100, not_deleted),
+    "/api/v2/flows": Listing("flows", 100, not_deleted_unless_asked),
+}
+
+
+def listing(world: Entities, request: Request, client: Client) -> Answer:
+    """One page of the listing at the request's path."""
+    kept = LISTINGS[request.path]
+    entities = sorted(_asked(world, kept, request, client), key=lambda entity: str(entity["name"]).casefold())
+    size = min(_whole(request, "pageSize", PAGE_SIZE_DEFAULT), kept.page_size_max)
+    number = _whole(request, "pageNumber", 1)
+    page = [_only(entity, kept.fields) for entity in entities[(number - 1) * size : number * size]]
+    return Answer(200, envelope(request, page, size, number, len(entities)))
+
+
+def envelope(request: Request, page: list[Entity], size: int, number: int, total: int) -> dict[str, Any]:
+    """The page with its relative links; the last page has no `nextUri`, the first no `previousUri`."""
+    pages = math.ceil(total / size)
+
+    def link(to: int) -> str:
+        rest = [pair for pair in request.parameters if pair[0] not in {"pageSize", "pageNumber"}]
+        return f"{quote(request.path)}?{urlencode([('pageSize', size), ('pageNumber', to), *rest])}"
+
+    content = {"entities": page, "pageSize": size, "pageNumber": number, "total": total, "firstUri": link(1)}
+    if number < pages:
+        content["nextUri"] = link(number + 1)
+    if number > 1:
+        content["previousUri"] = link(number - 1)
+    return content | {"lastUri": link(max(pages, 1)), "selfUri": link(number), "pageCount": pages}
+
+
+def user(world: Entities, request: Request, user_id: str) -> Answer:
+    """One user: a deleted one only for `state=deleted` or `state=any`."""
+    asked = request.parameter("state") or "active"
+    if asked not in USER_STATES:
+        raise invalid_parameter("state", asked, USER_STATES)
+    found = _by_id(world, "users", user_id)
+    if found is None or (asked != "any" and is_deleted(found) != (asked == "deleted")):
+        raise not_found()
+    return Answer(200, found)
+
+
+def queue(world: Entities, client: Client, queue_id: str) -> Answer:
+    """One queue that is not deleted and in a division that the client sees."""
+    found = _by_id(world, "queues", queue_id)
+    if found is None or is_deleted(found) or not _visible(found, client):
+        raise not_found()
+    return Answer(200, found)
+
+
+def organization(world: Entities) -> Answer:
+    """The organization that the client belongs to."""
+    return Answer(200, world.organization())
+
+
+def invalid_parameter(name: str, value: str, allowed: tuple[str, ...]) -> ApiError:
+    """Source: platform-client-sdk-cli, x-inin-error-codes, `invalid.query.param.value`."""
+    names = ", ".join(allowed)
+    message = f"Value [{value}] is not valid for parameter [{name}]. Allowable values are: {names}"
+    return ApiError(400, "invalid.query.param.value", message)
+
+
+def _asked(world: Entities, kept: Listing, request: Request, client: Client) -> Iterator[Entity]:
+    ids = set(request.listed("id"))
+    divisions = set(request.listed("divisionId"))
+    name = request.parameter("name")
+    pattern = _wildcards(name) if name else None
+    for entity in world.entities(kept.kind):
+        if not kept.shown(request, entity) or not _visible(entity, client):
+            continue
+        if (ids and entity["id"] not in ids) or (divisions and _division_id(entity) not in divisions):
+            continue
+        if pattern is None or pattern.fullmatch(str(entity["name"])):
+            yield entity
+
+
+def _wildcards(name: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in name.split("*")), re.IGNORECASE | re.DOTALL)
+
+
+def _division_id(entity: Entity) -> str | None:
+    division = entity.get("division")
+    return division["id"] if division else None
+
+
+def _visible(entity: Entity, client: Client) -> bool:
+    division_id = _division_id(entity)
+    return client.division_ids is None or division_id is None or division_id in client.division_ids
+
+
+def _only(entity: Entity, fields: tuple[str, ...] | None) -> Entity:
+    return entity if fields is None else {name: entity[name] for name in fields if name in entity}
+
+
+def _by_id(world: Entities, kind: str, entity_id: str) -> Entity | None:
+    return next((entity for entity in world.entities(kind) if entity["id"] == entity_id), None)
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    given = request.parameter(name)
+    if given is None:
+        return default
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise ApiError(400, "bad.request", f"{name} must be a whole number of at least 1.")
+    return int(given)

@@ -1,0 +1,208 @@
+"""The body of a details query, read and checked: a `Query`, or the refusal that the API would give.
+
+    {"interval": "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z",
+     "order": "asc", "orderBy": "conversationStart", "paging": {"pageSize": 100, "pageNumber": 1},
+     "segmentFilters": [...], "aggregations": [...]}
+
+Source: fields and enumerations are SDK 269's `ConversationQuery`, `PagingSpec`, `AnalyticsQueryAggregation`;
+the lengths of an interval are on developer.genesys.cloud's analytics detail page; the texts about 100,000
+results and 31 days are logs of splunk/genesys_cloud_ta, the one about dates is gildas/go-gcloudcx's. Guesses:
+the text for 7 days (the same with another number), for a missing interval (the same again), for an interval
+that is empty or reversed, for a pageSize above 100 and for numbers below 1; and that an interval is two
+instants and no duration.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from everycall.sandbox.answers import ApiError, bad_request, invalid_value, malformed
+from everycall.sandbox.filters import (
+    Filters,
+    known,
+    known_fields,
+    objects,
+    only_object,
+    optional,
+    read_filters,
+)
+from everycall.sandbox.instants import DAY_MS, to_ms
+from everycall.sandbox.switches import Switches
+from everycall.sandbox.vocabulary import CONVERSATION_METRICS, CONVERSATIONS, SEGMENTS, VOCABULARIES
+
+PAGE_SIZE_DEFAULT = 25
+PAGE_SIZE_MAX = 100
+"""Seen as the most in several production clients; a sample of 2022 still used 200."""
+
+RESULTS_MAX = 100_000
+"""pageNumber times pageSize may not exceed it."""
+
+UNFILTERED_DAYS_MAX = 7
+FILTERED_DAYS_MAX = 31
+
+ORDERS = ("asc", "desc", "unordered")
+ORDERS_BY = ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd")
+AGGREGATIONS = ("termFrequency", "numericRange")
+
+FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {words.field for words in VOCABULARIES}
+
+TOO_MANY_RESULTS = (
+    "Pagination may not exceed 100000 results.\n\nTip: When extracting large chunks of data (multiple days/weeks), "
+    "maximize pagination performance by querying in smaller intervals. For example, paging through 1am-2am, then "
+    "2am-3am, then 3am-4am, and so forth will outperform paging through one large interval that covers the same "
+    "time frame."
+)
+
+
+class Interval(NamedTuple):
+    """[start, end) in milliseconds since the epoch."""
+
+    start_ms: int
+    end_ms: int
+
+    def days(self, *, touches_end: bool = False) -> range:
+        """The UTC days that it touches, from 1970-01-01; by default not one at whose midnight it ends."""
+        return range(self.start_ms // DAY_MS, (self.end_ms - (not touches_end)) // DAY_MS + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One facet that is asked for."""
+
+    type: str
+    dimension: str | None
+    metric: str | None
+    size: int | None
+    ranges: tuple[tuple[float | None, float | None], ...]
+    """(gte, lt) of each bucket; None is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for, with every default filled in."""
+
+    interval: Interval
+    filters: Filters
+    order: str = "asc"
+    order_by: str = "conversationStart"
+    page_size: int = PAGE_SIZE_DEFAULT
+    page_number: int = 1
+    aggregations: tuple[Aggregation, ...] = ()
+
+    def page(self) -> slice:
+        """Where the page lies among all that match."""
+        return slice((self.page_number - 1) * self.page_size, self.page_number * self.page_size)
+
+
+def read_query(body: bytes, switches: Switches) -> Query:
+    """The query of a request's body.
+
+    Raises:
+        ApiError: 400, with the API's text.
+    """
+    try:
+        raw = only_object(msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        raise malformed() from None
+    return query_of(raw, switches)
+
+
+def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
+    """The query of a body that is already decoded."""
+    known_fields(raw, FIELDS, "ConversationQuery")
+    filters = read_filters(raw, switches.conversation_metric)
+    page_size, page_number = read_paging(raw.get("paging"), switches.page_size_over_limit)
+    return Query(
+        interval=checked_interval(raw.get("interval"), has_filter=bool(filters)),
+        filters=filters,
+        order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
+        order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
+        page_size=page_size,
+        page_number=page_number,
+        aggregations=tuple(read_aggregation(one) for one in objects(raw.get("aggregations"))),
+    )
+
+
+def checked_interval(raw: object, *, has_filter: bool) -> Interval:
+    """The interval, not longer than the filters allow."""
+    days_max = FILTERED_DAYS_MAX if has_filter else UNFILTERED_DAYS_MAX
+    if raw is None or raw == "":
+        raise interval_too_long(days_max)
+    if not isinstance(raw, str):
+        raise malformed()
+    interval = read_interval(raw)
+    if interval.end_ms <= interval.start_ms:
+        raise bad_request("The interval must end after it starts.")
+    if interval.end_ms - interval.start_ms > days_max * DAY_MS:
+        raise interval_too_long(days_max)
+    return interval
+
+
+def interval_too_long(days_max: int) -> ApiError:
+    """The refusal of an interval that is too long, or not there."""
+    return bad_request(
+        f"You must specify a search interval as part of your query that does not exceed {days_max} days."
+    )
+
+
+def read_interval(text: str) -> Interval:
+    """The two instants of an interval, in whatever order they come."""
+    start, _, end = text.partition("/")
+    try:
+        return Interval(to_ms(start), to_ms(end))
+    except ValueError:
+        message = "Dates must be specified as ISO-8601 strings. For example: yyyy-MM-ddTHH:mm:ss.SSSZ"
+        raise ApiError(400, "invalid.date", message) from None
+
+
+def read_paging(raw: object, over_limit: Literal["refuse", "clamp"]) -> tuple[int, int]:
+    """(pageSize, pageNumber)."""
+    paging = only_object(raw) if raw is not None else {}
+    known_fields(paging, {"pageSize", "pageNumber"}, "PagingSpec")
+    size = whole(paging, "pageSize", PAGE_SIZE_DEFAULT)
+    number = whole(paging, "pageNumber", 1)
+    if size > PAGE_SIZE_MAX:
+        if over_limit == "refuse":
+            raise bad_request(f"Page size may not exceed {PAGE_SIZE_MAX}.")
+        size = PAGE_SIZE_MAX
+    if size * number > RESULTS_MAX:
+        raise bad_request(TOO_MANY_RESULTS)
+    return size, number
+
+
+def whole(raw: Mapping[str, Any], name: str, default: int | None) -> Any:
+    """A whole number of at least 1, or the default where it is left out."""
+    value = raw.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise malformed()
+    if value < 1:
+        raise bad_request(f"{name} must be at least 1.")
+    return value
+
+
+def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
+    """One facet: terms of a dimension, or ranges of a metric."""
+    known_fields(raw, {"type", "dimension", "metric", "size", "ranges"}, "AnalyticsQueryAggregation")
+    inferred = "numericRange" if raw.get("metric") is not None else "termFrequency"
+    kind = optional(raw.get("type"), "AggregationType", AGGREGATIONS) or inferred
+    if kind == "numericRange":
+        metric = known(raw.get("metric"), "ConversationDetailQueryMetric", CONVERSATION_METRICS)
+        return Aggregation(kind, None, metric, None, tuple(map(read_bucket, objects(raw.get("ranges")))))
+    dimension = raw.get("dimension")
+    if dimension not in CONVERSATIONS.dimensions and dimension not in SEGMENTS.dimensions:
+        allowed = tuple(sorted({*CONVERSATIONS.dimensions, *SEGMENTS.dimensions}))
+        raise invalid_value(dimension or "", "AggregationDimension", allowed)
+    return Aggregation(kind, dimension, None, whole(raw, "size", None), ())
+
+
+def read_bucket(raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """(gte, lt) of an AggregationRange."""
+    known_fields(raw, {"gte", "lt"}, "AggregationRange")
+    bounds = raw.get("gte"), raw.get("lt")
+    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds):
+        raise malformed()
+    return bounds

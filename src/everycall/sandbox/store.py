@@ -1,0 +1,316 @@
+"""Which conversations a query finds, in which order; any world behind it.
+
+The rule: a conversation is found where its start lies on a UTC day that the interval touches, and it was
+alive at some time in the interval. So an interval from noon on also finds what started in the morning and
+still lived at noon, but not what started yesterday. Counting and paging touch columns of numbers only; a
+story is told for what stands on the page, and where a filter asks for more than a sketch knows.
+
+Source: developer.genesys.cloud, analytics detail page ("conversations are stored in daily indexes based on
+their start timestamp"); that it must have been alive is older wording of the SDK, and a capture of 2016
+agrees. Sorting by segmentStart is sorting by conversationStart, by segmentEnd by conversationEnd: a
+simplification.
+"""
+
+import hashlib
+from array import array
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Protocol
+
+from everycall.sandbox.filters import Filters
+from everycall.sandbox.instants import DAY_MS
+from everycall.sandbox.query import Interval, Query, query_of, read_interval
+from everycall.sandbox.switches import Switches
+from everycall.sandbox.traffic import FOREVER_MS, Sketch
+
+REMEMBERED_DAYS = 64
+"""How many (filters, day) keep what was found; 4 bytes for each conversation."""
+
+REMEMBERED_LENGTHS = 4096
+
+
+class Day(Protocol):
+    """The conversations that start on one UTC day, sorted by (start_ms, conversation_id)."""
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """start_ms of each."""
+        ...
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """end_ms of each."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: int, /) -> Sketch: ...
+
+
+class World(Protocol):
+    """What the sandbox serves: a pure function of its seed and the instant that it is asked for."""
+
+    def day(self, day: int) -> Day:
+        """The conversations of a UTC day, counted from 1970-01-01."""
+        ...
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        """The complete JSON object as of an instant."""
+        ...
+
+    def entities(self, kind: str) -> Sequence[dict[str, Any]]:
+        """The entities of a kind (`queues`, `users`, ...), deleted ones included and marked."""
+        ...
+
+    def organization(self) -> dict[str, Any]:
+        """The organization's entity."""
+        ...
+
+
+@dataclass(slots=True)
+class Found:
+    """What filters find on one day, as far as it is known for good."""
+
+    as_of_ms: int
+    settled: "array[int]"
+    """Positions of ended conversations that pass."""
+    open: list[int]
+    """Positions that live, or have yet to start; asked about anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Positions on one day, in order."""
+
+    day: int
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a client may see, beside what it asks for."""
+
+    division_ids: frozenset[str] | None = None
+    unseen: Collection[str] = field(default_factory=frozenset)
+    """Conversations that have not reached the index yet."""
+
+
+EVERYTHING = Scope()
+
+
+class Store:
+    """The conversations of a world, as the API finds them.
+
+    Args:
+        world: where they come from.
+        now: epoch seconds; a conversation exists from its start on.
+        switches: how to read what no source tells.
+    """
+
+    def __init__(self, world: World, now: Callable[[], float], switches: Switches | None = None) -> None:
+        self.world = world
+        self._now = now
+        self.switches = switches or Switches()
+        self._found: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
+        self._lengths: dict[int, int] = {}
+
+    @property
+    def now_ms(self) -> int:
+        """The instant, in milliseconds since the epoch."""
+        return int(self._now() * 1000)
+
+    def conversations(self, interval: str) -> list[dict[str, Any]]:
+        """The conversations that started in [start, end), in full, in order of their start, as of now."""
+        asked, now_ms = read_interval(interval), self.now_ms
+        sketches = chain.from_iterable(self._started(day, asked, now_ms) for day in asked.days())
+        return [self.world.conversation(sketch, now_ms) for sketch in sketches]
+
+    def matching(self, interval: str, **body: Any) -> list[dict[str, Any]]:
+        """All that a details query finds for the interval, in full and in its order, as of now.
+
+        `body` holds the query's other fields: `matching("...", segmentFilters=[...], order="desc")`.
+        """
+        now_ms = self.now_ms
+        query = query_of({"interval": interval, **body}, self.switches)
+        selection = self.select(query, now_ms)
+        return [self.world.conversation(sketch, now_ms) for sketch in selection[:]]
+
+    def select(self, query: Query, now_ms: int, scope: Scope = EVERYTHING) -> "Selection":
+        """All that the query finds, in its order; to count and to take pages of."""
+        runs = [self._run(day, query, now_ms, scope) for day in self._days(query.interval)]
+        if query.order_by in {"conversationEnd", "segmentEnd"}:
+            runs = self._by_end(runs, now_ms)
+        return Selection(self.world, runs, is_reversed=query.order == "desc")
+
+    def _days(self, interval: Interval) -> range:
+        return interval.days(touches_end=self.switches.end_at_midnight_touches_next_day)
+
+    def _run(self, day: int, query: Query, now_ms: int, scope: Scope) -> Run:
+        interval = self._reach(query.interval)
+        positions: Sequence[int]
+        if query.filters or scope.division_ids is not None:
+            positions = self._filtered(day, interval, now_ms, query.filters, scope.division_ids)
+        else:
+            positions = self._alive(day, interval, now_ms)
+        if scope.unseen:
+            sketches = self.world.day(day)
+            positions = [at for at in positions if sketches[at].conversation_id not in scope.unseen]
+        return Run(day, positions)
+
+    def _reach(self, interval: Interval) -> Interval:
+        """The interval in which a conversation must have been alive."""
+        if self.switches.match == "day":
+            days = self._days(interval)
+            return Interval(days.start * DAY_MS, days.stop * DAY_MS)
+        ends_at_midnight = interval.end_ms % DAY_MS == 0
+        is_closed = ends_at_midnight and self.switches.end_at_midnight_touches_next_day
+        return Interval(interval.start_ms, interval.end_ms + is_closed)
+
+    def _alive(self, day: int, interval: Interval, now_ms: int) -> Sequence[int]:
+        """The positions of a day's conversations that started by now and were alive in the interval."""
+        if interval.start_ms <= day * DAY_MS and min(interval.end_ms, now_ms) >= (day + 1) * DAY_MS:
+            return range(self._length(day))
+        sketches = self.world.day(day)
+        low = bisect_left(sketches.starts, interval.start_ms)
+        high = bisect_left(sketches.starts, min(interval.end_ms, now_ms + 1))
+        if low == 0 or now_ms < interval.start_ms:
+            return range(low, max(low, high))
+        ends = sketches.ends
+        carried_in = [at for at in range(low) if ends[at] >= interval.start_ms]
+        return [*carried_in, *range(low, high)] if carried_in else range(low, high)
+
+    def _length(self, day: int) -> int:
+        length = self._lengths.get(day)
+        if length is None:
+            if len(self._lengths) >= REMEMBERED_LENGTHS:
+                self._lengths.clear()
+            length = self._lengths[day] = len(self.world.day(day))
+        return length
+
+    def _filtered(
+        self,
+        day: int,
+        interval: Interval,
+        now_ms: int,
+        filters: Filters,
+        division_ids: frozenset[str] | None,
+    ) -> Sequence[int]:
+        found = self._find(day, now_ms, filters, division_ids)
+        alive = self._alive(day, interval, now_ms)
+        live = (at for at in found.open if self._passes(day, at, now_ms, filters))
+        passed = sorted(chain(found.settled, live)) if found.open else found.settled
+        if isinstance(alive, range):
+            return passed[bisect_left(passed, alive.start) : bisect_left(passed, alive.stop)]
+        wanted = set(alive)
+        return [at for at in passed if at in wanted]
+
+    def _find(self, day: int, now_ms: int, filters: Filters, division_ids: frozenset[str] | None) -> Found:
+        key = (filters.key, filters.conversation_metric, division_ids, day)
+        found = self._found.get(key)
+        if found is None or found.as_of_ms > now_ms:
+            found = Found(now_ms, array("I"), self._candidates(day, division_ids))
+            self._found[key] = found
+            while len(self._found) > REMEMBERED_DAYS:
+                self._found.popitem(last=False)
+        self._found.move_to_end(key)
+        self._settle(day, now_ms, filters, found)
+        return found
+
+    def _candidates(self, day: int, division_ids: frozenset[str] | None) -> list[int]:
+        sketches = self.world.day(day)
+        if division_ids is None:
+            return list(range(len(sketches)))
+        return [at for at in range(len(sketches)) if not division_ids.isdisjoint(sketches[at].division_ids)]
+
+    def _settle(self, day: int, now_ms: int, filters: Filters, found: Found) -> None:
+        """Moves what has ended from open to settled: a story does not change after its end."""
+        sketches = self.world.day(day)
+        ends = sketches.ends
+        still_open = []
+        for at in found.open:
+            if ends[at] > now_ms:
+                still_open.append(at)
+            elif self._passes(day, at, now_ms, filters):
+                insort(found.settled, at)
+        found.open = still_open
+        found.as_of_ms = now_ms
+
+    def _passes(self, day: int, at: int, now_ms: int, filters: Filters) -> bool:
+        sketch = self.world.day(day)[at]
+        if sketch.start_ms > now_ms:
+            return False
+        verdict = filters.glance(sketch, now_ms)
+        return filters.hold(self.world.conversation(sketch, now_ms)) if verdict is None else verdict
+
+    def _by_end(self, runs: Iterable[Run], now_ms: int) -> list[Run]:
+        """The same positions by conversationEnd; what lives comes last, by its start."""
+        keyed = []
+        for run in runs:
+            sketches = self.world.day(run.day)
+            for at in run.positions:
+                end_ms = sketches.ends[at]
+                keyed.append((end_ms if end_ms <= now_ms else FOREVER_MS, run.day, at))
+        keyed.sort()
+        return [Run(day, (at,)) for _, day, at in keyed]
+
+    def _started(self, day: int, interval: Interval, now_ms: int) -> list[Sketch]:
+        sketches = self.world.day(day)
+        low = bisect_left(sketches.starts, interval.start_ms)
+        high = bisect_left(sketches.starts, min(interval.end_ms, now_ms + 1))
+        return [sketches[at] for at in range(low, high)]
+
+
+class Selection:
+    """What a query finds, in its order: `len()` counts, a slice gives sketches."""
+
+    def __init__(self, world: World, runs: Sequence[Run], *, is_reversed: bool) -> None:
+        self._world = world
+        self._runs = runs
+        self._is_reversed = is_reversed
+        self._length = sum(len(run.positions) for run in runs)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, page: slice) -> list[Sketch]:
+        start, stop, _ = page.indices(self._length)
+        if not self._is_reversed:
+            return self._forward(start, stop)
+        return self._forward(self._length - stop, self._length - start)[::-1]
+
+    def shifting_ties(self, page: slice, salt: int) -> list[Sketch]:
+        """The page, where conversations of one start stand in an order that depends on `salt`."""
+        start, stop, _ = page.indices(self._length)
+        before, after = start, stop
+        while before > 0 and self._start(before - 1) == self._start(start):
+            before -= 1
+        while stop > 0 and after < self._length and self._start(after) == self._start(stop - 1):
+            after += 1
+        wider = self[before:after]
+        direction = -1 if self._is_reversed else 1
+        wider.sort(key=lambda sketch: (direction * sketch.start_ms, shuffled(sketch.conversation_id, salt)))
+        return wider[start - before : stop - before]
+
+    def _start(self, at: int) -> int:
+        return self[at : at + 1][0].start_ms if at < self._length else -1
+
+    def _forward(self, start: int, stop: int) -> list[Sketch]:
+        sketches: list[Sketch] = []
+        for run in self._runs:
+            if stop <= 0:
+                break
+            wanted = run.positions[max(start, 0) : stop]
+            if wanted:
+                day = self._world.day(run.day)
+                sketches.extend(day[at] for at in wanted)
+            start -= len(run.positions)
+            stop -= len(run.positions)
+        return sketches
+
+
+def shuffled(conversation_id: str, salt: int) -> bytes:
+    """A sort key that has nothing to do with the id's order."""
+    return hashlib.blake2b(f"{salt} {conversation_id}".encode(), digest_size=8).digest()
