@@ -1,0 +1,466 @@
+"""The seeded contact centre itself: who works there, which queues they serve, which codes they set.
+
+Nothing here knows a conversation or a clock. Every name is made up by combining parts; e-mail addresses
+are at example.com and example.org, telephone numbers in +1 202 555, IP addresses in the documentation ranges.
+
+People and queues that are gone (state "deleted") stay in history, as they do in a real org. A pure function of
+seed and day knows no today, so nobody here can have left "last month": those who are gone worked on Mondays,
+as temporary staff for the week's peak, in any week that one looks at.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from everycall.sandbox.dice import Dice
+
+FIRST_NAMES = (
+    "Ada Alba Anselm Arlo Beatrix Bram Cecily Clemens Dario Delphine Edda Emeric Fenna Florin Greta Gustav Hanneke Hugo "
+    "Ilse Ivo Jorun Jules Katla Kester Leonie Linus Maren Matteo Nadia Nils Odile Oskar Petra Piet Quentin Ragna Remy "
+    "Sanna Silas Tamsin Tibor Ulla Urs Vesna Viktor Wanda Willem Yara Yorick Zelda"
+).split()
+LAST_NAMES = (
+    "Abendroth Aldersey Bellweather Brackenbury Castellane Corvane Dahlstrand Dunmorrow Eastlake Eisenhart Fairweather "
+    "Ferndale Gallowglen Grunwaldt Hartfield Hollenbeck Ingleborn Isaksberg Jansonne Juniper Kestrelli Kronsted Lindqvale "
+    "Lockhaven Marchetti-Vale Merriweather Nachtigal Norrington Oakhurst Ostermeer Pemberlake Perrault-Dix Quillfeather "
+    "Rosendaal Rookwood Silverthorne Steenbergh Tannenwald Thistlewood Umberland Valmont Vanderlocke Waldstein Winterbourne "
+    "Yarrowby Zimmerlund"
+).split()
+DIVISION_NAMES = ("Home", "Retail", "Business")
+# Name, division, share of the org's conversations in per mille, and the media that come to it.
+QUEUES = (
+    ("Billing", 1, 190, "voice callback email chat"),
+    ("Sales", 1, 150, "voice callback chat message outbound"),
+    ("Technical Support", 1, 180, "voice callback chat message email"),
+    ("Customer Care", 1, 140, "voice email message chat"),
+    ("Orders & Delivery", 1, 100, "voice email message"),
+    ("Returns", 1, 60, "email chat message"),
+    ("Business Accounts", 2, 70, "voice callback email"),
+    ("Business Support", 2, 60, "voice email message"),
+    ("Renewals", 2, 40, "voice callback outbound"),
+    ("Collections", 0, 40, "voice outbound"),
+    ("Back Office", 0, 30, "email"),
+    ("Switchboard", 0, 40, "voice"),
+)
+DELETED_QUEUES = (
+    ("Spring Promotion Hotline", 1, 12, "voice callback chat message"),
+    ("Legacy Helpdesk", 2, 12, "voice email"),
+)
+WRAP_UP_CODE_NAMES = (
+    "Resolved",
+    "Resolved - First Contact",
+    "Follow-up Required",
+    "Escalated",
+    "Callback Promised",
+    "Information Given",
+    "Invoice Explained",
+    "Payment Arranged",
+    "Refund Issued",
+    "Address Changed",
+    "Order Placed",
+    "Order Cancelled",
+    "Delivery Delayed",
+    "Return Registered",
+    "Complaint",
+    "Technical Fault",
+    "Restart Helped",
+    "Engineer Booked",
+    "Contract Renewed",
+    "Contract Ended",
+    "Not Interested",
+    "Wrong Number",
+    "Silent Call",
+    "Language Barrier",
+    "Test / Training",
+)
+SKILL_NAMES = (
+    "Invoices",
+    "Contracts",
+    "Broadband",
+    "Mobile",
+    "Returns Handling",
+    "Complaints",
+    "Key Accounts",
+)
+LANGUAGE_NAMES = ("English - Spoken", "German - Spoken", "French - Written", "Spanish - Spoken")
+FLOWS = (
+    ("Main Menu", "INBOUNDCALL"),
+    ("Business Menu", "INBOUNDCALL"),
+    ("After Hours", "INBOUNDCALL"),
+    ("In-Queue Music", "INQUEUECALL"),
+    ("Voicemail Box", "VOICEMAIL"),
+    ("Campaign Greeting", "OUTBOUNDCALL"),
+    ("Satisfaction Survey", "VOICESURVEY"),
+    ("Web Chat Entry", "INBOUNDCHAT"),
+    ("Mail Sorting", "INBOUNDEMAIL"),
+    ("Message Routing", "INBOUNDSHORTMESSAGE"),
+    ("Help Bot", "DIGITALBOT"),
+    ("Order Status Bot", "BOT"),
+    ("Old Main Menu", "INBOUNDCALL"),
+)
+CAMPAIGN_NAMES = ("Renewal Reminder", "Payment Reminder", "Win Back", "Delivery Survey")
+SYSTEM_CODES = ("ININ-WRAP-UP-TIMEOUT", "ININ-WRAP-UP-SKIPPED", "ININ-WRAP-UP-DELETED")
+DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class User:
+    """One who answers."""
+
+    id: str
+    name: str
+    email: str
+    division_id: str
+    state: str
+    """active, inactive or deleted."""
+    team_id: str
+    station: str
+    """The address at which the telephone of this user is reached."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queue:
+    """One queue with all that routing needs to know of it."""
+
+    id: str
+    name: str
+    division_id: str
+    division_ids: tuple[str, ...]
+    """The divisions of a conversation that only this queue saw."""
+    share: int
+    media: frozenset[str]
+    deleted: bool
+    members: tuple[User, ...]
+    temporary_members: tuple[User, ...]
+    """The members and those who are gone by now: who answered on a Monday."""
+    codes: tuple[str | None, ...]
+    """What ends up in a wrap-up, by weight: codes of the org, of the system, and None for none."""
+    skill_ids: tuple[str, ...]
+    language_id: str
+    number: str
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """An Architect flow."""
+
+    id: str
+    name: str
+    type: str
+    version: str
+    outcome_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Campaign:
+    """An outbound campaign with the lists that it dials from."""
+
+    id: str
+    name: str
+    queue: Queue
+    contact_list_id: str
+    script_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centre:
+    """The contact centre: everything that a conversation can refer to by id."""
+
+    seed: int
+    organization: dict[str, Any]
+    entities: dict[str, list[dict[str, Any]]]
+    """Kind of look-up -> the API's JSON objects, in the order of creation, deleted ones included."""
+    division_ids: tuple[str, ...]
+    """The home division first."""
+    queues: tuple[Queue, ...]
+    """Those that are gone last."""
+    users: tuple[User, ...]
+    flows: dict[str, tuple[Flow, ...]]
+    """Flows by type."""
+    campaigns: tuple[Campaign, ...]
+    group_ids: tuple[str, ...]
+    edge_ids: tuple[str, ...]
+    switchboard: tuple[User, ...]
+    """Those who can be called directly."""
+
+
+def centre(seed: int, size: int) -> Centre:
+    """The contact centre of a seed, with `size` users."""
+    dice = Dice(f"centre/{seed}")
+    divisions = [_division(dice, name) for name in DIVISION_NAMES]
+    division_ids = tuple(d["id"] for d in divisions)
+    codes = [_wrap_up_code(dice, name, divisions[0]) for name in WRAP_UP_CODE_NAMES]
+    skills = [_routing(dice, name, "skills") for name in SKILL_NAMES]
+    languages = [_routing(dice, name, "languages") for name in LANGUAGE_NAMES]
+    teams = [_team(dice, name, divisions) for name in ("Morning", "Midday", "Evening", "Business")]
+    users = _users(dice, size, division_ids, [t["id"] for t in teams])
+    queues = _queues(dice, users, division_ids, [c["id"] for c in codes], skills, languages)
+    flows = [_flow(dice, name, kind) for name, kind in FLOWS]
+    campaigns = _campaigns(dice, queues)
+    groups = [_group(dice, name, size) for name in ("All Agents", "Floor Walkers", "Specialists")]
+    return Centre(
+        seed=seed,
+        organization=_organization(dice),
+        entities={
+            "divisions": divisions,
+            "queues": [_queue_json(q, divisions) for q in queues],
+            "users": [_user_json(u, divisions) for u in users],
+            "wrapupcodes": codes,
+            "flows": [_flow_json(f, divisions[0]) for f in flows],
+            "skills": skills,
+            "languages": languages,
+            "groups": groups,
+            "teams": teams,
+            "campaigns": [_campaign_json(c) for c in campaigns],
+        },
+        division_ids=division_ids,
+        queues=queues,
+        users=users,
+        flows={kind: tuple(f for f in flows if f.type == kind and not f.name.startswith("Old")) for _, kind in FLOWS},
+        campaigns=campaigns,
+        group_ids=tuple(g["id"] for g in groups),
+        edge_ids=tuple(dice.uuid() for _ in range(6)),
+        switchboard=tuple(u for u in users if u.state == "active"),
+    )
+
+
+def _created(dice: Dice) -> str:
+    return (
+        f"202{dice.between(0, 3)}-{dice.between(1, 12):02d}-{dice.between(1, 28):02d}T09:{dice.below(60):02d}:00.000Z"
+    )
+
+
+def _reference(division: dict[str, Any]) -> dict[str, Any]:
+    return {"id": division["id"], "name": division["name"], "selfUri": division["selfUri"]}
+
+
+def _division(dice: Dice, name: str) -> dict[str, Any]:
+    new = dice.uuid()
+    return {
+        "id": new,
+        "name": name,
+        "description": f"{name} division",
+        "homeDivision": name == DIVISION_NAMES[0],
+        "selfUri": f"/api/v2/authorization/divisions/{new}",
+    }
+
+
+def _wrap_up_code(dice: Dice, name: str, division: dict[str, Any]) -> dict[str, Any]:
+    new = dice.uuid()
+    return {
+        "id": new,
+        "name": name,
+        "division": _reference(division),
+        "dateCreated": _created(dice),
+        "createdBy": dice.uuid(),
+        "selfUri": f"/api/v2/routing/wrapupcodes/{new}",
+    }
+
+
+def _routing(dice: Dice, name: str, kind: str) -> dict[str, Any]:
+    new = dice.uuid()
+    return {
+        "id": new,
+        "name": name,
+        "dateModified": _created(dice),
+        "state": "active",
+        "version": "1",
+        "selfUri": f"/api/v2/routing/{kind}/{new}",
+    }
+
+
+def _team(dice: Dice, name: str, divisions: list[dict[str, Any]]) -> dict[str, Any]:
+    new = dice.uuid()
+    return {
+        "id": new,
+        "name": name,
+        "division": _reference(dice.pick(divisions)),
+        "dateCreated": _created(dice),
+        "memberCount": dice.between(12, 30),
+        "selfUri": f"/api/v2/teams/{new}",
+    }
+
+
+def _group(dice: Dice, name: str, size: int) -> dict[str, Any]:
+    new = dice.uuid()
+    return {
+        "id": new,
+        "name": name,
+        "dateModified": _created(dice),
+        "memberCount": dice.between(2, size),
+        "state": "active",
+        "version": dice.between(1, 9),
+        "type": "official",
+        "rulesVisible": True,
+        "visibility": "public",
+        "selfUri": f"/api/v2/groups/{new}",
+    }
+
+
+def _organization(dice: Dice) -> dict[str, Any]:
+    return {
+        "id": dice.uuid(),
+        "name": "Larkspur & Finch",
+        "defaultLanguage": "en-US",
+        "defaultCountryCode": "US",
+        "thirdPartyOrgName": "larkspur-finch",
+        "domain": "example.com",
+        "version": 12,
+        "state": "active",
+        "voicemailEnabled": True,
+        "productPlatform": "GenesysCloud",
+        "selfUri": "/api/v2/organizations/me",
+    }
+
+
+def _users(dice: Dice, size: int, division_ids: tuple[str, ...], team_ids: list[str]) -> tuple[User, ...]:
+    names: dict[str, None] = {}
+    while len(names) < size:
+        names[f"{dice.pick(FIRST_NAMES)} {dice.pick(LAST_NAMES)}"] = None
+    return tuple(_user(dice, n, name, division_ids, team_ids) for n, name in enumerate(names))
+
+
+def _user(dice: Dice, number: int, name: str, division_ids: tuple[str, ...], team_ids: list[str]) -> User:
+    # One in twelve is gone and one in sixteen inactive, wherever the size of the org ends.
+    state = DELETED if number % 12 == 7 else "inactive" if number % 16 == 11 else "active"
+    return User(
+        id=dice.uuid(),
+        name=name,
+        email=f"{name.lower().replace(' ', '.')}@example.com",
+        division_id=division_ids[(0, 1, 1, 1, 2)[number % 5]],
+        state=state,
+        team_id=dice.pick(team_ids),
+        station=f"sip:{dice.uuid().replace('-', '')[:24]}+example.com;tgrp={dice.uuid()}@localhost",
+    )
+
+
+def _user_json(user: User, divisions: list[dict[str, Any]]) -> dict[str, Any]:
+    division = next(d for d in divisions if d["id"] == user.division_id)
+    return {
+        "id": user.id,
+        "name": user.name,
+        "division": _reference(division),
+        "chat": {"jabberId": f"{user.id.replace('-', '')[:24]}@example.com"},
+        "department": f"{division['name']} Service",
+        "email": user.email,
+        "primaryContactInfo": [{"address": user.email, "mediaType": "EMAIL", "type": "PRIMARY"}],
+        "addresses": [],
+        "state": user.state,
+        "title": "Agent",
+        "username": user.email,
+        "version": 7,
+        "acdAutoAnswer": False,
+        "selfUri": f"/api/v2/users/{user.id}",
+    }
+
+
+def _queues(  # noqa: PLR0917
+    dice: Dice,
+    users: tuple[User, ...],
+    division_ids: tuple[str, ...],
+    code_ids: list[str],
+    skills: list[dict[str, Any]],
+    languages: list[dict[str, Any]],
+) -> tuple[Queue, ...]:
+    made = []
+    for number, (name, division, share, media) in enumerate(QUEUES + DELETED_QUEUES):
+        staff = [u for at, u in enumerate(users) if u.state != "inactive" and (at + number) % 4 < 2]
+        owner = division_ids[division]
+        made.append(
+            Queue(
+                id=dice.uuid(),
+                name=name,
+                division_id=owner,
+                division_ids=(owner,) if number % 3 else tuple(dict.fromkeys((owner, division_ids[0]))),
+                share=share,
+                media=frozenset(media.split()),
+                deleted=number >= len(QUEUES),
+                members=tuple(u for u in staff if u.state == "active"),
+                temporary_members=tuple(staff),
+                codes=_codes(dice, code_ids),
+                skill_ids=(dice.pick(skills)["id"],) if number % 2 else (),
+                language_id=languages[number % 7]["id"] if number % 7 < len(languages) else "",
+                number=f"tel:+1202555{1000 + number:04d}",
+                mailbox=f"{''.join(c for c in name.lower() if c.isalpha())}@example.com",
+            )
+        )
+    return tuple(made)
+
+
+def _codes(dice: Dice, code_ids: list[str]) -> tuple[str | None, ...]:
+    favourites = [dice.pick(code_ids) for _ in range(9)]
+    return (
+        *(dice.pick(favourites) for _ in range(40)),
+        *(dice.pick(code_ids) for _ in range(12)),
+        *(SYSTEM_CODES[0],) * 5,
+        *(SYSTEM_CODES[1],) * 2,
+        SYSTEM_CODES[2],
+        *(None,) * 4,
+    )
+
+
+def _queue_json(queue: Queue, divisions: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": queue.id,
+        "name": queue.name,
+        "division": _reference(next(d for d in divisions if d["id"] == queue.division_id)),
+        "dateModified": "2024-03-01T09:00:00.000Z",
+        "memberCount": len(queue.members),
+        "userMemberCount": len(queue.members),
+        "joinedMemberCount": len(queue.members) // 2,
+        "skillEvaluationMethod": "ALL" if queue.skill_ids else "NONE",
+        "autoAnswerOnly": True,
+        "enableTranscription": False,
+        "enableManualAssignment": False,
+        # NOTE: a queue of the API has no state; it marks those that listings leave out.
+        **({"state": DELETED} if queue.deleted else {}),
+        "selfUri": f"/api/v2/routing/queues/{queue.id}",
+    }
+
+
+def _flow(dice: Dice, name: str, kind: str) -> Flow:
+    return Flow(
+        id=dice.uuid(),
+        name=name,
+        type=kind,
+        version=f"{dice.between(3, 60)}.0",
+        outcome_ids=tuple(dice.uuid() for _ in range(3)),
+    )
+
+
+def _flow_json(flow: Flow, division: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": flow.id,
+        "name": flow.name,
+        "division": _reference(division),
+        "type": flow.type,
+        "active": not flow.name.startswith("Old"),
+        "system": False,
+        "deleted": flow.name.startswith("Old"),
+        "publishedVersion": {"id": flow.version, "name": flow.version},
+        "selfUri": f"/api/v2/flows/{flow.id}",
+    }
+
+
+def _campaigns(dice: Dice, queues: tuple[Queue, ...]) -> tuple[Campaign, ...]:
+    served = [q for q in queues if "outbound" in q.media]
+    return tuple(
+        Campaign(dice.uuid(), name, served[at % len(served)], dice.uuid(), dice.uuid())
+        for at, name in enumerate(CAMPAIGN_NAMES)
+    )
+
+
+def _campaign_json(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "version": 3,
+        "contactList": {"id": campaign.contact_list_id},
+        "queue": {"id": campaign.queue.id, "name": campaign.queue.name},
+        "dialingMode": "progressive",
+        "script": {"id": campaign.script_id},
+        "campaignStatus": "on",
+        "callerName": "Larkspur & Finch",
+        "callerAddress": campaign.queue.number.removeprefix("tel:"),
+        "selfUri": f"/api/v2/outbound/campaigns/{campaign.id}",
+    }

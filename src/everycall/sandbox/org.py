@@ -1,0 +1,66 @@
+"""Org: the seeded contact centre as a world that the sandbox can serve."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from everycall.sandbox.centre import centre
+from everycall.sandbox.stories import attributes, tell
+from everycall.sandbox.traffic import Day, Sketch, Traffic
+
+SKETCHES_KEPT = 1_000_000
+
+
+class Org:
+    """A contact centre of a seed: everything about it is a function of seed, day and clock; nothing is stored.
+
+    Args:
+        seed: another seed, another org: people, ids, traffic.
+        conversations_per_day: the average of a UTC weekday; there are fewer at weekends.
+        flat: every UTC day has exactly that many instead.
+
+    Instants are whole milliseconds since the epoch, UTC; days are counted from 1970-01-01, UTC.
+    """
+
+    def __init__(self, seed: int = 1, conversations_per_day: int = 2000, *, flat: bool = False) -> None:
+        self._centre = centre(seed, size=min(120, 60 + conversations_per_day // 100))
+        self._traffic = Traffic(self._centre, conversations_per_day, flat=flat)
+        self._days: OrderedDict[int, Day] = OrderedDict()
+
+    def day(self, day: int) -> Day:
+        """The conversations that start on a UTC day, sorted by (start_ms, conversation_id).
+
+        The columns of the days last asked for are kept, 25 bytes a conversation.
+        """
+        if day not in self._days:
+            self._days[day] = self._traffic.day(day)
+            self._forget()
+        self._days.move_to_end(day)
+        return self._days[day]
+
+    def _forget(self) -> None:
+        while len(self._days) > 2 and sum(map(len, self._days.values())) > SKETCHES_KEPT:
+            self._days.popitem(last=False)
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        """The complete JSON object of a conversation as of an instant, key order as the API's.
+
+        While it lives (now_ms < sketch.end_ms) it has no conversationEnd, and what happens later is absent.
+        """
+        return tell(self._centre, self._traffic, sketch, now_ms)
+
+    def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:
+        """participantId -> attributes, of the participants that there are as of an instant."""
+        return attributes(self.conversation(sketch, now_ms))
+
+    def entities(self, kind: str) -> Sequence[dict[str, Any]]:
+        """The JSON objects of a look-up, those that are gone included.
+
+        Kinds: divisions, queues, users, wrapupcodes, flows, skills, languages, groups, teams, campaigns.
+        Gone is what has `"state": "deleted"` (users, queues) or `"deleted": true` (flows).
+        """
+        return self._centre.entities[kind]
+
+    def organization(self) -> dict[str, Any]:
+        """The organization itself, as /api/v2/organizations/me gives it."""
+        return self._centre.organization

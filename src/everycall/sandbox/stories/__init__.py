@@ -1,0 +1,67 @@
+"""Stories: a sketch filled in, from the first ring to the wrap-up, as the JSON that the API would give.
+
+One file per family of kinds. Every story is told to its end first and then cut at the clock (`cut`), so that
+what one sees of a living conversation is always the beginning of what one will see later.
+"""
+
+from collections.abc import Callable
+
+from everycall.sandbox.centre import Centre
+from everycall.sandbox.stories import digital, outbound, voice
+from everycall.sandbox.stories.parts import Json
+from everycall.sandbox.stories.story import Story
+from everycall.sandbox.traffic import KIND_NAMES, KINDS, Sketch, Traffic, locate
+from everycall.sandbox.stories.cut import cut
+from everycall.sandbox.stories.parts import stamp
+
+TOLD_BY: dict[str, Callable[[Story], None]] = {
+    "voice_answered": voice.answered,
+    "voice_missed": voice.missed,
+    "voice_missed_twice": voice.missed_twice,
+    "voice_abandoned": voice.abandoned,
+    "voice_abandoned_in_ivr": voice.abandoned_in_ivr,
+    "voice_self_served": voice.self_served,
+    "voice_flow_out": voice.flow_out,
+    "voicemail": voice.voicemail,
+    "voice_blind_transfer": voice.blind_transfer,
+    "voice_consult_transfer": voice.consult_transfer,
+    "voice_conference": voice.conference,
+    "voice_stuck": voice.stuck,
+    "voice_to_user": voice.to_user,
+    "voice_blip": voice.blip,
+    "callback_requested": outbound.callback_requested,
+    "callback_scheduled": outbound.callback_scheduled,
+    "chat_answered": digital.chat,
+    "chat_missed": digital.chat_missed,
+    "chat_abandoned": digital.chat_abandoned,
+    "outbound_by_agent": outbound.by_agent,
+    "outbound_by_dialer": outbound.by_dialer,
+    "outbound_no_contact": outbound.no_contact,
+    "outbound_preview": outbound.preview,
+    "email_answered": digital.email,
+    "email_transferred": digital.email_transferred,
+    "email_for_days": digital.email_for_days,
+    "email_stuck": digital.email_stuck,
+    "email_by_agent": digital.email_by_agent,
+    "message_web": digital.message_web,
+    "message_bot": digital.message_bot,
+    "message_sms": digital.message_sms,
+    "message_whatsapp": digital.message_whatsapp,
+}
+_NUMBER = {name: number for number, name in enumerate(KIND_NAMES)}
+
+
+def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
+    """The JSON of a conversation as of an instant."""
+    kind = KINDS[_NUMBER[sketch.kind]]
+    day, _, roll = locate(sketch.conversation_id)
+    story = Story(centre, sketch, traffic.cast(kind, day, roll))
+    TOLD_BY[sketch.kind](story)
+    told = story.told()
+    # What changes after the end (late wrap-ups, evaluations, rebuilt metrics) belongs between these two lines.
+    return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))
+
+
+def attributes(conversation: Json) -> dict[str, dict[str, str]]:
+    """participantId -> attributes."""
+    return {}

@@ -1,0 +1,434 @@
+"""The legs of telephone calls: customer, menu, queue, agents, voicemail."""
+
+from collections.abc import Sequence
+
+from everycall.sandbox.centre import Flow, Queue
+from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.story import Story
+from everycall.sandbox.traffic import FOREVER_MS
+
+REGIONS = ("National", "Washington, DC", "Mobile", "Anonymous", "Fairweather, Ada", "+1 202-555-0148")
+ROUTINGS = (
+    "Standard",
+    "Standard",
+    "Standard",
+    "Standard",
+    "Preferred",
+    "Bullseye",
+    "Predictive",
+    "Direct",
+    "Last",
+    "Vip",
+)
+
+
+class Call:
+    """One telephone call in a story: what all its legs share."""
+
+    def __init__(self, story: Story, direction: str = "inbound") -> None:
+        self.story = story
+        dice = story.dice
+        self.dice = dice
+        self.direction = direction
+        self.caller = f"tel:+1202555{dice.below(10_000):04d}"
+        self.dialled = story.queues[0].number if story.queues else "tel:+12025550100"
+        self.name = dice.pick(REGIONS)
+        self.session_id = dice.uuid()
+        self.call_id = dice.uuid()
+        self.edge_id = story.centre.edge_ids[dice.below(6)]
+        self.routing = ROUTINGS[dice.below(10)]
+        self.selected: str | None = None
+        self.mos: list[tuple[float, float]] = []
+        # The telephone network needs a moment before anyone hears anything.
+        self.connected = story.start + story.stretch(40, 320, 20)
+
+    def leg(self, **more: object) -> Json:
+        """The scalars of a session of this call."""
+        made: Json = {
+            "ani": self.caller,
+            "direction": self.direction,
+            "dnis": self.dialled,
+            "edgeId": self.edge_id,
+            "mediaType": "voice",
+            "protocolCallId": f"{self.call_id}@192.0.2.{self.dice.between(1, 254)}",
+            "provider": "Edge",
+            "remoteNameDisplayable": self.name,
+            "sessionDnis": self.dialled,
+        }
+        made.update((k, v) for k, v in more.items() if v)
+        return made
+
+    def inner(self, **more: object) -> Json:
+        """The scalars of a session other than the customer's."""
+        return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.dice.uuid(), **more)
+
+    def routed(self) -> Json:
+        """What routing leaves on the legs that it touches; who was selected only where one was."""
+        made: Json = {"requestedRoutings": [self.routing] if self.routing == "Standard" else [self.routing, "Standard"]}
+        if self.selected:
+            made["selectedAgentId"] = self.selected
+            made["usedRouting"] = self.routing
+        return made
+
+    def stats(self, start: int, end: int, count: int) -> list[Json]:
+        """Media statistics of a leg; nothing for one that never ends."""
+        if end >= FOREVER_MS:
+            return []
+        spans = [(start + (end - start) * (n + 1) // count, (end - start) // count) for n in range(count)]
+        return [self._stat(at, length, n) for n, (at, length) in enumerate(spans)]
+
+    def _stat(self, at: int, length: int, number: int) -> Json:
+        dice = self.dice
+        quality = dice.real(89.5, 93.2) if dice.below(40) else dice.real(55.0, 89.5)
+        wide = number % 3 < 2
+        # Fits the pairs of MOS and R factor in the captures for wide-band opus; the formula of ITU-T G.107 for PCMU.
+        mos = 4.8987 - (93.175 - quality) * 0.0238 if wide else _narrow_band_mos(quality)
+        self.mos.append((mos, quality))
+        made: Json = {"codecs": ["audio/opus" if wide else "audio/PCMU"]}
+        if not dice.below(4):
+            made["discardedPackets"] = dice.between(1, 40)
+        made["eventTime"] = stamp(at)
+        made["maxLatencyMs"] = dice.between(20, 90)
+        made["minMos"] = mos
+        made["minRFactor"] = quality
+        made["receivedPackets"] = length // 20
+        return made
+
+    def caller_leg(self, end: int, disconnect: str, stays: Sequence[tuple[Queue | None, int]] = ()) -> None:
+        """The customer's leg, first in the story: connected until `end`, in the care of one queue after another.
+
+        `stays` gives each queue with the instant at which the customer comes into its care.
+        """
+        story, dice = self.story, self.dice
+        turns = [(queue, max(at, self.connected)) for queue, at in stays] or [(None, self.connected)]
+        turns[0] = (turns[0][0], self.connected)
+        segments = [segment(Stage("system", story.start, self.connected), conference=False)]
+        for (queue, at), (_, until) in zip(turns, [*turns[1:], (None, end)], strict=True):
+            last = until == end
+            segments.append(
+                segment(
+                    Stage("interact", at, until),
+                    queue_id=queue.id if queue else "",
+                    disconnect=disconnect if last else "",
+                    conference=False,
+                    q850ResponseCodes=[16] if last and dice.chance(150) else None,
+                )
+            )
+        moments = [Moment(self.connected, "nConnected", 1), Moment(end, "tConnected", end - self.connected)]
+        fields = self.leg(sessionId=self.session_id, recording=dice.chance(900), **self.routed())
+        made = session(fields, segments, moments, stats=self.stats(self.connected, end, dice.between(2, 3)))
+        story.add(
+            "customer",
+            [made],
+            first=True,
+            participantName=self.name,
+            externalContactId=dice.uuid() if dice.chance(600) else "",
+        )
+
+    def finish(self) -> None:
+        """What the whole conversation takes from the call."""
+        if self.mos:
+            self.story.traits["mediaStatsMinConversationMos"] = min(m for m, _ in self.mos)
+            self.story.traits["mediaStatsMinConversationRFactor"] = min(r for _, r in self.mos)
+
+    def ivr(self, until: int, *, to: Queue | None, ending: str = "", flow: Flow | None = None) -> int:
+        """The menu: from the connection to `until`, and on to a queue or to an `ending`; gives `until`."""
+        dice = self.dice
+        flow = flow or dice.pick(self.story.centre.flows["INBOUNDCALL"])
+        begin = self.connected - (self.connected - self.story.start) * 3 // 4
+        stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
+        flowed = max(0, until - self.connected)
+        moments = [
+            Moment(self.connected if self.connected <= until else until, "nFlow", 1),
+            Moment(until, "tIvr", until - begin),
+            Moment(until, "tFlow", flowed),
+            Moment(until, "tFlowExit" if to else "tFlowDisconnect", flowed),
+        ]
+        told = flow_json(flow, self.dialled, dice.pick(("en-us", "en-us", "de-de", "es-us")))
+        told["exitReason"] = "TRANSFER" if to else "DISCONNECT"
+        if to:
+            told.update(transferTargetAddress=to.id, transferTargetName=to.name, transferType="ACD")
+        told = dict(sorted(told.items()))
+        if flow.outcome_ids and not dice.below(3):
+            told["outcomes"] = self._outcomes(flow, begin, until, moments)
+        segments = [
+            segment(stages[0], conference=False),
+            segment(stages[1], conference=False, disconnect=ending or "transfer"),
+        ]
+        made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=told)
+        self.story.add("ivr", [made], participantName=flow.name)
+        return until
+
+    def _outcomes(self, flow: Flow, begin: int, until: int, moments: list[Moment]) -> list[Json]:
+        value = self.dice.pick(("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE"))
+        moments.append(Moment(until, "nFlowOutcome", 1))
+        moments.append(Moment(until, "tFlowOutcome", until - begin))
+        if value == "FAILURE":
+            moments.append(Moment(until, "nFlowOutcomeFailed", 1))
+        return [
+            {
+                "flowOutcome": self.dice.pick(("Menu used", "Identified", "Balance told")),
+                "flowOutcomeEndTimestamp": stamp(until),
+                "flowOutcomeId": self.dice.pick(flow.outcome_ids),
+                "flowOutcomeStartTimestamp": stamp(begin),
+                "flowOutcomeValue": value,
+            }
+        ]
+
+
+def _narrow_band_mos(r: float) -> float:
+    return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
+
+
+def flow_json(flow: Flow, reason: str, language: str, entry: str = "dnis") -> Json:
+    """The scalars of a session's flow that are known when it is entered, and its ending language."""
+    return {
+        "endingLanguage": language,
+        "entryReason": reason,
+        "entryType": entry,
+        "flowId": flow.id,
+        "flowName": flow.name,
+        "flowType": flow.type,
+        "flowVersion": flow.version,
+        "startingLanguage": language,
+    }
+
+
+class QueuedCall(Call):
+    """A call that comes to a queue: waits, alerts, agents."""
+
+    rang = 0
+    talk_end = 0
+    customer_end = "peer"
+
+    def wait(self, queue: Queue, start: int, end: int, ending: str = "transfer", moments: Sequence[Moment] = ()) -> int:
+        """The acd leg from start to end, and how long the wait was; without other `moments` it was answered."""
+        offered = start + min(self.dice.between(12, 60), (end - start) // 3)
+        stages = [Stage("delay", start, offered), Stage("interact", offered, end)]
+        if not self.dice.below(12):
+            stages = [Stage("interact", start, end)]
+            offered = start
+        emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
+        asked: Json = {}
+        if queue.skill_ids and not self.dice.below(2):
+            asked["requestedRoutingSkillIds"] = list(queue.skill_ids)
+        if queue.language_id and not self.dice.below(2):
+            asked["requestedLanguageId"] = queue.language_id
+        if self.routing == "Predictive":
+            users = self.story.users[:2]
+            asked["scoredAgents"] = [
+                {"agentScore": self.dice.between(20, 99), "scoredAgentId": u.id} for u in dict.fromkeys(users)
+            ]
+        last = segment(
+            stages[-1],
+            queue_id=queue.id,
+            disconnect=ending,
+            conference=False,
+            sipResponseCodes=[410] if ending == "transfer" and not self.dice.below(2) else None,
+            **asked,
+        )
+        segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
+        fields = self.inner(flowInType="ivr", destinationAddresses=[f"sip:{queue.mailbox}@localhost"], **self.routed())
+        if self.routing == "Bullseye":
+            fields["routingRing"] = self.dice.between(1, 3)
+        stats = self.stats(offered, end, 1) if end - offered > 5000 else None
+        made = session(fields, segments, emitted, stats=stats)
+        self.story.add("acd", [made], participantName=queue.name)
+        return end - offered
+
+    def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
+        """An alert that the user of that number did not answer."""
+        user = self.story.users[number]
+        stages = [Stage("alert", start, end)]
+        moments = [
+            Moment(end, "nError", 1),
+            Moment(end, "tAlert", end - start),
+            Moment(end, "tNotResponding", end - start),
+        ]
+        broken = not self.dice.below(8)
+        segments = [
+            segment(
+                stages[0],
+                queue_id=queue.id,
+                disconnect="error" if broken else "client",
+                conference=False,
+                errorCode="error.ininedgecontrol.connection.protocol" if broken else None,
+                sipResponseCodes=[480] if broken else None,
+            )
+        ]
+        code = self.story.codes[number]
+        if not broken and code and not self.dice.below(4):
+            stages.append(Stage("wrapup", end, end + self.story.stretch(400, 6000, 40)))
+            segments += self.story.segments([stages[0], stages[1]], number=number, queue_id=queue.id, conference=False)[
+                1:
+            ]
+            moments += handling(stages)
+        fields = self.inner(**self.routed())
+        self.story.add("agent", [session(fields, segments, moments)], userId=user.id)
+
+    def agent(
+        self,
+        number: int,
+        queue: Queue | None,
+        stages: list[Stage],
+        *,
+        disconnect: str,
+        moments: Sequence[Moment] = (),
+        answered_after: int = -1,
+        purpose: str = "agent",
+        segments: list[Json] | None = None,
+    ) -> None:
+        """The leg of a user who was alerted (the first stage) and talked."""
+        user = self.story.users[number]
+        emitted = [*handling(stages), *moments]
+        if stages[0].type == "alert":
+            emitted.append(Moment(stages[0].end, "tAlert", stages[0].end - stages[0].start))
+        if answered_after >= 0:
+            emitted.append(Moment(stages[0].end, "tAnswered", answered_after))
+        fields = self.inner(**self.routed())
+        fields["sessionDnis"] = user.station
+        if stages[-1].type != "wrapup":
+            fields["acwSkipped"] = True
+        if self.dice.chance(300):
+            fields["scriptId"] = self.story.centre.campaigns[0].script_id
+        segments = segments or self.story.segments(
+            stages, number=number, queue_id=queue.id if queue else "", disconnect=disconnect, conference=False
+        )
+        talked = [s for s in stages if s.type == "interact"]
+        stats = self.stats(talked[0].start, talked[-1].end, 2)
+        made = session(fields, segments, emitted, stats=stats)
+        self.story.add(purpose, [made], userId=user.id, teamId=user.team_id)
+
+    def ivr_after(self, start: int, end: int, *, issued_callback: bool = False) -> None:
+        """The flow that takes a call out of a queue."""
+        flow = self.dice.pick(self.story.centre.flows["INQUEUECALL"])
+        moments = [
+            Moment(start, "nFlow", 1),
+            Moment(end, "tFlow", end - start),
+            Moment(end, "tFlowDisconnect", end - start),
+            Moment(end, "tIvr", end - start),
+        ]
+        told = {**flow_json(flow, self.dialled, "en-us", "flow"), "exitReason": "DISCONNECT"}
+        if issued_callback:
+            told["issuedCallback"] = True
+        stage = segment(Stage("ivr", start, end), conference=False, disconnect="client")
+        made = session(self.inner(flowInType="acd"), [stage], moments, flow=dict(sorted(told.items())))
+        self.story.add("ivr", [made], participantName=flow.name)
+
+    def voicemail(self, queue: Queue, start: int, end: int) -> None:
+        """The box that takes the message."""
+        flow = self.dice.pick(self.story.centre.flows["VOICEMAIL"])
+        greeted = start + (end - start) // 6
+        moments = [Moment(end, "tVoicemail", end - greeted)]
+        told = {
+            **flow_json(flow, queue.id, "en-us", "flow"),
+            "exitReason": "DISCONNECT",
+            "transferType": "ACD_VOICEMAIL",
+        }
+        fields = self.inner(flowInType="acd")
+        fields["dnis"] = f"sip:{queue.id}@127.0.0.1;language=en-US;user=voicemail"
+        segments = [
+            segment(Stage("system", start, greeted), conference=False),
+            segment(Stage("voicemail", greeted, end), queue_id=queue.id, disconnect="peer", conference=False),
+        ]
+        made = session(fields, segments, moments, flow=dict(sorted(told.items())))
+        self.story.add("voicemail", [made], participantName=queue.name)
+
+    def ring(self, queue: Queue, start: int) -> tuple[int, int]:
+        """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
+
+        The user's alert is the stretch of `self.rang` before the answer.
+        """
+        story = self.story
+        waiting = start + story.stretch(20, 90, 2)
+        rings = waiting + story.stretch(300, 60_000, 60)
+        answer = rings + story.stretch(900, 9_000, 30)
+        self.rang = answer - rings
+        return answer, self.wait(queue, waiting, answer + story.stretch(5, 60, 1))
+
+    def first_agent(
+        self,
+        queue: Queue,
+        answer: int,
+        moved: int,
+        waited: int,
+        disconnect: str,
+        counted: tuple[str, ...],
+        *,
+        hold_from: int = 0,
+    ) -> None:
+        """The leg of the user who hands over at `moved`; on hold from `hold_from` on, if given."""
+        story = self.story
+        stages = [Stage("alert", answer - self.rang, answer)]
+        if hold_from:
+            stages += [Stage("interact", answer, hold_from), Stage("hold", hold_from, moved)]
+        else:
+            stages += talk(story.dice, answer, moved, story.dice.below(2))
+        wrap_up = story.wrap_up(moved, moved + story.stretch(2_000, 60_000, 60), 0)
+        stages += [wrap_up] if wrap_up else []
+        moments = [Moment(moved, name, 1) for name in counted]
+        self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
+
+    def last_agent(self, number: int, queue: Queue, answer: int, waited: int, *, alert_from: int = 0) -> None:
+        """The leg of the user who has the customer at the end, with the wrap-up that ends the conversation."""
+        story = self.story
+        self.talk_end, wrap_up = ending(story, number, 100)
+        by_customer = story.dice.chance(600)
+        self.customer_end = "endpoint" if by_customer else "peer"
+        alert = Stage("alert", alert_from or answer - self.rang, answer)
+        talked = talk(story.dice, answer, self.talk_end, story.dice.pick((0, 0, 0, 1, 2)))
+        disconnect = "peer" if by_customer else "client"
+        self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
+
+    def conference(self, queue: Queue, answer: int, asks: int, together: int, waited: int) -> None:
+        """Two users and the customer; what they say together is linked to a conversation of its own.
+
+        Where the conversation never ends, it is the second user's leg that stays connected.
+        """
+        story, dice = self.story, self.dice
+        endless = story.end >= FOREVER_MS
+        self.talk_end, wrap_up = ending(story, 0, 100)
+        if endless:
+            self.talk_end = together + dice.between(60_000, 1_200_000)
+        apart = (
+            {"destinationConversationId": dice.uuid(), "destinationSessionId": dice.uuid()} if dice.chance(500) else {}
+        )
+        first = [
+            Stage("alert", answer - self.rang, answer),
+            Stage("interact", answer, asks),
+            Stage("hold", asks, together),
+            Stage("interact", together, self.talk_end),
+            *wrap_up,
+        ]
+        leaves = FOREVER_MS if endless else min(self.talk_end, together + story.stretch(10_000, 600_000, 300))
+        second = [
+            Stage("alert", asks, asks + (together - asks) // 4),
+            Stage("interact", asks + (together - asks) // 4, leaves),
+        ]
+        moments = [Moment(asks, "nConsult", 1)]
+        told = self._conference_segments(first, 0, queue, together, apart)
+        self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=told)
+        told = self._conference_segments(second, 1, queue, together, {})
+        self.agent(1, queue, second, disconnect="client", segments=told)
+        self.caller_leg(self.talk_end, "peer", [(queue, 0)])
+
+    def _conference_segments(
+        self, stages: list[Stage], number: int, queue: Queue, together: int, apart: Json
+    ) -> list[Json]:
+        told = self.story.segments(stages, number=number, queue_id=queue.id, disconnect="client", conference=False)
+        for at, stage in enumerate(stages):
+            if stage.type == "interact" and stage.end > together:
+                told[at] = segment(stage, queue_id=queue.id, disconnect="client", conference=True, **apart)
+        return told
+
+
+def ending(story: Story, number: int, most: int = 150) -> tuple[int, list[Stage]]:
+    """When the talking ends, and the wrap-up of the user of that number that lasts until the conversation's end."""
+    if story.end >= FOREVER_MS:
+        return FOREVER_MS, []
+    work = story.stretch(1_500, 75_000, most)
+    wrap_up = story.wrap_up(story.end - work, story.end, number)
+    if wrap_up is None or wrap_up.start == wrap_up.end:
+        at = story.end
+        return at, [] if wrap_up is None else [Stage("wrapup", at, at)]
+    return wrap_up.start, [wrap_up]

@@ -1,0 +1,434 @@
+"""Chats, e-mails and messages: flows and bots, queue, agents who may come back to it for days."""
+
+from collections.abc import Sequence
+
+from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Flow, Queue
+from everycall.sandbox.stories.calls import ROUTINGS, ending, flow_json
+from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.story import Story
+from everycall.sandbox.traffic import FOREVER_MS
+
+SUBJECTS = (
+    "Your invoice of last month",
+    "Re: order 48213",
+    "Fwd: Router keeps restarting",
+    "Complaint",
+    "Address change",
+    'Re: Re: Return of the blue one, "size M"',
+    "Änderung meiner Bankverbindung",
+)
+_HOUR = 3_600_000
+
+
+class Thread:
+    """One written conversation in a story: what all its legs share."""
+
+    def __init__(self, story: Story, media: str, fields: Json) -> None:
+        self.story = story
+        self.dice = story.dice
+        self.media = media
+        self.fields = fields
+        self.name = f"{self.dice.pick(FIRST_NAMES)} {self.dice.pick(LAST_NAMES)}"
+        self.session_id = self.dice.uuid()
+        self.routing = ROUTINGS[self.dice.below(10)]
+        self.selected: str | None = None
+        self.on_segments: Json = {}
+
+    def leg(self, **more: object) -> Json:
+        """The scalars of a session of this thread."""
+        made = {"direction": self.story.sketch.originating_direction, "mediaType": self.media, **self.fields}
+        made.update((k, v) for k, v in more.items() if v)
+        return made
+
+    def inner(self, **more: object) -> Json:
+        """The scalars of a session other than the customer's: the two addresses change sides."""
+        made = self.leg(peerId=self.session_id, remote=self.name, sessionId=self.dice.uuid(), **more)
+        if "addressSelf" in made:
+            made["addressSelf"], made["addressOther"] = made["addressOther"], made["addressSelf"]
+        return made
+
+    def routed(self) -> Json:
+        """What routing leaves on the legs that it touches."""
+        made: Json = {"requestedRoutings": [self.routing]}
+        if self.selected:
+            made["selectedAgentId"] = self.selected
+            made["usedRouting"] = self.routing
+        return made
+
+    def part(self, stage: Stage, queue: Queue | None, disconnect: str) -> Json:
+        """A segment of this thread; there is no `conference` on written ones."""
+        return segment(stage, queue_id=queue.id if queue else "", disconnect=disconnect, **self.on_segments)
+
+    def customer(
+        self, purpose: str, stays: Sequence[tuple[Queue | None, int, int]], disconnect: str, **more: object
+    ) -> None:
+        """The customer's leg, first in the story; `stays` gives queue, start and end of each stretch."""
+        segments = [
+            self.part(Stage("interact", start, end), queue, disconnect if at == len(stays) - 1 else "")
+            for at, (queue, start, end) in enumerate(stays)
+        ]
+        moments = [Moment(stays[0][1], "nConnected", 1), Moment(stays[-1][2], "tConnected", stays[-1][2] - stays[0][1])]
+        fields = self.leg(sessionId=self.session_id, **self.routed(), **more)
+        self.story.add(
+            purpose,
+            [session(fields, segments, moments)],
+            first=True,
+            participantName=self.name,
+            externalContactId=self.dice.uuid() if self.dice.chance(400) else "",
+        )
+
+    def flow(self, flow: Flow, start: int, end: int, to: Queue | Flow | None, purpose: str = "workflow") -> None:
+        """A flow's leg, on to a queue or another flow, or to the end."""
+        length = end - start
+        moments = [
+            Moment(start, "nFlow", 1),
+            Moment(end, "tFlow", length),
+            Moment(end, "tFlowExit" if to else "tFlowDisconnect", length),
+        ]
+        if purpose == "botflow":
+            moments.append(Moment(end, "nBotInteractions", 1 + length // 20_000))
+        told = flow_json(
+            flow, self.fields.get("addressTo", "web"), "en-us", "flow" if purpose == "botflow" else "direct"
+        )
+        told["exitReason"] = "TRANSFER" if to else "DISCONNECT"
+        if to:
+            kind = "ACD" if isinstance(to, Queue) else "FLOW"
+            told.update(transferTargetAddress=to.id, transferTargetName=to.name, transferType=kind)
+        told = dict(sorted(told.items()))
+        if purpose == "botflow":
+            told["outcomes"] = [
+                {
+                    "flowOutcome": "Intent found",
+                    "flowOutcomeEndTimestamp": stamp(end),
+                    "flowOutcomeId": self.dice.pick(flow.outcome_ids),
+                    "flowOutcomeStartTimestamp": stamp(start),
+                    "flowOutcomeValue": "FAILURE" if to else "SUCCESS",
+                }
+            ]
+        stage = self.part(Stage("interact", start, end), None, "transfer" if to else "client")
+        made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=told)
+        self.story.add(purpose, [made], participantName=flow.name)
+
+    def wait(self, queue: Queue, start: int, end: int, disconnect: str = "transfer", *, abandoned: bool = False) -> int:
+        """The acd leg: one interact, nothing called a wait. Gives how long it was."""
+        moments = [Moment(start, "nOffered", 1), Moment(end, "tAcd", end - start)]
+        if abandoned:
+            moments.append(Moment(end, "tAbandon", end - start))
+        stage = segment(
+            Stage("interact", start, end),
+            queue_id=queue.id,
+            disconnect=disconnect,
+            requestedRoutingSkillIds=list(queue.skill_ids) or None,
+            **self.on_segments,
+        )
+        proposed, groups = None, None
+        if self.routing == "Preferred" and self.story.users:
+            users = dict.fromkeys(self.story.users)
+            proposed = [{"agentRank": n + 1, "proposedAgentId": u.id} for n, u in enumerate(users)]
+            groups = [{"agentGroupId": self.story.centre.group_ids[0], "agentGroupType": "Group"}]
+        fields = self.inner(flowInType="workflow", **self.routed())
+        made = session(fields, [stage], moments, proposed=proposed, groups=groups)
+        self.story.add("acd", [made], participantName=queue.name)
+        return end - start
+
+    def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
+        """An alert that the user of that number let pass."""
+        moments = [
+            Moment(end, "nError", 1),
+            Moment(end, "tAlert", end - start),
+            Moment(end, "tNotResponding", end - start),
+        ]
+        part = self.part(Stage("alert", start, end), queue, "client")
+        made = session(self.inner(**self.routed()), [part], moments)
+        self.story.add("agent", [made], userId=self.story.users[number].id)
+
+    def visit(
+        self, number: int, queue: Queue, stages: list[Stage], disconnect: str, waited: int = -1, replies: int = 0
+    ) -> Json:
+        """A session of the user of that number."""
+        moments = handling(stages)
+        if stages[0].type == "alert":
+            moments.append(Moment(stages[0].end, "tAlert", stages[0].end - stages[0].start))
+            moments.append(Moment(stages[0].end, "tAnswered", max(waited, 0)))
+        moments += self._replies(stages, replies)
+        segments = [
+            {**s, **self.on_segments}
+            for s in self.story.segments(stages, number=number, queue_id=queue.id, disconnect=disconnect)
+        ]
+        segments = [dict(sorted(s.items())) for s in segments] if self.on_segments else segments
+        fields = self.inner(**self.routed(), mediaCount=self.dice.below(3))
+        if stages[-1].type != "wrapup":
+            fields["acwSkipped"] = True
+        return session(fields, segments, moments)
+
+    def _replies(self, stages: list[Stage], replies: int) -> list[Moment]:
+        talked = [s for s in stages if s.type == "interact"]
+        parked = [s for s in stages if s.type == "parked"]
+        moments = [Moment(s.end, "tPark", s.end - s.start) for s in parked]
+        if parked:
+            moments.append(Moment(parked[-1].end, "tParkComplete", sum(s.end - s.start for s in parked)))
+        start, end = talked[0].start, talked[-1].end
+        if not replies or end >= FOREVER_MS or end - start < 10 * replies:
+            return moments
+        width = (end - start) // replies
+        for n in range(replies):
+            length = 1 + self.dice.below(min(width, 240_000))
+            at = start + n * width + length
+            moments += [Moment(at, "oMessageTurn", 1), Moment(at, "tAgentResponseTime", length)]
+        return [*moments, Moment(end, "oMediaCount", 1), Moment(end, "oMessageCount", 2 * replies)]
+
+    def agent(self, number: int, sessions: list[Json]) -> None:
+        """The participant of the user of that number."""
+        user = self.story.users[number]
+        self.story.add("agent", sessions, userId=user.id, teamId=user.team_id)
+
+
+def _chat(story: Story) -> Thread:
+    room = f"acd-{story.dice.uuid()}@conference.example.org"
+    fields: Json = {"provider": "PureCloud Webchat v2", "roomId": room}
+    if story.dice.chance(300):
+        fields.update(
+            journeyCustomerId=story.dice.uuid(),
+            journeyCustomerIdType="cookie",
+            journeyCustomerSessionId=story.dice.uuid(),
+            journeyCustomerSessionIdType="web",
+        )
+    return Thread(story, "chat", fields)
+
+
+def chat(story: Story, misses: tuple[int, ...] = ()) -> None:
+    """A web chat that an agent answers."""
+    thread = _chat(story)
+    queue = story.queues[0]
+    number = len(misses)
+    thread.selected = story.users[number].id
+    entry = story.start + story.stretch(2, 900, 5)
+    at = entry + story.stretch(100, 900, 5)
+    for missed in misses:
+        until = at + story.stretch(9_000, 30_000, 80)
+        thread.miss(missed, queue, at, until)
+        at = until + story.stretch(50, 500, 3)
+    answer = at + story.stretch(1_500, 90_000, 150)
+    waited = thread.wait(queue, entry, answer)
+    talk_end, wrap_up = ending(story, number)
+    talked = talk(story.dice, answer, talk_end, story.dice.pick((0, 0, 0, 1)))
+    stages = [Stage("alert", at, answer), *talked, *wrap_up]
+    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited, story.dice.between(1, 4))])
+    if story.dice.chance(50):
+        thread.on_segments = {
+            "properties": [{"property": "recordingId", "propertyType": "uuid", "value": story.dice.uuid()}]
+        }
+    thread.customer("customer", [(queue, story.start, talk_end)], story.dice.pick(("timeout", "client", "client")))
+
+
+def chat_missed(story: Story) -> None:
+    """The first user lets the chat pass."""
+    chat(story, (0,))
+
+
+def chat_abandoned(story: Story) -> None:
+    """The customer closes the window while waiting."""
+    thread = _chat(story)
+    entry = story.start + story.stretch(2, 900, 50)
+    thread.wait(story.queues[0], entry, story.end, "peer", abandoned=True)
+    thread.customer("customer", [(story.queues[0], story.start, story.end)], "client")
+
+
+def _mail(story: Story) -> Thread:
+    dice = story.dice
+    who = f"{dice.pick(FIRST_NAMES)}.{dice.pick(LAST_NAMES)}".lower() + "@example.org"
+    box = story.queues[0].mailbox
+    sender, receiver = (who, box) if story.sketch.originating_direction == "inbound" else (box, who)
+    fields: Json = {"addressFrom": sender, "addressTo": receiver, "addressSelf": who, "addressOther": box}
+    if dice.chance(120):
+        fields["cc"] = [f"{dice.pick(FIRST_NAMES).lower()}@example.org"]
+    thread = Thread(story, "email", fields)
+    thread.on_segments = {"subject": dice.pick(SUBJECTS)}
+    return thread
+
+
+def email(story: Story) -> None:
+    """An e-mail sorted by a flow, answered by an agent."""
+    _answered_mail(story, _mail(story), story.stretch(60_000, 6 * _HOUR, 600), parks=0)
+
+
+def email_for_days(story: Story) -> None:
+    """An e-mail that an agent parks overnight, more than once."""
+    _answered_mail(story, _mail(story), story.stretch(60_000, 20 * _HOUR, 500), parks=story.dice.between(1, 3))
+
+
+def _answered_mail(story: Story, thread: Thread, patience: int, parks: int) -> None:
+    queue = story.queues[0]
+    flow = story.dice.pick(story.centre.flows["INBOUNDEMAIL"])
+    thread.selected = story.users[0].id
+    sorted_at = story.start + story.stretch(200, 9_000, 20)
+    thread.flow(flow, story.start, sorted_at, queue)
+    answer = sorted_at + patience
+    alert = max(sorted_at, answer - story.stretch(2_000, 25_000, 30))
+    waited = thread.wait(queue, sorted_at, answer)
+    talk_end, wrap_up = ending(story, 0, 80)
+    talked = [s._replace(type="parked") if s.type == "hold" else s for s in talk(story.dice, answer, talk_end, parks)]
+    stages = [Stage("alert", alert, answer), *talked, *wrap_up]
+    thread.agent(0, [thread.visit(0, queue, stages, "client", waited, story.dice.below(3))])
+    thread.customer("external", [(queue, story.start, talk_end)], "peer")
+
+
+def email_transferred(story: Story) -> None:
+    """An e-mail that a first agent sends on to another queue."""
+    thread = _mail(story)
+    first, second = story.queues
+    flow = story.dice.pick(story.centre.flows["INBOUNDEMAIL"])
+    thread.selected = story.users[0].id
+    sorted_at = story.start + story.stretch(200, 9_000, 20)
+    thread.flow(flow, story.start, sorted_at, first)
+    answer = sorted_at + story.stretch(60_000, 4 * _HOUR, 300)
+    waited = thread.wait(first, sorted_at, answer)
+    moved = answer + story.stretch(30_000, _HOUR, 200)
+    stages = [Stage("alert", sorted_at, answer), Stage("interact", answer, moved)]
+    made = thread.visit(0, first, stages, "transfer", waited)
+    made["metrics"] = _with_transfer(made["metrics"], stamp(moved))
+    thread.agent(0, [made])
+    thread.selected = story.users[1].id
+    again = moved + story.stretch(60_000, 4 * _HOUR, 300)
+    waited = thread.wait(second, moved, again)
+    talk_end, wrap_up = ending(story, 1, 80)
+    stages = [Stage("alert", moved, again), Stage("interact", again, talk_end), *wrap_up]
+    thread.agent(1, [thread.visit(1, second, stages, "client", waited, 1)])
+    thread.customer("external", [(first, story.start, moved), (second, moved, talk_end)], "peer")
+
+
+def _with_transfer(metrics: list[Json], at: str) -> list[Json]:
+    more = [{"emitDate": at, "name": name, "value": 1} for name in ("nBlindTransferred", "nTransferred")]
+    return sorted([*metrics, *more], key=lambda m: (m["emitDate"], m["name"]))
+
+
+def email_stuck(story: Story) -> None:
+    """An e-mail that nobody ever takes out of the queue."""
+    thread = _mail(story)
+    queue = story.queues[0]
+    sorted_at = story.start + story.stretch(200, 9_000, 20)
+    thread.flow(story.dice.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, queue)
+    thread.wait(queue, sorted_at, FOREVER_MS)
+    thread.customer("external", [(queue, story.start, FOREVER_MS)], "")
+
+
+def email_by_agent(story: Story) -> None:
+    """An e-mail that an agent writes of their own accord."""
+    thread = _mail(story)
+    queue = story.queues[0]
+    talk_end, wrap_up = ending(story, 0)
+    writes = story.start + story.stretch(50, 900, 20)
+    stages = [Stage("contacting", story.start, writes), Stage("interact", writes, talk_end), *wrap_up]
+    made = thread.visit(0, queue, stages, "client")
+    thread.customer("external", [(queue, writes, talk_end)], "peer")
+    thread.agent(0, [made])
+    story.participants.reverse()
+
+
+def _web(story: Story) -> Thread:
+    dice = story.dice
+    fields: Json = {
+        "addressFrom": dice.uuid(),
+        "addressTo": story.centre.flows["INBOUNDSHORTMESSAGE"][0].id,
+        "authenticated": dice.chance(300),
+        "engagementSource": "WebChat",
+        "journeyCustomerId": dice.uuid(),
+        "journeyCustomerIdType": "cookie",
+        "messageType": "webmessaging",
+        "provider": "PureCloud Messaging",
+    }
+    if dice.chance(200):
+        story.traits["inactivityTimeout"] = stamp(story.sketch.start_ms + 72 * _HOUR)
+    return Thread(story, "message", fields)
+
+
+def _mobile(story: Story, message_type: str) -> Thread:
+    number = f"+1202555{story.dice.below(10_000):04d}"
+    own = "+12025550177" if message_type == "sms" else "+12025550188"
+    fields: Json = {
+        "addressFrom": number,
+        "addressTo": own,
+        "addressSelf": number,
+        "addressOther": own,
+        "messageType": message_type,
+        "provider": "PureCloud Messaging",
+    }
+    return Thread(story, "message", fields)
+
+
+def message_web(story: Story) -> None:
+    """A web message: entry flow, bot, queue, agent; the customer leaves and comes back."""
+    thread = _web(story)
+    queue = story.queues[0]
+    entered = _entry(story, thread, 300)
+    _handled_message(story, thread, queue, entered)
+
+
+def _entry(story: Story, thread: Thread, per_mille: int) -> int:
+    """The entry flow and, so many times in a thousand, no bot after it; gives when the queue takes over."""
+    flow = story.centre.flows["INBOUNDSHORTMESSAGE"][0]
+    bot = story.dice.pick(story.centre.flows["DIGITALBOT"] + story.centre.flows["BOT"])
+    greeted = story.start + story.stretch(30, 900, 10)
+    if story.dice.chance(per_mille):
+        thread.flow(flow, story.start, greeted, story.queues[0])
+        return greeted
+    left = greeted + story.stretch(8_000, 120_000, 150)
+    thread.flow(flow, story.start, greeted, bot)
+    thread.flow(bot, greeted, left, story.queues[0], "botflow")
+    return left
+
+
+def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -> None:
+    dice = story.dice
+    thread.selected = story.users[0].id
+    answer = entered + story.stretch(3_000, 400_000, 150)
+    alert = answer - min(answer - entered, dice.between(1_000, 20_000))
+    waited = thread.wait(queue, entered, answer)
+    talk_end, wrap_up = ending(story, 0, 60)
+    visits = dice.pick((1, 1, 1, 2, 3, 5)) if talk_end - answer > 1_200_000 else 1
+    stretches = talk(dice, answer, talk_end, visits - 1)
+    sessions, stays = [], []
+    for at, stage in enumerate(s for s in stretches if s.type == "interact"):
+        stages = [Stage("alert", alert, answer), stage] if at == 0 else [stage]
+        last = at == visits - 1
+        stages += wrap_up if last else []
+        why = "client" if last else "inactivity"
+        sessions.append(thread.visit(0, queue, stages, why, waited, dice.between(1, 3)))
+        stays.append((queue, stage.start, stage.end))
+    thread.agent(0, sessions)
+    delivery: dict[str, object] = {}
+    if thread.fields["messageType"] != "webmessaging":
+        delivery = {
+            "deliveryStatus": dice.pick(("Sent", "Received", "Read", "DeliverySuccess", "DeliveryFailed")),
+            "deliveryStatusChangeDate": stamp(min(answer + 2_000, talk_end)),
+        }
+    thread.customer("customer", [(queue, story.start, talk_end)], "peer", **delivery)
+    customer = story.participants[0]
+    for _, start, end in stays[1:]:
+        fields = thread.leg(sessionId=dice.uuid())
+        moments = [Moment(start, "nConnected", 1), Moment(end, "tConnected", end - start)]
+        again = session(fields, [thread.part(Stage("interact", start, end), queue, "client")], moments)
+        customer["sessions"].append(again)
+
+
+def message_bot(story: Story) -> None:
+    """A web message that the bot settles by itself."""
+    thread = _web(story)
+    bot = story.dice.pick(story.centre.flows["DIGITALBOT"])
+    greeted = story.start + story.stretch(30, 900, 50)
+    thread.flow(story.centre.flows["INBOUNDSHORTMESSAGE"][0], story.start, greeted, bot)
+    thread.flow(bot, greeted, story.end, None, "botflow")
+    story.traits["selfServed"] = True
+    thread.customer("customer", [(None, story.start, story.end)], "client")
+
+
+def message_sms(story: Story) -> None:
+    """A text message that an agent answers."""
+    thread = _mobile(story, "sms")
+    _handled_message(story, thread, story.queues[0], _entry(story, thread, 900))
+
+
+def message_whatsapp(story: Story) -> None:
+    """A WhatsApp message that an agent answers."""
+    thread = _mobile(story, "whatsapp")
+    _handled_message(story, thread, story.queues[0], _entry(story, thread, 500))

@@ -1,0 +1,292 @@
+"""Calls that go out: dialled by an agent, by the dialer, previewed; and callbacks."""
+
+from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Campaign, Queue
+from everycall.sandbox.stories.calls import QueuedCall, ending, flow_json
+from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.story import Story
+
+# Code that the dialer sets: how long the call rings at most, its SIP answer, what the analysis heard.
+DISPOSITIONS = {
+    "ININ-OUTBOUND-BUSY": ([486], "disposition.classification.callable.busy"),
+    "ININ-OUTBOUND-NO-ANSWER": ([480], "disposition.classification.callable.noanswer"),
+    "ININ-OUTBOUND-MACHINE": (None, "disposition.classification.callable.machine"),
+    "ININ-OUTBOUND-SIT-UNCALLABLE": ([404], "disposition.classification.uncallable.sit"),
+    "ININ-OUTBOUND-SIT-CALLABLE": ([503], "disposition.classification.callable.sit"),
+    "ININ-OUTBOUND-FAX": (None, "disposition.classification.callable.fax"),
+    "ININ-OUTBOUND-ABANDON": (None, "disposition.classification.callable.person"),
+    "ININ-OUTBOUND-INVALID-PHONE-NUMBER": ([404], "disposition.classification.uncallable.notfound"),
+}
+
+
+class Dialled(QueuedCall):
+    """A call that goes out to a customer."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(story, "outbound")
+        self.campaign: Campaign | None = None
+        self.contact_id = self.dice.uuid().replace("-", "")
+        self.caller, self.dialled = story.queues[0].number, self.caller
+
+    def leg(self, **more: object) -> Json:
+        made = super().leg(**more)
+        if self.campaign:
+            made["outboundCampaignId"] = self.campaign.id
+            made["outboundContactId"] = self.contact_id
+            made["outboundContactListId"] = self.campaign.contact_list_id
+        return made
+
+    def reached(self, queue: Queue, rings: int, answer: int, end: int, disconnect: str) -> None:
+        """The customer's leg: it rings, and unless `answer` is `end`, is answered."""
+        segments = [
+            segment(Stage("dialing", rings, answer), conference=False, disconnect=disconnect if answer == end else "")
+        ]
+        moments = []
+        if answer < end:
+            talked = Stage("interact", answer, end)
+            segments.append(segment(talked, queue_id=queue.id, disconnect=disconnect, conference=False))
+            moments = [Moment(answer, "nConnected", 1), Moment(end, "tConnected", end - answer)]
+        stats = self.stats(answer, end, 2) if answer < end else None
+        made = session(self.leg(sessionId=self.session_id, recording=answer < end), segments, moments, stats=stats)
+        self.story.add("customer", [made], participantName=self.name, externalContactId=self.dice.uuid())
+
+
+def by_agent(story: Story) -> None:
+    """An agent dials on behalf of a queue; one in six is not answered."""
+    call = Dialled(story)
+    queue = story.queues[0]
+    story.traits["conversationInitiator"] = "agent"
+    talk_end, wrap_up = ending(story, 0)
+    dials = story.start + story.stretch(30, 1_200, 20)
+    answer = dials + story.stretch(4_000, 25_000, 250)
+    stages = [Stage("contacting", story.start, dials), Stage("dialing", dials, answer)]
+    moments = [Moment(dials, "nOutbound", 1), Moment(dials, "nOutboundAttempted", 1)]
+    if story.dice.chance(830):
+        stages += talk(story.dice, answer, talk_end, story.dice.pick((0, 0, 0, 1)))
+        moments.append(Moment(answer, "nOutboundConnected", 1))
+        call.agent(0, queue, [*stages, *wrap_up], disconnect="peer", moments=moments)
+        call.reached(queue, dials, answer, talk_end, "endpoint")
+    else:
+        stages[1] = Stage("dialing", dials, talk_end)
+        _unanswered(call, queue, [*stages, *wrap_up], moments)
+        call.reached(queue, dials, talk_end, talk_end, "peer")
+    call.finish()
+
+
+def _unanswered(call: Dialled, queue: Queue, stages: list[Stage], moments: list[Moment]) -> None:
+    user = call.story.users[0]
+    segments = call.story.segments(stages, queue_id=queue.id, disconnect="client", conference=False)
+    made = session(call.inner(), segments, [*handling(stages), *moments])
+    call.story.add("agent", [made], userId=user.id, teamId=user.team_id)
+
+
+def _campaign(story: Story) -> Campaign:
+    queue = story.queues[0]
+    served = [c for c in story.centre.campaigns if c.queue is queue]
+    return story.dice.pick(served or list(story.centre.campaigns))
+
+
+def _dialer(call: Dialled, start: int, end: int, analysed: str, codes: list[Json]) -> None:
+    assert call.campaign
+    stage = segment(Stage("dialing", start, end), conference=False, disconnect="transfer" if not codes else "system")
+    moments = [Moment(start, "nOutboundAttempted", 1), Moment(end, "tDialing", end - start)]
+    fields = call.inner(dispositionAnalyzer="default", dispositionName=analysed)
+    call.story.add("dialer", [session(fields, [stage, *codes], moments)], participantName=call.campaign.name)
+
+
+def by_dialer(story: Story) -> None:
+    """The dialer reaches a person, who is put through to an agent."""
+    call = Dialled(story)
+    call.campaign = _campaign(story)
+    story.traits["conversationInitiator"] = "dialer"
+    queue = story.queues[0]
+    call.selected = story.users[0].id
+    answer = story.start + story.stretch(4_000, 22_000, 250)
+    _dialer(call, story.start, answer, "disposition.classification.callable.person", [])
+    story.participants.reverse()
+    flowed = answer + story.stretch(1_000, 6_000, 60)
+    flow = story.centre.flows["OUTBOUNDCALL"][0]
+    length = flowed - answer
+    told = flow_json(flow, call.campaign.id, "en-us", "outbound")
+    told.update(
+        exitReason="TRANSFER", transferTargetAddress=queue.id, transferTargetName=queue.name, transferType="ACD"
+    )
+    moments = [Moment(answer, "nFlow", 1), Moment(flowed, "tFlow", length), Moment(flowed, "tFlowExit", length)]
+    stage = segment(Stage("ivr", answer, flowed), conference=False, disconnect="transfer")
+    made = session(call.inner(), [stage], moments, flow=dict(sorted(told.items())))
+    story.add("outbound", [made], participantName=flow.name)
+    taken, waited = call.ring(queue, flowed)
+    call.last_agent(0, queue, taken, waited)
+    call.reached(queue, story.start, answer, call.talk_end, call.customer_end)
+    call.finish()
+
+
+def no_contact(story: Story) -> None:
+    """The dialer reaches nobody, or somebody for whom nobody is free; a code of the system says what it was."""
+    call = Dialled(story)
+    call.campaign = _campaign(story)
+    story.traits["conversationInitiator"] = "dialer"
+    queue = story.queues[0]
+    code = story.codes[0] or "ININ-OUTBOUND-NO-ANSWER"
+    answers, analysed = DISPOSITIONS[code]
+    end = story.end
+    wrap_up = segment(
+        Stage("wrapup", end, end), conference=False, disconnect="system", wrapUpCode=code, queue_id=queue.id
+    )
+    abandoned = code == "ININ-OUTBOUND-ABANDON"
+    heard = answers is None
+    answer = story.start + (end - story.start) // 2 if heard else end
+    _dialer(call, story.start, answer, analysed, [wrap_up])
+    call.reached(queue, story.start, answer, end, "endpoint" if abandoned else "system")
+    if abandoned:
+        leg = story.participants[-1]["sessions"][0]
+        leg["metrics"].append({"emitDate": stamp(end), "name": "nOutboundAbandoned", "value": 1})
+        leg["metrics"].sort(key=lambda m: (m["emitDate"], m["name"]))
+    if answers:
+        leg = story.participants[-1]["sessions"][0]
+        leg["segments"][-1]["sipResponseCodes"] = answers
+    call.finish()
+
+
+def preview(story: Story) -> None:
+    """A contact that the campaign shows to an agent first, who may skip it."""
+    dice = story.dice
+    campaign = _campaign(story)
+    queue, user = story.queues[0], story.users[0]
+    name = f"{dice.pick(FIRST_NAMES)} {dice.pick(LAST_NAMES)}"
+    shared: Json = {
+        "callbackNumbers": [f"+1202555{dice.below(10_000):04d}"],
+        "callbackScheduledTime": stamp(story.start + 3_600_000),
+        "callbackUserName": name,
+        "direction": "outbound",
+        "mediaType": "callback",
+        "outboundCampaignId": campaign.id,
+        "outboundContactId": dice.uuid().replace("-", ""),
+        "outboundContactListId": campaign.contact_list_id,
+        "provider": "PureCloud Callback",
+        "scriptId": campaign.script_id,
+        "skipEnabled": True,
+        "timeoutSeconds": 0,
+    }
+    story.traits["conversationInitiator"] = "campaign"
+    answer = story.start + story.stretch(300, 9_000, 100)
+    talk_end, wrap_up = ending(story, 0)
+    acd = [segment(Stage("interact", story.start, answer), queue_id=queue.id, disconnect="transfer")]
+    whole = [segment(Stage("interact", story.start, talk_end), disconnect="peer")]
+    stages = [Stage("alert", story.start, answer), Stage("interact", answer, talk_end), *wrap_up]
+    alerted = Moment(answer, "tAlert", answer - story.start)
+    told = story.segments(stages, queue_id=queue.id, disconnect="client")
+    offered = [Moment(story.start, "nOffered", 1), Moment(answer, "tAcd", answer - story.start)]
+    story.add("campaign", [session({**shared, "sessionId": dice.uuid()}, acd, offered)], participantName=campaign.name)
+    story.add("customer", [session({**shared, "sessionId": dice.uuid()}, whole, [])], participantName=name)
+    made = session({**shared, "sessionId": dice.uuid()}, told, [*handling(stages), alerted])
+    story.add("agent", [made], userId=user.id)
+
+
+class Callback:
+    """The callback side of a conversation: customer, queue and agent, each with a session of media callback."""
+
+    def __init__(self, story: Story, number: str, due: int) -> None:
+        self.story = story
+        self.name = f"{story.dice.pick(FIRST_NAMES)} {story.dice.pick(LAST_NAMES)}"
+        self.shared: Json = {
+            "callbackNumbers": [number.removeprefix("tel:")],
+            "callbackScheduledTime": stamp(due),
+            "callbackUserName": self.name,
+            "direction": "inbound",
+            "mediaType": "callback",
+            "provider": "PureCloud Callback",
+            "requestedRoutings": ["Standard"],
+            "skipEnabled": False,
+            "timeoutSeconds": 0,
+        }
+
+    def session(self, segments: list[Json], moments: list[Moment], **more: object) -> Json:
+        """A session of this callback."""
+        return session({**self.shared, "sessionId": self.story.dice.uuid(), **more}, segments, moments)
+
+    def called_back(self, call: QueuedCall, asked: int, due: int) -> tuple[Json, Json]:
+        """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
+        story = self.story
+        queue, user = story.queues[0], story.users[0]
+        # What is left is shared out from the end: the wrap-up, the talk, the ringing, the alert.
+        talk_end, wrap_up = ending(story, 0, 20)
+        left = talk_end - due
+        answer = talk_end - min(story.dice.between(90_000, 900_000), left * 6 // 10)
+        dials = answer + min(story.dice.between(4_000, 20_000), (talk_end - answer) // 10)
+        talks = dials + min(story.dice.between(4_000, 25_000), (talk_end - answer) // 5)
+        alert = answer - min(story.dice.between(1_500, 12_000), left // 10)
+        self._queue(queue, asked, due, answer)
+        stages = [Stage("alert", alert, answer), Stage("interact", answer, talk_end), *wrap_up]
+        moments = [
+            *handling(stages),
+            Moment(answer, "tAlert", answer - alert),
+            Moment(answer, "tAnswered", answer - due),
+            Moment(dials, "nCallbackAttempts", 1),
+        ]
+        told = story.segments(stages, queue_id=queue.id, disconnect="client")
+        shown = self.session(told, moments, selectedAgentId=user.id, usedRouting="Standard")
+        voice = [Stage("dialing", dials, talks), *talk(story.dice, talks, talk_end, 0)]
+        outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
+        told = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
+        fields = {**call.inner(), "direction": "outbound"}
+        stats = call.stats(talks, talk_end, 2)
+        story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], userId=user.id, teamId=user.team_id)
+        return self._customer(call, queue, asked, dials, talks, talk_end)
+
+    def _queue(self, queue: Queue, asked: int, due: int, answer: int) -> None:
+        stages = [Stage("scheduled", asked, due), Stage("interact", due, answer)]
+        segments = [
+            segment(stages[0], queue_id=queue.id),
+            segment(stages[1], queue_id=queue.id, disconnect="transfer"),
+        ]
+        moments = [
+            Moment(asked, "nCallbackScheduled", 1),
+            Moment(due, "nOffered", 1),
+            Moment(answer, "tAcd", answer - due),
+        ]
+        self.story.add("acd", [self.session(segments, moments)], participantName=queue.name)
+
+    def _customer(
+        self, call: QueuedCall, queue: Queue, asked: int, dials: int, talks: int, end: int
+    ) -> tuple[Json, Json]:
+        waits = self.session(
+            [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect="peer")],
+            [Moment(asked, "nConnected", 1), Moment(end, "tConnected", end - asked)],
+        )
+        segments = [
+            segment(Stage("dialing", dials, talks), conference=False),
+            segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
+        ]
+        moments = [Moment(talks, "nConnected", 1), Moment(end, "tConnected", end - talks)]
+        fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.dice.uuid()}
+        return waits, session(fields, segments, moments, stats=call.stats(talks, end, 2))
+
+
+def callback_requested(story: Story) -> None:
+    """A caller in the queue asks to be called back, and is, minutes or hours later."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    menu = call.ivr(call.connected + story.stretch(4_000, 30_000, 60), to=queue)
+    waiting = menu + story.stretch(20, 90, 2)
+    asked = waiting + story.stretch(20_000, 120_000, 60)
+    length = asked - waiting
+    call.wait(queue, waiting, asked, "transfer", [Moment(asked, "tAcd", length), Moment(asked, "tFlowOut", length)])
+    left = asked + story.stretch(4_000, 30_000, 30)
+    call.ivr_after(asked, left, issued_callback=True)
+    call.caller_leg(left, "peer", [(queue, 0)])
+    callback = Callback(story, call.caller, asked)
+    due = asked + story.stretch(1_000, 60_000, 50)
+    more = callback.called_back(call, asked, due)
+    story.participants[0]["sessions"] += more
+    call.finish()
+
+
+def callback_scheduled(story: Story) -> None:
+    """A callback booked beforehand, for later today or another day."""
+    call = QueuedCall(story)
+    story.traits["conversationInitiator"] = story.dice.pick(("api", "agent", "customer"))
+    due = story.start + (story.end - story.start) * story.dice.between(500, 900) // 1000
+    callback = Callback(story, call.caller, due)
+    waits, talks = callback.called_back(call, story.start, due)
+    story.add("customer", [waits, talks], first=True, participantName=callback.name)
+    call.finish()

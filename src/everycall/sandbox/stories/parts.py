@@ -1,0 +1,151 @@
+"""The parts of a story as JSON: instants, segments, metrics, sessions, participants.
+
+Rules of the file: key order is the API's (scalars by the alphabet, then mediaEndpointStats, flow, metrics,
+segments, as in every capture since 2024); what has no value is absent; nothing is null or empty. A stage or a
+moment at FOREVER_MS has not come and will not: an open segment, a metric that is never emitted.
+"""
+
+from datetime import date
+from functools import cache
+from typing import Any, NamedTuple
+
+from everycall.sandbox.dice import Dice
+from everycall.sandbox.traffic import DAY_MS, FOREVER_MS
+
+Json = dict[str, Any]
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_MINUTES = [f"T{m // 60:02d}:{m % 60:02d}:" for m in range(1440)]
+_SECONDS = [f"{ms // 1000:02d}.{ms % 1000:03d}Z" for ms in range(60_000)]
+
+
+class Stage(NamedTuple):
+    """A stretch of a session that becomes one segment."""
+
+    type: str
+    """A segmentType."""
+    start: int
+    end: int
+
+
+class Moment(NamedTuple):
+    """A metric: when it was emitted, its name, its value."""
+
+    at: int
+    name: str
+    value: int
+
+
+@cache
+def _day(day: int) -> str:
+    return date.fromordinal(day + _EPOCH_ORDINAL).isoformat()
+
+
+def stamp(instant: int) -> str:
+    """An instant as the API writes it: `yyyy-MM-ddTHH:mm:ss.SSSZ`."""
+    day, rest = divmod(instant, DAY_MS)
+    minute, rest = divmod(rest, 60_000)
+    return _day(day) + _MINUTES[minute] + _SECONDS[rest]
+
+
+def segment(
+    stage: Stage,
+    *,
+    queue_id: str = "",
+    disconnect: str = "",
+    conference: bool | None = None,
+    **more: Any,
+) -> Json:
+    """The segment of a stage; `more` are fields under their own names, left out where they are None."""
+    made: Json = {}
+    if conference is not None:
+        made["conference"] = conference
+    if disconnect and stage.end < FOREVER_MS:
+        made["disconnectType"] = disconnect
+    if queue_id:
+        made["queueId"] = queue_id
+    if stage.end < FOREVER_MS:
+        made["segmentEnd"] = stamp(stage.end)
+    made["segmentStart"] = stamp(stage.start)
+    made["segmentType"] = stage.type
+    return _with(made, more) if more else made
+
+
+def _with(made: Json, more: Json) -> Json:
+    nested = {name: more.pop(name) for name in ("scoredAgents", "properties") if name in more}
+    made.update((k, v) for k, v in more.items() if v is not None)
+    return {**dict(sorted(made.items())), **{k: v for k, v in nested.items() if v}}
+
+
+def session(
+    fields: Json,
+    segments: list[Json],
+    moments: list[Moment],
+    *,
+    stats: list[Json] | None = None,
+    flow: Json | None = None,
+    groups: list[Json] | None = None,
+    proposed: list[Json] | None = None,
+) -> Json:
+    """A session; `fields` are its scalars in any order, `moments` its metrics in any order."""
+    made = dict(sorted(fields.items()))
+    if groups:
+        made["agentGroups"] = groups
+    if proposed:
+        made["proposedAgents"] = proposed
+    if stats:
+        made["mediaEndpointStats"] = stats
+    if flow:
+        made["flow"] = flow
+    emitted = sorted([m for m in moments if m[0] < FOREVER_MS])
+    if emitted:
+        made["metrics"] = [{"emitDate": stamp(at), "name": name, "value": value} for at, name, value in emitted]
+    made["segments"] = segments
+    return made
+
+
+def participant(dice: Dice, purpose: str, sessions: list[Json], **fields: Any) -> Json:
+    """A participant; `fields` are its other scalars under their own names, left out where empty."""
+    made = {k: v for k, v in fields.items() if v}
+    made["participantId"] = dice.uuid()
+    made["purpose"] = purpose
+    return {**dict(sorted(made.items())), "sessions": sessions}
+
+
+def talk(dice: Dice, start: int, end: int, holds: int) -> list[Stage]:
+    """A conversation of two people from start to end: interact, with `holds` times of hold in between."""
+    if not holds or end >= FOREVER_MS or end - start < 4 * holds:
+        return [Stage("interact", start, end)]
+    width = (end - start) // (2 * holds + 1)
+    edges = [start + width * n + dice.below(width) for n in range(1, 2 * holds + 1)]
+    stages = zip([start, *edges], [*edges, end], strict=True)
+    return [Stage("hold" if n % 2 else "interact", a, b) for n, (a, b) in enumerate(stages)]
+
+
+def handling(stages: list[Stage]) -> list[Moment]:
+    """The metrics of an agent's stages, so that the sums of the API hold.
+
+    tTalk once per interact, tHeld once per hold; tTalkComplete and tHeldComplete are their sums, tHandle is
+    talk, hold, after-call work, contacting and dialing together. Source: measured on the captured answers.
+    """
+    moments = []
+    sums = dict.fromkeys(("interact", "hold", "wrapup", "contacting", "dialing"), 0)
+    last: dict[str, int] = {}
+    for kind, start, end in stages:
+        if kind not in sums or end >= FOREVER_MS:
+            continue
+        sums[kind] += end - start
+        last[kind] = end
+        name = _EACH.get(kind)
+        if name and (end > start or kind != "wrapup"):
+            moments.append(Moment(end, name, end - start))
+    for kind, name in _COMPLETE:
+        if kind in last:
+            moments.append(Moment(last[kind], name, sums[kind]))
+    if last and stages[-1].end < FOREVER_MS:
+        moments.append(Moment(max(last.values()), "tHandle", sum(sums.values())))
+    return moments
+
+
+_EACH = {"interact": "tTalk", "hold": "tHeld", "wrapup": "tAcw", "contacting": "tContacting", "dialing": "tDialing"}
+_COMPLETE = (("interact", "tTalkComplete"), ("hold", "tHeldComplete"))

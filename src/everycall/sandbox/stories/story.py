@@ -1,0 +1,115 @@
+"""Story: what all kinds of conversation have in common while they are told."""
+
+from typing import Any
+
+from everycall.sandbox.centre import Centre, Queue, User
+from everycall.sandbox.dice import Dice
+from everycall.sandbox.stories.parts import Json, Moment, Stage, participant, segment, session, stamp
+from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch
+
+NOTES = (
+    "Customer asked for a copy of the invoice.",
+    "Will call again on Friday, order number not at hand",
+    "see ticket; line 1\nline 2",
+    'Wants "everything, in writing"',
+    "Straße und Hausnummer geändert",
+    "",
+)
+
+
+class Story:
+    """A conversation in the making: its frame, its dice, and the participants told so far."""
+
+    __slots__ = (
+        "centre", "codes", "dice", "end", "evaluations", "participants", "queues", "resolutions",
+        "sketch", "start", "surveys", "traits", "users",
+    )  # fmt: skip
+
+    def __init__(self, centre: Centre, sketch: Sketch, cast: Cast) -> None:
+        self.centre = centre
+        self.sketch = sketch
+        self.dice = Dice(sketch.conversation_id)
+        self.queues: tuple[Queue, ...] = cast.queues
+        self.users: tuple[User, ...] = cast.users
+        self.codes: tuple[str | None, ...] = cast.codes
+        # In a few the first segment starts a moment before or after the conversation, as in captures.
+        slip = self.dice.below(300)
+        self.start = sketch.start_ms + ((-2, 3, 5)[slip] if slip < 3 else 0)
+        self.end = sketch.end_ms
+        self.participants: list[Json] = []
+        self.traits: Json = {}
+        self.evaluations: list[Json] = []
+        self.surveys: list[Json] = []
+        self.resolutions: list[Json] = []
+
+    def stretch(self, low: int, high: int, most: int) -> int:
+        """A length between low and high ms, but at most so many thousandths of the whole conversation."""
+        return min(self.dice.between(low, high), (self.end - self.start) * most // 1000)
+
+    def add(self, purpose: str, sessions: list[Json], *, first: bool = False, **fields: Any) -> None:
+        """One more participant, in front of all others where `first`."""
+        made = participant(self.dice, purpose, sessions, **fields)
+        self.participants.insert(0 if first else len(self.participants), made)
+
+    def wrap_up(self, at: int, end: int, number: int) -> Stage | None:
+        """The after-call work of the user of that number, if any: it may be skipped, or last no time at all."""
+        if self.dice.chance(120):
+            return None
+        code = self.codes[number]
+        return Stage("wrapup", at, at if code == "ININ-WRAP-UP-SKIPPED" else end)
+
+    def segments(
+        self,
+        stages: list[Stage],
+        *,
+        number: int = 0,
+        queue_id: str = "",
+        disconnect: str = "",
+        conference: bool | None = None,
+    ) -> list[Json]:
+        """The segments of a user's stages: the last before the wrap-up says why it was disconnected."""
+        made = []
+        last = next(at for at in range(len(stages) - 1, -1, -1) if stages[at].type != "wrapup")
+        for at, stage in enumerate(stages):
+            if stage.type == "wrapup":
+                made.append(self._wrap_up_segment(stage, number, queue_id, conference))
+            else:
+                why = disconnect if at == last else ""
+                made.append(segment(stage, queue_id=queue_id, disconnect=why, conference=conference))
+        return made
+
+    def _wrap_up_segment(self, stage: Stage, number: int, queue_id: str, conference: bool | None) -> Json:
+        luck = self.dice.below(1000)
+        note = NOTES[luck % 6] if luck < 90 else None
+        tags = ["follow-up", "vip"][: luck % 2 + 1] if luck > 980 else None
+        return segment(
+            stage,
+            queue_id=queue_id,
+            disconnect="client",
+            conference=conference,
+            wrapUpCode=self.codes[number],
+            wrapUpNote=note,
+            wrapUpTags=tags,
+        )
+
+    def told(self) -> Json:
+        """The final JSON, as of the end of the conversation."""
+        sketch = self.sketch
+        made: Json = {
+            "conversationId": sketch.conversation_id,
+            "conversationStart": stamp(sketch.start_ms),
+            "divisionIds": list(sketch.division_ids),
+            "originatingDirection": sketch.originating_direction,
+            **self.traits,
+        }
+        if sketch.end_ms < FOREVER_MS:
+            made["conversationEnd"] = stamp(sketch.end_ms)
+        made = dict(sorted(made.items()))
+        for name in ("evaluations", "surveys", "resolutions"):
+            if told := getattr(self, name):
+                made[name] = told
+        made["participants"] = self.participants
+        return made
+
+
+__all__ = ["NOTES", "Json", "Moment", "Stage", "Story", "segment", "session", "stamp"]

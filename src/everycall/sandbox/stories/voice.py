@@ -1,0 +1,178 @@
+"""Inbound calls: menu, queue, missed alerts, agents, holds, transfers, conferences, voicemail."""
+
+from everycall.sandbox.stories.calls import Call, QueuedCall, ending
+from everycall.sandbox.stories.parts import Moment, Stage, stamp, talk
+from everycall.sandbox.stories.story import Story
+
+
+def answered(story: Story, misses: tuple[int, ...] = ()) -> None:
+    """Menu, queue, alerts that those numbered `misses` let pass, an agent, after-call work."""
+    call = QueuedCall(story)
+    number = 1 if misses == (0,) else 0
+    call.selected = story.users[number].id
+    queue = story.queues[0]
+    menu = call.ivr(call.connected + story.stretch(4_000, 48_000, 150), to=queue)
+    waiting = menu + story.stretch(20, 90, 5)
+    at = waiting + story.stretch(300, 2_000, 10)
+    for missed in misses:
+        until = at + story.stretch(6_000, 15_000, 60)
+        call.miss(missed, queue, at, until)
+        at = until + story.stretch(200, 900, 5)
+    at += story.stretch(0, 150_000, 120) if story.dice.chance(550) else 0
+    answer = at + story.stretch(900, 9_000, 50)
+    acd_end = answer + story.stretch(5, 60, 2)
+    waited = call.wait(queue, waiting, acd_end)
+    talk_end, wrap_up = ending(story, number)
+    holds = story.dice.pick((0, 0, 0, 0, 0, 1, 1, 1, 2, 4)) if story.dice.chance(990) else story.dice.between(9, 20)
+    stages = [Stage("alert", at, answer), *talk(story.dice, answer, talk_end, holds), *wrap_up]
+    by_customer = story.dice.chance(600)
+    call.agent(number, queue, stages, disconnect="peer" if by_customer else "client", answered_after=waited)
+    call.caller_leg(min(talk_end, story.end), "endpoint" if by_customer else "peer", [(queue, 0)])
+    call.finish()
+
+
+def missed(story: Story) -> None:
+    """The first user lets the alert pass, the second answers."""
+    answered(story, (0,))
+
+
+def missed_twice(story: Story) -> None:
+    """Two users let it pass, and then the first of them answers: one user, two participants."""
+    answered(story, (0, 1))
+
+
+def abandoned(story: Story) -> None:
+    """The caller gives up in the queue, many within the first seconds."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    menu = call.ivr(call.connected + story.stretch(3_000, 40_000, 300), to=queue)
+    waiting = menu + story.stretch(20, 90, 5)
+    length = story.end - waiting
+    moments = [Moment(story.end, "tAbandon", length), Moment(story.end, "tAcd", length)]
+    if length < 5_000:
+        moments.append(Moment(story.end, "tShortAbandon", length))
+    call.wait(queue, waiting, story.end, "peer", moments)
+    call.caller_leg(story.end, "endpoint", [(queue, 0)])
+    call.finish()
+
+
+def abandoned_in_ivr(story: Story) -> None:
+    """The caller hangs up in the menu."""
+    call = Call(story)
+    call.ivr(story.end, to=None, ending="peer")
+    caller_only(call, "endpoint")
+
+
+def self_served(story: Story) -> None:
+    """The menu tells the caller what there was to know, and ends the call."""
+    call = Call(story)
+    call.ivr(story.end, to=None, ending="client")
+    story.traits["selfServed"] = True
+    caller_only(call, "peer")
+
+
+def caller_only(call: Call, disconnect: str) -> None:
+    """The customer's leg of a call that comes to no queue."""
+    call.caller_leg(call.story.end, disconnect)
+    call.finish()
+
+
+def blip(story: Story) -> None:
+    """Connected and gone within a second, before any menu spoke."""
+    call = Call(story)
+    call.caller_leg(story.end, "endpoint")
+    call.finish()
+
+
+def flow_out(story: Story) -> None:
+    """Nobody answers; the in-queue flow takes the call away and ends it."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    menu = call.ivr(call.connected + story.stretch(3_000, 30_000, 200), to=queue)
+    waiting = menu + story.stretch(20, 90, 5)
+    leaves = story.end - story.stretch(1_000, 20_000, 150)
+    moments = [Moment(leaves, "tAcd", leaves - waiting), Moment(leaves, "tFlowOut", leaves - waiting)]
+    call.wait(queue, waiting, leaves, "transfer", moments)
+    call.ivr_after(leaves, story.end)
+    call.caller_leg(story.end, "peer", [(queue, 0)])
+    call.finish()
+
+
+def voicemail(story: Story) -> None:
+    """The caller leaves a message for the queue."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    menu = call.ivr(call.connected + story.stretch(3_000, 30_000, 150), to=queue)
+    waiting = menu + story.stretch(20, 90, 5)
+    leaves = waiting + story.stretch(15_000, 200_000, 450)
+    moments = [Moment(leaves, "tAcd", leaves - waiting), Moment(leaves, "tFlowOut", leaves - waiting)]
+    call.wait(queue, waiting, leaves, "transfer", moments)
+    call.voicemail(queue, leaves, story.end)
+    call.caller_leg(story.end, "endpoint", [(queue, 0)])
+    call.finish()
+
+
+def blind_transfer(story: Story) -> None:
+    """The first user sends the customer to a second queue and is gone."""
+    call = QueuedCall(story)
+    first, second = story.queues
+    call.selected = story.users[0].id
+    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=first)
+    at, waited = call.ring(first, menu)
+    answer, moved = at, at + story.stretch(20_000, 300_000, 300)
+    call.first_agent(first, answer, moved, waited, "transfer", ("nBlindTransferred", "nTransferred"))
+    call.selected = story.users[1].id
+    again, waited = call.ring(second, moved + story.stretch(20, 200, 2))
+    call.last_agent(1, second, again, waited)
+    call.caller_leg(call.talk_end, call.customer_end, [(first, 0), (second, moved)])
+    call.finish()
+
+
+def consult_transfer(story: Story) -> None:
+    """The first user asks a second one while the customer holds, and hands over."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    call.selected = story.users[0].id
+    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
+    answer, waited = call.ring(queue, menu)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    moved = asks + story.stretch(15_000, 120_000, 200)
+    counted = ("nConsult", "nConsultTransferred", "nTransferred")
+    call.first_agent(queue, answer, moved, waited, "consultTransfer", counted, hold_from=asks)
+    joins = asks + story.stretch(2_000, 9_000, 20)
+    call.last_agent(1, queue, joins, -1, alert_from=asks)
+    if story.dice.chance(500):
+        story.traits["consultationConversationIds"] = [story.dice.uuid()]
+    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.finish()
+
+
+def conference(story: Story) -> None:
+    """The first user brings a second one in, and all three talk until the end."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    call.selected = story.users[0].id
+    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
+    answer, waited = call.ring(queue, menu)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    together = asks + story.stretch(10_000, 60_000, 100)
+    story.traits["conferenceStart"] = stamp(together)
+    call.conference(queue, answer, asks, together, waited)
+    call.finish()
+
+
+def stuck(story: Story) -> None:
+    """A conference leg that stays connected for ever."""
+    conference(story)
+
+
+def to_user(story: Story) -> None:
+    """A caller who dials a user's own number."""
+    call = QueuedCall(story)
+    rings = call.connected + story.stretch(20, 200, 5)
+    answer = rings + story.stretch(1_500, 16_000, 200)
+    stages = [Stage("alert", rings, answer), *talk(story.dice, answer, story.end, story.dice.pick((0, 0, 0, 1)))]
+    call.routing = "Direct"
+    call.agent(0, None, stages, disconnect="peer", purpose="user")
+    call.caller_leg(story.end, "endpoint")
+    call.finish()
