@@ -1,0 +1,203 @@
+from typing import Any
+
+import pytest
+from made import Caller, Clock
+
+from everycall.sandbox import Client, Recorded, Sandbox
+
+NORTH = {"id": "north", "name": "North"}
+SOUTH = {"id": "south", "name": "South"}
+
+ENTITIES: dict[str, list[dict[str, Any]]] = {
+    "queues": [
+        {"id": "q3", "name": "Sales", "division": SOUTH, "memberCount": 4, "selfUri": "/api/v2/routing/queues/q3"},
+        {"id": "q1", "name": "Billing", "division": NORTH, "memberCount": 9},
+        {"id": "q2", "name": "billing (late)", "division": NORTH, "memberCount": 2},
+        {"id": "q4", "name": "Fax", "division": NORTH, "state": "deleted"},
+    ],
+    "users": [
+        {"id": "u1", "name": "Ada", "state": "active"},
+        {"id": "u2", "name": "Bram", "state": "inactive"},
+        {"id": "u3", "name": "Cecily", "state": "deleted"},
+    ],
+    "wrapupcodes": [{"id": f"w{n}", "name": f"Code {n:03}"} for n in range(130)],
+    "divisions": [NORTH, SOUTH],
+    "flows": [{"id": "f1", "name": "Main", "deleted": False}, {"id": "f2", "name": "Old", "deleted": True}],
+}
+
+
+def reader(**settings: Any) -> Caller:
+    return Caller(Sandbox(Recorded([], ENTITIES), now=Clock(), **settings))
+
+
+def listed(client: Caller, target: str) -> list[str]:
+    return [entity["id"] for entity in client.get(target)[2]["entities"]]
+
+
+def test_a_listing_is_an_envelope_with_relative_links() -> None:
+    status, _, content = reader().get("/api/v2/routing/queues?pageSize=1&pageNumber=2")
+
+    assert status == 200
+    assert content == {
+        "entities": [ENTITIES["queues"][2]],
+        "pageSize": 1,
+        "pageNumber": 2,
+        "total": 3,
+        "firstUri": "/api/v2/routing/queues?pageSize=1&pageNumber=1",
+        "nextUri": "/api/v2/routing/queues?pageSize=1&pageNumber=3",
+        "previousUri": "/api/v2/routing/queues?pageSize=1&pageNumber=1",
+        "lastUri": "/api/v2/routing/queues?pageSize=1&pageNumber=3",
+        "selfUri": "/api/v2/routing/queues?pageSize=1&pageNumber=2",
+        "pageCount": 3,
+    }
+
+
+def test_the_last_page_has_no_next_and_the_first_no_previous() -> None:
+    client = reader()
+
+    first = client.get("/api/v2/routing/queues?pageSize=2")[2]
+    last = client.get("/api/v2/routing/queues?pageSize=2&pageNumber=2")[2]
+
+    assert "previousUri" not in first
+    assert "nextUri" in first
+    assert "nextUri" not in last
+
+
+def test_following_next_uri_gives_everything_once() -> None:
+    client = reader()
+    target, found = "/api/v2/routing/wrapupcodes?pageSize=30&name=Code*", []
+
+    while target:
+        page = client.get(target)[2]
+        found += [entity["id"] for entity in page["entities"]]
+        target = page.get("nextUri", "")
+
+    assert found == [f"w{n}" for n in range(130)]
+
+
+def test_a_page_past_the_end_is_an_empty_list() -> None:
+    content = reader().get("/api/v2/routing/queues?pageNumber=9")[2]
+
+    assert content["entities"] == []
+    assert content["total"] == 3
+
+
+def test_twenty_five_are_given_unless_asked() -> None:
+    assert len(listed(reader(), "/api/v2/routing/wrapupcodes")) == 25
+
+
+def test_a_page_size_above_the_most_is_cut_without_a_word() -> None:
+    status, _, content = reader().get("/api/v2/routing/wrapupcodes?pageSize=500")
+
+    assert (status, content["pageSize"], len(content["entities"])) == (200, 100, 100)
+
+
+def test_queues_are_sorted_by_name_and_deleted_ones_left_out() -> None:
+    assert listed(reader(), "/api/v2/routing/queues") == ["q1", "q2", "q3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("billing", ["q1"]), ("bill*", ["q1", "q2"]), ("*late)", ["q2"]), ("*a*", ["q2", "q3"]), ("b.lling", [])],
+)
+def test_names_are_found_with_asterisks_and_without_case(name: str, found: list[str]) -> None:
+    assert listed(reader(), f"/api/v2/routing/queues?name={name}") == found
+
+
+@pytest.mark.parametrize("ids", ["id=q1&id=q3", "id=q1,q3", "id=q1%2Cq3&id=q4"])
+def test_ids_are_repeated_or_separated_by_commas(ids: str) -> None:
+    assert listed(reader(), f"/api/v2/routing/queues?{ids}") == ["q1", "q3"]
+
+
+def test_queues_of_a_division() -> None:
+    assert listed(reader(), "/api/v2/routing/queues?divisionId=south") == ["q3"]
+
+
+def test_the_light_listing_of_queues_has_four_fields_at_most() -> None:
+    content = reader().get("/api/v2/routing/queues/divisionviews/all?name=Sales")[2]
+
+    assert content["entities"] == [
+        {"id": "q3", "name": "Sales", "division": SOUTH, "selfUri": "/api/v2/routing/queues/q3"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("", ["u1"]),
+        ("?state=active", ["u1"]),
+        ("?state=inactive", ["u2"]),
+        ("?state=deleted", ["u3"]),
+        ("?state=any", ["u1", "u2", "u3"]),
+        ("?id=u1,u3&state=any", ["u1", "u3"]),
+        ("?id=u1,u3", ["u1"]),
+        ("?state=any&expand=groups,team", ["u1", "u2", "u3"]),
+    ],
+)
+def test_users_are_listed_by_state(state: str, found: list[str]) -> None:
+    assert listed(reader(), f"/api/v2/users{state}") == found
+
+
+def test_an_unknown_state_is_refused_with_the_ones_there_are() -> None:
+    status, _, content = reader().get("/api/v2/users?state=retired")
+
+    assert (status, content["code"]) == (400, "invalid.query.param.value")
+    assert content["message"] == (
+        "Value [retired] is not valid for parameter [state]. Allowable values are: active, inactive, deleted, any"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("u1", 200), ("u2", 200), ("u3", 404), ("u3?state=deleted", 200), ("u1?state=deleted", 404), ("u9", 404)],
+)
+def test_one_user_is_found_and_a_deleted_one_when_asked_for(target: str, status: int) -> None:
+    assert reader().get(f"/api/v2/users/{target}")[0] == status
+
+
+def test_an_unknown_id_is_404_not_found() -> None:
+    status, headers, content = reader().get("/api/v2/routing/queues/q9")
+
+    assert status == 404
+    assert content == {
+        "message": "The requested resource was not found.",
+        "code": "not.found",
+        "status": 404,
+        "contextId": headers["ININ-Correlation-Id"],
+        "details": [],
+        "errors": [],
+    }
+
+
+def test_a_deleted_queue_cannot_be_looked_up() -> None:
+    client = reader()
+
+    assert client.get("/api/v2/routing/queues/q1")[2]["name"] == "Billing"
+    assert client.get("/api/v2/routing/queues/q4")[0] == 404
+
+
+@pytest.mark.parametrize(("asked", "found"), [("", ["f1"]), ("?deleted=true", ["f1", "f2"])])
+def test_deleted_flows_are_listed_when_asked_for(asked: str, found: list[str]) -> None:
+    assert listed(reader(), f"/api/v2/flows{asked}") == found
+
+
+def test_a_client_sees_the_queues_of_its_divisions() -> None:
+    lesser = Client("lesser", "secret", division_ids=frozenset({"south"}))
+    client = reader(clients=[lesser])
+
+    assert listed(client, "/api/v2/routing/queues") == ["q3"]
+    assert client.get("/api/v2/routing/queues/q1")[0] == 404
+
+
+def test_divisions_and_the_organization() -> None:
+    client = reader()
+
+    assert listed(client, "/api/v2/authorization/divisions") == ["north", "south"]
+    assert client.get("/api/v2/organizations/me")[2]["name"] == "Recorded"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many"])
+def test_a_page_number_that_is_none_is_refused(value: str) -> None:
+    status, _, content = reader().get(f"/api/v2/users?pageNumber={value}")
+
+    assert (status, content["code"]) == (400, "bad.request")
