@@ -127,7 +127,7 @@ def _unzipped(body: bytes) -> bytes:
     unzip = isal_zlib.decompressobj(wbits=31)
     try:
         plain = unzip.decompress(body)
-    except IsalError as error:
+    except IsalError as error:  # type: ignore[misc]  # its stub calls the class an instance
         raise Broken(f"the answer's gzip is damaged ({error})") from error
     if not unzip.eof:
         raise Broken("the answer's gzip is cut short")

@@ -118,7 +118,7 @@ class Names:
         return self._known[kind].get(entity_id) or None
 
     def is_settled(self, kind: Kind, entity_id: str) -> bool:
-        """Whether asking could tell more: not where it was asked, where the kind is unavailable, or for system codes."""
+        """Whether asking would tell no more: it was asked, or cannot be, or it is a system code."""
         return (
             kind in self.unavailable
             or entity_id in self._known[kind]

@@ -14,7 +14,7 @@ at Teleperformance (dganalytics) compares with; the limit is splunk/genesys_clou
 
 from dataclasses import dataclass
 
-from everycall.exchange import Exchange, Request, problem, refusal
+from everycall.exchange import Exchange, Request, Response, problem, refusal
 from everycall.query import Interval, Query
 from everycall.records import Page
 
@@ -29,8 +29,8 @@ class TooLarge:
     """What was asked for."""
 
 
-def page(query: Query, window: Interval, number: int, size: int) -> Exchange[Page | TooLarge]:
-    """One page of a window.
+def answer(query: Query, window: Interval, number: int, size: int) -> Exchange[Response | TooLarge]:
+    """One page of a window, not yet read: its body is a page of the details query.
 
     Args:
         query: what is asked for.
@@ -47,10 +47,21 @@ def page(query: Query, window: Interval, number: int, size: int) -> Exchange[Pag
         return TooLarge(size)
     if response.status >= 300:
         raise refusal(response)
-    return Page.read(response.body)
+    return response
+
+
+def page(query: Query, window: Interval, number: int, size: int) -> Exchange[Page | TooLarge]:
+    """One page of a window, read; otherwise as `answer`."""
+    response = yield from answer(query, window, number, size)
+    return response if isinstance(response, TooLarge) else Page.read(response.body)
 
 
 def count(query: Query, window: Interval) -> Exchange[int]:
     """How many conversations match at this moment: one cheap request, a page of one."""
-    answer = yield from page(query, window, 1, 1)
-    return (answer.total_hits or len(answer.conversations)) if isinstance(answer, Page) else 0
+    first = yield from page(query, window, 1, 1)
+    return hits(first) if isinstance(first, Page) else 0
+
+
+def hits(first: Page) -> int:
+    """What a first page says matched; an empty page means none."""
+    return first.total_hits if first.total_hits is not None else len(first.conversations)

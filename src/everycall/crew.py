@@ -1,0 +1,96 @@
+"""Several jobs at once, their results one at a time.
+
+The line has one thread that decides and many that wait for answers. The decider hands out jobs and takes results in
+the order in which they come; so nothing that it holds needs a lock.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+Job = Callable[[], Any]
+
+
+class Crew(Protocol):
+    """Does jobs, in whatever order it likes."""
+
+    size: int
+    """How many jobs to hand out at once."""
+
+    def submit(self, job: Job) -> None:
+        """Hand out a job; its result comes out of `next` some time."""
+        ...
+
+    def next(self) -> Any:
+        """The next result. Raises what the job raised. Only to be called while jobs are out."""
+        ...
+
+    def close(self) -> None:
+        """No more jobs; results that nobody took are lost."""
+        ...
+
+
+class Threads:
+    """A crew of threads. They never keep the process alive: an interrupted export ends at once."""
+
+    def __init__(self, size: int) -> None:
+        """Threads start as they are needed, at most `size`."""
+        self.size = size
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._out = 0
+
+    def submit(self, job: Job) -> None:
+        """See `Crew.submit`."""
+        self._out += 1
+        if len(self._threads) < min(self.size, self._out):
+            thread = threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(job)
+
+    def next(self) -> Any:
+        """See `Crew.next`."""
+        result, error = self._results.get()
+        self._out -= 1
+        if error is not None:
+            raise error
+        return result
+
+    def close(self) -> None:
+        """See `Crew.close`."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._results.put((job(), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
+                self._results.put((None, error))
+
+
+class Alone:
+    """A crew of one that does each job when its result is asked for: the same steps in the same order, every time."""
+
+    size: int
+
+    def __init__(self, size: int = 1) -> None:
+        """`size` jobs may be out at once, though they are done one after the other."""
+        self.size = size
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        """See `Crew.submit`."""
+        self._jobs.append(job)
+
+    def next(self) -> Any:
+        """See `Crew.next`."""
+        return self._jobs.popleft()()
+
+    def close(self) -> None:
+        """See `Crew.close`."""
+        self._jobs.clear()

@@ -1,0 +1,215 @@
+"""Hits, ids, re-reads -> a verdict per window. Pure.
+
+A `Reading` is one window's way to its proof. It says which page to ask for next, several at a time if need be, is told
+what came back in any order, and ends with a `Verdict` or with the windows to read in its place.
+
+    page 1 tells the hits -> all other pages, and the one after the last, which has to be empty -> the count again
+
+The window is *proven* where the count was the same before, during and after, and as many unique ids were gathered.
+Where not, it is read again, at most `PASSES_MAX` times and no further than it helps: either a whole pass agrees with
+its count, and then that pass alone is kept; or all passes together do, and then the newest version of each
+conversation is. Otherwise the verdict is *unproven*, with the numbers.
+
+Rule of the file: an answer of a pass that was given up changes nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from everycall.limits import HITS_MAX, PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
+from everycall.query import Interval
+from everycall.windows import split
+
+ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question that a reading wants answered."""
+
+    kind: Literal["page", "count"]
+    number: int
+    """Page number from 1; 0 for a count."""
+    size: int
+    reading_pass: int
+    """The pass it belongs to, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a window is proven, and by which numbers."""
+
+    proven: bool
+    hits_before: int
+    """The API's count on the first page of the last pass."""
+    hits_after: int
+    """The API's count after its last page."""
+    unique_ids: int
+    """Different conversations in what is kept."""
+    passes: int
+    """How often the window was read; more than 1 where the first time did not agree."""
+    kept_passes: tuple[int, ...]
+    """Whose rows are kept; where a conversation is in several, the newest version."""
+    correlation_ids: tuple[str, ...]
+    """Of the two counts, for the vendor's support."""
+    reason: str = ""
+    """Why it is unproven, for a reader; empty where it is proven."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one time through the pages has gathered."""
+
+    number: int
+    ids: bytearray = field(default_factory=bytearray)
+    hits_before: int | None = None
+    moved: bool = False
+    next_page: int = 1
+    last_page: int = 1
+    in_flight: set[int] = field(default_factory=set)
+    counting: bool = False
+    correlation_ids: tuple[str, ...] = ()
+
+
+class Reading:
+    """One window on its way from the first page to the verdict."""
+
+    def __init__(
+        self,
+        window: Interval,
+        *,
+        page_size: int = PAGE_SIZE_MAX,
+        hits_max: int = WINDOW_HITS_DEFAULT,
+        passes_max: int = PASSES_MAX,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            window: short enough for one question.
+            page_size: at most 100.
+            hits_max: a window of several days that holds more is split.
+            passes_max: how often to read before giving up.
+        """
+        self.window = window
+        self.verdict: Verdict | None = None
+        """Set once the window is done."""
+        self.instead: list[Interval] | None = None
+        """Set where these windows have to be read in place of this one."""
+        self._page_size = page_size
+        self._hits_max = hits_max
+        self._passes_max = passes_max
+        self._passes = 0
+        self._earlier: list[_Pass] = []
+        self._pass = _Pass(1)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to ask."""
+        return self.verdict is not None or self.instead is not None
+
+    @property
+    def hits(self) -> int | None:
+        """The API's count, once the first page has told it."""
+        return self._pass.hits_before
+
+    def next_ask(self) -> Ask | None:
+        """What to ask now; None where an answer has to come first, or where the reading is done."""
+        now = self._pass
+        if self.is_done or now.counting:
+            return None
+        if now.next_page <= now.last_page:
+            number = now.next_page
+            now.next_page += 1
+            now.in_flight.add(number)
+            return Ask("page", number, self._page_size, now.number)
+        if now.in_flight:
+            return None
+        now.counting = True
+        return Ask("count", 0, 1, now.number)
+
+    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+        """A page came: its conversations' ids, 16 bytes each, and the count on it, None where it has none.
+
+        Returns:
+            Whether the page counts. Its rows must be left out where not: its pass was given up.
+        """
+        now = self._pass
+        if ask.reading_pass != now.number or self.is_done:
+            return False
+        now.in_flight.discard(ask.number)
+        now.ids += ids
+        if ask.number == 1:
+            self._first_page(len(ids) // ID_BYTES, total_hits, correlation_id)
+        elif ids:
+            now.moved |= total_hits is not None and total_hits != now.hits_before
+            self._extend(ask.number + 1)
+        return not self.is_done
+
+    def _first_page(self, rows: int, total_hits: int | None, correlation_id: str) -> None:
+        now = self._pass
+        now.hits_before = total_hits if total_hits is not None else rows
+        now.correlation_ids = (correlation_id,) if correlation_id else ()
+        pieces = split(self.window, now.hits_before, self._hits_max)
+        if pieces != [self.window]:
+            self.instead = pieces
+        elif rows:
+            self._extend(-(-now.hits_before // self._page_size) + 1)
+
+    def _extend(self, number: int) -> None:
+        """Pages up to this one have to be asked, as far as the API pages at all."""
+        self._pass.last_page = max(self._pass.last_page, min(number, HITS_MAX // self._page_size))
+
+    def too_large(self, ask: Ask) -> None:
+        """The answer would have been too large: start over with smaller pages. It does not count as a pass."""
+        if ask.reading_pass == self._pass.number and not self.is_done:
+            self._page_size = max(1, min(self._page_size, ask.size) // 2)
+            self._pass = _Pass(self._pass.number + 1)
+
+    def counted(self, ask: Ask, total_hits: int, correlation_id: str = "") -> None:
+        """The count after the last page came."""
+        now = self._pass
+        if ask.reading_pass != now.number or self.is_done:
+            return
+        self._passes += 1
+        now.correlation_ids += (correlation_id,) if correlation_id else ()
+        self.verdict = self._judge(now, total_hits)
+        if self.verdict is None:
+            self._earlier.append(now)
+            self._pass = _Pass(now.number + 1)
+
+    def _judge(self, now: _Pass, hits_after: int) -> Verdict | None:
+        """The verdict, or None where reading again may help."""
+        before = now.hits_before or 0
+        steady = before == hits_after and not now.moved
+        unique = distinct(now.ids)
+        if steady and unique == hits_after:
+            return self._verdict(now, hits_after, unique, (now.number,))
+        everything = b"".join(one.ids for one in [*self._earlier, now])
+        together = distinct(everything)
+        kept = tuple(one.number for one in [*self._earlier, now])
+        if steady and together == hits_after:
+            return self._verdict(now, hits_after, together, kept)
+        futile = bool(self._earlier) and steady and together == distinct(self._earlier[-1].ids) == unique
+        if self._passes < self._passes_max and not futile:
+            return None
+        reason = f"the API counts {before:,} before and {hits_after:,} after, and {together:,} different ones came"
+        return self._verdict(now, hits_after, together, kept, reason)
+
+    def _verdict(self, now: _Pass, hits_after: int, unique: int, kept: tuple[int, ...], reason: str = "") -> Verdict:
+        before = now.hits_before or 0
+        return Verdict(not reason, before, hits_after, unique, self._passes, kept, now.correlation_ids, reason)
+
+    def stop(self, reason: str) -> None:
+        """Give up on the window as it stands, unproven; what was read is kept."""
+        if not self.is_done:
+            now = self._pass
+            passes = [*self._earlier, now]
+            unique = distinct(b"".join(one.ids for one in passes))
+            kept = tuple(one.number for one in passes)
+            self._passes += 1
+            self.verdict = self._verdict(now, now.hits_before or 0, unique, kept, reason)
+
+
+def distinct(ids: bytes | bytearray) -> int:
+    """How many different ids there are; `ids` holds 16 bytes each."""
+    return len({bytes(ids[start : start + ID_BYTES]) for start in range(0, len(ids), ID_BYTES)})
