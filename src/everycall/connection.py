@@ -5,6 +5,7 @@ that half an answer can never be taken for an answer. Proxies and certificates a
 `NO_PROXY`, `SSL_CERT_FILE` and the certificate store are honoured.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,7 +78,7 @@ class HttpConnection:
                     if self._monotonic() > give_up_at:
                         raise Broken(f"the answer was not complete after {self._timeouts.total_s:g} s")
                 found = {name.lower(): value for name, value in answer.headers.items()}
-                return Response(answer.status_code, found, _whole(b"".join(pieces), found, answer.status_code))
+                return _whole(answer.status_code, found, b"".join(pieces))
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise SettingsError(f"'{url}' cannot be reached: {error}", hint="Check GENESYS_ENV.") from error
         except httpx2.HTTPError as error:
@@ -101,26 +102,37 @@ def _reason(error: httpx2.HTTPError) -> str:
     return f"{words} ({error})" if str(error) else words
 
 
-def _whole(body: bytes, headers: Mapping[str, str], status: int) -> bytes:
-    """The body unzipped, once it is certain that none of it is missing."""
+def _whole(status: int, headers: Mapping[str, str], body: bytes) -> Response:
+    """The answer with its body unzipped, once it is certain that none of it is missing."""
     if headers.get("content-encoding", "").lower() in ("gzip", "x-gzip") and body:
         body = _unzipped(body)
-    if status < 300 and body:
-        check_json(body)
-    return body
+    if status >= 300 or not body or is_json(body):
+        return Response(status, headers, body)
+    mended = _ESCAPE.sub(_whole_escape, body)
+    if not is_json(mended):
+        raise Broken("the answer is not JSON, or it is cut short")
+    return Response(status, headers, mended, mended=True)
 
 
-def check_json(body: bytes) -> None:
-    """Nothing, where the body is one complete JSON value.
-
-    Raises:
-        Broken: it is cut short, or a page of HTML from a gateway, or anything else.
-    """
+def is_json(body: bytes) -> bool:
+    """Whether the body is one complete JSON value; it is not where it is cut short or a gateway's page of HTML."""
     try:
         str(body, "utf-8")
         msgspec.json.decode(body, type=msgspec.Raw)
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise Broken(f"the answer is not JSON ({error})") from error
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return False
+    return True
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _whole_escape(match: re.Match[bytes]) -> bytes:
+    """Half a character, left where a server cut a text in the middle of an emoji, becomes a replacement character."""
+    return rb"\ufffd" if match["half"] else match[0]
 
 
 def _unzipped(body: bytes) -> bytes:

@@ -17,7 +17,6 @@ Rules of the house:
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -25,8 +24,6 @@ import msgspec
 from everycall.errors import EverycallError, PermissionMissing, QueryRefused
 
 T = TypeVar("T")
-
-NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Request:
     method: Literal["GET", "POST", "DELETE"]
     path: str
     """Path below the host, for example `/api/v2/analytics/conversations/details/query`."""
-    params: Mapping[str, str] = NO_PARAMETERS
+    params: Mapping[str, str] = field(default_factory=dict)
     """The query string, not yet encoded."""
     json: Mapping[str, Any] | None = None
     """The JSON body; None where there is none."""
@@ -52,6 +49,8 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
+    mended: bool = False
+    """Whether half characters in the body (a text that a server cut in the middle of an emoji) became U+FFFD."""
 
     def json(self) -> Any:
         """The body as plain Python values; `{}` where it is empty."""
