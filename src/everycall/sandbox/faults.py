@@ -18,6 +18,7 @@ armed. `KINDS` is the table of what can go wrong. A kind strikes at one of five 
 """
 
 import copy
+import inspect
 import random
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -117,9 +118,11 @@ class Faults:
 
         Raises:
             ValueError: there is no such kind.
+            TypeError: the kind has no such option, or needs one that is missing.
         """
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no kind of fault; the kinds are {', '.join(KINDS)}")
+        check_options(KINDS[kind], options)
         fault = Fault(kind, options)
         self._rules.append(Rule(at, path, times, lambda _: fault))
 
@@ -141,6 +144,17 @@ class Faults:
         """The faults that strike this request, in the order in which they were armed."""
         looks = [rule.look(request) for rule in list(self._rules)]
         return [fault for fault in looks if fault is not None]
+
+
+def check_options(kind: Kind, options: Mapping[str, Any]) -> None:
+    """Refuses options that a kind's function would not take.
+
+    Raises:
+        TypeError: naming the option.
+    """
+    own = {name: value for name, value in options.items() if name != "delay_s"}
+    looks_at = () if kind.moment == "scope" else (None,)
+    inspect.signature(kind.strike).bind(*looks_at, **own)
 
 
 def strike_before(faults: Sequence[Fault], situation: Situation) -> None:
