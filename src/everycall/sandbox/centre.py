@@ -14,16 +14,18 @@ from typing import Any
 from everycall.sandbox.dice import Dice
 
 FIRST_NAMES = (
-    "Ada Alba Anselm Arlo Beatrix Bram Cecily Clemens Dario Delphine Edda Emeric Fenna Florin Greta Gustav Hanneke Hugo "
-    "Ilse Ivo Jorun Jules Katla Kester Leonie Linus Maren Matteo Nadia Nils Odile Oskar Petra Piet Quentin Ragna Remy "
-    "Sanna Silas Tamsin Tibor Ulla Urs Vesna Viktor Wanda Willem Yara Yorick Zelda"
+    "Ada Alba Anselm Arlo Beatrix Bram Cecily Clemens Dario Delphine Edda Emeric Fenna Florin Greta "
+    "Gustav Hanneke Hugo Ilse Ivo Jorun Jules Katla Kester Leonie Linus Maren Matteo Nadia Nils Odile "
+    "Oskar Petra Piet Quentin Ragna Remy Sanna Silas Tamsin Tibor Ulla Urs Vesna Viktor Wanda Willem "
+    "Yara Yorick Zelda"
 ).split()
 LAST_NAMES = (
-    "Abendroth Aldersey Bellweather Brackenbury Castellane Corvane Dahlstrand Dunmorrow Eastlake Eisenhart Fairweather "
-    "Ferndale Gallowglen Grunwaldt Hartfield Hollenbeck Ingleborn Isaksberg Jansonne Juniper Kestrelli Kronsted Lindqvale "
-    "Lockhaven Marchetti-Vale Merriweather Nachtigal Norrington Oakhurst Ostermeer Pemberlake Perrault-Dix Quillfeather "
-    "Rosendaal Rookwood Silverthorne Steenbergh Tannenwald Thistlewood Umberland Valmont Vanderlocke Waldstein Winterbourne "
-    "Yarrowby Zimmerlund"
+    "Abendroth Aldersey Bellweather Brackenbury Castellane Corvane Dahlstrand Dunmorrow Eastlake "
+    "Eisenhart Fairweather Ferndale Gallowglen Grunwaldt Hartfield Hollenbeck Ingleborn Isaksberg "
+    "Jansonne Juniper Kestrelli Kronsted Lindqvale Lockhaven Marchetti-Vale Merriweather Nachtigal "
+    "Norrington Oakhurst Ostermeer Pemberlake Perrault-Dix Quillfeather Rosendaal Rookwood Silverthorne "
+    "Steenbergh Tannenwald Thistlewood Umberland Valmont Vanderlocke Waldstein Winterbourne Yarrowby "
+    "Zimmerlund"
 ).split()
 DIVISION_NAMES = ("Home", "Retail", "Business")
 # Name, division, share of the org's conversations in per mille, and the media that come to it.

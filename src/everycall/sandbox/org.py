@@ -1,14 +1,15 @@
 """Org: the seeded contact centre as a world that the sandbox can serve."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from everycall.sandbox.centre import centre
 from everycall.sandbox.stories import attributes, tell
 from everycall.sandbox.traffic import Day, Sketch, Traffic
 
-SKETCHES_KEPT = 1_000_000
+CONVERSATIONS_KEPT = 2_000_000
+"""Of so many the columns are kept, day by day, the last asked for; 25 bytes for each."""
 
 
 class Org:
@@ -25,22 +26,12 @@ class Org:
     def __init__(self, seed: int = 1, conversations_per_day: int = 2000, *, flat: bool = False) -> None:
         self._centre = centre(seed, size=min(120, 60 + conversations_per_day // 100))
         self._traffic = Traffic(self._centre, conversations_per_day, flat=flat)
-        self._days: OrderedDict[int, Day] = OrderedDict()
+        days_kept = max(2, CONVERSATIONS_KEPT // max(1000, conversations_per_day))
+        self._day = lru_cache(days_kept)(self._traffic.day)
 
     def day(self, day: int) -> Day:
-        """The conversations that start on a UTC day, sorted by (start_ms, conversation_id).
-
-        The columns of the days last asked for are kept, 25 bytes a conversation.
-        """
-        if day not in self._days:
-            self._days[day] = self._traffic.day(day)
-            self._forget()
-        self._days.move_to_end(day)
-        return self._days[day]
-
-    def _forget(self) -> None:
-        while len(self._days) > 2 and sum(map(len, self._days.values())) > SKETCHES_KEPT:
-            self._days.popitem(last=False)
+        """The conversations that start on a UTC day, sorted by (start_ms, conversation_id)."""
+        return self._day(day)
 
     def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The complete JSON object of a conversation as of an instant, key order as the API's.
@@ -50,7 +41,7 @@ class Org:
         return tell(self._centre, self._traffic, sketch, now_ms)
 
     def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:
-        """participantId -> attributes, of the participants that there are as of an instant."""
+        """The attributes of each participant that there is as of an instant, by participantId."""
         return attributes(self.conversation(sketch, now_ms))
 
     def entities(self, kind: str) -> Sequence[dict[str, Any]]:

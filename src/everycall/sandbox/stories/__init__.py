@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from everycall.sandbox.centre import Centre
 from everycall.sandbox.stories import digital, outbound, voice
-from everycall.sandbox.stories.parts import Json
+from everycall.sandbox.stories.cut import cut
+from everycall.sandbox.stories.marks import attributes, mark
+from everycall.sandbox.stories.parts import Json, stamp
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import KIND_NAMES, KINDS, Sketch, Traffic, locate
-from everycall.sandbox.stories.cut import cut
-from everycall.sandbox.stories.parts import stamp
 
 TOLD_BY: dict[str, Callable[[Story], None]] = {
     "voice_answered": voice.answered,
@@ -57,11 +57,10 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     day, _, roll = locate(sketch.conversation_id)
     story = Story(centre, sketch, traffic.cast(kind, day, roll))
     TOLD_BY[sketch.kind](story)
+    mark(story)
     told = story.told()
     # What changes after the end (late wrap-ups, evaluations, rebuilt metrics) belongs between these two lines.
     return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))
 
 
-def attributes(conversation: Json) -> dict[str, dict[str, str]]:
-    """participantId -> attributes."""
-    return {}
+__all__ = ["TOLD_BY", "attributes", "tell"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from everycall.sandbox.centre import Flow, Queue
-from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
 
@@ -20,6 +20,9 @@ ROUTINGS = (
     "Last",
     "Vip",
 )
+
+
+SERVICE_LEVEL_MS = 60_000
 
 
 class Call:
@@ -121,8 +124,8 @@ class Call:
             "customer",
             [made],
             first=True,
-            participantName=self.name,
-            externalContactId=dice.uuid() if dice.chance(600) else "",
+            name=self.name,
+            contact_id=dice.uuid() if dice.chance(600) else "",
         )
 
     def finish(self) -> None:
@@ -139,24 +142,24 @@ class Call:
         stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
         flowed = max(0, until - self.connected)
         moments = [
-            Moment(self.connected if self.connected <= until else until, "nFlow", 1),
+            Moment(min(self.connected, until), "nFlow", 1),
             Moment(until, "tIvr", until - begin),
             Moment(until, "tFlow", flowed),
             Moment(until, "tFlowExit" if to else "tFlowDisconnect", flowed),
         ]
-        told = flow_json(flow, self.dialled, dice.pick(("en-us", "en-us", "de-de", "es-us")))
-        told["exitReason"] = "TRANSFER" if to else "DISCONNECT"
-        if to:
-            told.update(transferTargetAddress=to.id, transferTargetName=to.name, transferType="ACD")
-        told = dict(sorted(told.items()))
-        if flow.outcome_ids and not dice.below(3):
-            told["outcomes"] = self._outcomes(flow, begin, until, moments)
+        told = flow_json(
+            flow,
+            reason=self.dialled,
+            language=dice.pick(("en-us", "en-us", "de-de", "es-us")),
+            to=to,
+            outcomes=None if dice.below(3) else self._outcomes(flow, begin, until, moments),
+        )
         segments = [
             segment(stages[0], conference=False),
             segment(stages[1], conference=False, disconnect=ending or "transfer"),
         ]
         made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=told)
-        self.story.add("ivr", [made], participantName=flow.name)
+        self.story.add("ivr", [made], name=flow.name)
         return until
 
     def _outcomes(self, flow: Flow, begin: int, until: int, moments: list[Moment]) -> list[Json]:
@@ -180,20 +183,6 @@ def _narrow_band_mos(r: float) -> float:
     return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
 
 
-def flow_json(flow: Flow, reason: str, language: str, entry: str = "dnis") -> Json:
-    """The scalars of a session's flow that are known when it is entered, and its ending language."""
-    return {
-        "endingLanguage": language,
-        "entryReason": reason,
-        "entryType": entry,
-        "flowId": flow.id,
-        "flowName": flow.name,
-        "flowType": flow.type,
-        "flowVersion": flow.version,
-        "startingLanguage": language,
-    }
-
-
 class QueuedCall(Call):
     """A call that comes to a queue: waits, alerts, agents."""
 
@@ -209,6 +198,8 @@ class QueuedCall(Call):
             stages = [Stage("interact", start, end)]
             offered = start
         emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
+        if end - offered > SERVICE_LEVEL_MS:
+            emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
         if queue.skill_ids and not self.dice.below(2):
             asked["requestedRoutingSkillIds"] = list(queue.skill_ids)
@@ -228,12 +219,16 @@ class QueuedCall(Call):
             **asked,
         )
         segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
-        fields = self.inner(flowInType="ivr", destinationAddresses=[f"sip:{queue.mailbox}@localhost"], **self.routed())
+        fields = self.inner(
+            flowInType="ivr",
+            destinationAddresses=[f"sip:{queue.mailbox.replace('@', '%40')}@localhost"],
+            **self.routed(),
+        )
         if self.routing == "Bullseye":
             fields["routingRing"] = self.dice.between(1, 3)
         stats = self.stats(offered, end, 1) if end - offered > 5000 else None
         made = session(fields, segments, emitted, stats=stats)
-        self.story.add("acd", [made], participantName=queue.name)
+        self.story.add("acd", [made], name=queue.name)
         return end - offered
 
     def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
@@ -264,7 +259,7 @@ class QueuedCall(Call):
             ]
             moments += handling(stages)
         fields = self.inner(**self.routed())
-        self.story.add("agent", [session(fields, segments, moments)], userId=user.id)
+        self.story.add("agent", [session(fields, segments, moments)], user=user)
 
     def agent(
         self,
@@ -297,7 +292,7 @@ class QueuedCall(Call):
         talked = [s for s in stages if s.type == "interact"]
         stats = self.stats(talked[0].start, talked[-1].end, 2)
         made = session(fields, segments, emitted, stats=stats)
-        self.story.add(purpose, [made], userId=user.id, teamId=user.team_id)
+        self.story.add(purpose, [made], user=user, flagged=self.dice.chance(5))
 
     def ivr_after(self, start: int, end: int, *, issued_callback: bool = False) -> None:
         """The flow that takes a call out of a queue."""
@@ -308,31 +303,25 @@ class QueuedCall(Call):
             Moment(end, "tFlowDisconnect", end - start),
             Moment(end, "tIvr", end - start),
         ]
-        told = {**flow_json(flow, self.dialled, "en-us", "flow"), "exitReason": "DISCONNECT"}
-        if issued_callback:
-            told["issuedCallback"] = True
+        told = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
         stage = segment(Stage("ivr", start, end), conference=False, disconnect="client")
-        made = session(self.inner(flowInType="acd"), [stage], moments, flow=dict(sorted(told.items())))
-        self.story.add("ivr", [made], participantName=flow.name)
+        made = session(self.inner(flowInType="acd"), [stage], moments, flow=told)
+        self.story.add("ivr", [made], name=flow.name)
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
         """The box that takes the message."""
         flow = self.dice.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
-        told = {
-            **flow_json(flow, queue.id, "en-us", "flow"),
-            "exitReason": "DISCONNECT",
-            "transferType": "ACD_VOICEMAIL",
-        }
+        told = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
         fields = self.inner(flowInType="acd")
         fields["dnis"] = f"sip:{queue.id}@127.0.0.1;language=en-US;user=voicemail"
         segments = [
             segment(Stage("system", start, greeted), conference=False),
             segment(Stage("voicemail", greeted, end), queue_id=queue.id, disconnect="peer", conference=False),
         ]
-        made = session(fields, segments, moments, flow=dict(sorted(told.items())))
-        self.story.add("voicemail", [made], participantName=queue.name)
+        made = session(fields, segments, moments, flow=told)
+        self.story.add("voicemail", [made], name=queue.name)
 
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:
         """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
@@ -351,10 +340,10 @@ class QueuedCall(Call):
         queue: Queue,
         answer: int,
         moved: int,
+        *,
         waited: int,
         disconnect: str,
         counted: tuple[str, ...],
-        *,
         hold_from: int = 0,
     ) -> None:
         """The leg of the user who hands over at `moved`; on hold from `hold_from` on, if given."""
@@ -380,7 +369,7 @@ class QueuedCall(Call):
         disconnect = "peer" if by_customer else "client"
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
-    def conference(self, queue: Queue, answer: int, asks: int, together: int, waited: int) -> None:
+    def conference(self, queue: Queue, answer: int, asks: int, together: int, *, waited: int) -> None:
         """Two users and the customer; what they say together is linked to a conversation of its own.
 
         Where the conversation never ends, it is the second user's leg that stays connected.

@@ -3,8 +3,19 @@
 from collections.abc import Sequence
 
 from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Flow, Queue
-from everycall.sandbox.stories.calls import ROUTINGS, ending, flow_json
-from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.calls import ROUTINGS, ending
+from everycall.sandbox.stories.parts import (
+    Json,
+    Moment,
+    Stage,
+    by_name,
+    flow_json,
+    handling,
+    segment,
+    session,
+    stamp,
+    talk,
+)
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
 
@@ -73,8 +84,8 @@ class Thread:
             purpose,
             [session(fields, segments, moments)],
             first=True,
-            participantName=self.name,
-            externalContactId=self.dice.uuid() if self.dice.chance(400) else "",
+            name=self.name,
+            contact_id=self.dice.uuid() if self.dice.chance(400) else "",
         )
 
     def flow(self, flow: Flow, start: int, end: int, to: Queue | Flow | None, purpose: str = "workflow") -> None:
@@ -88,32 +99,32 @@ class Thread:
         if purpose == "botflow":
             moments.append(Moment(end, "nBotInteractions", 1 + length // 20_000))
         told = flow_json(
-            flow, self.fields.get("addressTo", "web"), "en-us", "flow" if purpose == "botflow" else "direct"
+            flow,
+            reason=self.fields.get("addressTo", "web"),
+            entry="flow" if purpose == "botflow" else "direct",
+            to=to,
+            outcomes=[self._intent(flow, start, end, "FAILURE" if to else "SUCCESS")] if purpose == "botflow" else None,
         )
-        told["exitReason"] = "TRANSFER" if to else "DISCONNECT"
-        if to:
-            kind = "ACD" if isinstance(to, Queue) else "FLOW"
-            told.update(transferTargetAddress=to.id, transferTargetName=to.name, transferType=kind)
-        told = dict(sorted(told.items()))
-        if purpose == "botflow":
-            told["outcomes"] = [
-                {
-                    "flowOutcome": "Intent found",
-                    "flowOutcomeEndTimestamp": stamp(end),
-                    "flowOutcomeId": self.dice.pick(flow.outcome_ids),
-                    "flowOutcomeStartTimestamp": stamp(start),
-                    "flowOutcomeValue": "FAILURE" if to else "SUCCESS",
-                }
-            ]
         stage = self.part(Stage("interact", start, end), None, "transfer" if to else "client")
         made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=told)
-        self.story.add(purpose, [made], participantName=flow.name)
+        self.story.add(purpose, [made], name=flow.name)
+
+    def _intent(self, bot: Flow, start: int, end: int, value: str) -> Json:
+        return {
+            "flowOutcome": "Intent found",
+            "flowOutcomeEndTimestamp": stamp(end),
+            "flowOutcomeId": self.dice.pick(bot.outcome_ids),
+            "flowOutcomeStartTimestamp": stamp(start),
+            "flowOutcomeValue": value,
+        }
 
     def wait(self, queue: Queue, start: int, end: int, disconnect: str = "transfer", *, abandoned: bool = False) -> int:
         """The acd leg: one interact, nothing called a wait. Gives how long it was."""
         moments = [Moment(start, "nOffered", 1), Moment(end, "tAcd", end - start)]
         if abandoned:
             moments.append(Moment(end, "tAbandon", end - start))
+        if _HOUR < end - start < FOREVER_MS // 2:
+            moments.append(Moment(end, "nOverSla", 1))
         stage = segment(
             Stage("interact", start, end),
             queue_id=queue.id,
@@ -128,7 +139,7 @@ class Thread:
             groups = [{"agentGroupId": self.story.centre.group_ids[0], "agentGroupType": "Group"}]
         fields = self.inner(flowInType="workflow", **self.routed())
         made = session(fields, [stage], moments, proposed=proposed, groups=groups)
-        self.story.add("acd", [made], participantName=queue.name)
+        self.story.add("acd", [made], name=queue.name)
         return end - start
 
     def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
@@ -140,10 +151,10 @@ class Thread:
         ]
         part = self.part(Stage("alert", start, end), queue, "client")
         made = session(self.inner(**self.routed()), [part], moments)
-        self.story.add("agent", [made], userId=self.story.users[number].id)
+        self.story.add("agent", [made], user=self.story.users[number])
 
     def visit(
-        self, number: int, queue: Queue, stages: list[Stage], disconnect: str, waited: int = -1, replies: int = 0
+        self, number: int, queue: Queue, stages: list[Stage], disconnect: str, *, waited: int = -1, replies: int = 0
     ) -> Json:
         """A session of the user of that number."""
         moments = handling(stages)
@@ -152,10 +163,9 @@ class Thread:
             moments.append(Moment(stages[0].end, "tAnswered", max(waited, 0)))
         moments += self._replies(stages, replies)
         segments = [
-            {**s, **self.on_segments}
+            by_name({**s, **self.on_segments})
             for s in self.story.segments(stages, number=number, queue_id=queue.id, disconnect=disconnect)
         ]
-        segments = [dict(sorted(s.items())) for s in segments] if self.on_segments else segments
         fields = self.inner(**self.routed(), mediaCount=self.dice.below(3))
         if stages[-1].type != "wrapup":
             fields["acwSkipped"] = True
@@ -180,7 +190,7 @@ class Thread:
     def agent(self, number: int, sessions: list[Json]) -> None:
         """The participant of the user of that number."""
         user = self.story.users[number]
-        self.story.add("agent", sessions, userId=user.id, teamId=user.team_id)
+        self.story.add("agent", sessions, user=user)
 
 
 def _chat(story: Story) -> Thread:
@@ -213,7 +223,7 @@ def chat(story: Story, misses: tuple[int, ...] = ()) -> None:
     talk_end, wrap_up = ending(story, number)
     talked = talk(story.dice, answer, talk_end, story.dice.pick((0, 0, 0, 1)))
     stages = [Stage("alert", at, answer), *talked, *wrap_up]
-    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited, story.dice.between(1, 4))])
+    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited=waited, replies=story.dice.between(1, 4))])
     if story.dice.chance(50):
         thread.on_segments = {
             "properties": [{"property": "recordingId", "propertyType": "uuid", "value": story.dice.uuid()}]
@@ -269,7 +279,7 @@ def _answered_mail(story: Story, thread: Thread, patience: int, parks: int) -> N
     talk_end, wrap_up = ending(story, 0, 80)
     talked = [s._replace(type="parked") if s.type == "hold" else s for s in talk(story.dice, answer, talk_end, parks)]
     stages = [Stage("alert", alert, answer), *talked, *wrap_up]
-    thread.agent(0, [thread.visit(0, queue, stages, "client", waited, story.dice.below(3))])
+    thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.dice.below(3))])
     thread.customer("external", [(queue, story.start, talk_end)], "peer")
 
 
@@ -285,7 +295,7 @@ def email_transferred(story: Story) -> None:
     waited = thread.wait(first, sorted_at, answer)
     moved = answer + story.stretch(30_000, _HOUR, 200)
     stages = [Stage("alert", sorted_at, answer), Stage("interact", answer, moved)]
-    made = thread.visit(0, first, stages, "transfer", waited)
+    made = thread.visit(0, first, stages, "transfer", waited=waited)
     made["metrics"] = _with_transfer(made["metrics"], stamp(moved))
     thread.agent(0, [made])
     thread.selected = story.users[1].id
@@ -293,7 +303,7 @@ def email_transferred(story: Story) -> None:
     waited = thread.wait(second, moved, again)
     talk_end, wrap_up = ending(story, 1, 80)
     stages = [Stage("alert", moved, again), Stage("interact", again, talk_end), *wrap_up]
-    thread.agent(1, [thread.visit(1, second, stages, "client", waited, 1)])
+    thread.agent(1, [thread.visit(1, second, stages, "client", waited=waited, replies=1)])
     thread.customer("external", [(first, story.start, moved), (second, moved, talk_end)], "peer")
 
 
@@ -393,7 +403,7 @@ def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -
         last = at == visits - 1
         stages += wrap_up if last else []
         why = "client" if last else "inactivity"
-        sessions.append(thread.visit(0, queue, stages, why, waited, dice.between(1, 3)))
+        sessions.append(thread.visit(0, queue, stages, why, waited=waited, replies=dice.between(1, 3)))
         stays.append((queue, stage.start, stage.end))
     thread.agent(0, sessions)
     delivery: dict[str, object] = {}
@@ -419,6 +429,8 @@ def message_bot(story: Story) -> None:
     thread.flow(story.centre.flows["INBOUNDSHORTMESSAGE"][0], story.start, greeted, bot)
     thread.flow(bot, greeted, story.end, None, "botflow")
     story.traits["selfServed"] = True
+    if story.dice.chance(400):
+        story.traits["knowledgeBaseIds"] = [story.dice.uuid()]
     thread.customer("customer", [(None, story.start, story.end)], "client")
 
 

@@ -1,8 +1,8 @@
 """Calls that go out: dialled by an agent, by the dialer, previewed; and callbacks."""
 
 from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Campaign, Queue
-from everycall.sandbox.stories.calls import QueuedCall, ending, flow_json
-from everycall.sandbox.stories.parts import Json, Moment, Stage, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.calls import QueuedCall, ending
+from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
 from everycall.sandbox.stories.story import Story
 
 # Code that the dialer sets: how long the call rings at most, its SIP answer, what the analysis heard.
@@ -28,6 +28,7 @@ class Dialled(QueuedCall):
         self.caller, self.dialled = story.queues[0].number, self.caller
 
     def leg(self, **more: object) -> Json:
+        """The scalars of a session of this call; those of a campaign say which contact it was for."""
         made = super().leg(**more)
         if self.campaign:
             made["outboundCampaignId"] = self.campaign.id
@@ -47,7 +48,7 @@ class Dialled(QueuedCall):
             moments = [Moment(answer, "nConnected", 1), Moment(end, "tConnected", end - answer)]
         stats = self.stats(answer, end, 2) if answer < end else None
         made = session(self.leg(sessionId=self.session_id, recording=answer < end), segments, moments, stats=stats)
-        self.story.add("customer", [made], participantName=self.name, externalContactId=self.dice.uuid())
+        self.story.add("customer", [made], name=self.name, contact_id=self.dice.uuid())
 
 
 def by_agent(story: Story) -> None:
@@ -76,7 +77,7 @@ def _unanswered(call: Dialled, queue: Queue, stages: list[Stage], moments: list[
     user = call.story.users[0]
     segments = call.story.segments(stages, queue_id=queue.id, disconnect="client", conference=False)
     made = session(call.inner(), segments, [*handling(stages), *moments])
-    call.story.add("agent", [made], userId=user.id, teamId=user.team_id)
+    call.story.add("agent", [made], user=user)
 
 
 def _campaign(story: Story) -> Campaign:
@@ -90,7 +91,7 @@ def _dialer(call: Dialled, start: int, end: int, analysed: str, codes: list[Json
     stage = segment(Stage("dialing", start, end), conference=False, disconnect="transfer" if not codes else "system")
     moments = [Moment(start, "nOutboundAttempted", 1), Moment(end, "tDialing", end - start)]
     fields = call.inner(dispositionAnalyzer="default", dispositionName=analysed)
-    call.story.add("dialer", [session(fields, [stage, *codes], moments)], participantName=call.campaign.name)
+    call.story.add("dialer", [session(fields, [stage, *codes], moments)], name=call.campaign.name)
 
 
 def by_dialer(story: Story) -> None:
@@ -106,14 +107,11 @@ def by_dialer(story: Story) -> None:
     flowed = answer + story.stretch(1_000, 6_000, 60)
     flow = story.centre.flows["OUTBOUNDCALL"][0]
     length = flowed - answer
-    told = flow_json(flow, call.campaign.id, "en-us", "outbound")
-    told.update(
-        exitReason="TRANSFER", transferTargetAddress=queue.id, transferTargetName=queue.name, transferType="ACD"
-    )
+    told = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
     moments = [Moment(answer, "nFlow", 1), Moment(flowed, "tFlow", length), Moment(flowed, "tFlowExit", length)]
     stage = segment(Stage("ivr", answer, flowed), conference=False, disconnect="transfer")
-    made = session(call.inner(), [stage], moments, flow=dict(sorted(told.items())))
-    story.add("outbound", [made], participantName=flow.name)
+    made = session(call.inner(), [stage], moments, flow=told)
+    story.add("outbound", [made], name=flow.name)
     taken, waited = call.ring(queue, flowed)
     call.last_agent(0, queue, taken, waited)
     call.reached(queue, story.start, answer, call.talk_end, call.customer_end)
@@ -176,10 +174,10 @@ def preview(story: Story) -> None:
     alerted = Moment(answer, "tAlert", answer - story.start)
     told = story.segments(stages, queue_id=queue.id, disconnect="client")
     offered = [Moment(story.start, "nOffered", 1), Moment(answer, "tAcd", answer - story.start)]
-    story.add("campaign", [session({**shared, "sessionId": dice.uuid()}, acd, offered)], participantName=campaign.name)
-    story.add("customer", [session({**shared, "sessionId": dice.uuid()}, whole, [])], participantName=name)
+    story.add("campaign", [session({**shared, "sessionId": dice.uuid()}, acd, offered)], name=campaign.name)
+    story.add("customer", [session({**shared, "sessionId": dice.uuid()}, whole, [])], name=name)
     made = session({**shared, "sessionId": dice.uuid()}, told, [*handling(stages), alerted])
-    story.add("agent", [made], userId=user.id)
+    story.add("agent", [made], user=user)
 
 
 class Callback:
@@ -230,8 +228,8 @@ class Callback:
         told = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
         fields = {**call.inner(), "direction": "outbound"}
         stats = call.stats(talks, talk_end, 2)
-        story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], userId=user.id, teamId=user.team_id)
-        return self._customer(call, queue, asked, dials, talks, talk_end)
+        story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], user=user)
+        return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
     def _queue(self, queue: Queue, asked: int, due: int, answer: int) -> None:
         stages = [Stage("scheduled", asked, due), Stage("interact", due, answer)]
@@ -244,10 +242,10 @@ class Callback:
             Moment(due, "nOffered", 1),
             Moment(answer, "tAcd", answer - due),
         ]
-        self.story.add("acd", [self.session(segments, moments)], participantName=queue.name)
+        self.story.add("acd", [self.session(segments, moments)], name=queue.name)
 
     def _customer(
-        self, call: QueuedCall, queue: Queue, asked: int, dials: int, talks: int, end: int
+        self, call: QueuedCall, queue: Queue, asked: int, *, dials: int, talks: int, end: int
     ) -> tuple[Json, Json]:
         waits = self.session(
             [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect="peer")],
@@ -288,5 +286,5 @@ def callback_scheduled(story: Story) -> None:
     due = story.start + (story.end - story.start) * story.dice.between(500, 900) // 1000
     callback = Callback(story, call.caller, due)
     waits, talks = callback.called_back(call, story.start, due)
-    story.add("customer", [waits, talks], first=True, participantName=callback.name)
+    story.add("customer", [waits, talks], first=True, name=callback.name)
     call.finish()

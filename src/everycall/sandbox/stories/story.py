@@ -1,10 +1,8 @@
 """Story: what all kinds of conversation have in common while they are told."""
 
-from typing import Any
-
-from everycall.sandbox.centre import Centre, Queue, User
+from everycall.sandbox.centre import Centre, User
 from everycall.sandbox.dice import Dice
-from everycall.sandbox.stories.parts import Json, Moment, Stage, participant, segment, session, stamp
+from everycall.sandbox.stories.parts import Json, Stage, by_name, participant, segment, stamp
 from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch
 
 NOTES = (
@@ -29,9 +27,7 @@ class Story:
         self.centre = centre
         self.sketch = sketch
         self.dice = Dice(sketch.conversation_id)
-        self.queues: tuple[Queue, ...] = cast.queues
-        self.users: tuple[User, ...] = cast.users
-        self.codes: tuple[str | None, ...] = cast.codes
+        self.queues, self.users, self.codes = cast
         # In a few the first segment starts a moment before or after the conversation, as in captures.
         slip = self.dice.below(300)
         self.start = sketch.start_ms + ((-2, 3, 5)[slip] if slip < 3 else 0)
@@ -46,9 +42,19 @@ class Story:
         """A length between low and high ms, but at most so many thousandths of the whole conversation."""
         return min(self.dice.between(low, high), (self.end - self.start) * most // 1000)
 
-    def add(self, purpose: str, sessions: list[Json], *, first: bool = False, **fields: Any) -> None:
+    def add(
+        self,
+        purpose: str,
+        sessions: list[Json],
+        *,
+        first: bool = False,
+        name: str = "",
+        user: User | None = None,
+        contact_id: str = "",
+        flagged: bool = False,
+    ) -> None:
         """One more participant, in front of all others where `first`."""
-        made = participant(self.dice, purpose, sessions, **fields)
+        made = participant(self.dice, purpose, sessions, name=name, user=user, contact_id=contact_id, flagged=flagged)
         self.participants.insert(0 if first else len(self.participants), made)
 
     def wrap_up(self, at: int, end: int, number: int) -> Stage | None:
@@ -104,12 +110,9 @@ class Story:
         }
         if sketch.end_ms < FOREVER_MS:
             made["conversationEnd"] = stamp(sketch.end_ms)
-        made = dict(sorted(made.items()))
+        made = by_name(made)
         for name in ("evaluations", "surveys", "resolutions"):
             if told := getattr(self, name):
                 made[name] = told
         made["participants"] = self.participants
         return made
-
-
-__all__ = ["NOTES", "Json", "Moment", "Stage", "Story", "segment", "session", "stamp"]

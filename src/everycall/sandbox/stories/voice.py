@@ -120,7 +120,8 @@ def blind_transfer(story: Story) -> None:
     menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=first)
     at, waited = call.ring(first, menu)
     answer, moved = at, at + story.stretch(20_000, 300_000, 300)
-    call.first_agent(first, answer, moved, waited, "transfer", ("nBlindTransferred", "nTransferred"))
+    counted = ("nBlindTransferred", "nTransferred")
+    call.first_agent(first, answer, moved, waited=waited, disconnect="transfer", counted=counted)
     call.selected = story.users[1].id
     again, waited = call.ring(second, moved + story.stretch(20, 200, 2))
     call.last_agent(1, second, again, waited)
@@ -138,7 +139,7 @@ def consult_transfer(story: Story) -> None:
     asks = answer + story.stretch(20_000, 240_000, 200)
     moved = asks + story.stretch(15_000, 120_000, 200)
     counted = ("nConsult", "nConsultTransferred", "nTransferred")
-    call.first_agent(queue, answer, moved, waited, "consultTransfer", counted, hold_from=asks)
+    call.first_agent(queue, answer, moved, waited=waited, disconnect="consultTransfer", counted=counted, hold_from=asks)
     joins = asks + story.stretch(2_000, 9_000, 20)
     call.last_agent(1, queue, joins, -1, alert_from=asks)
     if story.dice.chance(500):
@@ -157,7 +158,7 @@ def conference(story: Story) -> None:
     asks = answer + story.stretch(20_000, 240_000, 200)
     together = asks + story.stretch(10_000, 60_000, 100)
     story.traits["conferenceStart"] = stamp(together)
-    call.conference(queue, answer, asks, together, waited)
+    call.conference(queue, answer, asks, together, waited=waited)
     call.finish()
 
 
