@@ -35,10 +35,11 @@ from everycall.errors import CredentialsRefused, ServiceFailed, Unreachable
 from everycall.exchange import Exchange, Request, Response, problem
 from everycall.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.pacing import Pace
+from everycall.version import VERSION
 
 T = TypeVar("T")
 
-USER_AGENT = "everycall/0.1.0"
+USER_AGENT = f"everycall/{VERSION}"
 
 RENEW_BEFORE_S = 300.0
 """A token is renewed this long before it expires."""

@@ -14,6 +14,7 @@ Rule of the file: an answer of a pass that was given up changes nothing.
 """
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 from everycall.limits import HITS_MAX, PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
@@ -112,6 +113,12 @@ class Reading:
         """The API's count, once the first page has told it."""
         return self._pass.hits_before
 
+    @property
+    def wants_count(self) -> bool:
+        """Whether all pages came, so that the next question is the count."""
+        now = self._pass
+        return not (self.is_done or now.counting or now.in_flight) and now.next_page > now.last_page
+
     def next_ask(self) -> Ask | None:
         """What to ask now; None where an answer has to come first, or where the reading is done."""
         now = self._pass
@@ -122,7 +129,7 @@ class Reading:
             now.next_page += 1
             now.in_flight.add(number)
             return Ask("page", number, self._page_size, now.number)
-        if now.in_flight:
+        if not self.wants_count:
             return None
         now.counting = True
         return Ask("count", 0, 1, now.number)
@@ -213,3 +220,12 @@ class Reading:
 def distinct(ids: bytes | bytearray) -> int:
     """How many different ids there are; `ids` holds 16 bytes each."""
     return len({bytes(ids[start : start + ID_BYTES]) for start in range(0, len(ids), ID_BYTES)})
+
+
+def id_bytes(conversation_id: str) -> bytes:
+    """16 bytes that stand for an id: those of the UUID, or a hash of what is none."""
+    try:
+        plain = bytes.fromhex(conversation_id.replace("-", ""))
+    except ValueError:
+        plain = b""
+    return plain if len(plain) == ID_BYTES else blake2b(conversation_id.encode(), digest_size=ID_BYTES).digest()

@@ -77,6 +77,12 @@ class Interval:
         return self.end - self.start
 
     @classmethod
+    def read(cls, words: str) -> "Interval":
+        """The interval that `str(interval)` was written from."""
+        start, _, end = words.partition("/")
+        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end))
+
+    @classmethod
     def parse(cls, words: str, *, now: datetime, zone: tzinfo = UTC) -> "Interval":
         """The interval that the words name.
 

@@ -13,17 +13,28 @@ from itertools import pairwise
 
 from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, start_of_day
-from everycall.limits import HITS_MAX, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
+from everycall.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
 from everycall.query import Interval, Query
 
 
-def windows(query: Query) -> Iterator[Interval]:
+def windows(query: Query, now: datetime) -> Iterator[Interval]:
     """The longest windows that the API would answer, cut at midnight UTC, earliest first.
 
-    How many hits each holds is not known yet: see `split`.
+    One of the cuts is where data settles: what the vendor will still rebuild and what it will not are different
+    windows. How many hits each holds is not known yet: see `split`.
     """
     span = SPAN_FILTERED if query.filters else SPAN_UNFILTERED
-    yield from _cut(query.interval, span)
+    border = start_of_day(now - SETTLED_AFTER)
+    start, end = query.interval.start, query.interval.end
+    if start < border < end:
+        yield from _cut(Interval(start, border), span)
+        start = border
+    yield from _cut(Interval(start, end), span)
+
+
+def is_provisional(window: Interval, now: datetime) -> bool:
+    """Whether the vendor will still rebuild the window's data."""
+    return window.end > start_of_day(now - SETTLED_AFTER)
 
 
 def split(window: Interval, hits: int, hits_max: int = WINDOW_HITS_DEFAULT) -> list[Interval]:

@@ -10,10 +10,11 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from everycall import instants
 from everycall.sinks import lines
+from everycall.sinks.interface import Writable
 from everycall.sinks.lines import LinePart
 from everycall.tables import Column, Row, Type
 
@@ -58,7 +59,7 @@ class CsvSink:
             texts = ["" if value is None else cell(value) for cell, value in zip(self._cells, row, strict=True)]
             yield _line(writer, buffer, texts)
 
-    def append(self, part: Path, output: BinaryIO) -> None:
+    def append(self, part: Path, output: Writable) -> None:
         """See `Sink.append`."""
         lines.append(part, output)
 

@@ -8,7 +8,7 @@ the same conversations make the same bytes, whatever happened on the way.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from everycall.tables import Row
 
@@ -31,6 +31,14 @@ class Sealed:
     size_bytes: int
     sha256: str
     """Of the part's bytes, in hex."""
+
+
+class Writable(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take in all of the data."""
+        ...
 
 
 class Part(Protocol):
@@ -67,6 +75,6 @@ class Sink(Protocol):
         """What stands before the first part."""
         ...
 
-    def append(self, part: Path, output: BinaryIO) -> None:
+    def append(self, part: Path, output: Writable) -> None:
         """Put a sealed part at the end of the output, in little memory."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from everycall.sinks.interface import Key, Sealed
+from everycall.sinks.interface import Key, Sealed, Writable
 from everycall.tables import Row
 
 _ENTRY = struct.Struct(">Q16sIQI")
@@ -80,7 +80,7 @@ class LinePart:
         self._path.unlink(missing_ok=True)
 
 
-def append(part: Path, output: BinaryIO) -> None:
+def append(part: Path, output: Writable) -> None:
     """Copy a part to the end of the output through one buffer."""
     with part.open("rb") as sealed:
         shutil.copyfileobj(sealed, output, BUFFER_BYTES)

@@ -1,0 +1,226 @@
+"""The straight line: a query, a client and an output -> the output, its manifest, and a summary."""
+
+import errno
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from everycall import tables
+from everycall.client import Client, Counts
+from everycall.crew import Crew, Threads
+from everycall.errors import OutputError, OutputFailed
+from everycall.instants import text
+from everycall.ledger import Book, Entry, Ledger, Stream
+from everycall.limits import PAGE_SIZE_MAX
+from everycall.line import Line
+from everycall.progress import Progress, Silent, Started
+from everycall.query import Interval, Query
+from everycall.sinks.csv import CsvSink
+from everycall.sinks.interface import Sink
+from everycall.tables import Column
+from everycall.version import VERSION
+from everycall.windows import windows, without
+
+IN_FLIGHT_DEFAULT = 40
+"""Requests under way at once: enough to spend a minute's 300 in a few seconds at a latency of half a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How an export ended."""
+
+    verdict: Literal["proven", "unproven"]
+    rows: int
+    entries: tuple[Entry, ...]
+    """Every window that was read, in order."""
+    unread: tuple[Interval, ...]
+    """Windows that a safety stop left unread."""
+    resumed_windows: int
+    """Of the entries, those that an earlier run had finished."""
+    counts: Counts
+    """Of this run."""
+    pages: int
+    """Pages that came in this run."""
+    started_at: datetime
+    finished_at: datetime
+    interval: Interval
+    output: Path | None
+    """None where the rows went to a stream."""
+    manifest: Mapping[str, Any]
+    """What the manifest beside the output says."""
+
+    @property
+    def unproven(self) -> tuple[Entry, ...]:
+        """The windows that were read and not proven."""
+        return tuple(entry for entry in self.entries if entry.verdict != "proven")
+
+
+def export(
+    client: Client,
+    query: Query,
+    output: Path | str | BinaryIO,
+    *,
+    view: str = "default",
+    columns: Sequence[str] = (),
+    asked: Mapping[str, Any] | None = None,
+    source: str = "",
+    fresh: bool = False,
+    page_size: int = PAGE_SIZE_MAX,
+    max_pages: int | None = None,
+    progress: Progress | None = None,
+    crew: Crew | None = None,
+) -> Summary:
+    """Export the conversations of a query, each once, and prove that none is missing.
+
+    Rows stand in the order of their windows, and by start and id within. An interrupted export goes on from its last
+    finished window when it is called again with the same query and output; the output itself appears in one step at
+    the end, with `OUTPUT.manifest.json` beside it.
+
+    Args:
+        client: the way into the org.
+        query: which conversations.
+        output: a file's path, or a binary stream, which gets rows alone and cannot be resumed.
+        view: "default" or "extended".
+        columns: instead of a view: these columns, in this order.
+        asked: the query in the caller's words ("last": "7d"), where the interval moves with the clock. A second run
+            with the same words goes on with the first one's interval.
+        source: what the manifest calls the org; the host unless told otherwise.
+        fresh: start over, whatever the output or an unfinished run of it holds.
+        page_size: conversations on a page, at most 100.
+        max_pages: a safety stop. What was not read by then makes the export unproven.
+        progress: is told what happens.
+        crew: who asks; threads unless told otherwise.
+
+    Returns:
+        The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
+
+    Raises:
+        OutputRefused: the output cannot be written, or holds another export.
+        OutputFailed: writing failed on the way; the same call goes on from there.
+        EverycallError: what the client and the query raise.
+    """
+    table = tables.columns(view, columns)
+    sink = CsvSink(table)
+    started_at = client.clock.utc()
+    header = _header(query, table, sink, asked, source or client.credentials.env)
+    book, interval = _book(output, sink, header, query.interval, fresh=fresh)
+    query = Query(interval, query.filters, query.match)
+    line = Line(
+        client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
+        page_size=page_size, max_pages=max_pages,
+    )  # fmt: skip
+    earlier = tuple(book.entries)
+    gaps = without(interval, [entry.window for entry in earlier])
+    (progress or Silent()).tell(
+        Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier))
+    )
+
+    told: dict[str, Any] = {}
+
+    def manifest(size_bytes: int, sha256: str) -> Mapping[str, Any]:
+        told.update(_manifest(header, interval, book.entries, unread, line, started_at, client.clock.utc()))
+        told["output"] = {"format": sink.kind, "sizeBytes": size_bytes, "sha256": sha256}
+        return told
+
+    try:
+        unread = line.run(one for gap in gaps for one in windows(Query(gap, query.filters, query.match), started_at))
+        book.finish(manifest)
+    except BaseException as error:
+        book.abandon()
+        if isinstance(error, OSError):
+            raise _failed(error) from error
+        raise
+    finally:
+        line.close()
+    return Summary(
+        verdict=told["verdict"],
+        rows=told["rows"],
+        entries=tuple(sorted(book.entries, key=lambda entry: entry.interval)),
+        unread=tuple(unread),
+        resumed_windows=len(earlier),
+        counts=client.counts(),
+        pages=line.pages,
+        started_at=started_at,
+        finished_at=client.clock.utc(),
+        interval=interval,
+        output=Path(output) if isinstance(output, str | Path) else None,
+        manifest=told,
+    )
+
+
+def _header(
+    query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any] | None, source: str
+) -> dict[str, Any]:
+    """What makes two exports the same one: all but the interval, which `asked` stands for."""
+    return {
+        "everycall": VERSION,
+        "source": source,
+        "interval": str(query.interval),
+        "asked": dict(asked) if asked is not None else {"interval": str(query.interval)},
+        "filters": dict(query.filters.lists),
+        "match": query.match,
+        "format": sink.kind,
+        "columns": [column.name for column in table],
+    }
+
+
+def _book(
+    output: Path | str | BinaryIO, sink: Sink, header: dict[str, Any], interval: Interval, *, fresh: bool
+) -> tuple[Book, Interval]:
+    """The book to write into; and the interval that it is about, which is the first run's where this one resumes."""
+    if not isinstance(output, str | Path):
+        return Stream(output, sink, interval), interval
+    book = Ledger(Path(output), sink, header, fresh=fresh)
+    header["interval"] = book.header["interval"]
+    return book, Interval.read(header["interval"])
+
+
+def _length(pieces: Sequence[Interval]) -> timedelta:
+    return sum((piece.length for piece in pieces), timedelta())
+
+
+def _manifest(
+    header: Mapping[str, Any],
+    interval: Interval,
+    entries: Sequence[Entry],
+    unread: Sequence[Interval],
+    line: Line,
+    started_at: datetime,
+    finished_at: datetime,
+) -> dict[str, Any]:
+    """What is written beside the output: the query, the verdict, and the numbers that it rests on."""
+    entries = sorted(entries, key=lambda entry: entry.interval)
+    unproven = [entry.interval for entry in entries if entry.verdict != "proven"]
+    provisional = [entry for entry in entries if entry.provisional]
+    return {
+        "everycall": VERSION,
+        "verdict": "unproven" if unproven or unread else "proven",
+        "rows": sum(entry.rows for entry in entries),
+        "query": header,
+        "interval": str(interval),
+        "startedAt": text(started_at),
+        "finishedAt": text(finished_at),
+        "provenAsOf": min((entry.counted_at for entry in entries), default=None),
+        "unproven": unproven,
+        "unread": [str(window) for window in unread],
+        "provisionalFrom": provisional[0].interval.partition("/")[0] if provisional else None,
+        "provisionalRows": sum(entry.rows for entry in provisional),
+        "open": sum(entry.open for entry in entries),
+        "carriedIn": sum(entry.carried_in for entry in entries),
+        "namesUnavailable": dict(line.names.unavailable),
+        "oddities": dict(sum((Counter(entry.oddities) for entry in entries), Counter())),
+        "oddityExamples": line.examples,
+        "windows": entries,
+    }
+
+
+def _failed(error: OSError) -> OutputError:
+    """What an error of the file system means to a reader."""
+    if isinstance(error, BrokenPipeError):
+        return OutputFailed("Whoever read the output went away before its end.")
+    where = f" ({error.filename})" if error.filename else ""
+    reason = "The disk is full" if error.errno == errno.ENOSPC else f"Writing failed: {error.strerror or error}"
+    return OutputFailed(f"{reason}{where}.", hint="Make room, and run the same command: it goes on from here.")

@@ -1,0 +1,338 @@
+"""What of an export is done: windows with their verdicts and parts; resume, the finished output and its manifest.
+
+    OUT.everycall/ledger.jsonl      the query, then a line per finished window
+    OUT.everycall/*.part            a finished window's rows
+    OUT, OUT.manifest.json          appear together at the end, and the folder goes
+
+Rules of the file:
+
+- A window is done when its line is in the ledger, whole, and not before. Its part is on disk, durably, by then.
+- OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
+- A ledger answers one query. Another one on the same OUT is refused, with the difference.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from everycall.errors import OutputFailed, OutputRefused
+from everycall.query import Interval
+from everycall.sinks.interface import Sink
+
+FOLDER_SUFFIX = ".everycall"
+MANIFEST_SUFFIX = ".manifest.json"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One finished window."""
+
+    interval: str
+    """`start/end`, as it was sent."""
+    route: str
+    verdict: str
+    """proven or unproven."""
+    reason: str = ""
+    """Why it is unproven."""
+    hits_before: int
+    """The API's count on the first page of the last reading."""
+    hits_after: int
+    """The API's count after its last page."""
+    unique_ids: int
+    """Different conversations that came; equal to both counts where proven without re-reads."""
+    rows: int
+    """Conversations that belong to this window: they are in the output."""
+    carried_in: int
+    """Conversations that belong to an earlier window and still lived in this one."""
+    open: int
+    """Rows without an end: the conversation lived, or never ends."""
+    re_reads: int
+    """How often the window was read again."""
+    provisional: bool
+    """Whether the vendor will still rebuild this window's data: it ended less than four days before."""
+    counted_at: str
+    """When the last count was asked for: what the proof holds as of."""
+    size_bytes: int
+    """Length of this window's rows in the output; they stand in the order of the windows."""
+    sha256: str
+    """Of exactly those bytes."""
+    correlation_ids: tuple[str, ...] = ()
+    """Of the counts, for the vendor's support."""
+    oddities: dict[str, int] = {}
+    """What did not fit the records, by kind and field, as often as it came."""
+
+    @property
+    def window(self) -> Interval:
+        """The interval as instants."""
+        return Interval.read(self.interval)
+
+
+class Book(Protocol):
+    """Where finished windows are written down: a ledger beside a file, or a stream that only goes forward."""
+
+    entries: list[Entry]
+    """Finished windows, in no particular order."""
+    resumed: bool
+    """Whether some were finished by an earlier run."""
+
+    def part_path(self, window: Interval) -> Path:
+        """Where the window's part has to be sealed."""
+        ...
+
+    def commit(self, entry: Entry) -> None:
+        """The window is done: its part is sealed."""
+        ...
+
+    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
+        """All windows are done. `manifest` makes the manifest out of the output's length and SHA-256."""
+        ...
+
+    def abandon(self) -> None:
+        """The export ends here without being finished."""
+        ...
+
+
+class Ledger:
+    """The book of an export into a file."""
+
+    def __init__(self, output: Path, sink: Sink, header: Mapping[str, Any], *, fresh: bool = False) -> None:
+        """Open the ledger beside the output, or begin one.
+
+        Args:
+            output: the file to be.
+            sink: what kind of file.
+            header: the query in words; an unfinished or finished export of other words is not touched.
+            fresh: start over, whatever is there.
+
+        Raises:
+            OutputRefused: the folder is missing or not writable; or the output holds something else.
+        """
+        self._output = output
+        self._sink = sink
+        self._folder = output.with_name(output.name + FOLDER_SUFFIX)
+        self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
+        self._path = self._folder / "ledger.jsonl"
+        _check_folder(output)
+        if fresh:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self._check_finished(header)
+        self.header, self.entries = self._begin(header)
+        self.resumed = bool(self.entries)
+
+    def _check_finished(self, header: Mapping[str, Any]) -> None:
+        """Refuse an output that is there already and is not this query's."""
+        if not self._output.exists() or self._path.exists():
+            return
+        try:
+            before = msgspec.json.decode(self._manifest.read_bytes())["query"]
+        except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+            raise OutputRefused(
+                f"{self._output} exists, and is no export of everycall.",
+                hint="Choose another output, or say --fresh to replace it.",
+            ) from None
+        _check_same(before, header, self._output)
+
+    def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
+        try:
+            if not self._path.exists():
+                self._folder.mkdir(exist_ok=True)
+                _write_durably(self._path, msgspec.json.encode(header) + b"\n")
+                return header, []
+            lines = self._path.read_bytes().splitlines(keepends=True)
+            before = msgspec.json.decode(lines[0])
+            _check_same(before, header, self._output)
+            whole = [line for line in lines if line.endswith(b"\n")]
+            if len(whole) != len(lines):  # a kill in the middle of a line: that window was not done
+                _write_durably(self._path, b"".join(whole))
+            return before, self._usable(msgspec.json.decode(line, type=Entry) for line in whole[1:])
+        except OSError as error:
+            raise OutputRefused(f"{self._folder} cannot be written: {error.strerror}.") from error
+        except (msgspec.MsgspecError, IndexError) as error:
+            raise OutputRefused(
+                f"{self._path} cannot be read: {error}.", hint="Say --fresh to start this export over."
+            ) from error
+
+    def _usable(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The entries whose parts are there in full; the others are read again."""
+        return [entry for entry in entries if self._size(entry) == entry.size_bytes]
+
+    def _size(self, entry: Entry) -> int:
+        path = self.part_path(entry.window)
+        return path.stat().st_size if path.exists() else -1
+
+    def part_path(self, window: Interval) -> Path:
+        """See `Book.part_path`."""
+        return self._folder / part_name(window)
+
+    def commit(self, entry: Entry) -> None:
+        """See `Book.commit`. Durable when it returns."""
+        _sync_folder(self._folder)
+        with self._path.open("ab") as ledger:
+            ledger.write(msgspec.json.encode(entry) + b"\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        self.entries.append(entry)
+
+    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
+        """See `Book.finish`.
+
+        Raises:
+            OutputFailed: a part is not what it was when it was sealed.
+        """
+        whole, described = self._folder / "output", self._folder / "manifest"
+        with whole.open("wb") as output:
+            tally = _Tally(output)
+            tally.write(self._sink.head())
+            for entry in sorted(self.entries, key=lambda entry: entry.interval):
+                tally.begin_part()
+                self._sink.append(self.part_path(entry.window), tally)
+                if tally.part.hexdigest() != entry.sha256:
+                    raise OutputFailed(
+                        f"The part of {entry.interval} in {self._folder} is not what was written.",
+                        hint="The disk may be failing. Say --fresh to start this export over.",
+                    )
+            output.flush()
+            os.fsync(output.fileno())
+        _write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
+        whole.replace(self._output)
+        described.replace(self._manifest)
+        _sync_folder(self._output.parent)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def abandon(self) -> None:
+        """Leave nothing behind where nothing was done yet; otherwise leave all, to go on from."""
+        if not self.entries:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Stream:
+    """The book of an export onto a stream: each window's rows go out once it is done, in the order of time.
+
+    Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
+    """
+
+    def __init__(self, output: BinaryIO, sink: Sink, interval: Interval) -> None:
+        """`output` gets the head at once; parts wait in a temporary folder."""
+        self.entries: list[Entry] = []
+        self.resumed = False
+        self._output = output
+        self._sink = sink
+        self._folder = Path(tempfile.mkdtemp(prefix="everycall-"))
+        self._next = interval.start
+        self._waiting: dict[datetime, Entry] = {}
+        self._tally = _Tally(output)
+        self._tally.write(sink.head())
+
+    def part_path(self, window: Interval) -> Path:
+        """See `Book.part_path`."""
+        return self._folder / part_name(window)
+
+    def commit(self, entry: Entry) -> None:
+        """See `Book.commit`."""
+        self.entries.append(entry)
+        self._waiting[entry.window.start] = entry
+        while ready := self._waiting.pop(self._next, None):
+            self._send(ready)
+            self._next = ready.window.end
+
+    def _send(self, entry: Entry) -> None:
+        path = self.part_path(entry.window)
+        self._sink.append(path, self._tally)
+        self._output.flush()
+        path.unlink()
+
+    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
+        """See `Book.finish`. A stream has no manifest beside it; the summary says what it would."""
+        for _, entry in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
+            self._send(entry)
+        manifest(self._tally.size, self._tally.whole.hexdigest())
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Remove the temporary folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Tally:
+    """Writes through, and counts and hashes what it wrote."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output = output
+        self.size = 0
+        self.whole = hashlib.sha256()
+        self.begin_part()
+
+    def begin_part(self) -> None:
+        self.part = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self._output.write(data)
+        self.size += len(data)
+        self.whole.update(data)
+        self.part.update(data)
+        return len(data)
+
+
+def part_name(window: Interval) -> str:
+    """A file name that sorts as the windows do."""
+    return "".join(sign for sign in str(window).replace("/", "_") if sign.isalnum() or sign == "_") + ".part"
+
+
+def pretty(value: Mapping[str, Any]) -> bytes:
+    """JSON for people, with a line feed at the end."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def _check_folder(output: Path) -> None:
+    folder = output.parent
+    if not folder.is_dir():
+        raise OutputRefused(f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o.")
+    if output.is_dir():
+        raise OutputRefused(f"{output} is a folder.", hint="Name a file in it with -o.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path) -> None:
+    """Refuse to mix two queries in one output, and show where they differ."""
+    differing = [key for key in {**before, **now} if key != "interval" and before.get(key) != now.get(key)]
+    if differing:
+        shown = "; ".join(f"{key}: {_words(before.get(key))} there, {_words(now.get(key))} now" for key in differing)
+        raise OutputRefused(
+            f"{output} holds another export ({shown}).",
+            hint="Choose another output with -o, run the first command again, or say --fresh to start over.",
+        )
+
+
+def _words(value: object) -> str:
+    return msgspec.json.encode(value).decode() if value not in (None, "", [], {}) else "nothing"
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """The whole file or the one before it, whatever happens."""
+    aside = path.with_name(path.name + ".new")
+    with aside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in the folder durable, where the system can."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

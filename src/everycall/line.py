@@ -1,0 +1,357 @@
+"""The line: windows in, pages in flight, rows into parts, windows closed with their verdicts.
+
+One thread decides and owns all that changes; a crew asks the API. What is handed to the crew is one question at a
+time - a page, a count, a batch of names - and what comes back is small: the page is read and reduced to facts in the
+crew's thread, one page at a time, so that memory holds one decoded page however many are in flight.
+
+Pages of a window are asked for all at once, those of the earliest window first; another window is begun when the ones
+that are open have nothing to ask. A row is written once the names in it are known.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from everycall import names, pages, tables
+from everycall.client import Client
+from everycall.crew import Crew
+from everycall.instants import since_epoch_ms, text
+from everycall.ledger import Book, Entry
+from everycall.limits import IDS_MAX, PAGE_SIZE_MAX
+from everycall.names import Found, Kind, Names, Unavailable
+from everycall.oddities import Oddity
+from everycall.pages import TooLarge
+from everycall.progress import Noticed, PageRead, Progress, Silent, WindowClosed
+from everycall.proof import Ask, Reading, Verdict, id_bytes
+from everycall.query import Interval, Query
+from everycall.records import Page
+from everycall.sinks.interface import Key, Part, Sink
+from everycall.tables import Column, Facts, Row
+from everycall.windows import is_provisional
+
+OPEN_MAX = 8
+"""Windows under way at once, at most: small ones need several to fill the time between question and answer."""
+
+HELD_MAX = 64
+"""Pages that wait for names, at most; beyond it no page is asked for."""
+
+EXAMPLES_MAX = 20
+"""Oddities that the manifest shows in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What is kept of a page."""
+
+    facts: tuple[Facts, ...]
+    ids: bytes
+    """Of its conversations, 16 bytes each."""
+    total_hits: int | None
+    oddities: tuple[Oddity, ...]
+    correlation_id: str
+
+    @classmethod
+    def of(cls, page: Page, correlation_id: str) -> "Digest":
+        """The facts of a page."""
+        facts = tuple(Facts.of(conversation) for conversation in page.conversations)
+        ids = b"".join(id_bytes(one.conversation_id) for one in facts)
+        return cls(facts, ids, page.total_hits, page.oddities, correlation_id)
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A window under way."""
+
+    reading: Reading
+    part: Part
+    pages: int = 0
+    held: int = 0
+    live: set[bytes] = field(default_factory=set)
+    oddities: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def window(self) -> Interval:
+        return self.reading.window
+
+    @property
+    def covered(self) -> timedelta:
+        """How much of the window is read, by its pages."""
+        hits = self.reading.hits
+        return (
+            self.window.length * min(1.0, self.pages * PAGE_SIZE_MAX / max(hits, 1))
+            if hits is not None
+            else timedelta()
+        )
+
+
+@dataclass(slots=True)
+class _Held:
+    """A page that waits for names."""
+
+    open: _Open
+    reading_pass: int
+    facts: Sequence[Facts]
+    wanted: set[tuple[Kind, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _PageCame:
+    open: _Open
+    ask: Ask
+    digest: Digest | TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class _CountCame:
+    open: _Open
+    ask: Ask
+    hits: int
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _NamesCame:
+    kind: Kind
+    asked: Sequence[str]
+    found: Found | Unavailable
+
+
+_Came: TypeAlias = _PageCame | _CountCame | _NamesCame
+
+
+class Line:
+    """One export's way from windows to parts. To be run once."""
+
+    def __init__(
+        self,
+        client: Client,
+        query: Query,
+        *,
+        table: Sequence[Column],
+        sink: Sink,
+        book: Book,
+        crew: Crew,
+        progress: Progress | None = None,
+        page_size: int = PAGE_SIZE_MAX,
+        max_pages: int | None = None,
+    ) -> None:
+        """See `export.export` for what the arguments mean."""
+        self.names = Names()
+        self.examples: list[Oddity] = []
+        """The first oddity of each kind and field."""
+        self.pages = 0
+        """Pages that came, of all windows and passes."""
+        self._client, self._query = client, query
+        self._table, self._sink, self._book, self._crew = table, sink, book, crew
+        self._progress: Progress = progress or Silent()
+        self._page_size = page_size
+        self._pages_left = max_pages if max_pages is not None else float("inf")
+        self._todo: deque[Interval] = deque()
+        self._open: list[_Open] = []
+        self._held: list[_Held] = []
+        self._asking_names: set[Kind] = set()
+        self._out = 0
+        self._rows = sum(entry.rows for entry in book.entries)
+        self._covered = sum((entry.window.length for entry in book.entries), timedelta())
+        self._one_page = threading.Lock()
+
+    def run(self, windows: Iterable[Interval]) -> list[Interval]:
+        """Read all windows, and commit each to the book when it has its verdict.
+
+        Returns:
+            The windows that `max_pages` left unread, in order; empty without it.
+
+        Raises:
+            EverycallError: what the client, the exchanges and the sink raise. Windows committed before stay so.
+        """
+        self._todo.extend(windows)
+        try:
+            while self._open or self._todo:
+                self._hand_out()
+                if not self._out:
+                    return self._stop()
+                self._take(self._crew.next())
+                self._close_windows()
+        finally:
+            for one in self._open:
+                one.part.discard()
+        return []
+
+    def close(self) -> None:
+        """Let the crew go."""
+        self._crew.close()
+
+    # What to ask
+
+    def _hand_out(self) -> None:
+        """Keep the crew busy."""
+        while self._out < self._crew.size and len(self._held) < HELD_MAX:
+            if not self._ask_next() and not self._open_next():
+                return
+
+    def _ask_next(self) -> bool:
+        """Hand out the next question of the earliest window that has one."""
+        for one in self._open:
+            ask = one.reading.next_ask() if self._pages_left > 0 or one.reading.wants_count else None
+            if ask is not None:
+                self._pages_left -= ask.kind == "page"
+                self._submit_page(one, ask) if ask.kind == "page" else self._submit_count(one, ask)
+                return True
+        return False
+
+    def _open_next(self) -> bool:
+        if not self._todo or len(self._open) >= OPEN_MAX or self._pages_left <= 0:
+            return False
+        window = self._todo.popleft()
+        reading = Reading(window, page_size=self._page_size)
+        self._open.append(_Open(reading, self._sink.part(self._book.part_path(window))))
+        return True
+
+    def _submit_page(self, one: _Open, ask: Ask) -> None:
+        def job() -> _Came:
+            came = self._client.play(pages.answer(self._query, one.window, ask.number, ask.size))
+            if isinstance(came, TooLarge):
+                return _PageCame(one, ask, came)
+            with self._one_page:
+                return _PageCame(one, ask, Digest.of(Page.read(came.body), came.correlation_id))
+
+        self._out += 1
+        self._crew.submit(job)
+
+    def _submit_count(self, one: _Open, ask: Ask) -> None:
+        def job() -> _Came:
+            came = self._client.play(pages.answer(self._query, one.window, 1, 1))
+            if isinstance(came, TooLarge):
+                return _CountCame(one, ask, 0, "")
+            return _CountCame(one, ask, pages.hits(Page.read(came.body)), came.correlation_id)
+
+        self._out += 1
+        self._crew.submit(job)
+
+    def _submit_names(self, kind: Kind, asked: Sequence[str]) -> None:
+        self._asking_names.add(kind)
+        self._out += 1
+        self._crew.submit(lambda: _NamesCame(kind, asked, self._client.play(names.look_up(kind, asked))))
+
+    # What came
+
+    def _take(self, came: _Came) -> None:
+        self._out -= 1
+        if isinstance(came, _NamesCame):
+            self._take_names(came)
+        elif isinstance(came, _CountCame):
+            came.open.reading.counted(came.ask, came.hits, came.correlation_id)
+        elif isinstance(came.digest, TooLarge):
+            came.open.reading.too_large(came.ask)
+            self._page_size = min(self._page_size, max(1, came.ask.size // 2))
+        else:
+            self._take_page(came.open, came.ask, came.digest)
+
+    def _take_page(self, one: _Open, ask: Ask, digest: Digest) -> None:
+        self.pages += 1
+        if not one.reading.page_read(ask, digest.ids, digest.total_hits, digest.correlation_id):
+            return
+        one.pages += bool(digest.facts)
+        self._notice(one, digest.oddities)
+        wanted = self.names.wanted(pair for facts in digest.facts for pair in tables.ids(facts, self._table))
+        held = _Held(one, ask.reading_pass, digest.facts, {(kind, each) for kind in wanted for each in wanted[kind]})
+        one.held += 1
+        self._held.append(held)
+        self._write_named()
+        covered = self._covered + sum((each.covered for each in self._open), timedelta())
+        self._progress.tell(PageRead(self._rows, covered))
+
+    def _take_names(self, came: _NamesCame) -> None:
+        self._asking_names.discard(came.kind)
+        if isinstance(came.found, Unavailable):
+            reason = f"Names of {came.kind} cannot be looked up ({came.found.reason}); their ids stand instead."
+            self._progress.tell(Noticed(reason))
+        self.names.learn(came.found, came.asked if came.kind == "users" else ())
+        for held in self._held:
+            held.wanted = {pair for pair in held.wanted if not self.names.is_settled(*pair)}
+        self._write_named()
+
+    def _write_named(self) -> None:
+        """Write the pages whose names are known; ask for the names of the others."""
+        ready = [held for held in self._held if not held.wanted]
+        self._held = [held for held in self._held if held.wanted]
+        for held in ready:
+            held.open.held -= 1
+            held.open.part.add(held.reading_pass, self._keyed_rows(held))
+        wanted: dict[Kind, dict[str, None]] = {}
+        for held in self._held:
+            for kind, entity_id in sorted(held.wanted):
+                wanted.setdefault(kind, {})[entity_id] = None
+        for kind, found in wanted.items():
+            if kind not in self._asking_names:
+                self._submit_names(kind, list(found)[:IDS_MAX])
+
+    def _keyed_rows(self, held: _Held) -> Iterator[tuple[Key, Row]]:
+        """The rows that belong to the window; what was carried in from an earlier one is left to its owner."""
+        window, live = held.open.window, held.open.live
+        for facts in held.facts:
+            if facts.start is not None and not self._query.owns(facts.start, window):
+                continue
+            key = Key(since_epoch_ms(facts.start) if facts.start else 0, id_bytes(facts.conversation_id))
+            live.discard(key.id) if facts.end else live.add(key.id)
+            self._rows += 1
+            yield key, tables.row(facts, self.names, self._table)
+
+    def _notice(self, one: _Open, oddities: Iterable[Oddity]) -> None:
+        for oddity in oddities:
+            one.oddities[f"{oddity.kind}: {oddity.field}"] += 1
+            seen = any(known.kind == oddity.kind and known.field == oddity.field for known in self.examples)
+            if not seen and len(self.examples) < EXAMPLES_MAX:
+                self.examples.append(oddity)
+                self._progress.tell(Noticed(str(oddity)))
+
+    # What is done
+
+    def _close_windows(self) -> None:
+        for one in [one for one in self._open if one.reading.is_done and not one.held]:
+            self._open.remove(one)
+            if one.reading.instead is not None:
+                one.part.discard()
+                self._todo.extendleft(reversed(one.reading.instead))
+            elif one.reading.verdict is not None:
+                self._commit(one, one.reading.verdict)
+
+    def _commit(self, one: _Open, verdict: Verdict) -> None:
+        sealed = one.part.seal(verdict.kept_passes)
+        now = self._client.clock.utc()
+        entry = Entry(
+            interval=str(one.window),
+            route="query",
+            verdict="proven" if verdict.proven else "unproven",
+            reason=verdict.reason,
+            hits_before=verdict.hits_before,
+            hits_after=verdict.hits_after,
+            unique_ids=verdict.unique_ids,
+            rows=sealed.rows,
+            carried_in=verdict.unique_ids - sealed.rows,
+            open=len(one.live),
+            re_reads=verdict.passes - 1,
+            provisional=is_provisional(one.window, now),
+            counted_at=text(now),
+            size_bytes=sealed.size_bytes,
+            sha256=sealed.sha256,
+            correlation_ids=verdict.correlation_ids,
+            oddities=dict(one.oddities),
+        )
+        self._book.commit(entry)
+        self._covered += one.window.length
+        self._progress.tell(WindowClosed(one.window, sealed.rows, verdict.proven, verdict.reason))
+
+    def _stop(self) -> list[Interval]:
+        """The pages allowed are used up: keep what was read, unproven; what was not begun is left."""
+        unread = [one.window for one in self._open if not one.pages]
+        for one in [one for one in self._open if not one.pages]:
+            one.part.discard()
+            self._open.remove(one)
+        for one in self._open:
+            one.reading.stop("not read to its end: --max-pages was reached")
+        self._close_windows()
+        return sorted([*unread, *self._todo], key=lambda window: window.start)
