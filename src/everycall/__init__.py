@@ -30,7 +30,7 @@ from everycall.errors import (
 )
 from everycall.export import Summary, export
 from everycall.ladder import Unproven, conversations, pages, rows
-from everycall.names import ids
+from everycall.names import ids_named
 from everycall.progress import Progress
 from everycall.query import Filters, Interval, Query
 from everycall.records import Conversation, Page
@@ -68,7 +68,7 @@ __all__ = [
     "__version__",
     "conversations",
     "export",
-    "ids",
+    "ids_named",
     "pages",
     "rows",
 ]

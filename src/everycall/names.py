@@ -153,7 +153,7 @@ def look_up(kind: Kind, ids: Sequence[str]) -> Exchange[Found | Unavailable]:
     return users(ids[:IDS_MAX]) if kind == "users" else listing(kind)
 
 
-def ids(kind: Kind, words: Sequence[str]) -> Exchange[list[str]]:
+def ids_named(kind: Kind, words: Sequence[str]) -> Exchange[list[str]]:
     """The ids of what a reader named; words that are ids already are taken as they are, and cost no request.
 
     Names are compared without regard to case; a user may be named by e-mail address.

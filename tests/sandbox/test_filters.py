@@ -357,9 +357,18 @@ def test_a_sketch_never_contradicts_its_story(
     one = conversation(1, segments=told, session={"mediaType": media})
     read = read_filters({"segmentFilters": asked})
 
-    glanced = read.glance(sketched(one, 0), to_ms("2026-02-01T00:00:00Z"))
+    sketch, truth = sketched(one, 0), read.hold(one)
 
-    assert glanced is None or glanced == read.hold(one)
+    assert read.glance(sketch, to_ms("2026-02-01T00:00:00Z")) in {None, truth}
+    assert read.glance(sketch) in {None, truth}
+
+
+def test_a_call_is_known_to_be_voice_without_its_story() -> None:
+    sketch = sketched(conversation(1), 0)
+    voice = read_filters({"segmentFilters": both(is_("mediaType", "voice"))})
+
+    assert voice.glance(sketch, to_ms("2026-02-01T00:00:00Z")) is True
+    assert voice.glance(sketch, to_ms("2026-01-05T09:00:00Z")) is None
 
 
 def naive(node: dict[str, Any], leaf: dict[str, Any]) -> bool | None:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -48,7 +48,7 @@ from everycall.sandbox.switches import Switches
 REQUEST_BYTES_MAX = 512_000
 """Source: the API's limit `request.bytes.max`."""
 
-REQUESTS_KEPT = 100_000
+REQUESTS_KEPT = 20_000
 
 Clock = Callable[[], float]
 
@@ -92,6 +92,22 @@ class Route:
     """Of which a client needs one; none asked for is open to every client."""
     handle: Callable[["Sandbox", Arrival, str], Answer]
     """Gets the last part of the path, where the route has an id."""
+
+
+class Settings(TypedDict, total=False):
+    """What `Sandbox` takes by name, for those who hand it on."""
+
+    seed: int
+    conversations_per_day: int
+    flat: bool
+    conversations: Sequence[Mapping[str, Any]] | None
+    rate_limit: int
+    now: Clock
+    monotonic: Clock | None
+    latency_s: float | Callable[[Request], float]
+    faults: Faults | None
+    clients: Iterable[Client] | None
+    switches: Switches | None
 
 
 class Sandbox:
@@ -139,7 +155,7 @@ class Sandbox:
         self.tokens = Tokens(clients, now, seed)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
-        """What was served, oldest first; the last 100,000."""
+        """What was served, oldest first; the last 20,000."""
         self._seed = seed
         self._now = now
         self._latency_s = latency_s

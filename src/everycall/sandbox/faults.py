@@ -370,15 +370,15 @@ KINDS: Mapping[str, Kind] = {
     "400": Kind(
         "instead",
         error(400, "bad.request", "The request could not be understood by the server due to malformed syntax."),
-        "400",
+        "400 bad.request, never to be retried",
     ),
     "401": Kind("instead", error(401, "bad.credentials", "Invalid login credentials."), "401, the token living on"),
     "403": Kind(
         "instead",
         error(403, "not.authorized", "You are not authorized to perform the requested action."),
-        "403",
+        "403 not.authorized",
     ),
-    "404": Kind("instead", error(404, "not.found", "The requested resource was not found."), "404"),
+    "404": Kind("instead", error(404, "not.found", "The requested resource was not found."), "404 not.found"),
     "408": Kind(
         "instead",
         error(
@@ -387,7 +387,7 @@ KINDS: Mapping[str, Kind] = {
             "The client did not produce a request within the server timeout limit. This can be caused by a slow "
             "network connection and/or large payloads.",
         ),
-        "408",
+        "408 client.request.timeout",
     ),
     "429": Kind("instead", rate_limited, "429; retry_after_s=2, None for no header; as_date=True for an HTTP date"),
     "500": Kind(
@@ -403,7 +403,7 @@ KINDS: Mapping[str, Kind] = {
     "503": Kind(
         "instead",
         error(503, "service.unavailable", "The server is currently unavailable."),
-        "503",
+        "503 service.unavailable",
     ),
     "504": Kind("instead", error(504, "request.timeout", "The request timed out."), "504; delay_s=... before it"),
     "too_large": Kind("instead", too_large, "400 response.entity.too.large above page_size=50"),

@@ -99,8 +99,8 @@ class Filters:
             for vocabulary, group in self.entries
         )
 
-    def glance(self, sketch: Sketch, now_ms: int) -> Verdict:
-        """Whether it passes, from the sketch alone."""
+    def glance(self, sketch: Sketch, now_ms: int | None = None) -> Verdict:
+        """Whether it passes, from the sketch alone; without an instant, whether it does at any time."""
         return every(glance(group, vocabulary, sketch, now_ms) for vocabulary, group in self.entries)
 
     def _holds(self, node: Group | Predicate, vocabulary: Vocabulary, leaf: Leaf) -> bool:
@@ -344,10 +344,9 @@ def _is_vacuous(node: Group | Predicate) -> bool:
 # --- on a sketch
 # ---------------------------------------------------------------------------------------------
 
-CERTAIN: Mapping[str, Callable[[Sketch, int], list[Any]]] = {
-    "conversationId": lambda sketch, _: [sketch.conversation_id],
-    "originatingDirection": lambda sketch, _: [sketch.originating_direction],
-    "conversationEnd": lambda sketch, now_ms: [sketch.end_ms] if sketch.end_ms <= now_ms else [],
+CERTAIN: Mapping[str, Callable[[Sketch], list[str]]] = {
+    "conversationId": lambda sketch: [sketch.conversation_id],
+    "originatingDirection": lambda sketch: [sketch.originating_direction],
 }
 """Conversation dimensions of which the sketch knows what the story will say."""
 
@@ -361,7 +360,7 @@ POSSIBLE: Mapping[tuple[str, str], Callable[[Sketch], tuple[str, ...]]] = {
 """Dimensions of which the sketch knows every value that the story can hold."""
 
 
-def glance(node: Group | Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int) -> Verdict:
+def glance(node: Group | Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int | None) -> Verdict:
     """What the sketch says about a filter, a clause or a predicate."""
     if isinstance(node, Predicate):
         return glance_at(node, vocabulary, sketch, now_ms)
@@ -370,17 +369,23 @@ def glance(node: Group | Predicate, vocabulary: Vocabulary, sketch: Sketch, now_
     return every(verdicts) if node.type == "and" else some(verdicts)
 
 
-def glance_at(predicate: Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int) -> Verdict:
-    """What the sketch says about one comparison."""
+def glance_at(predicate: Predicate, vocabulary: Vocabulary, sketch: Sketch, now_ms: int | None) -> Verdict:
+    """What the sketch says about one comparison; True means on every segment, False on none."""
     if predicate.of != "dimension":
         return None
-    certain = CERTAIN.get(predicate.name) if vocabulary is CONVERSATIONS else None
-    if certain is not None and (predicate.operator != "matches" or predicate.name not in INSTANT_DIMENSIONS):
-        return holds(predicate, certain(sketch, now_ms))
+    if vocabulary is CONVERSATIONS and predicate.name == "conversationEnd" and predicate.operator != "matches":
+        return None if now_ms is None else (sketch.end_ms <= now_ms) == (predicate.operator == "exists")
+    if vocabulary is CONVERSATIONS and predicate.name in CERTAIN:
+        return holds(predicate, CERTAIN[predicate.name](sketch))
     possible = POSSIBLE.get((vocabulary.field, predicate.name))
     if possible is None or predicate.operator == "notExists":
         return None
-    return None if holds(predicate, possible(sketch)) else False
+    values = possible(sketch)
+    if not holds(predicate, values):
+        return False
+    # All media of an ended conversation were on some segment; where there is but one medium, it was on each.
+    has_ended = now_ms is not None and sketch.end_ms <= now_ms
+    return True if has_ended and predicate.name == "mediaType" and len(values) == 1 else None
 
 
 def every(verdicts: Iterable[Verdict]) -> Verdict:

@@ -10,7 +10,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final, Unpack
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -19,7 +19,8 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from everycall.sandbox.answers import Request, Wire
-from everycall.sandbox.app import Sandbox
+from everycall.sandbox.app import Sandbox, Settings
+from everycall.sandbox.store import World
 
 HOST: Final = "127.0.0.1"
 
@@ -33,22 +34,22 @@ GRACE_S: Final = 2
 
 
 @contextmanager
-def server(*args: Any, port: int = 0, **kwargs: Any) -> Iterator[Sandbox]:
+def server(world: World | None = None, *, port: int = 0, **settings: Unpack[Settings]) -> Iterator[Sandbox]:
     """A sandbox that listens on 127.0.0.1 while the block runs.
 
         with server(conversations_per_day=500) as sandbox:
             subprocess.run([...], env=os.environ | sandbox.environ)
 
     Args:
-        *args: as `Sandbox` takes them.
-        port: 0 for a free one.
-        **kwargs: as `Sandbox` takes them.
+        world: what is served, as `Sandbox` takes it. port: 0 for a free one. **settings: as `Sandbox` takes
+        them: seed, conversations_per_day, flat, conversations, rate_limit, now,
+            monotonic, latency_s, faults, clients, switches.
 
     Raises:
         OSError: the port is in use.
     """
     listener = bound(port)
-    sandbox = Sandbox(*args, **kwargs, url=f"http://{HOST}:{listener.getsockname()[1]}")
+    sandbox = Sandbox(world, **settings, url=f"http://{HOST}:{listener.getsockname()[1]}")
     running = _Server(sandbox)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="everycall sandbox", daemon=True)
     thread.start()
@@ -61,7 +62,11 @@ def server(*args: Any, port: int = 0, **kwargs: Any) -> Iterator[Sandbox]:
 
 
 def serve(
-    port: int = 8080, *, ready: Callable[[Sandbox], None], until: threading.Event | None = None, **kwargs: Any
+    port: int = 8080,
+    *,
+    ready: Callable[[Sandbox], None],
+    until: threading.Event | None = None,
+    **settings: Unpack[Settings],
 ) -> None:
     """Serves in the foreground until Ctrl-C, or until an event is set; prints nothing.
 
@@ -69,13 +74,13 @@ def serve(
         port: to listen on; 0 for a free one.
         ready: is told the sandbox, with its url, client id and secret, once it listens.
         until: ends it from another thread.
-        **kwargs: as `Sandbox` takes them.
+        **settings: as `Sandbox` takes them.
 
     Raises:
         OSError: the port is in use; its text names the port and says what to do.
     """
     over = until or threading.Event()
-    with suppress(KeyboardInterrupt), server(port=port, **kwargs) as sandbox:
+    with suppress(KeyboardInterrupt), server(port=port, **settings) as sandbox:
         ready(sandbox)
         # A wait without end would not let Ctrl-C through on every platform.
         while not over.wait(1.0):

@@ -30,6 +30,7 @@ REMEMBERED_DAYS = 64
 """How many (filters, day) keep what was found; 4 bytes for each conversation."""
 
 REMEMBERED_LENGTHS = 4096
+REMEMBERED_CARRIED = 128
 
 
 class Day(Protocol):
@@ -78,7 +79,9 @@ class Found:
     settled: "array[int]"
     """Positions of ended conversations that pass."""
     open: list[int]
-    """Positions that live, or have yet to start; asked about anew each time."""
+    """Positions that live, or have yet to start, and may pass; asked about anew at each instant."""
+    live: list[int] = field(default_factory=list)
+    """Those of them that pass at `as_of_ms`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class Store:
         self.switches = switches or Switches()
         self._found: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
         self._lengths: dict[int, int] = {}
+        self._carried: dict[tuple[int, int], list[int]] = {}
 
     @property
     def now_ms(self) -> int:
@@ -178,9 +182,19 @@ class Store:
         high = bisect_left(sketches.starts, min(interval.end_ms, now_ms + 1))
         if low == 0 or now_ms < interval.start_ms:
             return range(low, max(low, high))
-        ends = sketches.ends
-        carried_in = [at for at in range(low) if ends[at] >= interval.start_ms]
+        carried_in = self._carried_in(day, interval.start_ms, low)
         return [*carried_in, *range(low, high)] if carried_in else range(low, high)
+
+    def _carried_in(self, day: int, start_ms: int, low: int) -> list[int]:
+        """What started on the day before an instant and still lived then; asked once the instant has come."""
+        key = day, start_ms
+        carried_in = self._carried.get(key)
+        if carried_in is None:
+            if len(self._carried) >= REMEMBERED_CARRIED:
+                self._carried.clear()
+            ends = self.world.day(day).ends
+            carried_in = self._carried[key] = [at for at in range(low) if ends[at] >= start_ms]
+        return carried_in
 
     def _length(self, day: int) -> int:
         length = self._lengths.get(day)
@@ -200,8 +214,7 @@ class Store:
     ) -> Sequence[int]:
         found = self._find(day, now_ms, filters, division_ids)
         alive = self._alive(day, interval, now_ms)
-        live = (at for at in found.open if self._passes(day, at, now_ms, filters))
-        passed = sorted(chain(found.settled, live)) if found.open else found.settled
+        passed = sorted(chain(found.settled, found.live)) if found.live else found.settled
         if isinstance(alive, range):
             return passed[bisect_left(passed, alive.start) : bisect_left(passed, alive.stop)]
         wanted = set(alive)
@@ -211,37 +224,45 @@ class Store:
         key = (filters.key, filters.conversation_metric, division_ids, day)
         found = self._found.get(key)
         if found is None or found.as_of_ms > now_ms:
-            found = Found(now_ms, array("I"), self._candidates(day, division_ids))
-            self._found[key] = found
+            candidates = self._candidates(day, filters, division_ids)
+            found = self._found[key] = Found(-1, array("I"), candidates)
             while len(self._found) > REMEMBERED_DAYS:
                 self._found.popitem(last=False)
         self._found.move_to_end(key)
-        self._settle(day, now_ms, filters, found)
+        if found.as_of_ms < now_ms:
+            self._settle(day, now_ms, filters, found)
         return found
 
-    def _candidates(self, day: int, division_ids: frozenset[str] | None) -> list[int]:
+    def _candidates(self, day: int, filters: Filters, division_ids: frozenset[str] | None) -> list[int]:
+        """The positions that may pass at some time."""
         sketches = self.world.day(day)
-        if division_ids is None:
-            return list(range(len(sketches)))
-        return [at for at in range(len(sketches)) if not division_ids.isdisjoint(sketches[at].division_ids)]
+        return [
+            at
+            for at in range(len(sketches))
+            if filters.glance(sketch := sketches[at]) is not False
+            and (division_ids is None or not division_ids.isdisjoint(sketch.division_ids))
+        ]
 
     def _settle(self, day: int, now_ms: int, filters: Filters, found: Found) -> None:
-        """Moves what has ended from open to settled: a story does not change after its end."""
+        """Moves what has ended from open to settled, since a story does not change after its end."""
         sketches = self.world.day(day)
-        ends = sketches.ends
-        still_open = []
-        for at in found.open:
-            if ends[at] > now_ms:
-                still_open.append(at)
-            elif self._passes(day, at, now_ms, filters):
-                insort(found.settled, at)
-        found.open = still_open
+        started = bisect_left(found.open, now_ms + 1, key=sketches.starts.__getitem__)
+        living: list[int] = []
+        found.live.clear()
+        for at in found.open[:started]:
+            sketch = sketches[at]
+            has_ended = sketch.end_ms <= now_ms
+            if not has_ended:
+                living.append(at)
+            if self._passes(sketch, now_ms, filters):
+                if has_ended:
+                    insort(found.settled, at)
+                else:
+                    found.live.append(at)
+        found.open[:started] = living
         found.as_of_ms = now_ms
 
-    def _passes(self, day: int, at: int, now_ms: int, filters: Filters) -> bool:
-        sketch = self.world.day(day)[at]
-        if sketch.start_ms > now_ms:
-            return False
+    def _passes(self, sketch: Sketch, now_ms: int, filters: Filters) -> bool:
         verdict = filters.glance(sketch, now_ms)
         return filters.hold(self.world.conversation(sketch, now_ms)) if verdict is None else verdict
 
