@@ -114,15 +114,19 @@ class Sandbox:
     """A stand-in for the API: a world, its clients, a rate limit, and a plan of what goes wrong.
 
     Args:
-        world: what is served; by default a seeded contact centre, `Org(seed, conversations_per_day,
-        flat=flat)`. seed: of the contact centre, of the default client's id and secret, of tokens and
-        correlation ids. conversations_per_day: of the contact centre, on an average weekday. flat: the
-        contact centre has exactly that many conversations on every UTC day. conversations: serve these
-        instead, as `Recorded` does. rate_limit: requests a minute for each token. now: the clock, epoch
-        seconds. monotonic: the rate limit's clock; by default that of `now`, and a real one where `now` is
-        the real one. latency_s: seconds before each answer, or a function of the request. faults: what goes
-        wrong; may be changed at any time. clients: who may log in; by default one that may see everything.
-        switches: how to behave where no source tells. url: where a server makes it reachable.
+        world: what is served; by default a seeded contact centre, an `Org`.
+        seed: of the contact centre, of the default client's id and secret, of tokens and correlation ids.
+        conversations_per_day: of the contact centre, on an average weekday.
+        flat: the contact centre has exactly that many conversations on every UTC day.
+        conversations: serve these instead, as `Recorded` does.
+        rate_limit: requests a minute for each token.
+        now: the clock, epoch seconds.
+        monotonic: the rate limit's clock; by default `now`, and a real one where `now` is the real one.
+        latency_s: seconds before each answer, or a function of the request.
+        faults: what goes wrong; may be changed at any time.
+        clients: who may log in; by default one that may see everything.
+        switches: how to behave where no source tells.
+        url: where a server makes it reachable.
     """
 
     def __init__(

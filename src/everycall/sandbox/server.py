@@ -41,9 +41,9 @@ def server(world: World | None = None, *, port: int = 0, **settings: Unpack[Sett
             subprocess.run([...], env=os.environ | sandbox.environ)
 
     Args:
-        world: what is served, as `Sandbox` takes it. port: 0 for a free one. **settings: as `Sandbox` takes
-        them: seed, conversations_per_day, flat, conversations, rate_limit, now,
-            monotonic, latency_s, faults, clients, switches.
+        world: what is served, as `Sandbox` takes it.
+        port: 0 for a free one.
+        **settings: as `Sandbox` takes them.
 
     Raises:
         OSError: the port is in use.
