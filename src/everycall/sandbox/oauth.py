@@ -3,9 +3,9 @@
     POST /oauth/token, Authorization: Basic base64(id:secret), grant_type=client_credentials
     -> 200 {"access_token": ..., "token_type": "bearer", "expires_in": 86399}
 
-Source: SDK 269, api_client.py; the two error answers are those of gildas/go-gcloudcx, login_test.go; the 401
-bodies are captures. That a body has no `error_description` but for the wrong secret, and what the API says to
-another grant type, are guesses.
+Source: SDK 269, api_client.py; the two error answers are those of gildas/go-gcloudcx, login_test.go; the 401 bodies
+are captures. Guesses: how the text for an unknown client goes on after "client not found", and that its body has an
+`error_description` as the captured one has; what the API says to another grant type.
 """
 
 import base64
