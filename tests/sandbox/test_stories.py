@@ -2,10 +2,11 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,9 +164,9 @@ def objects(kind: str, thing: Json) -> Iterator[tuple[str, Json]]:
                 yield from objects(name, inner)
 
 
-def all_objects() -> Iterator[tuple[str, Json]]:
-    for _, story in stories():
-        yield from objects("conversation", story)
+@cache
+def all_objects() -> tuple[tuple[str, Json], ...]:
+    return tuple(found for _, story in stories() for found in objects("conversation", story))
 
 
 def test_the_sample_has_every_kind_and_thousands_of_conversations() -> None:
@@ -307,6 +308,92 @@ def test_acd_participants_carry_the_name_of_their_queue() -> None:
     for participant, session in sessions():
         if participant["purpose"] == "acd":
             assert {participant["participantName"]} == {names[s["queueId"]] for s in session["segments"]}
+
+
+def test_participants_stand_in_the_order_in_which_they_came() -> None:
+    for _, story in stories():
+        began = [p["sessions"][0]["segments"][0]["segmentStart"] for p in story["participants"]]
+        assert began == sorted(began)
+
+
+def test_the_worst_quality_of_the_conversation_is_that_of_its_statistics() -> None:
+    for _, story in stories():
+        found = [t["minMos"] for name, t in objects("conversation", story) if name == "mediaEndpointStats"]
+        assert story.get("mediaStatsMinConversationMos") == (min(found) if found else None)
+
+
+def test_a_missed_alert_has_no_talk_and_says_so_in_metrics() -> None:
+    missed = [s for _, s in sessions() if values(s, "tNotResponding")]
+    assert all(values(s, "nError") == [1] and not stretches(s, "interact") for s in missed)
+    assert any(stretches(s, "wrapup") for s in missed)
+
+
+def test_the_two_ends_of_a_mail_are_the_same_on_all_legs_and_swap_sides() -> None:
+    for sketch, story in stories():
+        if sketch.media_types == ("email",):
+            legs = [s for p in story["participants"] for s in p["sessions"]]
+            assert len({(s["addressFrom"], s["addressTo"]) for s in legs}) == 1
+            outer = {
+                s["addressSelf"] for p in story["participants"] if p["purpose"] == "external" for s in p["sessions"]
+            }
+            inner = {
+                s["addressSelf"] for p in story["participants"] if p["purpose"] != "external" for s in p["sessions"]
+            }
+            assert not outer & inner
+
+
+RARITIES: dict[str, tuple[str, Callable[[Json], bool]]] = {
+    "an empty note": ("segments", lambda t: t.get("wrapUpNote") == ""),
+    "a note": ("segments", lambda t: bool(t.get("wrapUpNote"))),
+    "a wrap-up without a code": ("segments", lambda t: t["segmentType"] == "wrapup" and "wrapUpCode" not in t),
+    "a wrap-up of no length": (
+        "segments",
+        lambda t: t["segmentType"] == "wrapup" and t["segmentStart"] == t.get("segmentEnd"),
+    ),
+    "a wrap-up that timed out": ("segments", lambda t: t.get("wrapUpCode") == "ININ-WRAP-UP-TIMEOUT"),
+    "a wrap-up that was skipped": ("segments", lambda t: t.get("wrapUpCode") == "ININ-WRAP-UP-SKIPPED"),
+    "a code of the dialer": ("segments", lambda t: t.get("wrapUpCode", "").startswith("ININ-OUTBOUND-")),
+    "an error code": ("segments", lambda t: "errorCode" in t),
+    "SIP response codes": ("segments", lambda t: "sipResponseCodes" in t),
+    "Q.850 response codes": ("segments", lambda t: "q850ResponseCodes" in t),
+    "scored agents": ("segments", lambda t: "scoredAgents" in t),
+    "a conference": ("segments", lambda t: t.get("conference") is True),
+    "a link to another conversation": ("segments", lambda t: "destinationConversationId" in t),
+    "outcomes of a flow": ("flow", lambda t: "outcomes" in t),
+    "a flow that issued a callback": ("flow", lambda t: t.get("issuedCallback") is True),
+    "a short abandon": ("metrics", lambda t: t["name"] == "tShortAbandon"),
+    "an external tag": ("conversation", lambda t: "externalTag" in t),
+    "several divisions": ("conversation", lambda t: len(t["divisionIds"]) > 1),
+    "an evaluation": ("conversation", lambda t: "evaluations" in t),
+    "a survey": ("conversation", lambda t: "surveys" in t),
+    "a resolution": ("conversation", lambda t: "resolutions" in t),
+    "a user as several participants": (
+        "conversation",
+        lambda t: max(Counter(p.get("userId") for p in t["participants"] if "userId" in p).values(), default=0) > 1,
+    ),
+    "a participant with many sessions": ("participants", lambda t: len(t["sessions"]) > 2),
+    "a campaign": ("sessions", lambda t: "outboundCampaignId" in t),
+    "many holds in one session": (
+        "sessions",
+        lambda t: sum(s["segmentType"] == "hold" for s in t["segments"]) > 8,
+    ),
+    "another routing than the standard": ("sessions", lambda t: t.get("usedRouting", "Standard") != "Standard"),
+}
+
+
+@pytest.mark.parametrize("rarity", RARITIES)
+def test_the_rare_is_there_and_stays_rare(rarity: str) -> None:
+    kind, has = RARITIES[rarity]
+    found = Counter(has(thing) for name, thing in all_objects() if name == kind)
+    assert 0 < found[True] < found[False]
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    "acd agent botflow campaign customer dialer external ivr outbound user voicemail workflow".split(),
+)
+def test_participants_of_a_purpose_occur(purpose: str) -> None:
+    assert any(participant["purpose"] == purpose for participant, _ in sessions())
 
 
 def test_conversations_weigh_five_to_twelve_kilobytes_on_average() -> None:

@@ -76,6 +76,7 @@ _MAIL = (90_000, 12 * MINUTE, 70 * MINUTE, 4 * HOUR, 11 * HOUR, 26 * HOUR, 44 * 
 _DAYS = (30 * HOUR, 34 * HOUR, 44 * HOUR, 55 * HOUR, 80 * HOUR, 150 * HOUR, 250 * HOUR, 600 * HOUR)
 _TEXT = (60_000, 3 * MINUTE, 8 * MINUTE, 16 * MINUTE, 40 * MINUTE, 5 * HOUR, 24 * HOUR, 72 * HOUR)
 _CHAT = (25_000, 90_000, 270_000, 520_000, 930_000, 1_900_000, 3_600_000, 7_000_000)
+_SOON = (4 * MINUTE, 8 * MINUTE, 20 * MINUTE, 45 * MINUTE, 2 * HOUR, 8 * HOUR, 20 * HOUR, 60 * HOUR)
 _LATER = (4 * MINUTE, 20 * MINUTE, 90 * MINUTE, 5 * HOUR, 22 * HOUR, 50 * HOUR, 96 * HOUR, 160 * HOUR)
 
 KINDS: Final = (
@@ -93,7 +94,7 @@ KINDS: Final = (
     Kind("voice_stuck", 4, 0, "voice", 1, 2, VOICE, "inbound", ()),
     Kind("voice_to_user", 150, 0, "", 0, 1, VOICE, "inbound", _CALL),
     Kind("voice_blip", 30, 15, "", 0, 0, VOICE, "inbound", _BLIP),
-    Kind("callback_requested", 400, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _LATER),
+    Kind("callback_requested", 400, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _SOON),
     Kind("callback_scheduled", 200, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _LATER),
     Kind("chat_answered", 620, 0, "chat", 1, 1, ("chat",), "inbound", _CHAT),
     Kind("chat_missed", 60, 0, "chat", 1, 2, ("chat",), "inbound", _CHAT),

@@ -65,11 +65,11 @@ class Call:
         """The scalars of a session other than the customer's."""
         return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.dice.uuid(), **more)
 
-    def routed(self) -> Json:
+    def routed(self, selected: str | None = None) -> Json:
         """What routing leaves on the legs that it touches; who was selected only where one was."""
         made: Json = {"requestedRoutings": [self.routing] if self.routing == "Standard" else [self.routing, "Standard"]}
-        if self.selected:
-            made["selectedAgentId"] = self.selected
+        if selected or self.selected:
+            made["selectedAgentId"] = selected or self.selected
             made["usedRouting"] = self.routing
         return made
 
@@ -258,7 +258,7 @@ class QueuedCall(Call):
                 1:
             ]
             moments += handling(stages)
-        fields = self.inner(**self.routed())
+        fields = self.inner(**self.routed(user.id))
         self.story.add("agent", [session(fields, segments, moments)], user=user)
 
     def agent(

@@ -58,11 +58,11 @@ class Thread:
             made["addressSelf"], made["addressOther"] = made["addressOther"], made["addressSelf"]
         return made
 
-    def routed(self) -> Json:
+    def routed(self, selected: str | None = None) -> Json:
         """What routing leaves on the legs that it touches."""
         made: Json = {"requestedRoutings": [self.routing]}
-        if self.selected:
-            made["selectedAgentId"] = self.selected
+        if selected or self.selected:
+            made["selectedAgentId"] = selected or self.selected
             made["usedRouting"] = self.routing
         return made
 
@@ -144,14 +144,15 @@ class Thread:
 
     def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
         """An alert that the user of that number let pass."""
+        user = self.story.users[number]
         moments = [
             Moment(end, "nError", 1),
             Moment(end, "tAlert", end - start),
             Moment(end, "tNotResponding", end - start),
         ]
         part = self.part(Stage("alert", start, end), queue, "client")
-        made = session(self.inner(**self.routed()), [part], moments)
-        self.story.add("agent", [made], user=self.story.users[number])
+        made = session(self.inner(**self.routed(user.id)), [part], moments)
+        self.story.add("agent", [made], user=user)
 
     def visit(
         self, number: int, queue: Queue, stages: list[Stage], disconnect: str, *, waited: int = -1, replies: int = 0
@@ -258,39 +259,56 @@ def _mail(story: Story) -> Thread:
 
 
 def email(story: Story) -> None:
-    """An e-mail sorted by a flow, answered by an agent."""
-    _answered_mail(story, _mail(story), story.stretch(60_000, 6 * _HOUR, 600), parks=0)
+    """An e-mail sorted by a flow, answered by an agent; most of the time it waits."""
+    talked = story.stretch(90_000, 1_800_000, 400)
+    _answered_mail(story, (story.end - story.start) * 9 // 10 - talked, parks=0)
 
 
 def email_for_days(story: Story) -> None:
     """An e-mail that an agent parks overnight, more than once."""
-    _answered_mail(story, _mail(story), story.stretch(60_000, 20 * _HOUR, 500), parks=story.dice.between(1, 3))
+    _answered_mail(story, story.stretch(60_000, 20 * _HOUR, 500), parks=story.dice.between(1, 3))
 
 
-def _answered_mail(story: Story, thread: Thread, patience: int, parks: int) -> None:
+def _answered_mail(story: Story, patience: int, parks: int) -> None:
+    thread = _mail(story)
     queue = story.queues[0]
-    flow = story.dice.pick(story.centre.flows["INBOUNDEMAIL"])
     thread.selected = story.users[0].id
-    sorted_at = story.start + story.stretch(200, 9_000, 20)
-    thread.flow(flow, story.start, sorted_at, queue)
+    sorted_at = _sorted(story, thread)
     answer = sorted_at + patience
     alert = max(sorted_at, answer - story.stretch(2_000, 25_000, 30))
     waited = thread.wait(queue, sorted_at, answer)
     talk_end, wrap_up = ending(story, 0, 80)
-    talked = [s._replace(type="parked") if s.type == "hold" else s for s in talk(story.dice, answer, talk_end, parks)]
-    stages = [Stage("alert", alert, answer), *talked, *wrap_up]
+    stages = [Stage("alert", alert, answer), *_with_parks(story, answer, talk_end, parks), *wrap_up]
     thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.dice.below(3))])
     thread.customer("external", [(queue, story.start, talk_end)], "peer")
+
+
+def _sorted(story: Story, thread: Thread) -> int:
+    """The flow that sorts mails; gives when the queue has it."""
+    sorted_at = story.start + story.stretch(200, 9_000, 20)
+    thread.flow(story.dice.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, story.queues[0])
+    return sorted_at
+
+
+def _with_parks(story: Story, start: int, end: int, parks: int) -> list[Stage]:
+    """Short work with long parks in between."""
+    if not parks:
+        return [Stage("interact", start, end)]
+    stages, at, width = [], start, (end - start) // parks
+    for n in range(1, parks + 1):
+        stops = at + min(story.dice.between(40_000, 1_500_000), width // 4)
+        resumes = start + width * n - min(story.dice.between(40_000, 1_500_000), width // 4)
+        stages += [Stage("interact", at, stops), Stage("parked", stops, resumes)]
+        at = resumes
+    return [*stages, Stage("interact", at, end)]
 
 
 def email_transferred(story: Story) -> None:
     """An e-mail that a first agent sends on to another queue."""
     thread = _mail(story)
     first, second = story.queues
-    flow = story.dice.pick(story.centre.flows["INBOUNDEMAIL"])
     thread.selected = story.users[0].id
-    sorted_at = story.start + story.stretch(200, 9_000, 20)
-    thread.flow(flow, story.start, sorted_at, first)
+    sorted_at = _sorted(story, thread)
     answer = sorted_at + story.stretch(60_000, 4 * _HOUR, 300)
     waited = thread.wait(first, sorted_at, answer)
     moved = answer + story.stretch(30_000, _HOUR, 200)
@@ -316,8 +334,7 @@ def email_stuck(story: Story) -> None:
     """An e-mail that nobody ever takes out of the queue."""
     thread = _mail(story)
     queue = story.queues[0]
-    sorted_at = story.start + story.stretch(200, 9_000, 20)
-    thread.flow(story.dice.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, queue)
+    sorted_at = _sorted(story, thread)
     thread.wait(queue, sorted_at, FOREVER_MS)
     thread.customer("external", [(queue, story.start, FOREVER_MS)], "")
 
@@ -332,7 +349,6 @@ def email_by_agent(story: Story) -> None:
     made = thread.visit(0, queue, stages, "client")
     thread.customer("external", [(queue, writes, talk_end)], "peer")
     thread.agent(0, [made])
-    story.participants.reverse()
 
 
 def _web(story: Story) -> Thread:

@@ -103,7 +103,6 @@ def by_dialer(story: Story) -> None:
     call.selected = story.users[0].id
     answer = story.start + story.stretch(4_000, 22_000, 250)
     _dialer(call, story.start, answer, "disposition.classification.callable.person", [])
-    story.participants.reverse()
     flowed = answer + story.stretch(1_000, 6_000, 60)
     flow = story.centre.flows["OUTBOUNDCALL"][0]
     length = flowed - answer

@@ -40,7 +40,8 @@ class Story:
 
     def stretch(self, low: int, high: int, most: int) -> int:
         """A length between low and high ms, but at most so many thousandths of the whole conversation."""
-        return min(self.dice.between(low, high), (self.end - self.start) * most // 1000)
+        length, most = self.dice.between(low, high), (self.end - self.start) * most // 1000
+        return length if length <= most else most - self.dice.below(most // 3 + 1)
 
     def add(
         self,
@@ -53,7 +54,7 @@ class Story:
         contact_id: str = "",
         flagged: bool = False,
     ) -> None:
-        """One more participant, in front of all others where `first`."""
+        """One more participant; of those who come in at the same instant, one that is `first` stands before others."""
         made = participant(self.dice, purpose, sessions, name=name, user=user, contact_id=contact_id, flagged=flagged)
         self.participants.insert(0 if first else len(self.participants), made)
 
@@ -114,5 +115,10 @@ class Story:
         for name in ("evaluations", "surveys", "resolutions"):
             if told := getattr(self, name):
                 made[name] = told
-        made["participants"] = self.participants
+        made["participants"] = sorted(self.participants, key=_began)
         return made
+
+
+def _began(participant: Json) -> str:
+    began: str = participant["sessions"][0]["segments"][0]["segmentStart"]
+    return began
