@@ -22,6 +22,7 @@ from everycall.sandbox.traffic import (
 
 MONDAY = 20_458
 CENTRE = centre(3, 80)
+PINNED = (1767571452026, 1767571483005, "27c92023-0281-4341-986f-5851e8230281")
 
 
 def traffic(per_day: int = 2000, *, flat: bool = False) -> Traffic:
@@ -152,3 +153,8 @@ def test_local_time_is_that_of_new_york(year: int) -> None:
             at = datetime.fromtimestamp(day * 86_400 + hour * 3600, zone).utcoffset()
             assert at is not None
             assert at.total_seconds() == utc_offset_h(day, hour) * 3600
+
+
+def test_an_id_is_the_same_on_every_machine_and_version() -> None:
+    first = traffic().day(MONDAY)[0]
+    assert (first.start_ms, first.end_ms, first.conversation_id) == PINNED

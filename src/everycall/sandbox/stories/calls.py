@@ -58,7 +58,9 @@ class Call:
             "remoteNameDisplayable": self.name,
             "sessionDnis": self.dialled,
         }
-        made.update((k, v) for k, v in more.items() if v)
+        for name, value in more.items():
+            if value:
+                made[name] = value
         return made
 
     def inner(self, **more: object) -> Json:

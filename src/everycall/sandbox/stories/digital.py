@@ -47,9 +47,8 @@ class Thread:
 
     def leg(self, **more: object) -> Json:
         """The scalars of a session of this thread."""
-        made = {"direction": self.story.sketch.originating_direction, "mediaType": self.media, **self.fields}
-        made.update((k, v) for k, v in more.items() if v)
-        return made
+        given = {name: value for name, value in more.items() if value}
+        return {"direction": self.story.sketch.originating_direction, "mediaType": self.media, **self.fields, **given}
 
     def inner(self, **more: object) -> Json:
         """The scalars of a session other than the customer's: the two addresses change sides."""
