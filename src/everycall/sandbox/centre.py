@@ -356,7 +356,7 @@ def _user_json(user: User, divisions: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _queues(  # noqa: PLR0917
+def _queues(
     dice: Dice,
     users: tuple[User, ...],
     division_ids: tuple[str, ...],
