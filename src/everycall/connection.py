@@ -78,11 +78,13 @@ class HttpConnection:
                     if self._monotonic() > give_up_at:
                         raise Broken(f"the answer was not complete after {self._timeouts.total_s:g} s")
                 found = {name.lower(): value for name, value in answer.headers.items()}
-                return _whole(answer.status_code, found, b"".join(pieces))
+                return whole(answer.status_code, found, b"".join(pieces), may_be_empty=method == "DELETE")
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise SettingsError(f"'{url}' cannot be reached: {error}", hint="Check GENESYS_ENV.") from error
         except httpx2.HTTPError as error:
             raise Broken(_reason(error)) from error
+        except RuntimeError as error:  # closed by another thread
+            raise Broken(f"the connection was closed ({error})") from error
 
     def close(self) -> None:
         """Close the kept-alive connections."""
@@ -102,10 +104,17 @@ def _reason(error: httpx2.HTTPError) -> str:
     return f"{words} ({error})" if str(error) else words
 
 
-def _whole(status: int, headers: Mapping[str, str], body: bytes) -> Response:
-    """The answer with its body unzipped, once it is certain that none of it is missing."""
+def whole(status: int, headers: Mapping[str, str], body: bytes, *, may_be_empty: bool = False) -> Response:
+    """The answer with its body unzipped, once it is certain that none of it is missing.
+
+    Raises:
+        Broken: some of it is, or it is not JSON. The API says `{}` where it has nothing to say, so a body of no bytes
+            is an answer that got lost, unless it is said that it `may_be_empty`.
+    """
     if headers.get("content-encoding", "").lower() in ("gzip", "x-gzip") and body:
         body = _unzipped(body)
+    if not body and status == 200 and not may_be_empty:
+        raise Broken("the answer is empty")
     if status >= 300 or not body or is_json(body):
         return Response(status, headers, body)
     mended = _ESCAPE.sub(_whole_escape, body)
@@ -136,11 +145,15 @@ def _whole_escape(match: re.Match[bytes]) -> bytes:
 
 
 def _unzipped(body: bytes) -> bytes:
-    unzip = isal_zlib.decompressobj(wbits=31)
-    try:
-        plain = unzip.decompress(body)
-    except IsalError as error:  # type: ignore[misc]  # its stub calls the class an instance
-        raise Broken(f"the answer's gzip is damaged ({error})") from error
-    if not unzip.eof:
-        raise Broken("the answer's gzip is cut short")
-    return bytes(plain)
+    """What the gzip members hold, one after the other; a server may send several."""
+    plain = []
+    while body:
+        unzip = isal_zlib.decompressobj(wbits=31)
+        try:
+            plain.append(unzip.decompress(body))
+        except IsalError as error:  # type: ignore[misc]  # its stub calls the class an instance
+            raise Broken(f"the answer's gzip is damaged ({error})") from error
+        if not unzip.eof:
+            raise Broken("the answer's gzip is cut short")
+        body = unzip.unused_data
+    return b"".join(plain)

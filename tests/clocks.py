@@ -1,0 +1,44 @@
+"""Clocks that tests own: time passes where somebody waits for it, and nowhere else."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""A Monday; what the tests export ended weeks before, unless they say otherwise."""
+
+PATIENCE_S = 20.0
+"""How long a thread may really wait for another one before the test fails."""
+
+
+class StillClock:
+    """One clock for the client and the sandbox: `client.Clock` here, the sandbox's `now` there."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self._start = start
+        self._passed_s = 0.0
+        self.waits_s: list[float] = []
+        """What was waited for, in order."""
+
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self._passed_s
+
+    def utc(self) -> datetime:
+        """The present."""
+        return self._start + timedelta(seconds=self._passed_s)
+
+    def now(self) -> float:
+        """The present in epoch seconds, for the sandbox."""
+        return self.utc().timestamp()
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self._passed_s += seconds
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Time passes at once; only what no clock can end is really waited for."""
+        self.waits_s.append(seconds)
+        if seconds < float("inf"):
+            self.advance(seconds)
+        elif not condition.wait(PATIENCE_S):
+            raise AssertionError("nobody woke this thread: nothing is under way that could")

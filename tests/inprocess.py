@@ -1,0 +1,163 @@
+"""An org in the same process: a sandbox, a clock and a client, with what a wire would do to an answer."""
+
+import csv
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from clocks import StillClock
+from everycall import Client, Credentials, Interval, Query, Summary, export
+from everycall.connection import Broken, Timeouts, whole
+from everycall.crew import Alone, Crew
+from everycall.exchange import Response
+from everycall.sandbox import QUERY, Sandbox, Served
+from everycall.sandbox.answers import Request, Wire
+
+HEADER = "conversationId,channel,startTime,endTime,duration,queueName,agentName,disposition\n"
+MONDAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
+WEEK = "2026-01-05T00:00:00.000Z/2026-01-12T00:00:00.000Z"
+
+
+class InProcess:
+    """A connection to a sandbox in the same process; delays pass on the test's clock."""
+
+    def __init__(self, sandbox: Sandbox, clock: StillClock, timeouts: Timeouts | None = None) -> None:
+        self._sandbox, self._clock = sandbox, clock
+        self._timeouts = timeouts or Timeouts()
+        self._one_at_a_time = threading.Lock()
+        self.before: Callable[[Request], None] = lambda _: None
+        """Looks at each request before it is answered; may raise."""
+        self.is_closed = False
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """See `Connection.send`."""
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        request = Request.of(method, target, {**headers, "accept-encoding": "gzip"}, body or b"")
+        with self._one_at_a_time:
+            self.before(request)
+            wire = self._sandbox.respond(request)
+            self._travel(wire)
+        found = {name.lower(): value for name, value in wire.headers.items()}
+        return whole(wire.status, found, wire.body)
+
+    def _travel(self, wire: Wire) -> None:
+        """The time that it takes, and the ways in which it never arrives."""
+        takes_s = wire.delay_s * (10 if wire.delivery == "drip" else 1)
+        if wire.delivery == "hang" or wire.delay_s > self._timeouts.read_s:
+            self._clock.advance(self._timeouts.read_s)
+            raise Broken("no answer in time")
+        self._clock.advance(min(takes_s, self._timeouts.total_s))
+        if wire.delivery in ("reset", "cut"):
+            raise Broken("the connection broke")
+        if takes_s > self._timeouts.total_s:
+            raise Broken("the answer was not complete in time")
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+        self.is_closed = True
+
+
+@dataclass
+class Org:
+    """An org to export from, and what it takes to do so in steps that are always the same."""
+
+    sandbox: Sandbox
+    clock: StillClock
+    connection: InProcess
+    client: Client
+
+    def export(
+        self, output: Path | BytesIO, interval: str = MONDAY, *, query: Query | None = None, crew: Crew | None = None,
+        **options: Any,
+    ) -> Summary:  # fmt: skip
+        """See `everycall.export`; one request at a time unless told otherwise."""
+        return export(self.client, query or Query(Interval.read(interval)), output, crew=crew or Alone(), **options)
+
+    def truth(self, interval: str = MONDAY) -> list[tuple[str, str, str]]:
+        """(conversationId, startTime, endTime) of every conversation that started in the interval, sorted."""
+        found = self.sandbox.store.conversations(interval)
+        return sorted(
+            (one["conversationId"], one["conversationStart"], one.get("conversationEnd", "")) for one in found
+        )
+
+    @property
+    def queries(self) -> list[Served]:
+        """The details queries that were served, in order."""
+        return [served for served in self.sandbox.requests if served.path == QUERY]
+
+    @property
+    def pages(self) -> list[tuple[str, int]]:
+        """(interval, page number) of the pages that were asked for, counts left out."""
+        asked = (served.body for served in self.queries if served.body["paging"]["pageSize"] > 1)
+        return [(body["interval"], body["paging"]["pageNumber"]) for body in asked]
+
+
+def org(clock: StillClock | None = None, *, timeouts: Timeouts | None = None, **settings: Any) -> Org:
+    """An org in the same process; the settings are `Sandbox`'s."""
+    clock = clock or StillClock()
+    sandbox = Sandbox(settings.pop("world", None), now=clock.now, monotonic=clock.monotonic, **settings)
+    connection = InProcess(sandbox, clock, timeouts)
+    return Org(sandbox, clock, connection, client_of(sandbox, clock, connection))
+
+
+def client_of(
+    sandbox: Sandbox,
+    clock: StillClock,
+    connection: InProcess,
+    *,
+    secret: str | None = None,
+    client_id: str | None = None,
+) -> Client:
+    """A client of the sandbox; its own one unless told otherwise."""
+    credentials = Credentials(client_id or sandbox.client_id, secret or sandbox.client_secret, sandbox.url)
+    return Client(credentials, connection=connection, clock=clock, dice=random.Random(1))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by column."""
+    return list(csv.DictReader(StringIO(path.read_text(encoding="utf-8"), newline="")))
+
+
+def told(path: Path) -> list[tuple[str, str, str]]:
+    """(conversationId, startTime, endTime) of every row of an export, sorted; what comes twice is twice in it."""
+    return sorted((row["conversationId"], row["startTime"], row["endTime"]) for row in read_csv(path))
+
+
+def manifest_of(path: Path) -> Any:
+    """The manifest beside an output."""
+    return msgspec.json.decode(path.with_name(path.name + ".manifest.json").read_bytes())
+
+
+def assert_whole(summary: Summary, output: Path) -> None:
+    """The manifest's numbers add up, and its checksums are those of the output's bytes."""
+    manifest, data = manifest_of(output), output.read_bytes()
+    windows = manifest["windows"]
+    assert manifest["verdict"] == summary.verdict
+    assert manifest["rows"] == summary.rows == sum(window["rows"] for window in windows)
+    assert manifest["output"]["sizeBytes"] == len(data)
+    assert manifest["output"]["sha256"] == hashlib.sha256(data).hexdigest()
+    at = data.index(b"\n") + 1
+    for window in windows:
+        part = data[at : at + window["sizeBytes"]]
+        assert hashlib.sha256(part).hexdigest() == window["sha256"]
+        assert window["uniqueIds"] == window["rows"] + window["carriedIn"]
+        if window["verdict"] == "proven":
+            assert window["hitsAfter"] == window["uniqueIds"]
+        at += window["sizeBytes"]
+    assert at == len(data)
+
+
+def assert_proven(where: Org, summary: Summary, output: Path, interval: str = MONDAY) -> None:
+    """The export is proven, and holds what the org's own store holds, each once."""
+    assert summary.verdict == "proven", summary.unproven
+    assert told(output) == where.truth(interval)
+    assert_whole(summary, output)

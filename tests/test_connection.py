@@ -1,0 +1,283 @@
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everycall.connection import Broken, HttpConnection, Timeouts, is_json, whole
+from everycall.errors import SettingsError
+from everycall.exchange import Response
+from everycall.sandbox import Sandbox, server
+
+GZIP = {"content-encoding": "gzip"}
+PAGE = b'{"conversations":[{"conversationId":"a"}],"totalHits":1}'
+
+
+Connecting = Callable[..., HttpConnection]
+
+
+@pytest.fixture
+def connection() -> Iterator[Connecting]:
+    """Makes connections, and closes them after the test."""
+    with ExitStack() as stack:
+
+        def connect(monotonic: Callable[[], float] = time.monotonic, **timeouts: float) -> HttpConnection:
+            return stack.enter_context(closing(HttpConnection(Timeouts(**timeouts), monotonic=monotonic)))
+
+        yield connect
+
+
+def login(sandbox: Sandbox, through: HttpConnection) -> Response:
+    basic = b64encode(f"{sandbox.client_id}:{sandbox.client_secret}".encode()).decode()
+    headers = {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
+    return through.send("POST", f"{sandbox.url}/oauth/token", headers, b"grant_type=client_credentials")
+
+
+def queues(sandbox: Sandbox, through: HttpConnection) -> Response:
+    """A body that is long enough to come zipped."""
+    headers = {"authorization": f"Bearer {login(sandbox, through).json()['access_token']}"}
+    return through.send("GET", f"{sandbox.url}/api/v2/routing/queues?pageSize=100", headers, None)
+
+
+# What is a whole answer
+
+
+def test_a_zipped_answer_comes_unzipped() -> None:
+    assert whole(200, GZIP, gzip.compress(PAGE)) == Response(200, GZIP, PAGE)
+
+
+def test_a_zipped_answer_in_several_members_comes_whole() -> None:
+    assert whole(200, GZIP, gzip.compress(PAGE[:20]) + gzip.compress(PAGE[20:])).body == PAGE
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_the_name_of_the_encoding_may_be_written_as_it_likes(encoding: str) -> None:
+    assert whole(200, {"content-encoding": encoding}, gzip.compress(PAGE)).body == PAGE
+
+
+@given(st.integers(0, len(gzip.compress(PAGE, mtime=0)) - 1))
+@settings(max_examples=80, deadline=None)
+def test_a_zipped_answer_cut_anywhere_is_no_answer(at: int) -> None:
+    with pytest.raises(Broken):
+        whole(200, GZIP, gzip.compress(PAGE, mtime=0)[:at])
+
+
+@given(st.integers(0, len(PAGE) - 1))
+@settings(max_examples=80, deadline=None)
+def test_json_cut_anywhere_is_no_answer(at: int) -> None:
+    with pytest.raises(Broken):
+        whole(200, {}, PAGE[:at])
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b"OK", b'{"a":1}{"b":2}', b'{"a": NaN}', b'{"a":"\xff"}'])
+def test_what_is_not_json_is_no_answer(body: bytes) -> None:
+    assert not is_json(body)
+    with pytest.raises(Broken, match="not JSON"):
+        whole(200, {}, body)
+
+
+def test_zipped_bytes_that_are_damaged_are_no_answer() -> None:
+    zipped = bytearray(gzip.compress(PAGE))
+    zipped[-6] ^= 1
+    with pytest.raises(Broken, match="gzip is damaged"):
+        whole(200, GZIP, bytes(zipped))
+
+
+def test_an_answer_of_no_bytes_is_none_where_json_is_due() -> None:
+    with pytest.raises(Broken, match="empty"):
+        whole(200, {}, b"")
+
+
+@pytest.mark.parametrize("status", [204, 202])
+def test_an_answer_may_be_empty_where_its_status_says_so(status: int) -> None:
+    assert whole(status, {}, b"").json() == {}
+
+
+def test_an_error_may_have_any_body() -> None:
+    assert whole(502, {}, b"<html>Bad Gateway</html>").body == b"<html>Bad Gateway</html>"
+
+
+def test_half_a_character_is_mended_and_said_so() -> None:
+    answer = whole(200, {}, rb'{"note":"cut \ud83d","whole":"\ud83d\ude00","slash":"\\ud83d"}')
+
+    assert answer.mended
+    assert answer.json() == {"note": "cut �", "whole": "😀", "slash": "\\ud83d"}
+
+
+# Through a port
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[Sandbox]:
+    with server(conversations_per_day=20) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(port: Sandbox) -> Sandbox:
+    port.faults.clear()
+    return port
+
+
+def test_an_answer_comes_with_its_headers_in_lower_case(sandbox: Sandbox, connection: Connecting) -> None:
+    answer = queues(sandbox, connection())
+
+    assert answer.status == 200
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.correlation_id
+    assert answer.json()["entities"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("hang", "no answer in time"),
+        ("reset", "connection broke"),
+        ("cut", "broke off"),
+        ("cut_gzip", "gzip is cut short"),
+        ("bad_gzip", "gzip is damaged"),
+        ("cut_json", "not JSON, or it is cut short"),
+        ("html", "not JSON"),
+    ],
+)
+def test_half_an_answer_is_broken(sandbox: Sandbox, kind: str, reason: str, connection: Connecting) -> None:
+    sandbox.faults.on(1, kind, path="/queues")
+    through = connection(read_s=0.3)
+
+    with pytest.raises(Broken, match=reason):
+        queues(sandbox, through)
+    assert queues(sandbox, through).status == 200
+
+
+def test_an_answer_that_drips_is_given_up_after_the_total_time(sandbox: Sandbox, connection: Connecting) -> None:
+    sandbox.faults.on(1, "drip", path="/queues", delay_s=0.05)
+    ticks = count()
+    through = connection(lambda: float(next(ticks)), total_s=4)
+
+    with pytest.raises(Broken, match="not complete after 4 s"):
+        queues(sandbox, through)
+
+
+def test_nobody_listening_is_broken_not_fatal(connection: Connecting) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Broken, match="no connection"):
+            connection().send("GET", f"http://127.0.0.1:{taken.getsockname()[1]}/", {}, None)
+
+
+def test_no_word_about_a_break_names_the_secret(sandbox: Sandbox, connection: Connecting) -> None:
+    sandbox.faults.on(1, "reset", path="/oauth")
+    with pytest.raises(Broken) as broken:
+        login(sandbox, connection())
+
+    assert sandbox.client_secret not in repr(broken.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/"])
+def test_an_address_that_cannot_be_is_said_to_be_a_setting(url: str, connection: Connecting) -> None:
+    with pytest.raises(SettingsError):
+        connection().send("GET", url, {}, None)
+
+
+def test_a_redirect_is_not_followed(connection: Connecting) -> None:
+    with answering(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n") as (url, _):
+        assert connection().send("GET", url, {}, None).status == 302
+
+
+def test_a_body_without_a_length_that_ends_early_is_broken(connection: Connecting) -> None:
+    with (
+        answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + PAGE[:-9]) as (url, _),
+        pytest.raises(Broken, match="cut short"),
+    ):
+        connection().send("GET", url, {}, None)
+
+
+def test_closed_means_that_nothing_is_sent_any_more(sandbox: Sandbox, connection: Connecting) -> None:
+    through = connection()
+    through.close()
+    with pytest.raises(Broken, match="closed"):
+        login(sandbox, through)
+
+
+# Proxies
+
+
+def test_the_proxy_of_the_environment_is_used() -> None:
+    """The environment belongs to a process, so this needs one of its own."""
+    script = (
+        "import time\n"
+        "from everycall.connection import Broken, HttpConnection\n"
+        "try:\n"
+        "    HttpConnection(monotonic=time.monotonic).send('GET', 'https://api.mypurecloud.invalid/x', {}, None)\n"
+        "except Broken as broken:\n"
+        "    print(broken)\n"
+    )
+    with answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (url, heard):
+        plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**plain, "HTTPS_PROXY": url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    assert heard[0].startswith(b"CONNECT api.mypurecloud.invalid:443 HTTP/1.1\r\n")
+    assert done.stdout.startswith("the proxy refused")
+
+
+def test_a_proxy_that_cannot_be_is_said_to_be_a_setting() -> None:
+    script = (
+        "import time\n"
+        "from everycall.connection import HttpConnection\n"
+        "from everycall.errors import SettingsError\n"
+        "try:\n"
+        "    HttpConnection(monotonic=time.monotonic)\n"
+        "except SettingsError as error:\n"
+        "    print(error)\n"
+    )
+    environ = {**os.environ, "HTTPS_PROXY": "gopher://127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("The proxy or certificate settings cannot be used")
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A port that says the same to whoever comes, and closes; with its address and what it heard."""
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                caller, _ = listener.accept()
+            except OSError:
+                return
+            with caller:
+                heard.append(caller.recv(65536))
+                if heard[-1]:
+                    caller.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_a_body_that_promised_more_is_broken(connection: Connecting) -> None:
+    promised = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PAGE) + 100}\r\n\r\n".encode()
+    with answering(promised + json.dumps({"a": 1}).encode()) as (url, _), pytest.raises(Broken, match="broke off"):
+        connection().send("GET", url, {}, None)
