@@ -1,6 +1,7 @@
 """Clocks that tests own: time passes where somebody waits for it, and nowhere else."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -18,6 +19,8 @@ class StillClock:
         self._passed_s = 0.0
         self.waits_s: list[float] = []
         """What was waited for, in order."""
+        self.on_wait: Callable[[], object] = lambda: None
+        """Is called before each wait."""
 
     def monotonic(self) -> float:
         """Seconds since the start."""
@@ -37,6 +40,7 @@ class StillClock:
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
         """Time passes at once; only what no clock can end is really waited for."""
+        self.on_wait()
         self.waits_s.append(seconds)
         if seconds < float("inf"):
             self.advance(seconds)

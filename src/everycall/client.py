@@ -31,7 +31,7 @@ import msgspec
 
 from everycall.auth import Credentials, Hosts, Token, hosts, token
 from everycall.connection import Broken, Connection, HttpConnection
-from everycall.errors import CredentialsRefused, ServiceFailed, Unreachable
+from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
 from everycall.exchange import Exchange, Request, Response, problem
 from everycall.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.pacing import Pace
@@ -43,6 +43,9 @@ USER_AGENT = f"everycall/{VERSION}"
 
 RENEW_BEFORE_S = 300.0
 """A token is renewed this long before it expires."""
+
+TOKEN_USED_S = 60.0
+"""A token is used for at least this long, whatever its login says of its life: a 401 tells when it is dead."""
 
 PATIENCE_S = 900.0
 """How long one request is tried again, once the org has answered at all."""
@@ -132,8 +135,13 @@ class Client:
             rate_share: how much of the API's rate limit to use, above 0 and at most 1.
 
         Raises:
-            SettingsError: the region or a proxy setting cannot be.
+            SettingsError: the region, a proxy setting or the share cannot be.
         """
+        if not 0 < rate_share <= 1:
+            raise SettingsError(
+                f"The share of the rate limit is {rate_share:g}.",
+                hint="It is above 0 and at most 1: 0.5 is half of it.",
+            )
         self.credentials = credentials
         self.clock: Clock = clock or SystemClock()
         self._hosts: Hosts = hosts(credentials.env)
@@ -198,9 +206,9 @@ class Client:
             if response.status == 401 and bearer is not None and len(dead) < 1:
                 dead.append(bearer)
                 self._note("the token was refused; asking for a new one")
-            elif response.status == 429:
+            elif response.status == 429 and bearer is not None:
                 self._step_back(tries, response)
-            elif response.status == 408 or (response.status >= 500 and response.status != 501):
+            elif response.status in (408, 429) or (response.status >= 500 and response.status != 501):
                 said = problem(response).message or "no reason given"
                 reason = f"the service answered {response.status}: {said}"
                 self._try_again(tries, reason, _retry_after_s(response.headers, self.clock), ServiceFailed, response)
@@ -235,7 +243,8 @@ class Client:
 
     def _send_once(self, request: Request, bearer: Token | None) -> Response:
         url, headers, body = self._wire(request, bearer)
-        if request.login:
+        if request.login:  # it has a rate limit of its own
+            self._check_open()
             return self._answered(self._connection.send(request.method, url, headers, body))
         with self._changed:
             while (wait_s := self._pace.wait_s(self.clock.monotonic())) > 0 and not self._closed:
@@ -249,7 +258,7 @@ class Client:
         finally:
             with self._changed:
                 if response is None:
-                    self._pace.lost(ticket)
+                    self._pace.lost()
                 else:
                     self._pace.answered(ticket, self.clock.monotonic(), RateLimit.read(response.headers))
                 self._changed.notify_all()
@@ -280,16 +289,15 @@ class Client:
                 self._token = self.play(token(self.credentials))
                 self._tokens += 1
                 life_s = self._token.expires_in
-                self._renew_at = now + max(life_s - RENEW_BEFORE_S, life_s * 0.9)
+                self._renew_at = now + max(life_s - RENEW_BEFORE_S, life_s * 0.9, TOKEN_USED_S)
             return self._token
 
     def _step_back(self, tries: "_Tries", response: Response) -> None:
         """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while."""
-        limit = RateLimit.read(response.headers)
+        tries.count(self.clock.monotonic(), self._patience_s())
         wait_s = _retry_after_s(response.headers, self.clock)
         if wait_s is None:
-            wait_s = limit.reset_s or tries.next_wait_s()
-        tries.count(self.clock.monotonic(), self._patience_s())
+            wait_s = RateLimit.read(response.headers).reset_s or tries.next_wait_s()
         if tries.over:
             raise ServiceFailed(
                 f"The rate limit let nothing through for {tries.since(self.clock.monotonic()):.0f} s.",
@@ -361,16 +369,19 @@ class _Tries:
 
 
 def _retry_after_s(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or as an HTTP date; None where it is absent or unreadable."""
+    """Seconds that `Retry-After` asks for, as a number or as an HTTP date.
+
+    None where it is absent or unreadable, and where it asks for no wait at all, which would be hammering.
+    """
     words = headers.get("retry-after", "").strip()
     try:
-        return max(0.0, float(words)) if words else None
+        wait_s = float(words)
     except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(words) - clock.utc()).total_seconds())
-    except (ValueError, TypeError):
-        return None
+        try:
+            wait_s = (parsedate_to_datetime(words) - clock.utc()).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return wait_s if wait_s > 0 else None
 
 
 def _token_refused(response: Response) -> CredentialsRefused:

@@ -1,0 +1,411 @@
+import random
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from clocks import NOON, StillClock
+from everycall import (
+    Client,
+    Credentials,
+    CredentialsRefused,
+    Interval,
+    PermissionMissing,
+    Query,
+    QueryRefused,
+    ServiceFailed,
+    SettingsError,
+    Unreachable,
+)
+from everycall.client import PATIENCE_S, WAIT_MAX_S, Closed
+from everycall.connection import Broken
+from everycall.exchange import Request, Response
+from everycall.pages import count
+from everycall.sandbox import QUERY
+from inprocess import MONDAY, Org, client_of, org
+
+ME = Request("GET", "/api/v2/organizations/me")
+QUESTION = Query(Interval.read(MONDAY))
+LOGIN = b'{"access_token":"hush","token_type":"bearer","expires_in":86399}'
+
+
+class Scripted:
+    """A connection that gives the answers of a list, one after the other, the last one for ever."""
+
+    def __init__(self, *answers: Response | Broken, clock: StillClock | None = None, login: bytes = LOGIN) -> None:
+        self._answers, self._login = list(answers), login
+        self._clock = clock or StillClock()
+        self.sent_s: list[float] = []
+        """When each request came, logins apart."""
+        self.logins = 0
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:  # noqa: ARG002
+        if url.endswith("/oauth/token"):
+            self.logins += 1
+            return Response(200, {}, self._login)
+        self.sent_s.append(self._clock.monotonic())
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Broken):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+def asked(*answers: Response | Broken, login: bytes = LOGIN) -> tuple[Client, Scripted, StillClock]:
+    """A client whose questions get these answers."""
+    clock = StillClock()
+    connection = Scripted(*answers, clock=clock, login=login)
+    credentials = Credentials("id", "swordfish", "http://127.0.0.1")
+    return Client(credentials, connection=connection, clock=clock, dice=random.Random(1)), connection, clock
+
+
+def counted(where: Org) -> int:
+    return where.client.play(count(QUESTION, QUESTION.interval))
+
+
+OK = Response(200, {}, b"{}")
+
+MARGIN_S = 1.5
+"""How much longer than it has to the pacer may wait."""
+
+
+# Tokens
+
+
+def test_a_token_is_taken_once_by_many_threads() -> None:
+    where = org(conversations_per_day=5)
+    threads = [threading.Thread(target=where.client.send, args=(ME,)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert where.client.counts().tokens == 1
+    assert [served.path for served in where.sandbox.requests].count("/oauth/token") == 1
+
+
+def test_a_dead_token_costs_many_threads_one_new_one() -> None:
+    where = org(conversations_per_day=5)
+    where.client.send(ME)
+    where.sandbox.revoke_tokens()
+    threads = [threading.Thread(target=where.client.send, args=(ME,)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert where.client.counts().tokens == 2
+
+
+def test_a_token_is_renewed_before_it_expires() -> None:
+    where = org(conversations_per_day=5)
+    where.client.send(ME)
+    where.clock.advance(86_399 - 301)
+    where.client.send(ME)
+    assert where.client.counts().tokens == 1
+
+    where.clock.advance(2)
+    where.client.send(ME)
+
+    assert where.client.counts().tokens == 2
+    assert [served.status for served in where.sandbox.requests] == [200] * 5
+
+
+def test_a_second_refusal_of_the_token_is_final() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(None, "401", path="/organizations")
+
+    with pytest.raises(CredentialsRefused, match=r"401 bad\.credentials") as refused:
+        where.client.send(ME)
+    assert where.client.counts().tokens == 2
+    assert refused.value.correlation_id
+
+
+@pytest.mark.parametrize("life_s", [0, 1, 60])
+def test_a_token_that_hardly_lives_is_not_made_anew_for_each_request(life_s: int) -> None:
+    login = b'{"access_token":"hush","expires_in":%d}' % life_s
+    client, connection, _ = asked(OK, login=login)
+    for _ in range(20):
+        client.send(ME)
+
+    assert connection.logins == 1
+
+
+def test_a_login_that_is_refused_is_not_tried_again() -> None:
+    where = org(conversations_per_day=5)
+    client = client_of(where.sandbox, where.clock, where.connection, secret="wrong")
+    with pytest.raises(CredentialsRefused):
+        client.send(ME)
+
+    assert len(where.sandbox.requests) == 1
+
+
+def test_a_login_that_meets_the_rate_limit_waits() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(range(1, 4), "429", path="/oauth", retry_after_s=7)
+    where.client.send(ME)
+
+    assert where.clock.monotonic() >= 21
+    assert len(where.sandbox.requests) == 5
+
+
+def test_a_login_behind_a_failing_service_is_tried_again() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(range(1, 4), "503", path="/oauth")
+
+    assert where.client.send(ME).status == 200
+    assert where.client.counts().tokens == 1
+
+
+# The rate limit
+
+
+def test_a_429_waits_the_seconds_that_it_says() -> None:
+    client, connection, _ = asked(Response(429, {"retry-after": "42"}), OK)
+    client.send(ME)
+
+    assert connection.sent_s == [0, pytest.approx(42, abs=MARGIN_S)]
+    assert client.counts().rejected == 1
+
+
+def test_a_429_waits_until_the_date_that_it_says() -> None:
+    date = format_datetime(NOON + timedelta(seconds=33), usegmt=True)
+    client, connection, _ = asked(Response(429, {"retry-after": date}), OK)
+    client.send(ME)
+
+    assert connection.sent_s == [0, pytest.approx(33, abs=MARGIN_S)]
+
+
+def test_a_429_that_says_nothing_waits_for_the_window_s_end() -> None:
+    client, connection, _ = asked(Response(429, {"inin-ratelimit-reset": "17"}), OK)
+    client.send(ME)
+
+    assert connection.sent_s[1] >= 17
+
+
+@pytest.mark.parametrize("retry_after", [None, "", "soon", "0", "-3", "nan", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_429_after_429_without_a_word_that_helps_is_not_hammered(retry_after: str | None) -> None:
+    headers = {"retry-after": retry_after} if retry_after is not None else {}
+    client, connection, _ = asked(*[Response(429, headers)] * 9, OK)
+    client.send(ME)
+
+    gaps = [b - a for a, b in zip(connection.sent_s, connection.sent_s[1:], strict=False)]
+    assert all(gap > 0.4 for gap in gaps)
+    assert gaps[-1] > 10 * gaps[0]
+
+
+@pytest.mark.parametrize("words", ["86400", "inf"])
+def test_a_429_that_asks_for_a_day_is_asked_again_after_three_minutes(words: str) -> None:
+    client, connection, _ = asked(Response(429, {"retry-after": words}), OK)
+    client.send(ME)
+
+    assert connection.sent_s == [0, pytest.approx(180, abs=MARGIN_S)]
+
+
+def test_a_429_holds_everybody_back() -> None:
+    client, connection, _ = asked(Response(429, {"retry-after": "30"}), OK)
+    client.send(ME)
+    client.send(ME)
+
+    assert connection.sent_s[1] == connection.sent_s[2] == pytest.approx(30, abs=MARGIN_S)
+
+
+def test_a_rate_limit_that_never_lets_anything_through_ends_with_an_error() -> None:
+    client, _, clock = asked(Response(429, {"retry-after": "60", "inin-correlation-id": "abc"}))
+
+    with pytest.raises(ServiceFailed, match=r"let nothing through for 9\d\d s") as failed:
+        client.send(ME)
+    assert failed.value.correlation_id == "abc"
+    assert clock.monotonic() == pytest.approx(PATIENCE_S, abs=60)
+
+
+# What is tried again
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 507])
+def test_a_failing_service_is_asked_again(status: int) -> None:
+    client, connection, _ = asked(*[Response(status, {}, b"<html>")] * 3, OK)
+
+    assert client.send(ME) == OK
+    assert len(connection.sent_s) == 4
+    assert client.counts().retried == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 413, 415])
+def test_a_refusal_is_never_asked_again(status: int) -> None:
+    client, connection, clock = asked(Response(status, {}, b"{}"), OK)
+
+    assert client.send(ME).status == status
+    assert len(connection.sent_s) == 1
+    assert clock.waits_s == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 501])
+def test_what_no_retry_will_change_ends_at_once(status: int) -> None:
+    client, connection, _ = asked(Response(status, {}, b""))
+
+    with pytest.raises(ServiceFailed, match=str(status)):
+        client.send(ME)
+    assert len(connection.sent_s) == 1
+
+
+def test_the_waits_grow_and_are_capped_and_jittered() -> None:
+    client, _, clock = asked(*[Broken("the connection broke")] * 12, OK)
+    client.send(ME)
+
+    longest = [min(WAIT_MAX_S, 2.0**n) for n in range(12)]
+    assert all(top / 2 <= wait <= top for wait, top in zip(clock.waits_s, longest, strict=True))
+    assert len({round(wait / top, 3) for wait, top in zip(clock.waits_s, longest, strict=True)}) == 12
+
+
+def test_two_clients_do_not_come_again_at_the_same_instant() -> None:
+    credentials = Credentials("id", "secret", "http://127.0.0.1")
+    waits = []
+    for seed in (1, 2):
+        clock = StillClock()
+        connection = Scripted(OK, Broken("x"), Broken("x"), OK, clock=clock)
+        client = Client(credentials, connection=connection, clock=clock, dice=random.Random(seed))
+        client.send(ME)
+        client.send(ME)
+        waits.append(clock.waits_s)
+
+    assert waits[0] != waits[1]
+
+
+def test_a_service_that_says_when_to_come_again_is_believed() -> None:
+    client, connection, _ = asked(Response(503, {"retry-after": "25"}), OK)
+    client.send(ME)
+
+    assert connection.sent_s == [0, 25]
+
+
+def test_a_service_that_stays_away_is_given_up_with_a_word_about_resuming() -> None:
+    client, _, clock = asked(OK, Response(503, {"inin-correlation-id": "abc"}, b'{"message":"Down."}'))
+    client.send(ME)
+
+    with pytest.raises(ServiceFailed, match="answered 503: Down") as failed:
+        client.send(ME)
+    assert failed.value.correlation_id == "abc"
+    assert "goes on from here" in failed.value.hint
+    assert PATIENCE_S <= clock.monotonic() <= PATIENCE_S + WAIT_MAX_S
+
+
+def test_a_network_that_never_answered_is_given_up_soon() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(None, "reset")
+
+    with pytest.raises(Unreachable, match="the connection broke") as unreachable:
+        where.client.send(ME)
+    assert where.clock.monotonic() < 60
+    assert "GENESYS_ENV" in unreachable.value.hint
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "cut", "cut_json", "cut_gzip", "bad_gzip", "html"])
+def test_whatever_breaks_an_answer_is_outlived(kind: str) -> None:
+    where = org(conversations_per_day=50)
+    truth = counted(where)
+    where.sandbox.faults.on(range(1, 4), kind, path=QUERY)
+
+    assert counted(where) == truth == len(where.truth())
+    assert where.client.counts().retried == 3
+
+
+def test_trouble_is_said_while_it_lasts_and_no_longer() -> None:
+    client, _, clock = asked(OK, Response(503, {}, b'{"message":"Down."}'), OK)
+    client.send(ME)
+    seen: list[str] = []
+    clock.on_wait = lambda: seen.append(client.counts().trouble)
+    client.send(ME)
+
+    assert seen == ["the service answered 503: Down.; trying again in 1 s"]
+    assert client.counts().trouble == ""
+
+
+# Refusals, through the exchange
+
+
+def test_a_missing_permission_is_named() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(None, "403", path=QUERY)
+
+    with pytest.raises(PermissionMissing, match=r"403 not\.authorized"):
+        counted(where)
+    assert len(where.queries) == 1
+
+
+def test_a_refused_query_is_not_asked_again() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(None, "400", path=QUERY)
+
+    with pytest.raises(QueryRefused, match=r"400 bad\.request"):
+        counted(where)
+    assert len(where.queries) == 1
+
+
+# Secrets
+
+
+def test_neither_secret_nor_token_is_in_any_word() -> None:
+    client, _, _ = asked(Response(401, {}, b'{"code":"bad.credentials"}'))
+    with pytest.raises(CredentialsRefused) as refused:
+        client.send(ME)
+    words = [repr(client), repr(client.credentials), repr(client._token), repr(refused.value), str(client.counts())]
+    words += [repr(Request("POST", "/oauth/token", login=("id", "swordfish")))]
+
+    assert not any("swordfish" in one or "hush" in one for one in words)
+
+
+# Closing
+
+
+def test_a_closed_client_turns_away_who_waits_in_it() -> None:
+    """The thread waits for a rate limit that nobody will lift: only the close can end it."""
+    where = org(conversations_per_day=5)
+    waiting, ended = threading.Event(), []
+
+    class Holding(StillClock):
+        def wait(self, condition: threading.Condition, seconds: float) -> None:  # noqa: ARG002
+            waiting.set()
+            condition.wait(20)
+
+    client = client_of(where.sandbox, Holding(), where.connection)
+    where.sandbox.faults.on(1, "429", path="/organizations", retry_after_s=60)
+
+    def ask() -> None:
+        with pytest.raises(Closed):
+            client.send(ME)
+        ended.append(True)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert waiting.wait(20)
+    client.close()
+    thread.join(20)
+
+    assert ended
+    assert where.connection.is_closed
+
+
+def test_a_closed_client_asks_nothing() -> None:
+    where = org(conversations_per_day=5)
+    with where.client as client:
+        client.send(ME)
+    with pytest.raises(Closed):
+        client.send(ME)
+
+    assert len(where.sandbox.requests) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_share_of_the_rate_limit_lies_between_nothing_and_all(share: float) -> None:
+    with pytest.raises(SettingsError, match="rate"):
+        Client(Credentials("id", "secret", "eu-central-1"), connection=Scripted(OK), rate_share=share)
+
+
+def test_a_region_that_is_none_is_said_before_anything_is_sent() -> None:
+    with pytest.raises(SettingsError, match="no region, domain or base URL"):
+        Client(Credentials("id", "secret", "mars"), connection=Scripted(OK))
