@@ -42,6 +42,7 @@ class Threads:
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._out = 0
+        self._closed = False
 
     def submit(self, job: Job) -> None:
         """See `Crew.submit`."""
@@ -61,12 +62,13 @@ class Threads:
         return result
 
     def close(self) -> None:
-        """See `Crew.close`."""
+        """See `Crew.close`. Jobs under way go on to their end."""
+        self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None and not self._closed:
             try:
                 self._results.put((job(), None))
             except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
