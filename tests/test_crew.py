@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ CREWS = pytest.mark.parametrize("make", [Alone, Threads])
 def test_every_result_comes_once(make: Callable[[int], Crew]) -> None:
     crew = make(3)
     for number in range(20):
-        crew.submit(lambda number=number: number * number)
+        crew.submit(partial(pow, number, 2))
 
     assert sorted(crew.next() for _ in range(20)) == [number * number for number in range(20)]
     crew.close()
@@ -71,7 +72,8 @@ def test_threads_do_not_keep_the_process_alive() -> None:
 
 def test_a_closed_crew_begins_no_more_jobs() -> None:
     """The first job is under way while the crew is closed; the others are waiting for it."""
-    begun, go_on, done = threading.Event(), threading.Event(), []
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[int] = []
     crew = Threads(1)
 
     def first() -> threading.Thread:
@@ -81,7 +83,7 @@ def test_a_closed_crew_begins_no_more_jobs() -> None:
 
     crew.submit(first)
     for number in range(5):
-        crew.submit(lambda number=number: done.append(number))
+        crew.submit(partial(done.append, number))
     assert begun.wait(20)
     crew.close()
     go_on.set()
