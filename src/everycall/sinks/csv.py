@@ -50,11 +50,11 @@ class CsvSink:
 
     def head(self) -> bytes:
         """The header line."""
-        return _line(csv.writer(buffer := io.StringIO(), lineterminator="\n"), buffer, self._header)
+        return _line(csv.writer(buffer := io.StringIO()), buffer, self._header)
 
     def lines(self, rows: Iterable[Row]) -> Iterator[bytes]:
         """One line per row."""
-        writer = csv.writer(buffer := io.StringIO(), lineterminator="\n")
+        writer = csv.writer(buffer := io.StringIO())
         for row in rows:
             texts = ["" if value is None else cell(value) for cell, value in zip(self._cells, row, strict=True)]
             yield _line(writer, buffer, texts)
@@ -65,8 +65,9 @@ class CsvSink:
 
 
 def _line(writer: Any, buffer: io.StringIO, texts: Sequence[str]) -> bytes:
+    r"""One line. The writer ends it by \r\n, since it quotes only those line breaks that it ends lines by itself."""
     writer.writerow(texts)
-    line = buffer.getvalue().encode()
+    line = buffer.getvalue().removesuffix("\r\n").encode() + b"\n"
     buffer.seek(0)
     buffer.truncate()
     return line
