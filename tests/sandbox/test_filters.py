@@ -188,6 +188,12 @@ def test_a_segment_is_measured_in_milliseconds(bounds: dict[str, float], found: 
     assert client.found(segmentFilters=both({"metric": "tSegmentDuration", "range": bounds})) == found
 
 
+def test_a_recorded_segment_whose_instants_are_broken_has_no_duration() -> None:
+    client = by_segments([segment(segmentEnd="2026-01-5T09:00:30.000Z")])
+
+    assert client.found(segmentFilters=both({"metric": "tSegmentDuration", "operator": "notExists"})) == [1]
+
+
 def talking(number: int, *talks: int) -> dict[str, Any]:
     metrics = [{"emitDate": START, "name": "tTalk", "value": talk} for talk in talks]
     return conversation(number, session={"metrics": metrics})

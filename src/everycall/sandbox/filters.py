@@ -253,10 +253,8 @@ def scalar(value: object) -> str | None:
 def metric_values(name: str, vocabulary: Vocabulary, leaf: Leaf) -> list[int]:
     """The values of a metric on a leaf."""
     if vocabulary is SEGMENTS:
-        segment = leaf[3]
-        if "segmentEnd" not in segment:
-            return []
-        return [to_ms(segment["segmentEnd"]) - to_ms(segment["segmentStart"])]
+        start, end = (instant(leaf[3].get(name, "")) for name in ("segmentStart", "segmentEnd"))
+        return [] if start is None or end is None else [end - start]
     if vocabulary is not CONVERSATIONS:
         return [leaf[0][name]] if name in leaf[0] else []
     return conversation_metric_values(name, leaf[0])
