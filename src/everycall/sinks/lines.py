@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,7 +76,8 @@ class LinePart:
 
     def discard(self) -> None:
         """See `Part.discard`."""
-        self._spool.close()
+        with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
+            self._spool.close()
         self._spool_path.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
