@@ -19,6 +19,9 @@ from everycall.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
 ROUNDING_S = 1.0
 """How far a whole number of seconds may lie from the truth, either way."""
 
+RESET_MAX_S = 2 * RATE_WINDOW_S
+"""A window that is said to end later than this is not believed in: nobody would send for hours."""
+
 UNTOLD_MARGIN_S = 2.0
 """How much longer than a minute a window is taken to be where no answer says when it ends."""
 
@@ -48,12 +51,12 @@ class Pace:
         self._window = 0
         self._begin(float("-inf"))
 
-    def _begin(self, opened: float, ends: tuple[float, float] | None = None, count: float = 0) -> None:
+    def _begin(self, opened: float, ends: tuple[float, float] | None = None) -> None:
         self._window += 1
         self._opened = opened
         self._ends = ends
         self._presumed_end: float | None = None
-        self._count = count
+        self._count = 0.0
         self._answered = 0
 
     @property
@@ -66,17 +69,17 @@ class Pace:
         return self._answered + self._in_flight
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may be sent; 0 means now, infinity means after the next answer."""
+        """Seconds until a request may be sent, unless an answer comes before; 0 means now, infinity after an answer."""
         if now < self._held_until:
             return self._held_until - now
         if self._latest_end is not None and now >= self._latest_end:
             self._begin(now)
-        if self._count + self._in_flight < self.allowed and self.used < max(1.0, self.allowed * self.share):
+        if self._count + self._in_flight < self.allowed and self.used + 1 <= max(1.0, self.allowed * self.share):
             return 0.0
-        return self._latest_end - now if self._latest_end is not None and not self._in_flight else float("inf")
+        return self._latest_end - now if self._latest_end is not None else float("inf")
 
     def sent(self, now: float) -> Sent:
-        """A request goes out; hand the ticket back with `answered` or `lost`."""
+        """A request goes out; hand the ticket back with `answered`, or say that it is `lost`."""
         self._in_flight += 1
         if self._presumed_end is None:
             self._presumed_end = now + RATE_WINDOW_S + UNTOLD_MARGIN_S
@@ -86,37 +89,41 @@ class Pace:
         """An answer came, with what its headers say."""
         self._in_flight -= 1
         self.allowed = limit.allowed or self.allowed
-        if limit.reset_s is not None:
-            self._learn(
-                ticket, (ticket.at + limit.reset_s - ROUNDING_S, now + limit.reset_s + ROUNDING_S), limit.count or 0
-            )
-        if ticket.window == self._window:
+        is_present = True  # where no header tells of which window it is, the present one is the careful guess
+        if limit.reset_s is not None and limit.reset_s <= RESET_MAX_S:
+            ends = (ticket.at + limit.reset_s - ROUNDING_S, now + limit.reset_s + ROUNDING_S)
+            is_present = self._learn(ticket, ends, limit.count or 0)
+        if is_present:
             self._answered += 1
-            self._count = max(self._count, self._answered)
+            self._count = max(self._count + (limit.count is None), self._answered)
 
-    def _learn(self, ticket: Sent, ends: tuple[float, float], count: float) -> None:
-        """An answer came of a window that ends between the two, and had counted so many when it was answered."""
+    def _learn(self, ticket: Sent, ends: tuple[float, float], count: float) -> bool:
+        """An answer came of a window that ends between the two, and had counted so many when it was answered.
+
+        Returns:
+            Whether that is the present window, as far as can be told.
+        """
         if ticket.window != self._window and ends[0] <= self._opened + 2 * ROUNDING_S:
-            return  # sent before the present window was believed in, and it tells of the one before
+            return False  # sent before the present window was believed in, and it tells of the one before
+        if self._ends and ends[1] < self._ends[0]:
+            return False
         if self._ends and ends[0] > self._ends[1]:
-            self._begin(ticket.at, ends, count)
-        elif self._ends is None:
-            self._ends, self._count = ends, max(self._count, count)
-        elif ends[1] >= self._ends[0]:
-            self._ends = max(self._ends[0], ends[0]), min(self._ends[1], ends[1])
-            self._count = max(self._count, count)
+            self._begin(ticket.at, ends)
+        known = self._ends or ends
+        self._ends = max(known[0], ends[0]), min(known[1], ends[1])
+        self._count = max(self._count, count)
+        return True
 
-    def lost(self, ticket: Sent) -> None:
-        """No answer came; the API may have counted it."""
+    def lost(self) -> None:
+        """No answer came; the API may have counted it, at any time since it was sent."""
         self._in_flight -= 1
-        if ticket.window == self._window:
-            self._answered += 1
-            self._count += 1
+        self._answered += 1
+        self._count += 1
 
     def hold(self, until: float) -> None:
-        """A 429: nobody sends before then."""
+        """A 429: nobody sends before then, and a second more, since Retry-After is a whole number too."""
         self.rejected += 1
-        self._held_until = max(self._held_until, until)
+        self._held_until = max(self._held_until, until + ROUNDING_S)
 
     def free_at(self, now: float) -> float | None:
         """When the next request may go out, where that is later than now and known; for the progress line."""
