@@ -24,7 +24,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from dotenv import dotenv_values
 from rich.console import Console
 
-from everycall import errors
+from everycall import errors, tables
 from everycall.auth import Credentials
 from everycall.cli import face, options, planning
 from everycall.cli.options import When, Where, Which
@@ -103,6 +103,8 @@ def export_(
     """
     _check_numbers(where, page_size, max_pages)
     _check_format(output, format)
+    chosen = [name.strip() for name in columns.split(",") if name.strip()]
+    tables.columns(view, chosen)
     with _org(where, quiet=quiet) as (client, source), _target(output) as target:
         talk = face.console()
         query = options.query(when, which, client, client.clock.utc())
@@ -117,7 +119,7 @@ def export_(
                 query,
                 target,
                 view=view,
-                columns=[name.strip() for name in columns.split(",") if name.strip()],
+                columns=chosen,
                 asked=options.words(when, which),
                 source=source,
                 fresh=fresh,
@@ -180,7 +182,7 @@ def sandbox(
         serve(port, ready=ready, seed=seed, conversations_per_day=conversations_per_day, rate_limit=rate_limit)
     except OSError as error:
         raise errors.SettingsError(str(error), hint="Choose another one with --port, or 0 for a free one.") from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise errors.SettingsError(str(error)) from error
     return 0
 
@@ -208,6 +210,16 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         )
         code = INTERRUPTED
     except BrokenPipeError:
+        code = 1
+    except Exception as error:
+        if os.environ.get("EVERYCALL_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        face.failure(
+            talk,
+            f"Something unexpected happened ({what}).",
+            hint="A fault of everycall. With EVERYCALL_TRACEBACK=1 the same command says where: please report it.",
+        )
         code = 1
     _leave(code)
 

@@ -37,7 +37,7 @@ class When:
         str | None,
         Parameter(
             group=WHEN,
-            help="ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or a date, week or month. The end is outside.",
+            help="ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or a date, week, month. The end is outside.",
         ),
     ] = None
     since: Annotated[str | None, Parameter(group=WHEN, help="From this date or instant.")] = None
@@ -109,14 +109,14 @@ class Which:
     filter: Annotated[
         Path | None,
         Parameter(
-            group=WHICH, help="JSON, a body as the vendor's query builder writes it: its filters are sent as they are."
+            group=WHICH, help="JSON: a body as the vendor's query builder writes it. Its filters are sent as they are."
         ),
     ] = None
     match: Annotated[
         Match,
         Parameter(
             group=WHICH,
-            help="start: what started in the interval, so that adjacent exports add up. activity: also what was alive at "
+            help="start: what started in the interval, so that adjacent exports add up; activity: also what was alive at "
             "its beginning, having started earlier that UTC day. [default: start]",
         ),
     ] = "start"
