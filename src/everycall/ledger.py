@@ -11,6 +11,7 @@ Rules of the file:
 - A ledger answers one query. Another one on the same OUT is refused, with the difference.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -74,6 +75,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return Interval.read(self.interval)
 
 
+class _Manifest(msgspec.Struct):
+    """What tells an export of ours from a foreign file."""
+
+    query: dict[str, Any]
+
+
 class Book(Protocol):
     """Where finished windows are written down: a ledger beside a file, or a stream that only goes forward."""
 
@@ -120,6 +127,7 @@ class Ledger:
         self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
         self._path = self._folder / "ledger.jsonl"
         _check_folder(output)
+        header = msgspec.json.decode(msgspec.json.encode(header))  # as it will be read: a tuple is a list
         if fresh:
             shutil.rmtree(self._folder, ignore_errors=True)
         else:
@@ -132,8 +140,8 @@ class Ledger:
         if not self._output.exists() or self._path.exists():
             return
         try:
-            before = msgspec.json.decode(self._manifest.read_bytes())["query"]
-        except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+            before = msgspec.json.decode(self._manifest.read_bytes(), type=_Manifest).query
+        except (OSError, msgspec.MsgspecError):
             raise OutputRefused(
                 f"{self._output} exists, and is no export of everycall.",
                 hint="Choose another output, or say --fresh to replace it.",
@@ -149,16 +157,17 @@ class Ledger:
             lines = self._path.read_bytes().splitlines(keepends=True)
             before = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
-            whole = [line for line in lines if line.endswith(b"\n")]
-            if len(whole) != len(lines):  # a kill in the middle of a line: that window was not done
-                _write_durably(self._path, b"".join(whole))
-            return before, self._usable(msgspec.json.decode(line, type=Entry) for line in whole[1:])
+            # A line without its end was cut by a kill, in the middle: that window was not done.
+            entries = self._usable(msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n"))
+            if len(entries) + 1 != len(lines):  # or what is read again would stand here twice
+                _write_durably(self._path, lines[0] + b"".join(map(_line, entries)))
         except OSError as error:
             raise OutputRefused(f"{self._folder} cannot be written: {error.strerror}.") from error
         except (msgspec.MsgspecError, IndexError) as error:
             raise OutputRefused(
                 f"{self._path} cannot be read: {error}.", hint="Say --fresh to start this export over."
             ) from error
+        return before, entries
 
     def _usable(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries whose parts are there in full; the others are read again."""
@@ -176,7 +185,7 @@ class Ledger:
         """See `Book.commit`. Durable when it returns."""
         _sync_folder(self._folder)
         with self._path.open("ab") as ledger:
-            ledger.write(msgspec.json.encode(entry) + b"\n")
+            ledger.write(_line(entry))
             ledger.flush()
             os.fsync(ledger.fileno())
         self.entries.append(entry)
@@ -225,11 +234,11 @@ class Stream:
         self.resumed = False
         self._output = output
         self._sink = sink
-        self._folder = Path(tempfile.mkdtemp(prefix="everycall-"))
         self._next = interval.start
         self._waiting: dict[datetime, Entry] = {}
         self._tally = _Tally(output)
         self._tally.write(sink.head())
+        self._folder = Path(tempfile.mkdtemp(prefix="everycall-"))
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -253,12 +262,17 @@ class Stream:
         """See `Book.finish`. A stream has no manifest beside it; the summary says what it would."""
         for _, entry in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
             self._send(entry)
+        self._output.flush()
         manifest(self._tally.size, self._tally.whole.hexdigest())
         self.abandon()
 
     def abandon(self) -> None:
         """Remove the temporary folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _line(entry: Entry) -> bytes:
+    return msgspec.json.encode(entry) + b"\n"
 
 
 class _Tally:
@@ -274,7 +288,12 @@ class _Tally:
         self.part = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        self._output.write(data)
+        left = memoryview(data)
+        while left:  # a stream without a buffer may take a part only
+            taken = self._output.write(left)
+            if taken is None:
+                raise BlockingIOError(errno.EAGAIN, "the stream takes nothing more without waiting")
+            left = left[taken:]
         self.size += len(data)
         self.whole.update(data)
         self.part.update(data)

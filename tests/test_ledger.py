@@ -1,0 +1,355 @@
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from everycall import Interval, OutputFailed, OutputRefused
+from everycall.ledger import Entry, Ledger, Stream, part_name
+from everycall.sinks.csv import CsvSink
+from everycall.tables import Column
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+SINK = CsvSink([Column("a", "text", "", lambda _, __: None)])
+HEADER: Mapping[str, Any] = {"interval": "x", "asked": {"last": "7d"}, "filters": {}}
+
+
+def day(number: int) -> Interval:
+    return Interval(MONDAY + timedelta(days=number), MONDAY + timedelta(days=number + 1))
+
+
+def entry(window: Interval, data: bytes) -> Entry:
+    return Entry(
+        interval=str(window), route="query", verdict="proven", hits_before=1, hits_after=1, unique_ids=1, rows=1,
+        carried_in=0, open=0, re_reads=0, provisional=False, counted_at="", size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )  # fmt: skip
+
+
+def ledger(output: Path, header: Mapping[str, Any] = HEADER, *, fresh: bool = False) -> Ledger:
+    return Ledger(output, SINK, header, fresh=fresh)
+
+
+def done(book: Ledger | Stream, number: int, data: bytes) -> None:
+    """The window of that day is finished, with these rows."""
+    book.part_path(day(number)).write_bytes(data)
+    book.commit(entry(day(number), data))
+
+
+def described(size_bytes: int, sha256: str) -> Mapping[str, Any]:
+    return {"query": HEADER, "sizeBytes": size_bytes, "sha256": sha256}
+
+
+def folder_of(output: Path) -> Path:
+    return output.with_name(output.name + ".everycall")
+
+
+def names(output: Path) -> list[str]:
+    return sorted(path.name for path in output.parent.iterdir())
+
+
+# To the end
+
+
+def test_parts_are_put_together_in_the_order_of_their_windows(output: Path) -> None:
+    book = ledger(output)
+    for number, data in ((2, b"c\n"), (0, b"a\n"), (1, b"b\n")):
+        done(book, number, data)
+    book.finish(described)
+
+    assert output.read_bytes() == b"a\na\nb\nc\n"
+
+
+def test_the_output_and_its_manifest_are_all_that_is_left(output: Path) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    book.finish(described)
+
+    manifest = msgspec.json.decode(output.with_name("conversations.csv.manifest.json").read_bytes())
+    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
+    assert manifest["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert manifest["sizeBytes"] == 4
+
+
+def test_until_then_there_is_no_output(output: Path) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+
+    assert names(output) == ["conversations.csv.everycall"]
+
+
+def test_an_earlier_output_stands_until_the_new_one_is_whole(output: Path) -> None:
+    first = ledger(output)
+    done(first, 0, b"old\n")
+    first.finish(described)
+    second = ledger(output)
+    done(second, 0, b"new\n")
+    assert output.read_bytes() == b"a\nold\n"
+
+    second.finish(described)
+
+    assert output.read_bytes() == b"a\nnew\n"
+
+
+def test_a_part_that_changed_since_it_was_sealed_is_not_put_out(output: Path) -> None:
+    book = ledger(output)
+    done(book, 0, b"abc\n")
+    book.part_path(day(0)).write_bytes(b"abd\n")
+
+    with pytest.raises(OutputFailed, match="is not what was written"):
+        book.finish(described)
+    assert not output.exists()
+
+
+# Going on
+
+
+def test_what_was_done_is_known_again(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    again = ledger(output)
+
+    assert again.resumed
+    assert again.entries == [entry(day(0), b"a\n")]
+
+
+def test_a_beginning_resumes_nothing(output: Path) -> None:
+    assert not ledger(output).resumed
+
+
+@pytest.mark.parametrize("cut", [1, 5, 100])
+def test_a_line_cut_short_is_a_window_that_was_not_done(output: Path, cut: int) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    done(book, 1, b"b\n")
+    path = folder_of(output) / "ledger.jsonl"
+    path.write_bytes(path.read_bytes()[:-cut])
+
+    again = ledger(output)
+    assert [one.window for one in again.entries] == [day(0)]
+    done(again, 1, b"b\n")
+
+    assert [one.window for one in ledger(output).entries] == [day(0), day(1)]
+
+
+@pytest.mark.parametrize("left", [b"", b"a", b"a\nb\n", None])
+def test_a_part_of_the_wrong_size_is_read_again(output: Path, left: bytes | None) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    part = book.part_path(day(0))
+    part.unlink() if left is None else part.write_bytes(left)
+
+    assert ledger(output).entries == []
+
+
+def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> None:
+    """Its first part was lost, and the run that read it again was killed as well."""
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    book.part_path(day(0)).unlink()
+    done(ledger(output), 0, b"a\n")
+
+    third = ledger(output)
+    assert [one.window for one in third.entries] == [day(0)]
+    third.finish(described)
+
+    assert output.read_bytes() == b"a\na\n"
+
+
+def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    (folder_of(output) / "ledger.jsonl").write_bytes(b"nonsense\n")
+
+    with pytest.raises(OutputRefused, match="cannot be read") as refused:
+        ledger(output)
+    assert "--fresh" in refused.value.hint
+
+
+def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
+    ledger(output)
+    (folder_of(output) / "ledger.jsonl").write_bytes(b"")
+
+    with pytest.raises(OutputRefused, match="cannot be read"):
+        ledger(output)
+
+
+def test_a_kill_between_output_and_manifest_is_mended_by_the_next_run(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    output.write_bytes(b"a\na\n")
+    ledger(output).finish(described)
+
+    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
+    assert output.read_bytes() == b"a\na\n"
+
+
+def test_fresh_forgets_what_was_done(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+
+    assert ledger(output, fresh=True).entries == []
+    assert ledger(output).entries == []
+
+
+# What is refused
+
+
+def test_another_query_s_unfinished_export_is_refused_with_the_difference(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+
+    with pytest.raises(OutputRefused, match=r'asked: \{"last":"7d"\} there, \{"last":"8d"\} now'):
+        ledger(output, {**HEADER, "asked": {"last": "8d"}})
+
+
+def test_another_query_s_finished_export_is_refused_too(output: Path) -> None:
+    ledger(output).finish(described)
+
+    with pytest.raises(OutputRefused, match="filters: nothing there"):
+        ledger(output, {**HEADER, "filters": {"segmentFilters": [{}]}})
+    assert output.read_bytes() == b"a\n"
+
+
+def test_the_same_words_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+
+    assert ledger(output, {**HEADER, "interval": "y"}).header["interval"] == "x"
+
+
+def test_a_tuple_is_the_same_query_as_the_list_that_it_is_written_as(output: Path) -> None:
+    words = {**HEADER, "asked": {"queue": ("Sales", "Billing")}}
+    done(ledger(output, words), 0, b"a\n")
+
+    assert ledger(output, words).resumed
+
+
+@pytest.mark.parametrize("manifest", [None, b"", b"[]", b'{"query":3}', b'{"name":"somebody else"}'])
+def test_a_foreign_file_is_not_touched(output: Path, manifest: bytes | None) -> None:
+    output.write_bytes(b"precious")
+    if manifest is not None:
+        output.with_name("conversations.csv.manifest.json").write_bytes(manifest)
+
+    with pytest.raises(OutputRefused, match="is no export of everycall"):
+        ledger(output)
+    assert output.read_bytes() == b"precious"
+    assert not folder_of(output).exists()
+
+
+def test_fresh_replaces_a_foreign_file_at_the_end_and_not_before(output: Path) -> None:
+    output.write_bytes(b"precious")
+    book = ledger(output, fresh=True)
+    assert output.read_bytes() == b"precious"
+
+    book.finish(described)
+
+    assert output.read_bytes() == b"a\n"
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match="nowhere does not exist"):
+        ledger(tmp_path / "nowhere" / "a.csv")
+
+
+def test_an_output_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match="is a folder"):
+        ledger(tmp_path)
+
+
+def test_a_file_where_the_folder_should_be_is_refused(output: Path) -> None:
+    folder_of(output).write_bytes(b"")
+
+    with pytest.raises(OutputRefused, match="cannot be written"):
+        ledger(output)
+
+
+# Leaving
+
+
+def test_an_export_that_did_nothing_leaves_nothing(output: Path) -> None:
+    ledger(output).abandon()
+
+    assert names(output) == []
+
+
+def test_an_export_that_did_something_leaves_it(output: Path) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    book.abandon()
+
+    assert ledger(output).resumed
+
+
+# Streams
+
+
+def stream(output: BytesIO) -> Stream:
+    return Stream(output, SINK, Interval(day(0).start, day(4).end))
+
+
+def test_a_stream_gets_windows_in_order_as_soon_as_it_can() -> None:
+    output = BytesIO()
+    book = stream(output)
+    seen = []
+    for number, data in ((1, b"b\n"), (0, b"a\n"), (3, b"d\n"), (2, b"c\n")):
+        done(book, number, data)
+        seen.append(output.getvalue().decode().split())
+
+    assert seen == [["a"], ["a", "a", "b"], ["a", "a", "b"], ["a", "a", "b", "c", "d"]]
+    book.abandon()
+
+
+def test_windows_behind_one_that_was_left_unread_come_at_the_end() -> None:
+    output = BytesIO()
+    book = stream(output)
+    done(book, 3, b"d\n")
+    done(book, 1, b"b\n")
+    book.finish(described)
+
+    assert output.getvalue() == b"a\nb\nd\n"
+
+
+def test_a_stream_is_told_its_length_and_checksum() -> None:
+    told: list[tuple[int, str]] = []
+    output = BytesIO()
+    book = stream(output)
+    done(book, 0, b"a\n")
+
+    def manifest(size_bytes: int, sha256: str) -> Mapping[str, Any]:
+        told.append((size_bytes, sha256))
+        return {}
+
+    book.finish(manifest)
+
+    assert told == [(4, hashlib.sha256(b"a\na\n").hexdigest())]
+
+
+@pytest.mark.parametrize("end", ["finish", "abandon"])
+def test_a_stream_leaves_no_temporary_folder(end: str) -> None:
+    book = stream(BytesIO())
+    folder = book.part_path(day(0)).parent
+    done(book, 2, b"c\n")
+    book.finish(described) if end == "finish" else book.abandon()
+
+    assert not folder.exists()
+
+
+def test_a_stream_that_takes_in_less_than_it_is_given_gets_the_rest() -> None:
+    """A pipe without a buffer may take a part of what is written."""
+
+    class Narrow(BytesIO):
+        def write(self, data: Any, /) -> int:
+            return super().write(bytes(data)[:3])
+
+    output = Narrow()
+    book = stream(output)
+    done(book, 0, b"abcdefgh\n")
+    book.finish(described)
+
+    assert output.getvalue() == b"a\nabcdefgh\n"
+
+
+def test_parts_are_named_so_that_they_sort_as_the_windows_do() -> None:
+    windows = [day(number) for number in range(40)]
+
+    assert sorted(map(part_name, windows)) == [part_name(window) for window in windows]
+    assert all(set(part_name(window)) <= set("0123456789TZ_.part") for window in windows)
