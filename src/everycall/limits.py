@@ -14,7 +14,7 @@ HITS_MAX = 100_000
 """pageNumber x pageSize beyond this is refused with 400, "Pagination may not exceed 100000 results."
 
 Source: splunk/genesys_cloud_ta, CHANGELOG of 0.2.2, the answer verbatim. A window must have *fewer* hits, so that
-the page past its end can still be asked for.
+one that comes late can still be reached.
 """
 
 SPAN_UNFILTERED = timedelta(days=7)

@@ -13,6 +13,7 @@ send at once as long as the window has room, and then to wait for its end. Two t
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from everycall.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
 
@@ -24,6 +25,10 @@ RESET_MAX_S = 2 * RATE_WINDOW_S
 
 UNTOLD_MARGIN_S = 2.0
 """How much longer than a minute a window is taken to be where no answer says when it ends."""
+
+
+Window = Literal["present", "earlier", "unknown"]
+"""Which window an answer tells of. What is unknown may have been counted in the present one, and is."""
 
 
 @dataclass(slots=True)
@@ -89,30 +94,31 @@ class Pace:
         """An answer came, with what its headers say."""
         self._in_flight -= 1
         self.allowed = limit.allowed or self.allowed
-        is_present = True  # where no header tells of which window it is, the present one is the careful guess
+        window: Window = "unknown"
         if limit.reset_s is not None and limit.reset_s <= RESET_MAX_S:
             ends = (ticket.at + limit.reset_s - ROUNDING_S, now + limit.reset_s + ROUNDING_S)
-            is_present = self._learn(ticket, ends, limit.count or 0)
-        if is_present:
+            window = self._learn(ticket, ends, limit.count or 0)
+        if window != "earlier":
+            is_uncounted = window == "unknown" or limit.count is None
             self._answered += 1
-            self._count = max(self._count + (limit.count is None), self._answered)
+            self._count = max(self._count + is_uncounted, self._answered)
 
-    def _learn(self, ticket: Sent, ends: tuple[float, float], count: float) -> bool:
+    def _learn(self, ticket: Sent, ends: tuple[float, float], count: float) -> Window:
         """An answer came of a window that ends between the two, and had counted so many when it was answered.
 
         Returns:
-            Whether that is the present window, as far as can be told.
+            Which window that is. It is learnt from only where that is certain.
         """
-        if ticket.window != self._window and ends[0] <= self._opened + 2 * ROUNDING_S:
-            return False  # sent before the present window was believed in, and it tells of the one before
         if self._ends and ends[1] < self._ends[0]:
-            return False
+            return "earlier"
+        if ticket.window != self._window and ends[0] <= self._opened + 2 * ROUNDING_S:
+            return "earlier" if ends[1] <= self._opened + 2 * ROUNDING_S else "unknown"
         if self._ends and ends[0] > self._ends[1]:
             self._begin(ticket.at, ends)
         known = self._ends or ends
         self._ends = max(known[0], ends[0]), min(known[1], ends[1])
         self._count = max(self._count, count)
-        return True
+        return "present"
 
     def lost(self) -> None:
         """No answer came; the API may have counted it, at any time since it was sent."""

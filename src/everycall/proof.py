@@ -10,6 +10,10 @@ Where not, it is read again, at most `PASSES_MAX` times and no further than it h
 its count, and then that pass alone is kept; or all passes together do, and then the newest version of each
 conversation is. Otherwise the verdict is *unproven*, with the numbers.
 
+What that is worth: as long as conversations only arrive and the count is true, a proven window holds exactly those that
+were there at its final count. What the count cannot tell is not seen: that one left while another came into a page
+that was read already; or, where passes were put together, that one which has left since stands for one held back.
+
 Rule of the file: an answer of a pass that was given up changes nothing.
 """
 

@@ -1,0 +1,366 @@
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everycall.instants import DAY
+from everycall.limits import HITS_MAX, PASSES_MAX
+from everycall.proof import ID_BYTES, Ask, Reading, Verdict, distinct, id_bytes
+from everycall.query import Interval
+from paging import Listed, Outcome, packed, read, scripted
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+DAY_1 = Interval(MONDAY, MONDAY + DAY)
+WEEK = Interval(MONDAY, MONDAY + 7 * DAY)
+
+TEN = list(range(10))
+
+SEEDS = st.integers(0, 2**32)
+LENGTHS = st.integers(0, 60)
+CHANCES = st.sampled_from([0.0, 0.02, 0.1, 0.5])
+
+
+def reading(page_size: int = 10, window: Interval = DAY_1) -> Reading:
+    return Reading(window, page_size=page_size)
+
+
+def verdict_of(one: Reading) -> Verdict:
+    assert one.verdict is not None
+    return one.verdict
+
+
+def pages_asked(outcome: Outcome) -> int:
+    return sum(ask.kind == "page" for ask in outcome.asked)
+
+
+# What is true of every reading
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES, st.integers(-3, 3), st.integers(1, 12), st.integers(1, 8))
+def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_questions(
+    seed: int,
+    length: int,
+    arriving: float,
+    leaving: float,
+    withholding: float,
+    shuffling: float,
+    count_off: int,
+    page_size: int,
+    in_flight: int,
+) -> None:
+    dice = random.Random(seed)
+    api = Listed(list(range(length)), dice, arriving, leaving, withholding, shuffling, count_off)
+
+    outcome = read(reading(page_size), api, in_flight=in_flight)
+
+    assert sum(ask.kind == "count" for ask in outcome.asked) <= PASSES_MAX
+    arrived = sum(ask.kind == "page" for ask in outcome.asked) * (arriving > 0)
+    assert pages_asked(outcome) <= PASSES_MAX * ((length + arrived + count_off) / page_size + 3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, st.integers(1, 8))
+def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_at_the_final_count(
+    seed: int, length: int, arriving: float, withholding: float, shuffling: float, in_flight: int
+) -> None:
+    api = Listed(
+        list(range(length)), random.Random(seed), arriving=arriving, withholding=withholding, shuffling=shuffling
+    )
+    one = reading()
+
+    outcome = read(one, api, in_flight=in_flight)
+
+    if verdict_of(one).proven:
+        assert outcome.kept == outcome.listed
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES)
+def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
+    seed: int, length: int, arriving: float, leaving: float, withholding: float, shuffling: float
+) -> None:
+    api = Listed(list(range(length)), random.Random(seed), arriving, leaving, withholding, shuffling)
+    one = reading()
+
+    outcome = read(one, api, in_flight=4)
+
+    if verdict_of(one).proven and outcome.stood_still and len(verdict_of(one).kept_passes) == 1:
+        assert outcome.kept == outcome.listed
+
+
+@given(SEEDS, LENGTHS, st.integers(1, 12), st.integers(1, 8))
+def test_a_list_that_stands_still_is_proven_in_one_pass(seed: int, length: int, page_size: int, in_flight: int) -> None:
+    one = reading(page_size)
+
+    outcome = read(one, Listed(list(range(length)), random.Random(seed)), in_flight=in_flight)
+
+    assert verdict_of(one) == Verdict(True, length, length, length, 1, (1,), ())
+    assert outcome.kept == list(range(length))
+
+
+@given(SEEDS, LENGTHS, st.integers(1, 100), st.integers(1, 8))
+def test_pages_that_are_too_large_become_smaller_until_they_are_not(
+    seed: int, length: int, too_large_above: int, in_flight: int
+) -> None:
+    one = reading(100)
+    api = Listed(list(range(length)), random.Random(seed))
+
+    outcome = read(one, api, in_flight=in_flight, too_large_above=too_large_above)
+
+    assert outcome.kept == list(range(length))
+    assert verdict_of(one).proven
+    assert verdict_of(one).passes == 1
+
+
+# What no reading can know
+
+
+def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unnoticed() -> None:
+    """The count is all that the API says of the whole, and here it is the same at every moment."""
+
+    def answers(ask: Ask) -> tuple[list[int], int | None]:
+        pages = {0: ([], 20), 1: (TEN, 20), 2: ([*range(11, 20), 99], 20)}  # 10 has left, and 99 has come
+        return pages.get(ask.number, ([], None))
+
+    one = reading()
+    scripted(one, answers)  # 5 leaves and 100 comes behind its back, on page 1
+
+    assert verdict_of(one).proven
+
+
+def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_back() -> None:
+    """Passes are put together where none agrees alone; what left between them cannot be told from what did not come."""
+    first, second = [*TEN[:8], 77], TEN[:9]
+
+    def answers(ask: Ask) -> tuple[list[int], int | None]:
+        if ask.kind == "count":
+            return [], 10
+        return (([], None), (first if ask.reading_pass == 1 else second, 10))[ask.number == 1]
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one).proven  # though 9 never came
+    assert verdict_of(one).kept_passes == (1, 2)
+
+
+# Step by step
+
+
+def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
+    one = reading()
+
+    first = one.next_ask()
+
+    assert first == Ask("page", 1, 10, 1)
+    assert one.next_ask() is None
+    assert one.hits is None
+    one.page_read(first, packed(TEN), 25)
+    assert one.hits == 25
+
+
+def test_all_other_pages_and_the_empty_one_behind_them_may_be_asked_at_once() -> None:
+    one = reading()
+    first = one.next_ask()
+    assert first
+
+    one.page_read(first, packed(TEN), 25)
+
+    asks = [one.next_ask() for _ in range(4)]
+    assert [ask and ask.number for ask in asks] == [2, 3, 4, None]
+
+
+def test_the_count_is_asked_once_all_pages_came() -> None:
+    one = reading()
+    first = one.next_ask()
+    assert first
+    one.page_read(first, packed(TEN), 10)
+    empty = one.next_ask()
+    assert empty
+    assert not one.wants_count
+
+    one.page_read(empty, b"", None)
+
+    assert one.wants_count
+    assert one.next_ask() == Ask("count", 0, 1, 1)
+    assert one.next_ask() is None
+    assert not one.wants_count
+
+
+def test_no_conversations_at_all_take_one_page_and_one_count() -> None:
+    one = reading()
+
+    asked = scripted(one, lambda _: ([], None))
+
+    assert [ask.kind for ask in asked] == ["page", "count"]
+    assert verdict_of(one) == Verdict(True, 0, 0, 0, 1, (1,), ())
+
+
+def test_a_short_page_is_not_the_end() -> None:
+    pages = {1: TEN[:7], 2: TEN[7:]}
+
+    one = reading()
+    asked = scripted(one, lambda ask: (pages.get(ask.number, []), 10 if ask.number in (0, 1, 2) else None))
+
+    assert [ask.number for ask in asked] == [1, 2, 3, 0]
+    assert verdict_of(one).proven
+
+
+def test_pages_are_read_on_as_long_as_the_last_one_holds_anything() -> None:
+    pages = {number: [number] for number in range(1, 8)}
+
+    one = reading(1)
+    asked = scripted(one, lambda ask: (pages.get(ask.number, []), 3 if ask.number < 8 else None))
+
+    assert [ask.number for ask in asked if ask.reading_pass == 1] == [1, 2, 3, 4, 5, 6, 7, 8, 0]
+
+
+def test_no_page_is_asked_that_the_api_would_refuse() -> None:
+    one = reading(100)
+    first = one.next_ask()
+    assert first
+    one.page_read(first, packed(TEN), HITS_MAX - 1)
+
+    numbers = []
+    while ask := one.next_ask():
+        numbers.append(ask.number)
+
+    assert numbers[-1] == HITS_MAX // 100
+
+
+def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_else() -> None:
+    before, after = list(range(20)), [99, *range(20)]
+
+    def answers(ask: Ask) -> tuple[list[int], int | None]:
+        rows = before if (ask.reading_pass, ask.number) == (1, 1) else after
+        page = rows[(ask.number - 1) * 10 : ask.number * 10] if ask.number else []
+        return page, len(rows) if page or not ask.number else None
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one) == Verdict(True, 21, 21, 21, 2, (2,), ())
+
+
+def test_passes_that_lack_different_rows_are_proven_together() -> None:
+    lacking = {1: 3, 2: 7}
+
+    def answers(ask: Ask) -> tuple[list[int], int | None]:
+        rows = [row for row in TEN if row != lacking.get(ask.reading_pass)]
+        return (rows, 10) if ask.number == 1 else ([], None if ask.number else 10)
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one) == Verdict(True, 10, 10, 10, 2, (1, 2), ())
+
+
+def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None:
+    one = reading()
+
+    asked = scripted(one, lambda ask: (TEN if ask.number == 1 else [], 12 if ask.number < 2 else None))
+
+    verdict = verdict_of(one)
+    assert not verdict.proven
+    assert verdict.passes == 2
+    assert verdict.reason == "the API counts 12 before and 12 after, and 10 different ones came"
+    assert [ask.kind for ask in asked].count("count") == 2
+
+
+def test_a_count_that_never_stands_still_is_given_up_after_so_many_passes() -> None:
+    one = reading()
+    counts = iter(range(10, 1000))
+
+    scripted(one, lambda ask: (TEN if ask.number == 1 else [], next(counts) if ask.number < 2 else None))
+
+    assert not verdict_of(one).proven
+    assert verdict_of(one).passes == PASSES_MAX
+
+
+def test_a_count_that_moves_from_page_to_page_proves_nothing_in_that_pass() -> None:
+    def answers(ask: Ask) -> tuple[list[int], int | None]:
+        if ask.kind == "count":
+            return [], 20
+        hits = 21 if (ask.reading_pass, ask.number) == (1, 2) else 20
+        return ([*range((ask.number - 1) * 10, ask.number * 10)], hits) if ask.number < 3 else ([], None)
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one) == Verdict(True, 20, 20, 20, 2, (2,), ())
+
+
+def test_a_window_of_several_days_with_too_many_hits_is_split_and_its_first_page_does_not_count() -> None:
+    one = Reading(WEEK, page_size=10, hits_max=70)
+    first = one.next_ask()
+    assert first
+
+    counts = one.page_read(first, packed(TEN), 140)
+
+    assert not counts
+    assert one.instead
+    assert one.instead[0].start == WEEK.start
+    assert one.instead[-1].end == WEEK.end
+    assert one.is_done
+    assert one.next_ask() is None
+
+
+def test_an_answer_of_a_pass_that_was_given_up_changes_nothing() -> None:
+    one = reading(100)
+    first = one.next_ask()
+    assert first
+    one.page_read(first, packed(list(range(100))), 300)
+    second, third = one.next_ask(), one.next_ask()
+    assert second
+    assert third
+    one.too_large(second)
+
+    assert not one.page_read(third, packed(list(range(200, 300))), 300)
+    one.too_large(third)  # no smaller than it is already
+    assert one.next_ask() == Ask("page", 1, 50, 2)
+
+
+def test_stopping_keeps_what_was_read_and_proves_nothing() -> None:
+    one = reading()
+    first = one.next_ask()
+    assert first
+    one.page_read(first, packed(TEN), 25)
+
+    one.stop("enough")
+
+    assert verdict_of(one) == Verdict(False, 25, 25, 10, 1, (1,), (), "enough")
+    assert one.next_ask() is None
+
+
+def test_the_correlation_ids_of_both_counts_are_kept() -> None:
+    one = reading()
+    first = one.next_ask()
+    assert first
+    one.page_read(first, b"", 0, "before")
+    count = one.next_ask()
+    assert count
+
+    one.counted(count, 0, "after")
+
+    assert verdict_of(one).correlation_ids == ("before", "after")
+
+
+# Ids
+
+
+def test_an_id_is_the_sixteen_bytes_of_its_uuid() -> None:
+    assert id_bytes("00000000-0000-4000-8000-0000000000ff") == bytes.fromhex("000000000000400080000000000000ff")
+
+
+@pytest.mark.parametrize("odd", ["", "abc", "é" * 40, "00", "not-a-uuid-at-all", "0" * 64])
+def test_an_id_that_is_no_uuid_has_sixteen_bytes_of_its_own(odd: str) -> None:
+    assert len(id_bytes(odd)) == ID_BYTES
+    assert id_bytes(odd) != id_bytes(odd + "x")
+
+
+@given(st.lists(st.integers(0, 30)))
+def test_distinct_counts_ids_once(rows: list[int]) -> None:
+    assert distinct(packed(rows)) == len(set(rows))
