@@ -69,7 +69,10 @@ def export_(
     output: Annotated[
         str,
         Parameter(
-            name=("--output", "-o"), group=OUTPUT, help="The file; - is standard output. [default: conversations.csv]"
+            name=("--output", "-o"),
+            group=OUTPUT,
+            help="The file; - is standard output. [default: conversations.csv]",
+            allow_leading_hyphen=True,  # or "-" would be taken for an option
         ),
     ] = "conversations.csv",
     format: Annotated[  # noqa: A002 - the option's name
@@ -299,6 +302,11 @@ def _check_numbers(where: Where, page_size: int, max_pages: int | None) -> None:
 
 
 def _check_format(output: str, chosen: str | None) -> None:
+    if output.startswith("-") and output != "-":
+        raise errors.SettingsError(
+            f"--output is followed by '{output}', which looks like an option.",
+            hint=f"Name the file first; a file of that name is ./{output}.",
+        )
     suffix = Path(output).suffix.lower()
     if chosen is None and output != "-" and suffix not in (".csv", ".txt", ""):
         raise errors.SettingsError(

@@ -116,8 +116,8 @@ class Which:
         Match,
         Parameter(
             group=WHICH,
-            help="start: what started in the interval, so that adjacent exports add up; activity: also what was alive at "
-            "its beginning, having started earlier that UTC day. [default: start]",
+            help="start: what started in the interval, so that adjacent exports add up; activity: also what was alive "
+            "at its beginning, having started earlier that UTC day. [default: start]",
         ),
     ] = "start"
 
