@@ -304,6 +304,13 @@ def test_a_network_that_never_answered_is_given_up_soon() -> None:
     assert "GENESYS_ENV" in unreachable.value.hint
 
 
+def test_a_first_answer_that_hangs_is_asked_for_again() -> None:
+    where = org(conversations_per_day=5)
+    where.sandbox.faults.on(range(1, 3), "hang")
+
+    assert where.client.send(ME).status == 200
+
+
 @pytest.mark.parametrize("kind", ["hang", "reset", "cut", "cut_json", "cut_gzip", "bad_gzip", "html"])
 def test_whatever_breaks_an_answer_is_outlived(kind: str) -> None:
     where = org(conversations_per_day=50)

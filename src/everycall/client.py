@@ -53,6 +53,9 @@ PATIENCE_S = 900.0
 FIRST_PATIENCE_S = 20.0
 """How long the very first answer is waited for: a wrong address should not cost a quarter of an hour."""
 
+TRIES_MIN = 3
+"""How often a request is tried at least, however long each try takes to fail."""
+
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
 
@@ -361,7 +364,7 @@ class _Tries:
 
     def count(self, now: float, patience_s: float) -> None:
         self.number += 1
-        self.over = self.since(now) >= patience_s
+        self.over = self.since(now) >= patience_s and self.number >= TRIES_MIN
 
     def next_wait_s(self) -> float:
         longest = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(max(self.number - 1, 0), 10))

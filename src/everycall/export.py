@@ -3,7 +3,7 @@
 import errno
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -81,7 +81,7 @@ def export(
 
     Args:
         client: the way into the org.
-        query: which conversations.
+        query: which conversations. Its interval is cut where it reaches beyond a minute ago.
         output: a file's path, or a binary stream, which gets rows alone and cannot be resumed.
         view: "default" or "extended".
         columns: instead of a view: these columns, in this order.
@@ -100,14 +100,17 @@ def export(
     Raises:
         OutputRefused: the output cannot be written, or holds another export.
         OutputFailed: writing failed on the way; the same call goes on from there.
+        QueryError: all of the interval is in the future.
         EverycallError: what the client and the query raise.
     """
     table = tables.columns(view, columns)
     sink = CsvSink(table)
     started_at = client.clock.utc()
+    asked = asked if asked is not None else {"interval": str(query.interval)}
+    query = replace(query, interval=query.interval.settled_before(started_at))
     header = _header(query, table, sink, asked, source or client.credentials.env)
     book, interval = _book(output, sink, header, query.interval, fresh=fresh)
-    query = Query(interval, query.filters, query.match)
+    query = replace(query, interval=interval)
     line = Line(
         client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
         page_size=page_size, max_pages=max_pages,
@@ -126,7 +129,7 @@ def export(
         return told
 
     try:
-        unread = line.run(one for gap in gaps for one in windows(Query(gap, query.filters, query.match), started_at))
+        unread = line.run(one for gap in gaps for one in windows(replace(query, interval=gap), started_at))
         book.finish(manifest)
     except BaseException as error:
         book.abandon()
@@ -151,15 +154,13 @@ def export(
     )
 
 
-def _header(
-    query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any] | None, source: str
-) -> dict[str, Any]:
+def _header(query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What makes two exports the same one: all but the interval, which `asked` stands for."""
     return {
         "everycall": VERSION,
         "source": source,
         "interval": str(query.interval),
-        "asked": dict(asked) if asked is not None else {"interval": str(query.interval)},
+        "asked": dict(asked),
         "filters": dict(query.filters.lists),
         "match": query.match,
         "format": sink.kind,
@@ -171,9 +172,12 @@ def _book(
     output: Path | str | BinaryIO, sink: Sink, header: dict[str, Any], interval: Interval, *, fresh: bool
 ) -> tuple[Book, Interval]:
     """The book to write into; and the interval that it is about, which is the first run's where this one resumes."""
-    if not isinstance(output, str | Path):
-        return Stream(output, sink, interval), interval
-    book = Ledger(Path(output), sink, header, fresh=fresh)
+    try:
+        if not isinstance(output, str | Path):
+            return Stream(output, sink, interval), interval
+        book = Ledger(Path(output), sink, header, fresh=fresh)
+    except OSError as error:
+        raise _failed(error) from error
     header["interval"] = book.header["interval"]
     return book, Interval.read(header["interval"])
 

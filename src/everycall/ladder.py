@@ -10,6 +10,7 @@ window like an export's. `rows` have names. All of them hold one page in memory,
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from everycall import names as look_ups
 from everycall import tables
@@ -114,7 +115,8 @@ def rows(
 
 def _answers(client: Client, query: Query, page_size: int, passes_max: int) -> Iterator[tuple[Reading, Page]]:
     """Every page of every window, one at a time, with the reading that asked for it; the last one of each is empty."""
-    todo = deque(windows(query, client.clock.utc()))
+    now = client.clock.utc()
+    todo = deque(windows(replace(query, interval=query.interval.settled_before(now)), now))
     while todo:
         reading = Reading(todo.popleft(), page_size=page_size, passes_max=passes_max)
         while (ask := reading.next_ask()) is not None:

@@ -312,12 +312,12 @@ class Line:
 
     def _close_windows(self) -> None:
         for one in [one for one in self._open if one.reading.is_done and not one.held]:
-            self._open.remove(one)
             if one.reading.instead is not None:
                 one.part.discard()
                 self._todo.extendleft(reversed(one.reading.instead))
             elif one.reading.verdict is not None:
                 self._commit(one, one.reading.verdict)
+            self._open.remove(one)
 
     def _commit(self, one: _Open, verdict: Verdict) -> None:
         sealed = one.part.seal(verdict.kept_passes)

@@ -1,0 +1,529 @@
+"""How an export ends: which error or verdict, and what is on disk then."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import StillClock
+from everycall import (
+    Client,
+    CredentialsRefused,
+    EverycallError,
+    Filters,
+    Interval,
+    PermissionMissing,
+    Query,
+    QueryError,
+    QueryRefused,
+    ServiceFailed,
+    SettingsError,
+    UnknownName,
+    Unreachable,
+    ids_named,
+)
+from everycall.crew import Alone
+from everycall.sandbox import QUERY, Switches
+from everycall.sandbox.instants import to_ms, to_text
+from everycall.sandbox.oauth import PERMISSIONS
+from everycall.sandbox.oauth import Client as SandboxClient
+from everycall.sandbox.recorded import RecordedDay
+from everycall.sandbox.traffic import Sketch
+from inprocess import (
+    HEADER,
+    MONDAY,
+    WEEK,
+    Org,
+    assert_proven,
+    assert_whole,
+    client_of,
+    manifest_of,
+    org,
+    read_csv,
+    told,
+)
+
+ALL_KINDS = [
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "408",
+    "hang",
+    "reset",
+    "cut",
+    "cut_json",
+    "cut_gzip",
+    "bad_gzip",
+    "html",
+]
+
+
+def flat(count: int, **settings: Any) -> Org:
+    """An org with so many conversations on every UTC day."""
+    return org(conversations_per_day=count, flat=True, **settings)
+
+
+def on_disk(output: Path) -> list[str]:
+    return sorted(path.name for path in output.parent.iterdir())
+
+
+FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
+UNFINISHED = ["conversations.csv.everycall"]
+
+
+def refused(where: Org, output: Path, kind: type[EverycallError], words: str, client: Client | None = None) -> None:
+    """The export ends with that error, and there is nothing on disk."""
+    where.client = client or where.client
+    with pytest.raises(kind, match=words):
+        where.export(output)
+    assert on_disk(output) == []
+
+
+# Who may
+
+
+def test_a_wrong_secret(output: Path) -> None:
+    where = flat(5)
+    client = client_of(where.sandbox, where.clock, where.connection, secret="wrong")
+    refused(where, output, CredentialsRefused, r"refused \(401\): authentication failed", client)
+
+
+def test_an_unknown_client(output: Path) -> None:
+    where = flat(5)
+    client = client_of(where.sandbox, where.clock, where.connection, client_id="nobody")
+    refused(where, output, CredentialsRefused, r"refused \(400\): client not found", client)
+
+
+def test_an_unknown_region() -> None:
+    with pytest.raises(SettingsError, match="no region, domain or base URL") as unknown:
+        org(url="mars")
+    assert "eu-central-1" in unknown.value.hint
+
+
+def test_no_permission(output: Path) -> None:
+    nobody = SandboxClient("id", "secret", permissions=frozenset())
+    where = flat(5, clients=[nobody])
+    refused(where, output, PermissionMissing, "analytics:conversationDetail:view")
+    assert len(where.queries) == 1
+
+
+def test_no_permission_for_names_costs_names_and_no_row(output: Path) -> None:
+    partly = SandboxClient("id", "secret", permissions=PERMISSIONS - {"routing:queue:view", "routing:wrapupCode:view"})
+    where = flat(60, clients=[partly])
+    summary = where.export(output, columns=["conversationId", "startTime", "endTime", "queueName", "disposition"])
+
+    assert_proven(where, summary, output)
+    assert set(manifest_of(output)["namesUnavailable"]) == {"queues", "wrapupcodes"}
+    assert "routing:queue:view" in manifest_of(output)["namesUnavailable"]["queues"]
+    assert [served.path for served in where.sandbox.requests].count("/api/v2/routing/queues") == 1
+
+
+def test_one_division_of_several_is_all_that_there_is_to_see(output: Path) -> None:
+    where = flat(60)
+    division = where.sandbox.store.world.entities("divisions")[0]["id"]
+    where = flat(60, clients=[SandboxClient("id", "secret", division_ids=frozenset({division}))])
+    summary = where.export(output)
+    seen = {
+        one["conversationId"] for one in where.sandbox.store.conversations(MONDAY) if division in one["divisionIds"]
+    }
+
+    assert summary.verdict == "proven"
+    assert {row["conversationId"] for row in read_csv(output)} == seen
+    assert 0 < summary.rows < 60
+
+
+# What is asked
+
+
+def test_an_unknown_queue_name_lists_the_near_ones() -> None:
+    with pytest.raises(UnknownName, match="no queue called 'Custmer Care'") as unknown:
+        flat(5).client.play(ids_named("queues", ["Custmer Care"]))
+    assert "Customer Care" in unknown.value.hint
+
+
+def test_an_interval_reversed() -> None:
+    with pytest.raises(QueryError, match="runs backwards"):
+        Interval.read("2026-01-06T00:00:00Z/2026-01-05T00:00:00Z")
+
+
+def test_an_interval_of_no_length() -> None:
+    with pytest.raises(QueryError, match="is empty"):
+        Interval.read("2026-01-05T00:00:00Z/2026-01-05T00:00:00Z")
+
+
+def test_an_interval_in_the_future_is_refused_before_anything_is_asked(output: Path) -> None:
+    where = flat(5)
+    with pytest.raises(QueryError, match="is in the future"):
+        where.export(output, "2026-04-01T00:00:00Z/2026-04-02T00:00:00Z")
+
+    assert list(where.sandbox.requests) == []
+    assert on_disk(output) == []
+
+
+def test_an_interval_that_reaches_into_the_future_ends_a_minute_ago(output: Path) -> None:
+    where = flat(60)
+    summary = where.export(output, "2026-03-02T00:00:00.000Z/2026-03-04T00:00:00.000Z")
+
+    until_now = "2026-03-02T00:00:00.000Z/2026-03-02T11:59:00.000Z"
+    assert manifest_of(output)["interval"] == until_now
+    assert_proven(where, summary, output, until_now)
+
+
+def test_forty_days_without_a_filter_are_windows_of_seven(output: Path) -> None:
+    where = flat(4)
+    interval = "2025-12-03T05:00:00.000Z/2026-01-12T05:00:00.000Z"
+    summary = where.export(output, interval)
+
+    assert len(summary.entries) == 6
+    assert all(entry.window.length <= timedelta(days=7) for entry in summary.entries)
+    assert_proven(where, summary, output, interval)
+
+
+def test_over_eighteen_months_ago_is_asked_all_the_same(output: Path) -> None:
+    where = flat(20)
+    interval = "2024-03-04T00:00:00.000Z/2024-03-05T00:00:00.000Z"
+    summary = where.export(output, interval)
+
+    assert summary.rows == 20
+    assert_proven(where, summary, output, interval)
+
+
+def test_a_filter_that_the_api_refuses(output: Path) -> None:
+    where = flat(5)
+    strange = {"type": "and", "predicates": [{"dimension": "favouriteColour", "operator": "exists"}]}
+    query = Query(Interval.read(MONDAY), Filters.read({"segmentFilters": [strange]}))
+
+    with pytest.raises(QueryRefused, match="favouriteColour"):
+        where.export(output, query=query)
+    assert len(where.queries) == 1
+    assert on_disk(output) == []
+
+
+def test_a_filter_finds_what_it_names_and_no_more(output: Path) -> None:
+    where = flat(200)
+    filters = Filters.of(media_types=["voice"], directions=["inbound"])
+    summary = where.export(output, query=Query(Interval.read(MONDAY), filters))
+    found = where.sandbox.store.matching(MONDAY, **filters.lists)
+
+    assert summary.verdict == "proven"
+    assert {row["conversationId"] for row in read_csv(output)} == {one["conversationId"] for one in found}
+    assert 0 < summary.rows < 200
+
+
+# How many
+
+
+def test_no_conversations_at_all(output: Path) -> None:
+    where = org(conversations=[])
+    summary = where.export(output)
+
+    assert (summary.verdict, summary.rows) == ("proven", 0)
+    assert output.read_text() == HEADER
+    assert on_disk(output) == FINISHED
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 250])
+def test_as_many_as(output: Path, count: int) -> None:
+    where = flat(count)
+    summary = where.export(output)
+
+    assert summary.rows == count
+    assert_proven(where, summary, output)
+
+
+class Tiny:
+    """So many conversations of a few bytes each, all on one Monday, evenly spread: cheap to serve and to read."""
+
+    def __init__(self, count: int) -> None:
+        self.first_ms = to_ms("2026-01-05T00:00:00.000Z")
+        starts = [self.first_ms + 86_400_000 * number // count for number in range(count)]
+        self._day = RecordedDay(
+            Sketch(start, start + 1, f"{number:08x}-0000-4000-8000-000000000000", number, (), (), "", (), (), ())
+            for number, start in enumerate(starts)
+        )
+
+    def day(self, day: int) -> RecordedDay:
+        return self._day if day == self.first_ms // 86_400_000 else RecordedDay(())
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:  # noqa: ARG002
+        return {"conversationId": sketch.conversation_id, "conversationStart": to_text(sketch.start_ms)}
+
+    def entities(self, kind: str) -> list[dict[str, Any]]:  # noqa: ARG002
+        return []
+
+    def organization(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "windows"), [(100_000, 3), (100_001, 6)])
+def test_more_than_one_question_can_page_through_in_a_day(output: Path, count: int, windows: int) -> None:
+    where = org(world=Tiny(count))
+    summary = where.export(output, columns=["conversationId"])
+    ids = output.read_text().split()[1:]
+
+    assert summary.verdict == "proven"
+    assert ids == [f"{number:08x}-0000-4000-8000-000000000000" for number in range(count)]
+    assert len(summary.entries) == windows
+    assert all(served.status == 200 for served in where.queries)
+    assert_whole(summary, output)
+
+
+def test_a_day_is_cut_where_its_hits_are_too_many_and_nothing_comes_twice(output: Path) -> None:
+    """A count that is too high by far makes many small windows, which find what is carried in from one to the next."""
+    where = flat(300)
+    where.sandbox.faults.on(1, "total_hits", path=QUERY, off=99_800)
+    summary = where.export(output)
+
+    assert len(summary.entries) == 6
+    assert sum(entry.carried_in for entry in summary.entries) > 0
+    assert_proven(where, summary, output)
+
+
+# Conversations that live, and pages that shift
+
+
+def test_a_conversation_that_lives_has_no_end_and_no_duration(output: Path) -> None:
+    where = flat(200, clock=StillClock(datetime(2026, 1, 5, 15, tzinfo=UTC)))
+    summary = where.export(output)
+    alive = [row for row in read_csv(output) if not row["endTime"]]
+
+    assert_proven(where, summary, output, "2026-01-05T00:00:00.000Z/2026-01-05T14:59:00.000Z")
+    assert alive
+    assert all(row["duration"] == "" for row in alive)
+    assert sum(entry.open for entry in summary.entries) == len(alive)
+    assert manifest_of(output)["provisionalRows"] == summary.rows
+
+
+def test_conversations_that_start_and_end_while_they_are_exported_are_proven_as_of_the_count(output: Path) -> None:
+    """Each answer takes a minute, so that the afternoon goes by while today is exported."""
+    where = flat(600, clock=StillClock(datetime(2026, 1, 5, 15, tzinfo=UTC)), latency_s=59.0)
+    summary = where.export(output)
+
+    assert summary.verdict == "proven"
+    assert [row[:2] for row in told(output)] == [row[:2] for row in where.truth(summary.entries[0].interval)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_page_that_comes_short_in_the_middle_is_read_again(output: Path, number: int) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(number, "short_page", path=QUERY, rows=7)
+    summary = where.export(output)
+
+    assert sum(entry.re_reads for entry in summary.entries) == 1
+    assert_proven(where, summary, output)
+
+
+@pytest.mark.parametrize("seen_from", [2, 3, 4, 5])
+def test_a_row_that_arrives_while_paging_is_there_exactly_once(output: Path, seen_from: int) -> None:
+    """It sorts into the first page, so that every later page shifts by one."""
+    where = flat(250)
+    late = where.truth()[3]
+    late_id = min(where.sandbox.store.conversations(MONDAY), key=lambda one: one["conversationStart"])["conversationId"]
+    where.sandbox.faults.on(range(1, seen_from), "unseen", path=QUERY, conversation_id=late_id)
+    summary = where.export(output)
+
+    assert late in told(output)
+    assert [row["conversationId"] for row in read_csv(output)].count(late_id) == 1
+    assert sum(entry.re_reads for entry in summary.entries) == 1
+    assert_proven(where, summary, output)
+
+
+def test_a_row_that_comes_twice_on_a_page_is_there_once(output: Path) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(None, "duplicates", path=QUERY, rows=5)
+    summary = where.export(output)
+
+    assert_proven(where, summary, output)
+
+
+def test_a_count_that_is_always_off_ends_unproven_with_numbers(output: Path) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(None, "total_hits", path=QUERY, off=3)
+    summary = where.export(output)
+
+    assert summary.verdict == manifest_of(output)["verdict"] == "unproven"
+    assert summary.unproven[0].reason == "the API counts 253 before and 253 after, and 250 different ones came"
+    assert manifest_of(output)["unproven"] == [MONDAY]
+    assert told(output) == where.truth()
+    assert_whole(summary, output)
+
+
+def test_a_row_that_never_comes_is_never_called_proven(output: Path) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(lambda request: b'"pageNumber":2' in request.body, "short_page", path=QUERY)
+    summary = where.export(output)
+
+    assert summary.verdict == "unproven"
+    assert summary.rows == 249
+
+
+# What goes wrong on the way
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_the_token_is_revoked_at_any_request(output: Path, number: int) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(number, "revoked")
+    summary = where.export(output)
+
+    assert len(where.sandbox.requests) >= 9
+    assert summary.counts.tokens == (1 if number == 1 else 2)
+    assert_proven(where, summary, output)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("at", [range(1, 3), range(4, 7)])
+def test_any_fault_several_times_in_a_row_is_outlived(output: Path, kind: str, at: range) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(at, kind)
+    summary = where.export(output)
+
+    assert_proven(where, summary, output)
+
+
+@pytest.mark.parametrize(
+    "options", [{"retry_after_s": None}, {"retry_after_s": 30, "as_date": True}, {"retry_after_s": 0}], ids=str
+)
+def test_429_after_429_is_outlived(output: Path, options: dict[str, Any]) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(range(3, 9), "429", **options)
+    summary = where.export(output)
+
+    assert summary.counts.rejected == 6
+    assert len(where.sandbox.requests) < 20
+    assert_proven(where, summary, output)
+
+
+def test_a_504_after_a_minute_of_waiting_is_outlived(output: Path) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(3, "504", delay_s=59)
+
+    assert_proven(where, where.export(output), output)
+
+
+def test_an_answer_that_drips_for_ever_is_asked_for_again(output: Path) -> None:
+    where = flat(250)
+    where.sandbox.faults.on(3, "drip", delay_s=30)
+
+    assert_proven(where, where.export(output), output)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fifth_of_all_requests_failing_at_random_is_outlived(output: Path, seed: int) -> None:
+    where = flat(700)
+    where.sandbox.faults.at_random(0.2, seed=seed)
+
+    assert_proven(where, where.export(output, crew=Alone(5)), output)
+
+
+@pytest.mark.parametrize("biggest", [50, 25, 12, 1])
+def test_an_answer_that_would_be_too_large_halves_the_page(output: Path, biggest: int) -> None:
+    where = flat(60)
+    where.sandbox.faults.on(None, "too_large", path=QUERY, page_size=biggest)
+    summary = where.export(output)
+
+    assert max(served.body["paging"]["pageSize"] for served in where.queries if served.status == 200) <= biggest
+    assert_proven(where, summary, output)
+
+
+def test_an_answer_too_large_even_for_one_conversation_is_a_refusal(output: Path) -> None:
+    where = flat(60)
+    where.sandbox.faults.on(None, "too_large", path=QUERY, page_size=0)
+    refused(where, output, QueryRefused, r"response\.entity\.too\.large")
+
+
+@pytest.mark.parametrize("kind", ["new_field", "new_value", "null"])
+def test_what_nobody_knows_yet_costs_no_row(output: Path, kind: str) -> None:
+    where = flat(120)
+    where.sandbox.faults.on(None, kind, path=QUERY)
+    summary = where.export(output)
+
+    assert_proven(where, summary, output)
+    assert bool(manifest_of(output)["oddities"]) == (kind == "new_field")
+
+
+def test_a_service_that_stays_away_keeps_what_was_done(output: Path) -> None:
+    where = flat(20)
+    where.sandbox.faults.on(range(5, 10_000), "503", path=QUERY)
+    two_weeks = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+
+    with pytest.raises(ServiceFailed, match="Gave up"):
+        where.export(output, two_weeks)
+    assert on_disk(output) == UNFINISHED
+    assert len((output.parent / UNFINISHED[0] / "ledger.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_network_that_is_not_there(output: Path) -> None:
+    where = flat(5)
+    where.sandbox.faults.on(None, "reset")
+    refused(where, output, Unreachable, "Gave up on http://127.0.0.1")
+
+
+# What nobody knows of the API
+
+
+SWITCHES = [
+    {},
+    {"empty_answer": "totalHits"},
+    {"empty_answer": "empty list"},
+    {"page_size_over_limit": "clamp"},
+    {"match": "day"},
+    {"end_at_midnight_touches_next_day": True},
+    {"match": "day", "end_at_midnight_touches_next_day": True},
+    {"count_rejected": True},
+    {"conversation_metric": "any"},
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+@pytest.mark.parametrize(
+    "interval",
+    [
+        MONDAY,
+        WEEK,
+        "2026-01-05T10:00:00.000Z/2026-01-06T13:30:00.000Z",
+        "2026-01-05T10:00:00.000Z/2026-01-05T11:00:00.000Z",
+    ],
+)
+def test_whatever_the_switches_the_rows_are_right_and_proven(output: Path, switches: Any, interval: str) -> None:
+    where = flat(130, switches=Switches(**switches), rate_limit=20)
+    summary = where.export(output, interval, crew=Alone(3))
+
+    assert_proven(where, summary, output, interval)
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_whatever_the_switches_nothing_is_proven_where_there_is_nothing(output: Path, switches: Any) -> None:
+    where = org(conversations=[], switches=Switches(**switches))
+    summary = where.export(output, WEEK)
+
+    assert (summary.verdict, output.read_text()) == ("proven", HEADER)
+
+
+def at_once(count: int) -> list[dict[str, Any]]:
+    """So many conversations that start in the same millisecond."""
+    start, end = "2026-01-05T09:00:00.000Z", "2026-01-05T09:01:00.000Z"
+    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(count)]
+    return [{"conversationEnd": end, "conversationId": each, "conversationStart": start} for each in ids]
+
+
+@pytest.mark.parametrize("count", [101, 150])
+def test_ties_that_shift_between_pages_are_never_falsely_proven(output: Path, count: int) -> None:
+    """All start in the same millisecond, and each answer has them in another order."""
+    where = org(conversations=at_once(count), switches=Switches(tie_order="shifting"))
+    summary = where.export(output)
+
+    if summary.verdict == "proven":
+        assert_proven(where, summary, output)
+    assert summary.rows == len(set(told(output)))
+    assert len(where.queries) <= 20
+
+
+def test_ties_that_shift_within_pages_do_no_harm(output: Path) -> None:
+    where = org(conversations=at_once(100), switches=Switches(tie_order="shifting"))
+
+    assert_proven(where, where.export(output), output)
