@@ -9,7 +9,7 @@ DAY = timedelta(days=1)
 
 def text(instant: datetime) -> str:
     """`2026-01-05T00:00:00.000Z`: the form that the API sends and that our columns hold. `instant` must be aware."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def since_epoch_ms(instant: datetime) -> int:

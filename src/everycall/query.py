@@ -96,7 +96,7 @@ class Interval:
         Raises:
             QueryError: it is none of these, or it is empty or backwards.
         """
-        start, slash, end = words.strip().replace("--", "/").partition("/")
+        start, slash, end = (_upper(part) for part in words.replace("--", "/").partition("/"))
         if not slash:
             return cls._single(start, now, zone)
         if _is_duration(start) and _is_duration(end):
@@ -111,9 +111,9 @@ class Interval:
     def _single(cls, words: str, now: datetime, zone: tzinfo) -> "Interval":
         if _is_duration(words):
             return cls.last(words, now=now, zone=zone)
-        if "T" in words.upper():
-            raise QueryError(f"'{words}' is one instant, not an interval.", hint="Write START/END, or START/P1D.")
         day = _instant(words, zone)
+        if "T" in words:
+            raise QueryError(f"'{words}' is one instant, not an interval.", hint="Write START/END, or START/P1D.")
         return cls(day, _shifted(day, _precision(words), zone, +1))
 
     @classmethod
@@ -142,12 +142,12 @@ class Interval:
         return Interval(self.start, min(self.end, latest))
 
 
-_SHORT_DURATION = re.compile(r"(?P<count>\d+)\s*(?P<unit>m|min|h|d|w)", re.IGNORECASE)
+_SHORT_DURATION = re.compile(r"(?P<count>\d+)\s*(?P<unit>M|MIN|H|D|W)")
 _DURATION_HINT = "Write 7d, 36h, 90m, 2w, or ISO 8601 such as P7D, P1M, PT12H."
 
 
 def _is_duration(words: str) -> bool:
-    return words[:1].upper() == "P"
+    return words[:1] == "P" or bool(_SHORT_DURATION.fullmatch(words))
 
 
 def _shifted(instant: datetime, duration: str, zone: tzinfo, sign: int) -> datetime:
@@ -156,20 +156,21 @@ def _shifted(instant: datetime, duration: str, zone: tzinfo, sign: int) -> datet
     Days, weeks, months and years are counted on the zone's calendar, so that a day may have 23 or 25 hours; hours
     and below are counted on the clock.
     """
-    short = _SHORT_DURATION.fullmatch(duration.strip())
-    iso = duration.strip().upper()
-    if not short and not _is_duration(iso):
+    iso = _upper(duration)
+    short = _SHORT_DURATION.fullmatch(iso)
+    if not (_is_duration(iso) and re.search(r"\d", iso)):
         raise QueryError(f"'{duration}' is not a duration.", hint=_DURATION_HINT)
     if short:
-        unit, count = short["unit"].lower(), short["count"]
-        iso = f"PT{count}{unit[0].upper()}" if unit in ("m", "min", "h") else f"P{count}{unit.upper()}"
+        unit, count = short["unit"][0], short["count"]
+        iso = f"PT{count}{unit}" if unit in "MH" else f"P{count}{unit}"
     calendar, t, clock = iso.partition("T")
     try:
         days = isodate.parse_duration(calendar) if len(calendar) > 1 else timedelta()
         hours = isodate.parse_duration(f"PT{clock}") if t else timedelta()
-        local = instant.astimezone(zone).replace(tzinfo=None)
-        shifted = (local + days if sign > 0 else local - days).replace(tzinfo=zone)
-        return shifted.astimezone(UTC) + sign * hours
+        if days:  # hours alone have no need of the calendar, on which one hour of the year comes twice
+            local = instant.astimezone(zone).replace(tzinfo=None)
+            instant = (local + days if sign > 0 else local - days).replace(tzinfo=zone)
+        return instant.astimezone(UTC) + sign * hours
     except (isodate.ISO8601Error, OverflowError, ValueError) as error:
         raise QueryError(
             f"'{duration}' is not a duration that can be counted from {text(instant)}.",
@@ -177,41 +178,56 @@ def _shifted(instant: datetime, duration: str, zone: tzinfo, sign: int) -> datet
         ) from error
 
 
-_WHOLE_DATE = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d(-?\d)?|\d{3})(?!\d)|\d{4}-\d\d(?!\d)", re.IGNORECASE)
-_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d\d(:?\d\d)?)$", re.IGNORECASE)
+_WHOLE_DATE = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d(-?\d)?|\d{3})(?!\d)|\d{4}-\d\d(?!\d)")
+_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d\d(:?\d\d)?)$")
+_DIGITS = re.compile(r"[0-9TWZ:.,+-]+")
 
 
 def _completed(end: str, start: str) -> str:
-    """The end with what it leaves out taken from the start: `2026-01-05T08:00Z/10:00` ends at `2026-01-05T10:00Z`."""
-    if _is_duration(start) or _WHOLE_DATE.match(end):
+    """The end with what it leaves out taken from the start: `2026-01-05T08:00Z/10:00` ends at `2026-01-05T10:00Z`.
+
+    A time without a date is one of the start's day; digits that might be hours or minutes are left as they are.
+    """
+    if _is_duration(start) or _WHOLE_DATE.match(end) or not _DIGITS.fullmatch(end):
         return end
-    zone = _ZONE.search(start) if "T" in start.upper() else None
-    stem = start[: zone.start()] if zone else start
-    own = _ZONE.search(end) if ":" in end else None
-    bare = end[: own.start()] if own else end
-    return stem[: max(0, len(stem) - len(bare))] + bare + (own or zone or [""])[0]
+    date, _, time = start.partition("T")
+    zone = _ZONE.search(time)
+    day, t, hour = end.partition("T")
+    if not t and (":" in end or (time and len(end) == len(time[: zone.start()] if zone else time))):
+        day, hour = "", end
+    if time and not hour:
+        return end
+    day = date[: max(0, len(date) - len(day))] + day
+    return f"{day}T{hour}{'' if _ZONE.search(hour) or not zone else zone[0]}" if hour else day
 
 
 def _precision(words: str) -> str:
     """How long the date lasts that these words name."""
     for pattern, duration in ((r"\d{4}", "P1Y"), (r"\d{4}-\d\d", "P1M"), (r"\d{4}-?W\d\d", "P1W")):
-        if re.fullmatch(pattern, words, re.IGNORECASE):
+        if re.fullmatch(pattern, words):
             return duration
     return "P1D"
 
 
-_MIDNIGHT_24 = re.compile(r"T24(?::?00){0,2}(?:[.,]0*)?(?=Z|[+-]|$)", re.IGNORECASE)
+_MIDNIGHT_24 = re.compile(r"T24(?::?00){0,2}(?:[.,]0*)?(?=Z|[+-]|$)")
+
+
+def _upper(words: str) -> str:
+    """Words in the one form that the rest of this file knows: T, Z, W and P large, a T between date and time."""
+    return re.sub(r"(?<=\d) +(?=\d)", "T", words.strip()).upper()
 
 
 def _instant(words: str, zone: tzinfo) -> datetime:
-    iso = re.sub(r"(?<=\d) +(?=\d)", "T", words.strip())
+    iso = _upper(words)
     if _MIDNIGHT_24.search(iso):  # ISO 8601 lets a day end at 24:00, which the parser does not know
         return _shifted(_instant(_MIDNIGHT_24.sub("T00:00", iso), zone), "P1D", zone, +1)
     try:
-        if "T" not in iso.upper():
+        if re.fullmatch(r"\d{1,3}|\d{5,6}", iso):  # centuries, and what might be a month or a day
+            raise ValueError(iso)  # noqa: TRY301
+        if "T" not in iso:
             day: date = isodate.parse_date(iso)
             return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-        instant: datetime = isodate.parse_datetime(iso.upper())
+        instant: datetime = isodate.parse_datetime(iso)
         return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
     except (isodate.ISO8601Error, OverflowError, ValueError) as error:
         raise QueryError(
@@ -344,6 +360,9 @@ def _check_entry(entry: object, where: str, *, nested: bool) -> None:
     predicates, clauses = entry.get("predicates") or (), entry.get("clauses") or ()
     if not predicates and not clauses:
         raise QueryError(f"{where} is empty.", hint="An empty filter does not count as one: leave it out.")
+    for name, items in (("predicates", predicates), ("clauses", clauses)):
+        if not isinstance(items, Sequence) or isinstance(items, str):
+            raise QueryError(f"{where}.{name} is not a list.", hint=f'Write "{name}": [...].')
     for index, predicate in enumerate(predicates):
         _check_predicate(predicate, f"{where}.predicates[{index}]")
     for index, clause in enumerate(clauses):
