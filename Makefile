@@ -26,10 +26,16 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The official JavaScript SDK, with which the tests try the sandbox; without Node those tests say that they were skipped.
+$(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BIN)/python
+	@if command -v npm >/dev/null; then cd tests/clients && npm ci --silent --no-audit --no-fund --no-update-notifier; \
+	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK are skipped"; fi
+	@if command -v npm >/dev/null; then touch $@; fi
+
 demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into conversations.csv, and the proof
 	$(BIN)/everycall export --sandbox --last 7d -o conversations.csv --fresh
 
-test: $(VENV)/.dev ## every check
+test: $(VENV)/.dev $(VENV)/.node ## every check
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto
 
@@ -49,6 +55,10 @@ bench: $(VENV)/.dev ## measure speed and memory, and rewrite BENCHMARKS.md
 lock: $(VENV)/.dev ## take the newest versions of what we stand on into requirements/*.txt
 	$(LOCK) --extra build -o requirements/run.txt
 	$(LOCK) --extra build --extra dev -o requirements/dev.txt
+	cd tests/clients && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
+	$(BIN)/python -c 'import json; name = "tests/clients/package-lock.json"; lock = json.load(open(name)); \
+	    [package.pop("funding", None) for package in lock["packages"].values()]; \
+	    open(name, "w").write(json.dumps(lock, indent=2) + "\n")'
 
 clean: ## remove what make made
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) tests/clients/node_modules build dist

@@ -1,0 +1,75 @@
+"""The official Python SDK at the orders of a test: see `orders.py`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import PureCloudPlatformClientV2 as genesys  # noqa: N813 - its own name is not Python's style
+from orders import obey
+from PureCloudPlatformClientV2.rest import ApiException
+
+LISTINGS = {
+    "queues": lambda api, **page: genesys.RoutingApi(api).get_routing_queues(**page),
+    "users": lambda api, **page: genesys.UsersApi(api).get_users(**page),
+    "wrapupcodes": lambda api, **page: genesys.RoutingApi(api).get_routing_wrapupcodes(**page),
+    "divisions": lambda api, **page: genesys.AuthorizationApi(api).get_authorization_divisions(**page),
+    "flows": lambda api, **page: genesys.ArchitectApi(api).get_flows(**page),
+}
+
+
+class Client:
+    """What the tests ask of each client."""
+
+    api: Any
+
+    def log_in(self, url: str, client_id: str, client_secret: str) -> None:
+        """Takes a token."""
+        genesys.configuration.host = url
+        self.api = genesys.api_client.ApiClient().get_client_credentials_token(client_id, client_secret)
+
+    def query(self, interval: str, page_size: int) -> list[Any]:
+        """Every conversation of a details query, page by page."""
+        return [as_json(conversation) for conversation in self._queried(interval, page_size)]
+
+    def _queried(self, interval: str, page_size: int) -> Iterator[Any]:
+        body = genesys.ConversationQuery()
+        body.interval = interval
+        body.paging = genesys.PagingSpec()
+        body.paging.page_size, body.paging.page_number = page_size, 1
+        analytics = genesys.AnalyticsApi(self.api)
+        while page := analytics.post_analytics_conversations_details_query(body).conversations:
+            yield from page
+            body.paging.page_number += 1
+
+    def look_up(self, kind: str, page_size: int) -> list[Any]:
+        """Every entity of a listing, page by page."""
+        entities: list[Any] = []
+        number = 1
+        while page := LISTINGS[kind](self.api, page_size=page_size, page_number=number).entities:
+            entities += map(as_json, page)
+            number += 1
+        return entities
+
+    def refusal(self, error: Exception) -> dict[str, Any] | None:
+        """What the client shows of an error of the API."""
+        if not isinstance(error, ApiException):
+            return None
+        return {"status": error.status, "body": error.body, "retryAfter": error.headers.get("Retry-After")}
+
+
+def as_json(value: Any) -> Any:
+    """A model under the API's own names, as the model's `attribute_map` has them."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, list):
+        return [as_json(one) for one in value]
+    if isinstance(value, dict):
+        return {name: as_json(one) for name, one in value.items()}
+    if not hasattr(value, "attribute_map"):
+        return value
+    fields = {name: getattr(value, attribute) for attribute, name in value.attribute_map.items()}
+    return {name: as_json(field) for name, field in fields.items() if field is not None}
+
+
+if __name__ == "__main__":
+    obey(Client())

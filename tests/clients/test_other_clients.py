@@ -1,0 +1,154 @@
+"""Clients that we did not write, against the sandbox: what they read is what it holds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycall.sandbox import QUERY, Sandbox, server
+
+HERE = Path(__file__).parent
+NOW_S = 1_775_000_000.0
+"""2026-03-31; the day that is read is months ago, and settled."""
+DAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
+
+CLIENTS = {
+    "python_sdk": [sys.executable, "python_sdk.py"],
+    "javascript_sdk": ["node", "javascript_sdk.cjs"],
+    "dlt": [sys.executable, "dlt_source.py"],
+}
+
+
+class Foreign:
+    """Somebody else's client in its own process; see orders.py."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def order(self, order: str, **words: Any) -> dict[str, Any]:
+        """What came of an order: `{"answer": ...}` or `{"refused": ...}`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([order, words]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"the client ended with {self._process.wait(10)}; its last words stand above"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def log_in(self, sandbox: Sandbox, secret: str | None = None) -> dict[str, Any]:
+        """A token of the sandbox."""
+        client_secret = sandbox.client_secret if secret is None else secret
+        return self.order("log_in", url=sandbox.url, client_id=sandbox.client_id, client_secret=client_secret)
+
+    def read(self, order: str, **words: Any) -> Any:
+        """The answer to an order that is not refused."""
+        outcome = self.order(order, **words)
+        assert "refused" not in outcome, outcome
+        return outcome["answer"]
+
+    def refused(self, order: str, **words: Any) -> tuple[int, str | None, str | None]:
+        """(status, code, Retry-After) of the API's error, as the client shows it."""
+        refused = self.order(order, **words)["refused"]
+        return refused["status"], json.loads(refused["body"]).get("code"), refused["retryAfter"]
+
+
+@contextmanager
+def started(name: str, home: Path) -> Iterator[Foreign]:
+    """The client, knowing nothing of this machine's settings."""
+    environ = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
+    quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01"}
+    with subprocess.Popen(
+        CLIENTS[name],
+        cwd=HERE,
+        env=environ | quiet | {"HOME": str(home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Foreign(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module", params=list(CLIENTS))
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+    if request.param == "javascript_sdk":
+        needs(
+            shutil.which("node") and (HERE / "node_modules").is_dir(), "Node with npm (Debian: nodejs npm; then make)"
+        )
+    with started(request.param, tmp_path_factory.mktemp("home")) as client:
+        yield client
+
+
+def needs(found: object, what: str) -> None:
+    """Skips where something is missing, but not where the continuous integration says that all is checked."""
+    if not found:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"not tried, for want of {what}")
+
+
+@pytest.fixture
+def sandbox(client: Foreign) -> Iterator[Sandbox]:
+    """A small contact centre, in which the client is logged in."""
+    began_s = time.monotonic()
+    with server(conversations_per_day=230, flat=True, now=lambda: NOW_S + time.monotonic() - began_s) as sandbox:
+        client.log_in(sandbox)
+        yield sandbox
+
+
+def test_a_query_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox) -> None:
+    read = client.read("query", interval=DAY, page_size=100)
+
+    assert len(read) == 230
+    assert read == sandbox.store.conversations(DAY)
+    assert [served.status for served in sandbox.requests if served.path == QUERY] == [200] * 4
+
+
+@pytest.mark.parametrize("kind", ["queues", "users", "wrapupcodes", "divisions", "flows"])
+def test_a_listing_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox, kind: str) -> None:
+    read = client.read("look_up", kind=kind, page_size=25)
+
+    held = sandbox.store.world.entities(kind)
+    assert read == sorted((one for one in held if is_listed(one)), key=lambda one: str(one["name"]).casefold())
+
+
+def is_listed(entity: dict[str, Any]) -> bool:
+    return entity.get("state", "active") == "active" and not entity.get("deleted")
+
+
+def test_a_wrong_secret_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
+    outcome = client.log_in(sandbox, secret="wrong")
+    if "refused" not in outcome:
+        outcome = client.order("query", interval=DAY, page_size=100)
+
+    assert outcome["refused"]["status"] == 401
+    assert json.loads(outcome["refused"]["body"])["error"] == "invalid_client"
+
+
+def test_a_dead_token_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
+    client.read("query", interval=DAY, page_size=100)
+    sandbox.revoke_tokens()
+
+    assert client.refused("query", interval=DAY, page_size=100) == (401, "bad.credentials", None)
+
+
+def test_a_429_without_retry_after_is_shown(client: Foreign, sandbox: Sandbox) -> None:
+    sandbox.faults.on(None, "429", path=QUERY, retry_after_s=None)
+
+    refused = client.refused("query", interval=DAY, page_size=100)
+
+    assert refused == (429, "too.many.requests.retry.after", None)
+
+
+def test_an_interval_that_is_too_long_is_a_400(client: Foreign, sandbox: Sandbox) -> None:
+    refused = client.refused("query", interval="2026-01-05T00:00:00Z/2026-02-05T00:00:00Z", page_size=100)
+
+    assert refused == (400, "bad.request", None)
