@@ -1,0 +1,518 @@
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import NOON, StillClock
+from everycall import (
+    Client,
+    Credentials,
+    Filters,
+    Interval,
+    OutputFailed,
+    OutputRefused,
+    Query,
+    QueryError,
+    QueryRefused,
+    export,
+)
+from everycall.crew import Alone, Threads
+from everycall.progress import Event, PageRead, Started, WindowClosed
+from everycall.sandbox import QUERY, server
+from everycall.sandbox.answers import Request
+from inprocess import (
+    HEADER,
+    MONDAY,
+    WEEK,
+    Org,
+    assert_proven,
+    assert_whole,
+    manifest_of,
+    org,
+    read_csv,
+    told,
+)
+
+THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
+"""Three windows of seven days."""
+
+FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
+UNFINISHED = ["conversations.csv.everycall"]
+
+
+def flat(count: int, **settings: Any) -> Org:
+    """An org with so many conversations on every UTC day."""
+    return org(conversations_per_day=count, flat=True, **settings)
+
+
+def on_disk(output: Path) -> list[str]:
+    return sorted(path.name for path in output.parent.iterdir())
+
+
+def interrupting(number: int) -> Callable[[Request], None]:
+    """Ctrl-C when the request of that number is sent."""
+    left = iter(range(1, 10_000))
+
+    def interrupt(_: Request) -> None:
+        if next(left) == number:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+# What comes out
+
+
+def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: Path) -> None:
+    where = flat(20)
+    where.export(output, THREE_WEEKS)
+    rows = read_csv(output)
+
+    assert [(row["startTime"], row["conversationId"]) for row in rows] == sorted(
+        (row["startTime"], row["conversationId"]) for row in rows
+    )
+    assert output.read_text().startswith(HEADER)
+
+
+@pytest.mark.parametrize(("kind", "size"), [(Alone, 1), (Alone, 7), (Alone, 40), (Threads, 1), (Threads, 16)])
+def test_the_same_data_makes_the_same_bytes_whoever_asks(
+    output: Path, kind: type[Alone] | type[Threads], size: int
+) -> None:
+    where = flat(120, rate_limit=100_000)
+    summary = where.export(output, WEEK, crew=kind(size))
+
+    assert output.read_bytes() == undisturbed(120, WEEK)
+    assert_proven(where, summary, output, WEEK)
+
+
+@cache
+def undisturbed(count: int, interval: str) -> bytes:
+    """The rows of the same export by one who asks one question at a time, and whom nothing happens to."""
+    stream = BytesIO()
+    flat(count).export(stream, interval)
+    return stream.getvalue()
+
+
+def test_the_same_export_twice_makes_the_same_bytes(output: Path) -> None:
+    where = flat(50)
+    where.export(output)
+    first = output.read_bytes()
+    summary = where.export(output)
+
+    assert output.read_bytes() == first
+    assert summary.resumed_windows == 0
+    assert_proven(where, summary, output)
+
+
+def test_an_older_part_and_a_younger_part_are_different_windows(output: Path) -> None:
+    where = flat(20)
+    interval = "2026-02-24T00:00:00.000Z/2026-03-02T00:00:00.000Z"
+    summary = where.export(output, interval)
+
+    assert [entry.provisional for entry in summary.entries] == [False, True]
+    assert manifest_of(output)["provisionalFrom"] == "2026-02-26T00:00:00.000Z"
+    assert manifest_of(output)["provisionalRows"] == 80
+    assert_proven(where, summary, output, interval)
+
+
+def test_columns_can_be_chosen(output: Path) -> None:
+    flat(3).export(output, columns=["duration", "conversationId"])
+
+    assert output.read_text().startswith("duration,conversationId\n")
+
+
+def test_a_column_that_is_none_is_refused_before_anything_is_asked(output: Path) -> None:
+    where = flat(3)
+    with pytest.raises(QueryError, match="no column 'durration'"):
+        where.export(output, columns=["durration"])
+
+    assert list(where.sandbox.requests) == []
+    assert on_disk(output) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_the_page_size_changes_nothing(output: Path, size: int) -> None:
+    where = flat(20)
+    summary = where.export(output, page_size=size)
+
+    assert max(served.body["paging"]["pageSize"] for served in where.queries) == size
+    assert_proven(where, summary, output)
+
+
+def test_adjacent_exports_add_up(output: Path) -> None:
+    where = flat(200)
+    halves = ["2026-01-05T00:00:00.000Z/2026-01-05T12:00:00.000Z", "2026-01-05T12:00:00.000Z/2026-01-06T00:00:00.000Z"]
+    found = []
+    for number, half in enumerate(halves):
+        path = output.with_name(f"{number}.csv")
+        assert_proven(where, where.export(path, half), path, half)
+        found += told(path)
+
+    assert sorted(found) == where.truth()
+
+
+def test_by_activity_what_was_carried_in_is_there_too(output: Path) -> None:
+    where = flat(200)
+    afternoon = "2026-01-05T12:00:00.000Z/2026-01-06T00:00:00.000Z"
+    summary = where.export(output, query=Query(Interval.read(afternoon), match="activity"))
+    ids = {one["conversationId"] for one in where.sandbox.store.matching(afternoon)}
+
+    assert {row["conversationId"] for row in read_csv(output)} == ids
+    assert len(ids) > len(where.truth(afternoon))
+    assert summary.rows == len(ids)
+    assert_whole(summary, output)
+
+
+def test_names_stand_in_place_of_ids(output: Path) -> None:
+    where = flat(200)
+    where.export(output)
+    world = where.sandbox.store.world
+    queues = {one["name"] for one in world.entities("queues")}
+    users = {one["name"] for one in world.entities("users")}
+    rows = read_csv(output)
+
+    assert {row["queueName"] for row in rows} - {""} <= queues
+    assert {row["agentName"] for row in rows} - {""} <= users
+    assert len({row["agentName"] for row in rows}) > 10
+
+
+def test_no_secret_and_no_token_is_in_anything_that_is_written(output: Path) -> None:
+    where = flat(20)
+    where.export(output)
+    manifest = output.with_name(FINISHED[1]).read_text()
+    token = where.client._token
+    assert token is not None
+
+    assert where.sandbox.client_secret not in manifest
+    assert token.access_token not in manifest
+
+
+def test_progress_is_told_along_the_interval(output: Path) -> None:
+    events: list[Event] = []
+
+    class Listening:
+        def tell(self, event: Event) -> None:
+            events.append(event)
+
+    flat(30).export(output, THREE_WEEKS, progress=Listening(), crew=Alone(3))
+    covered = [event.covered for event in events if isinstance(event, PageRead)]
+
+    assert events[0] == Started(Interval.read(THREE_WEEKS), timedelta(), 0)
+    assert covered == sorted(covered)
+    assert covered[-1] <= timedelta(days=21)
+    assert [event.rows for event in events if isinstance(event, WindowClosed)] == [210, 210, 210]
+
+
+# Where it goes
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    where = flat(3)
+    with pytest.raises(OutputRefused, match="does not exist"):
+        where.export(tmp_path / "nowhere" / "a.csv")
+
+    assert list(where.sandbox.requests) == []
+
+
+def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
+    """To root every folder is writable, except those that the kernel makes up."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    where = flat(3)
+    with pytest.raises(OutputRefused, match=r"not writable|cannot be written"):
+        where.export((folder if os.geteuid() else Path("/proc/self")) / "a.csv")
+
+    assert list(where.sandbox.requests) == []
+
+
+def test_an_output_that_is_a_folder(tmp_path: Path) -> None:
+    where = flat(3)
+    with pytest.raises(OutputRefused, match="is a folder"):
+        where.export(tmp_path)
+
+    assert list(where.sandbox.requests) == []
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises((OutputRefused, OutputFailed), match="File name too long"):
+        flat(3).export(tmp_path / ("a" * 300))
+
+
+def test_a_foreign_file_is_left_alone(output: Path) -> None:
+    output.write_text("precious")
+    where = flat(3)
+    with pytest.raises(OutputRefused, match="is no export of everycall"):
+        where.export(output)
+
+    assert output.read_text() == "precious"
+    assert list(where.sandbox.requests) == []
+    assert on_disk(output) == ["conversations.csv"]
+
+
+def test_another_query_s_export_is_left_alone(output: Path) -> None:
+    where = flat(30)
+    where.export(output)
+    before = output.read_bytes()
+    voice = Query(Interval.read(MONDAY), Filters.of(media_types=["voice"]))
+
+    with pytest.raises(OutputRefused, match="filters: nothing there"):
+        where.export(output, query=voice)
+    assert output.read_bytes() == before
+    assert where.export(output, query=voice, fresh=True).verdict == "proven"
+
+
+def test_another_org_s_export_is_left_alone(output: Path) -> None:
+    where = flat(3)
+    where.export(output)
+
+    with pytest.raises(OutputRefused, match="source"):
+        where.export(output, source="another org")
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[4])
+from inprocess import org
+from everycall import OutputFailed
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+where = org(conversations_per_day=20, flat=True)
+try:
+    where.export(Path(sys.argv[1]), sys.argv[2])
+except OutputFailed as failed:
+    print(failed, failed.hint)
+"""
+
+
+@pytest.mark.parametrize(("quota_bytes", "windows_done"), [(700, 0), (10_000, 0), (25_000, 3), (50_000, 3)])
+def test_a_full_disk_keeps_what_was_done(output: Path, quota_bytes: int, windows_done: int) -> None:
+    """No file may grow beyond the quota, which is too little for the ledger, for a window, or for the output."""
+    command = [sys.executable, "-c", FULL_DISK, str(output), THREE_WEEKS, str(quota_bytes), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "the same command: it goes on from here" in done.stdout
+    assert not output.exists()
+
+    where = flat(20)
+    summary = where.export(output, THREE_WEEKS)
+    assert summary.resumed_windows == windows_done
+    assert on_disk(output) == FINISHED
+    assert_proven(where, summary, output, THREE_WEEKS)
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_stream_onto_a_full_disk(buffering: int) -> None:
+    stream = Path("/dev/full").open("wb", buffering)  # noqa: SIM115
+    with pytest.raises(OutputFailed, match="The disk is full"):
+        flat(3).export(stream)  # type: ignore[arg-type]
+    with suppress(OSError):  # what is left in its buffer still has nowhere to go
+        stream.close()
+
+
+# Going on
+
+
+def fetched(where: Org) -> list[str]:
+    """The windows that were asked for, each once, in order."""
+    return list(dict.fromkeys(window for window, _ in where.pages))
+
+
+@pytest.mark.parametrize("number", range(1, 20))
+def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, number: int) -> None:
+    where = flat(15)
+    where.connection.before = interrupting(number)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, THREE_WEEKS)
+    assert not output.exists()
+
+    again = flat(15)
+    summary = again.export(output, THREE_WEEKS)
+
+    assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
+    assert len(fetched(again)) == 3 - summary.resumed_windows
+    assert on_disk(output) == FINISHED
+    assert_proven(again, summary, output, THREE_WEEKS)
+
+
+def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> None:
+    where = flat(15)
+    where.connection.before = interrupting(3)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, THREE_WEEKS)
+
+    assert on_disk(output) == []
+
+
+def stopped(output: Path, at: int, **options: Any) -> None:
+    """An export of three weeks that ended at that request."""
+    where = flat(15)
+    where.connection.before = interrupting(at)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, THREE_WEEKS, **options)
+
+
+def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
+    stopped(output, 14)
+    events: list[Event] = []
+
+    class Listening:
+        def tell(self, event: Event) -> None:
+            events.append(event)
+
+    summary = flat(15).export(output, THREE_WEEKS, progress=Listening())
+
+    assert events[0] == Started(Interval.read(THREE_WEEKS), timedelta(days=7), 105)
+    assert summary.resumed_windows == 1
+    assert summary.rows == 315
+
+
+def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
+    stopped(output, 14, asked={"last": "21d"})
+    later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
+    moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
+    summary = later.export(output, moved, asked={"last": "21d"})
+
+    assert str(summary.interval) == THREE_WEEKS
+    assert_proven(later, summary, output, THREE_WEEKS)
+
+
+def test_a_window_whose_part_was_lost_is_read_again(output: Path) -> None:
+    stopped(output, 14)
+    for part in (output.parent / UNFINISHED[0]).glob("*.part"):
+        part.write_bytes(part.read_bytes()[:-10])
+    where = flat(15)
+    summary = where.export(output, THREE_WEEKS)
+
+    assert summary.resumed_windows == 0
+    assert_proven(where, summary, output, THREE_WEEKS)
+
+
+def test_fresh_asks_for_everything_again(output: Path) -> None:
+    stopped(output, 14)
+    where = flat(15)
+    summary = where.export(output, THREE_WEEKS, fresh=True)
+
+    assert summary.resumed_windows == 0
+    assert len(fetched(where)) == 3
+    assert_proven(where, summary, output, THREE_WEEKS)
+
+
+def test_a_query_that_is_refused_half_way_keeps_what_was_done(output: Path) -> None:
+    where = flat(15)
+    where.sandbox.faults.on(6, "400", path=QUERY)
+    with pytest.raises(QueryRefused):
+        where.export(output, THREE_WEEKS)
+
+    assert on_disk(output) == UNFINISHED
+
+
+def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
+    where = flat(15)
+    where.sandbox.faults.on(lambda request: b"2026-01-12T00:00:00.000Z/" in request.body, "total_hits", path=QUERY)
+    summary = where.export(output, THREE_WEEKS)
+
+    assert [entry.verdict for entry in summary.entries] == ["proven", "unproven", "proven"]
+    assert summary.verdict == "unproven"
+    assert told(output) == where.truth(THREE_WEEKS)
+    assert_whole(summary, output)
+
+
+# A safety stop
+
+
+def test_a_safety_stop_is_told_with_what_it_left(output: Path) -> None:
+    where = flat(40)
+    summary = where.export(output, THREE_WEEKS, max_pages=5)
+
+    assert summary.verdict == "unproven"
+    assert [str(window) for window in summary.unread] == manifest_of(output)["unread"]
+    assert manifest_of(output)["unread"] == ["2026-01-19T00:00:00.000Z/2026-01-26T00:00:00.000Z"]
+    assert [entry.verdict for entry in summary.entries] == ["proven", "unproven"]
+    assert "--max-pages" in summary.unproven[0].reason
+    assert len(where.pages) == 5
+    assert summary.rows == 280 + 100
+    assert_whole(summary, output)
+
+
+def test_a_safety_stop_that_was_not_needed_is_no_stop(output: Path) -> None:
+    where = flat(40)
+    summary = where.export(output, max_pages=2)
+
+    assert summary.unread == ()
+    assert_proven(where, summary, output)
+
+
+def test_a_safety_stop_of_no_pages_leaves_everything(output: Path) -> None:
+    summary = flat(40).export(output, max_pages=0)
+
+    assert (summary.verdict, summary.rows, len(summary.unread)) == ("unproven", 0, 1)
+    assert output.read_text() == HEADER
+
+
+@pytest.mark.parametrize("size", [1, 4, 40])
+def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
+    where = flat(100)
+    summary = where.export(output, THREE_WEEKS, max_pages=9, crew=Alone(size))
+
+    assert len(where.pages) == 9
+    assert summary.verdict == "unproven"
+    assert_whole(summary, output)
+
+
+# Streams
+
+
+def test_a_stream_gets_the_rows_and_nothing_else(output: Path) -> None:
+    where = flat(30)
+    where.export(output, THREE_WEEKS)
+    stream = BytesIO()
+    summary = where.export(stream, THREE_WEEKS, crew=Alone(9))
+
+    assert stream.getvalue() == output.read_bytes()
+    assert summary.output is None
+    assert summary.manifest["output"]["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert summary.verdict == "proven"
+
+
+@pytest.mark.parametrize("whole_writes", [0, 1, 2])
+def test_a_stream_whose_reader_went_away_ends_the_export(whole_writes: int) -> None:
+    class Closed(BytesIO):
+        left = whole_writes
+
+        def write(self, data: Any, /) -> int:
+            self.left -= 1
+            if self.left < 0:
+                raise BrokenPipeError(32, "Broken pipe")
+            return len(data)
+
+    with pytest.raises(OutputFailed, match="went away"):
+        flat(3).export(Closed(), THREE_WEEKS)
+
+
+# Through a port, with threads
+
+
+@pytest.mark.parametrize("kinds", [(), ("reset", "cut", "503", "html", "cut_gzip")], ids=["calm", "rough"])
+def test_through_a_port_with_threads(output: Path, kinds: tuple[str, ...]) -> None:
+    with server(conversations_per_day=300, flat=True, now=NOON.timestamp, rate_limit=100_000) as sandbox:
+        for number, kind in enumerate(kinds):
+            sandbox.faults.on(number + 3, kind)
+        credentials = Credentials(sandbox.client_id, sandbox.client_secret, sandbox.url)
+        with Client(credentials) as client:
+            summary = export(client, Query(Interval.read(WEEK)), output)
+        where = Org(sandbox, StillClock(), None, client)  # type: ignore[arg-type]
+
+        assert_proven(where, summary, output, WEEK)
+        assert summary.rows == 2100
