@@ -228,10 +228,10 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """Leave without complaints about a pipe that nobody reads any more."""
+    """Leave without complaints about a pipe that nobody reads any more, or a disk that is full."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
