@@ -1,0 +1,133 @@
+"""What the documentation takes from the code: each function is the Markdown between two cog markers.
+
+`python -m cogapp -I docs -r README.md docs/*.md` writes it; `tests/test_docs.py` checks that it is up to date.
+"""
+
+import ast
+import inspect
+import io
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+
+from everycall import auth, cli, errors, sandbox, tables
+from everycall.ledger import Entry
+from everycall.sandbox.app import ROUTES
+from everycall.sandbox.faults import KINDS
+from everycall.sandbox.switches import Switches
+
+HELP_WIDTH = 100
+
+
+def columns(*, default: bool) -> str:
+    """The columns of the default view, or those that the extended view has on top."""
+    default_names = {column.name for column in tables.DEFAULT}
+    chosen = [column for column in tables.EXTENDED if (column.name in default_names) == default]
+    return table(
+        "column | type | holds | mind",
+        ((f"`{one.name}`", one.type, one.doc, one.caveats) for one in chosen),
+    )
+
+
+def exit_codes() -> str:
+    """Every exit code, what it means, and the errors that end in it."""
+    meanings = re.findall(r"^    (\d+) +(.+)$", cli.__doc__ or "", re.MULTILINE)
+    return table("code | means | errors", ((code, words, " ".join(_errors_of(int(code)))) for code, words in meanings))
+
+
+def _errors_of(code: int) -> Iterator[str]:
+    for kind, its_code in cli.EXIT_CODES.items():
+        if its_code == code:
+            yield from (f"`{one.__name__}`" for one in (kind, *kind.__subclasses__()))
+
+
+def error_tree() -> str:
+    """The tree of errors, as `everycall.errors` draws it."""
+    tree = re.search(r"^    EverycallError\n(?:    .*\n)+", errors.__doc__ or "", re.MULTILINE)
+    return fenced(inspect.cleandoc("\n" + tree[0]) if tree else "")
+
+
+def help_of(*command: str) -> str:
+    """What `everycall COMMAND --help` prints on a terminal of 100 columns."""
+    console = Console(file=io.StringIO(), width=HELP_WIDTH, color_system=None, force_terminal=False)
+    cli.app.help_print([*command], console=console)
+    console.file.seek(0)
+    return fenced("\n".join(line.rstrip() for line in console.file.read().strip().splitlines()))
+
+
+def regions() -> str:
+    """Every region and its domain."""
+    return table("`GENESYS_ENV` | or", ((f"`{region}`", f"`{domain}`") for region, domain in auth.REGIONS.items()))
+
+
+def manifest_windows() -> str:
+    """The fields of a window in the manifest."""
+    docs = field_docs(Entry)
+    names = {name: re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in docs}
+    return table("field | says", ((f"`{names[name]}`", doc) for name, doc in docs.items()))
+
+
+def faults() -> str:
+    """Every kind of fault."""
+    return table("fault | what goes wrong", ((f"`{name}`", kind.about) for name, kind in KINDS.items()))
+
+
+def switches() -> str:
+    """Every switch with its settings, the default first."""
+    docs = field_docs(Switches)
+    return table("switch | settings | says", ((f"`{name}`", _settings(name), doc) for name, doc in docs.items()))
+
+
+def _settings(name: str) -> str:
+    default = getattr(Switches(), name)
+    annotation = str(Switches.__annotations__[name])
+    others = ("False", "True") if isinstance(default, bool) else re.findall(r"'([^']*)'", annotation)
+    settings = dict.fromkeys([str(default), *others])
+    return ", ".join(f"`{one}`" for one in settings)
+
+
+def routes() -> str:
+    """Every endpoint of the sandbox."""
+    return table(
+        "endpoint | permission, one of",
+        (
+            (f"`{one.method} {_path(one.path.pattern)}`", " ".join(f"`{name}`" for name in one.permissions))
+            for one in ROUTES
+        ),
+    )
+
+
+def _path(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>.*?\)", r"{\1}", pattern).replace("\\", "")
+
+
+def honesty() -> str:
+    """What the sandbox does not do, and what in it is a guess, in its own words."""
+    words = (sandbox.__doc__ or "").partition("**What it does not do**")
+    return re.sub(r"\n(?!- |\n|\*\*) *", " ", "".join(words[1:]).strip())
+
+
+def field_docs(record: type) -> dict[str, str]:
+    """Each field of a class and the text under it, in order; one line each."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
+    docs: dict[str, str] = {}
+    for node in body.body if isinstance(body, ast.ClassDef) else ():
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            docs[node.target.id] = ""
+        elif docs and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            docs[list(docs)[-1]] = " ".join(str(node.value.value).split())
+    return docs
+
+
+def table(head: str, rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; `|` within a cell is escaped."""
+    names = head.split(" | ")
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def fenced(words: str) -> str:
+    """A block of text as it stands."""
+    return f"```text\n{words}\n```"
