@@ -1,7 +1,7 @@
 """What an answer holds that we did not expect, named - and the rest of it, fitted to the records all the same. Pure.
 
 The records are decoded strictly, at full speed, and nothing here runs. Where that fails - a field that the API added
-yesterday, a null, a malformed date, a number that came as text - the one conversation is walked through slowly:
+yesterday, a malformed date, a number that came as text - the one conversation is walked through slowly:
 what can be read is read, what cannot is left out, and each departure becomes an `Oddity` with its place.
 """
 
@@ -16,6 +16,9 @@ from msgspec import inspect
 T = TypeVar("T")
 
 _ABSENT: Any = object()
+
+NUMBER_MAX = 2**63
+"""A larger number is not taken for one: no column of any output could hold it."""
 
 
 class Oddity(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,7 +44,7 @@ class Oddity(msgspec.Struct, frozen=True, rename="camel"):
     def __str__(self) -> str:
         """One line for a reader."""
         read = f"; read as {self.read_as}" if self.read_as else "; left out" if self.kind != "unknown field" else ""
-        return f"conversation {self.conversation_id or '(no id)'}: {self.path} has {self.kind} {self.value}{read}"
+        return f"conversation {self.conversation_id or '(no id)'}: {self.path}: {self.kind} {self.value}{read}"
 
 
 def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
@@ -52,11 +55,7 @@ def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
     conversation_id = tree.get("conversationId") if isinstance(tree, dict) else None
     walk = _Walk(conversation_id if isinstance(conversation_id, str) else "")
     value = walk.value(tree, inspect.type_info(record), "")
-    try:
-        return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
-    except msgspec.ValidationError as error:
-        walk.note("unreadable value", "", tree, str(error))
-        return None, walk.oddities
+    return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
 
 
 class _Walk:
@@ -67,7 +66,9 @@ class _Walk:
         self.oddities: list[Oddity] = []
 
     def note(self, kind: Any, path: str, value: Any, read_as: str = "") -> None:
-        self.oddities.append(Oddity(kind, self.conversation_id, path or "$", _short(value), read_as))
+        self.oddities.append(
+            Oddity(kind, self.conversation_id, path or "$", shortened(_json(value)), shortened(read_as))
+        )
 
     def value(self, value: Any, kind: inspect.Type, path: str) -> Any:
         if isinstance(kind, inspect.UnionType):
@@ -86,26 +87,29 @@ class _Walk:
     def _optional(self, value: Any, kind: inspect.UnionType, path: str) -> Any:
         """`X | None`, or `int | float | None`. A null stands for an absent field, which is how the API says it."""
         if value is None:
-            self.note("unusual value", path, value, "absent")
             return _ABSENT
         kinds = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
         if any(_is_of(value, one) for one in kinds):
             return value
-        return self.value(value, kinds[0], path)
+        return self.value(value, next((one for one in kinds if isinstance(one, inspect.FloatType)), kinds[0]), path)
 
     def _struct(self, value: Any, kind: inspect.StructType, path: str) -> Any:
         if not isinstance(value, dict):
             self.note("unreadable value", path, value)
             return _ABSENT
         fields = {one.encode_name: one for one in kind.fields}
-        for name in value.keys() - fields.keys():
+        for name in [name for name in value if name not in fields]:
             self.note("unknown field", f"{path}.{name}".lstrip("."), value[name])
-        found = (
-            (name, self.value(value[name], one.type, f"{path}.{name}".lstrip(".")))
-            for name, one in fields.items()
-            if name in value
-        )
-        return {name: one for name, one in found if one is not _ABSENT}
+        found = {}
+        for name, one in fields.items():
+            place = f"{path}.{name}".lstrip(".")
+            fit = self.value(value[name], one.type, place) if name in value else _ABSENT
+            if fit is not _ABSENT:
+                found[name] = fit
+            elif one.required:
+                self.note("unreadable value", path, value)
+                return _ABSENT
+        return found
 
     def _items(self, value: Any, kind: inspect.Type, path: str) -> Any:
         if not isinstance(value, list):
@@ -138,18 +142,22 @@ def _is_of(value: Any, kind: inspect.Type) -> bool:
         except msgspec.ValidationError:
             return False
         return bool(re.search(r"([Zz]|[+-]\d\d:?\d\d)$", value))
-    if isinstance(kind, inspect.FloatType):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(kind, inspect.IntType):
-        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        allowed = int if isinstance(kind, inspect.IntType) else int | float
+        return isinstance(value, allowed) and not isinstance(value, bool) and abs(value) < NUMBER_MAX
     return isinstance(value, {inspect.StrType: str, inspect.BoolType: bool}.get(type(kind), ()))
 
 
 def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
     """What an unusual value can safely be taken for: at most one."""
     if isinstance(kind, inspect.StrType) and isinstance(value, int | float):
-        yield msgspec.json.encode(value).decode()
-    elif isinstance(kind, inspect.IntType) and isinstance(value, float) and value.is_integer():
+        yield _json(value)
+    elif (
+        isinstance(kind, inspect.IntType)
+        and isinstance(value, float)
+        and value.is_integer()
+        and abs(value) < NUMBER_MAX
+    ):
         yield int(value)
     elif isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
         if re.fullmatch(r"-?\d{1,18}", value):
@@ -189,6 +197,10 @@ def _offset(zone: str | None) -> timezone:
     return timezone(ahead if zone[0] == "+" else -ahead)
 
 
-def _short(value: Any) -> str:
-    words = msgspec.json.encode(value).decode()
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def shortened(words: str) -> str:
+    """At most 80 characters of it."""
     return words if len(words) <= 80 else words[:77] + "..."

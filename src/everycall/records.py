@@ -12,7 +12,8 @@ from typing import Annotated
 
 import msgspec
 
-from everycall.oddities import Oddity, fitted
+from everycall.errors import ServiceFailed
+from everycall.oddities import Oddity, fitted, shortened
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware datetime. The API writes UTC with three digits of a second, or none; any number of digits is read."""
@@ -353,42 +354,60 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         """The page that a body of the details query holds; `{}`, `{"totalHits": 0}` and empty lists are empty pages.
 
         Raises:
-            msgspec.DecodeError: the body is not JSON. The client sees to it that this does not happen.
+            ServiceFailed: the body is something else: a gateway's greeting in place of the API's answer, say.
         """
         try:
             answer = _STRICT.decode(body)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             return _read_slowly(body)
         return cls(conversations=answer.conversations, total_hits=answer.total_hits)
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     conversations: tuple[Conversation, ...] = ()
     total_hits: int | None = None
-
-
-class _RawAnswer(msgspec.Struct, rename="camel"):
-    conversations: tuple[msgspec.Raw, ...] | None = ()
-    total_hits: int | float | None = None
+    aggregations: msgspec.Raw = msgspec.Raw()
+    """Only where they were asked for; not read."""
 
 
 _STRICT = msgspec.json.Decoder(_Answer)
-_RAW = msgspec.json.Decoder(_RawAnswer)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_HITS = msgspec.json.Decoder(float | None, strict=False)
 _CONVERSATION = msgspec.json.Decoder(Conversation)
+_NULL = msgspec.Raw(b"null")
+_SIGNS_OF_REFUSAL = {"message", "error", "errors", "code", "status"}
+"""What else an empty page may hold, nobody knows; with one of these it is an error that came with status 200."""
 
 
 def _read_slowly(body: bytes) -> Page:
     """The page, conversation by conversation, so that an odd one costs the others nothing."""
-    answer = _RAW.decode(body)
+    try:
+        fields = _FIELDS.decode(body)
+        raws = _ITEMS.decode(fields.pop("conversations", _NULL)) or []
+        hits = _HITS.decode(fields.pop("totalHits", _NULL))
+    except msgspec.DecodeError as error:
+        raise _no_page(body) from error
+    fields.pop("aggregations", None)
+    if hits is None and not raws and fields.keys() & _SIGNS_OF_REFUSAL:
+        raise _no_page(body)
     conversations: list[Conversation] = []
-    oddities: list[Oddity] = []
-    for raw in answer.conversations or ():
+    oddities = [Oddity("unknown field", "", name, shortened(bytes(raw).decode())) for name, raw in fields.items()]
+    for raw in raws:
         conversation, odd = conversation_of(raw)
         oddities += odd
         if conversation is not None:
             conversations.append(conversation)
-    hits = None if answer.total_hits is None else int(answer.total_hits)
-    return Page(conversations=tuple(conversations), total_hits=hits, oddities=tuple(oddities))
+    total_hits = None if hits is None else int(hits)
+    return Page(conversations=tuple(conversations), total_hits=total_hits, oddities=tuple(oddities))
+
+
+def _no_page(body: bytes) -> ServiceFailed:
+    words = shortened(body.decode(errors="replace")) or "nothing"
+    return ServiceFailed(
+        f"The service answered with something that is no page of conversations: {words}",
+        hint="Check GENESYS_ENV, and the proxy: something on the way may have answered in the API's place.",
+    )
 
 
 def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, list[Oddity]]:
@@ -396,4 +415,8 @@ def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, lis
     try:
         return _CONVERSATION.decode(body), []
     except msgspec.ValidationError:
+        pass
+    try:
         return fitted(msgspec.json.decode(body), Conversation)
+    except msgspec.DecodeError as error:
+        return None, [Oddity("unreadable value", "", "$", shortened(f"{error}: {bytes(body).decode()}"))]
