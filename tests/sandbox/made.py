@@ -4,8 +4,9 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
-from everycall.sandbox import QUERY, Sandbox
+from everycall.sandbox import JOBS, QUERY, Sandbox
 from everycall.sandbox.instants import to_ms, to_text
 
 MONDAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
@@ -103,6 +104,34 @@ class Caller:
         status, _, content = self.post(QUERY, {"interval": interval, "paging": paging, **fields})
         assert status == 200, content
         return content
+
+    def submit(self, interval: str = MONDAY, **fields: Any) -> str:
+        """The id of a new job."""
+        status, _, content = self.post(JOBS, {"interval": interval, **fields})
+        assert status == 202, content
+        job_id: str = content["jobId"]
+        return job_id
+
+    def page(self, job_id: str, cursor: str = "", size: int | None = None) -> Any:
+        """The JSON of a page of a job's results."""
+        asked = {"cursor": cursor} if cursor else {}
+        asked |= {"pageSize": str(size)} if size else {}
+        status, _, content = self.get(f"{JOBS}/{job_id}/results?{urlencode(asked)}")
+        assert status == 200, content
+        return content
+
+    def pages(self, job_id: str, *sizes: int) -> list[Any]:
+        """All pages of a job's results; the last size goes on for the rest."""
+        pages = [self.page(job_id, size=sizes[0] if sizes else None)]
+        while "cursor" in pages[-1]:
+            size = sizes[min(len(pages), len(sizes) - 1)] if sizes else None
+            pages.append(self.page(job_id, pages[-1]["cursor"], size))
+        return pages
+
+    def delete(self, target: str) -> tuple[int, bytes]:
+        """(status, body) of a DELETE."""
+        status, _, body = self.sandbox.handle("DELETE", target, {"Authorization": f"Bearer {self.token}"})
+        return status, body
 
     def found(self, interval: str = MONDAY, **fields: Any) -> list[int]:
         """The numbers of the conversations that a query finds on its first page."""

@@ -61,7 +61,7 @@ for a
 
 from everycall.sandbox.answers import Request, Wire
 from everycall.sandbox.app import Sandbox, Served, Settings
-from everycall.sandbox.faults import KINDS, QUERY, Faults
+from everycall.sandbox.faults import JOBS, KINDS, QUERY, Faults
 from everycall.sandbox.oauth import Client
 from everycall.sandbox.org import Org
 from everycall.sandbox.recorded import Recorded
@@ -70,6 +70,7 @@ from everycall.sandbox.store import Store, World
 from everycall.sandbox.switches import Switches
 
 __all__ = [
+    "JOBS",
     "KINDS",
     "QUERY",
     "Client",

@@ -112,9 +112,9 @@ class ApiError(Exception):
         return Answer(self.status, content, self.headers)
 
 
-def bad_request(message: str) -> ApiError:
-    """A 400 with the general code."""
-    return ApiError(400, "bad.request", message)
+def bad_request(message: str, code: str = "bad.request") -> ApiError:
+    """A 400, with the general code unless told otherwise."""
+    return ApiError(400, code, message)
 
 
 def malformed() -> ApiError:

@@ -31,13 +31,19 @@ from everycall.sandbox.answers import (
     encoded,
 )
 from everycall.sandbox.faults import (
+    JOBS,
+    QUERY,
+    Fault,
     Faults,
     Situation,
+    fate,
+    repeats_cursor,
     strike_before,
     strike_content,
     strike_wire,
     unseen,
 )
+from everycall.sandbox.jobs import Jobs
 from everycall.sandbox.limits import RateLimit
 from everycall.sandbox.oauth import Client, Tokens, require
 from everycall.sandbox.org import Org
@@ -79,7 +85,12 @@ class Arrival:
     request: Request
     client: Client
     number: int
-    unseen: frozenset[str]
+    faults: Sequence[Fault]
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Conversations that a fault hides from it."""
+        return unseen(self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,7 @@ class Sandbox:
         self.switches = switches or Switches()
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
+        self.jobs = Jobs(self.store, seed)
         self.tokens = Tokens(clients, now, seed)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
@@ -206,7 +218,7 @@ class Sandbox:
         latency_s = self._latency_s(request) if callable(self._latency_s) else self._latency_s
         return replace(wire, delay_s=wire.delay_s + latency_s)
 
-    def _answer(self, number: int, situation: Situation, faults: Sequence[Any]) -> Answer:
+    def _answer(self, number: int, situation: Situation, faults: Sequence[Fault]) -> Answer:
         correlation_id = self._correlation_id(number)
         headers = {
             "ININ-Correlation-Id": correlation_id,
@@ -215,12 +227,12 @@ class Sandbox:
         }
         try:
             strike_before(faults, situation)
-            answer = self._routed(situation.request, number, unseen(faults), headers)
+            answer = self._routed(situation.request, number, faults, headers)
         except ApiError as refusal:
             answer = refusal.answer(correlation_id)
         return replace(answer, headers={**headers, **answer.headers})
 
-    def _routed(self, request: Request, number: int, hidden: frozenset[str], headers: dict[str, str]) -> Answer:
+    def _routed(self, request: Request, number: int, faults: Sequence[Fault], headers: dict[str, str]) -> Answer:
         if len(request.body) > REQUEST_BYTES_MAX:
             raise body_too_large()
         route, last_part = find_route(request)
@@ -231,7 +243,7 @@ class Sandbox:
         require(token.client, route.permissions)
         if request.method == "POST" and not is_json(request):
             raise unsupported_media_type()
-        return route.handle(self, Arrival(request, token.client, number, hidden), last_part)
+        return route.handle(self, Arrival(request, token.client, number, faults), last_part)
 
     def _correlation_id(self, number: int) -> str:
         return str(seeded_uuid(f"{self._seed} correlation {number}"))
@@ -319,6 +331,35 @@ def _query(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
     return details.answer_query(sandbox.store, arrival.request, arrival.client, arrival.unseen, arrival.number)
 
 
+def _several(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return details.several(sandbox.store, arrival.request, arrival.client, arrival.unseen)
+
+
+def _one(sandbox: Sandbox, arrival: Arrival, conversation_id: str) -> Answer:
+    return details.one(sandbox.store, conversation_id, arrival.client, arrival.unseen)
+
+
+def _submit(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return sandbox.jobs.submit(arrival.request, arrival.client, arrival.unseen, fate(arrival.faults))
+
+
+def _availability(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
+    return sandbox.jobs.availability()
+
+
+def _status(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
+    return sandbox.jobs.status(arrival.client, job_id)
+
+
+def _results(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
+    again = repeats_cursor(arrival.faults)
+    return sandbox.jobs.results(arrival.request, arrival.client, job_id, repeats_cursor=again)
+
+
+def _cancel(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
+    return sandbox.jobs.cancel(arrival.client, job_id)
+
+
 def _listing(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
     return lookups.listing(sandbox.store.world, arrival.request, arrival.client)
 
@@ -329,6 +370,14 @@ def _user(sandbox: Sandbox, arrival: Arrival, user_id: str) -> Answer:
 
 def _queue(sandbox: Sandbox, arrival: Arrival, queue_id: str) -> Answer:
     return lookups.queue(sandbox.store.world, arrival.client, queue_id)
+
+
+def _teams(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return lookups.teams(sandbox.store.world, arrival.request, arrival.client)
+
+
+def _retention(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
+    return Answer(200, {"retentionDays": sandbox.switches.retention_days})
 
 
 def _organization(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
@@ -343,16 +392,22 @@ def route(
     return Route(method, re.compile(pattern), permissions, handle)
 
 
+CONVERSATIONS = "/api/v2/analytics/conversations"
+SEES_DETAILS = ("analytics:conversationDetail:view", "analytics:agentConversationDetail:view")
+
 LOGIN = route("POST", "/oauth/token", (), _login)
 
 ROUTES = (
     LOGIN,
-    route(
-        "POST",
-        "/api/v2/analytics/conversations/details/query",
-        ("analytics:conversationDetail:view", "analytics:agentConversationDetail:view"),
-        _query,
-    ),
+    route("POST", QUERY, SEES_DETAILS, _query),
+    route("GET", f"{CONVERSATIONS}/details", SEES_DETAILS, _several),
+    route("POST", JOBS, SEES_DETAILS, _submit),
+    route("GET", f"{JOBS}/availability", ("analytics:conversationDetail:view",), _availability),
+    route("GET", f"{JOBS}/{{id}}/results", SEES_DETAILS, _results),
+    route("GET", f"{JOBS}/{{id}}", SEES_DETAILS, _status),
+    route("DELETE", f"{JOBS}/{{id}}", SEES_DETAILS, _cancel),
+    route("GET", f"{CONVERSATIONS}/{{id}}/details", SEES_DETAILS, _one),
+    route("GET", "/api/v2/analytics/dataretention/settings", ("analytics:dataRetention:view",), _retention),
     route("GET", "/api/v2/routing/queues", ("routing:queue:view",), _listing),
     route("GET", "/api/v2/routing/queues/divisionviews/all", ("routing:queue:search",), _listing),
     route("GET", "/api/v2/routing/queues/{id}", ("routing:queue:view",), _queue),
@@ -361,6 +416,11 @@ ROUTES = (
     route("GET", "/api/v2/routing/wrapupcodes", ("routing:wrapupCode:view",), _listing),
     route("GET", "/api/v2/authorization/divisions", (), _listing),
     route("GET", "/api/v2/flows", ("architect:flow:view",), _listing),
+    route("GET", "/api/v2/routing/skills", ("routing:skill:view",), _listing),
+    route("GET", "/api/v2/routing/languages", (), _listing),
+    route("GET", "/api/v2/groups", (), _listing),
+    route("GET", "/api/v2/teams", ("groups:team:view",), _teams),
+    route("GET", "/api/v2/outbound/campaigns", ("outbound:campaign:view",), _listing),
     route("GET", "/api/v2/organizations/me", (), _organization),
 )
 """Every endpoint. Source of the permissions: platform-client-sdk-cli."""

@@ -1,19 +1,22 @@
-"""The route `POST /api/v2/analytics/conversations/details/query`: a page of what matches, and how many match.
+"""The routes that give conversations at once: the details query, several by id, one by id.
 
-    {"conversations": [...], "aggregations": [...], "totalHits": 1234}
+    POST /api/v2/analytics/conversations/details/query   -> {"conversations": [...], "totalHits": 1234}
+    GET  /api/v2/analytics/conversations/details?id=a,b  -> {"conversations": [...]}
+    GET  /api/v2/analytics/conversations/{id}/details    -> the conversation
 
-A page past the end, and a query that matches nothing, is `{}`.
+A page of a query past the end, and a query that matches nothing, is `{}`.
 
-Source: SDK 269, `AnalyticsConversationQueryResponse`; the empty object is what production code compares with
-(Teleperformance/dganalytics). The count of an aggregation, and that a termFrequency without a size gives
-every term, are guesses.
+Source: SDK 269, `AnalyticsConversationQueryResponse`, `AnalyticsConversationWithoutAttributesMultiGetResponse`;
+the empty object is what production code compares with (Teleperformance/dganalytics). The count of an
+aggregation, that a termFrequency without a size gives every term, that a multi-get of nothing known is `{}`,
+and the text for too many ids are guesses.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from everycall.sandbox.answers import Answer, Request
+from everycall.sandbox.answers import Answer, Request, bad_request, not_found
 from everycall.sandbox.filters import Conversation, conversation_metric_values, scalar
 from everycall.sandbox.oauth import Client
 from everycall.sandbox.query import Aggregation, read_query
@@ -44,6 +47,34 @@ def answer_query(store: Store, request: Request, client: Client, unseen: Collect
         content["aggregations"] = [aggregated(one, everything) for one in asked.aggregations]
     content["totalHits"] = len(selection)
     return Answer(200, content)
+
+
+def several(store: Store, request: Request, client: Client, unseen: Collection[str] = ()) -> Answer:
+    """The conversations of the ids that are asked for, in that order."""
+    switches, now_ms = store.switches, store.now_ms
+    asked = request.listed("id")
+    if not asked:
+        raise bad_request("id must name at least one conversation.")
+    if len(asked) > switches.ids_max and switches.ids_over_limit == "refuse":
+        raise bad_request(f"No more than {switches.ids_max} ids may be asked for at a time.")
+    asked = asked[: switches.ids_max]
+    if switches.repeated_ids == "once":
+        asked = list(dict.fromkeys(asked))
+    scope = Scope(client.division_ids, unseen)
+    found = [sketch for one in asked if (sketch := store.find(one, now_ms, scope)) is not None]
+    if len(found) < len(asked) and switches.unknown_ids == "404":
+        raise not_found()
+    conversations = [store.world.conversation(sketch, now_ms) for sketch in found]
+    return Answer(200, {"conversations": conversations} if conversations else {})
+
+
+def one(store: Store, conversation_id: str, client: Client, unseen: Collection[str] = ()) -> Answer:
+    """The conversation of an id."""
+    now_ms = store.now_ms
+    sketch = store.find(conversation_id, now_ms, Scope(client.division_ids, unseen))
+    if sketch is None:
+        raise not_found()
+    return Answer(200, store.world.conversation(sketch, now_ms))
 
 
 def empty_page(form: str, total_hits: int) -> dict[str, Any]:

@@ -8,11 +8,13 @@
     faults.at_random(0.02, seed=7)                         # two of a hundred, of the kinds in AT_RANDOM
 
 Requests are counted by each rule for itself, from 1, among those whose path contains `path`, since it was
-armed. `KINDS` is the table of what can go wrong. A kind strikes at one of five moments:
+armed. Faults of jobs count submissions only, `repeated_cursor` pages of results only. `KINDS` is the table of
+what can go wrong. A kind strikes at one of six moments:
 
 - `before` the request is looked at (a token is revoked);
 - `instead` of an answer (an error status);
 - `scope`: the index has not seen a conversation yet;
+- `job`: a job will end badly, or its results do;
 - `content`: what the answer says is changed, before it becomes bytes;
 - `wire`: the bytes are changed, or do not arrive.
 """
@@ -20,6 +22,7 @@ armed. `KINDS` is the table of what can go wrong. A kind strikes at one of five 
 import copy
 import inspect
 import random
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -28,15 +31,22 @@ from typing import Any, Literal
 from isal import igzip
 
 from everycall.sandbox.answers import GZIP_LEVEL, NO_HEADERS, ApiError, Request, Wire
+from everycall.sandbox.jobs import Fate
 from everycall.sandbox.oauth import Tokens
 
 QUERY = "/api/v2/analytics/conversations/details/query"
 """For `path`: details queries only."""
 
+JOBS = "/api/v2/analytics/conversations/details/jobs"
+"""For `path`: everything about jobs."""
+
+SUBMISSIONS = re.compile(f"^POST {JOBS}$")
+RESULTS = re.compile(f"^GET {JOBS}/[^/]+/results$")
+
 At = int | Container[int] | Callable[[Request], bool] | None
 """The number of a request, several numbers, a question about the request, or None for each."""
 
-Moment = Literal["before", "instead", "scope", "content", "wire"]
+Moment = Literal["before", "instead", "scope", "job", "content", "wire"]
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>The page cannot be displayed.</body></html>"
 
@@ -59,6 +69,8 @@ class Kind:
     moment: Moment
     strike: Callable[..., Any]
     about: str
+    counts: re.Pattern[str] = re.compile("")
+    """Of which requests, as `METHOD /path`, it alone makes sense; others are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +90,14 @@ class Rule:
     times: int | None
     fault: Callable[[int], Fault | None]
     """What strikes the request of a number; None lets it pass."""
+    counts: re.Pattern[str] = re.compile("")
+    """Only requests whose `METHOD /path` it finds are counted."""
     seen: int = 0
     struck: int = 0
 
     def look(self, request: Request) -> Fault | None:
         """The fault that strikes this request, if any."""
-        if self.path not in request.path:
+        if self.path not in request.path or not self.counts.search(f"{request.method} {request.path}"):
             return None
         self.seen += 1
         if (self.times is not None and self.struck >= self.times) or not self._is_at(request):
@@ -124,7 +138,7 @@ class Faults:
             raise ValueError(f"{kind!r} is no kind of fault; the kinds are {', '.join(KINDS)}")
         check_options(KINDS[kind], options)
         fault = Fault(kind, options)
-        self._rules.append(Rule(at, path, times, lambda _: fault))
+        self._rules.append(Rule(at, path, times, lambda _: fault, KINDS[kind].counts))
 
     def at_random(self, rate: float, *, kinds: Sequence[str] = (), seed: int = 1, path: str = "") -> None:
         """Strikes a share of all requests with one of the kinds; the same seed strikes the same requests."""
@@ -153,7 +167,7 @@ def check_options(kind: Kind, options: Mapping[str, Any]) -> None:
         TypeError: naming the option.
     """
     own = {name: value for name, value in options.items() if name != "delay_s"}
-    looks_at = () if kind.moment == "scope" else (None,)
+    looks_at = () if kind.moment in {"scope", "job"} else (None,)
     inspect.signature(kind.strike).bind(*looks_at, **own)
 
 
@@ -172,6 +186,17 @@ def strike_before(faults: Sequence[Fault], situation: Situation) -> None:
 def unseen(faults: Sequence[Fault]) -> frozenset[str]:
     """The conversations that the index has not seen yet."""
     return frozenset(strike(**options) for strike, options in of_moment(faults, "scope"))
+
+
+def fate(faults: Sequence[Fault]) -> Fate:
+    """What becomes of the job that is being submitted; the last word counts."""
+    fates = [strike(**options) for strike, options in of_moment(faults, "job")]
+    return next((found for found in reversed(fates) if isinstance(found, Fate)), Fate())
+
+
+def repeats_cursor(faults: Sequence[Fault]) -> bool:
+    """Whether the page of results gives the cursor again that it was asked with."""
+    return any(fault.kind == "repeated_cursor" for fault in faults)
 
 
 def strike_content(faults: Sequence[Fault], content: Any) -> Any:
@@ -254,6 +279,44 @@ def not_yet_seen(conversation_id: str) -> str:
     return conversation_id
 
 
+# --- job
+# ---------------------------------------------------------------------------------------------------
+
+
+def job_stuck() -> Fate:
+    """The job stays PENDING for ever."""
+    return Fate("PENDING")
+
+
+def job_slow(takes_s: float = 600.0) -> Fate:
+    """The job takes its time."""
+    return Fate(takes_s=takes_s)
+
+
+def job_failed(error_message: str = "An internal error occurred while the query was running.") -> Fate:
+    """The job ends as FAILED."""
+    return Fate("FAILED", error_message=error_message)
+
+
+def job_expired() -> Fate:
+    """The job is EXPIRED as soon as it is done."""
+    return Fate("EXPIRED")
+
+
+def job_cancelled() -> Fate:
+    """Somebody else cancels the job."""
+    return Fate("CANCELLED")
+
+
+def job_gone() -> Fate:
+    """The job is FULFILLED, but its results are a 404."""
+    return Fate(loses_results=True)
+
+
+def same_cursor() -> None:
+    """Only its name is asked for."""
+
+
 # --- content
 # -------------------------------------------------------------------------------------------------
 
@@ -273,7 +336,9 @@ def duplicates(content: dict[str, Any], rows: int = 1) -> dict[str, Any]:
 
 
 def total_hits(content: dict[str, Any], off: int = 3) -> dict[str, Any]:
-    """The count is off by some."""
+    """The count is off by some; results of jobs have none."""
+    if "totalHits" not in content:
+        return content
     return content | {"totalHits": content["totalHits"] + off}
 
 
@@ -408,6 +473,13 @@ KINDS: Mapping[str, Kind] = {
     "504": Kind("instead", error(504, "request.timeout", "The request timed out."), "504; delay_s=... before it"),
     "too_large": Kind("instead", too_large, "400 response.entity.too.large above page_size=50"),
     "unseen": Kind("scope", not_yet_seen, "conversation_id=... is not in the index yet"),
+    "job_stuck": Kind("job", job_stuck, "the job stays PENDING for ever", SUBMISSIONS),
+    "job_slow": Kind("job", job_slow, "the job takes takes_s=600 seconds", SUBMISSIONS),
+    "job_failed": Kind("job", job_failed, "the job ends as FAILED, error_message=...", SUBMISSIONS),
+    "job_expired": Kind("job", job_expired, "the job is EXPIRED once it is done", SUBMISSIONS),
+    "job_cancelled": Kind("job", job_cancelled, "somebody else cancels the job", SUBMISSIONS),
+    "job_gone": Kind("job", job_gone, "the job is FULFILLED, its results are a 404", SUBMISSIONS),
+    "repeated_cursor": Kind("job", same_cursor, "a page of results gives the cursor it was asked with", RESULTS),
     "short_page": Kind("content", short_page, "rows=1 missing in the middle of a page, still counted"),
     "duplicates": Kind("content", duplicates, "rows=1 of a page come twice in it"),
     "total_hits": Kind("content", total_hits, "totalHits is off=3 too high; negative for too low"),

@@ -88,6 +88,8 @@ class Filters:
     key: bytes
     """Equal for equal filters."""
     conversation_metric: str = "sum"
+    has_partial_addresses: bool = False
+    """Whether a part of an e-mail address matches, as in jobs."""
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -105,7 +107,8 @@ class Filters:
 
     def _holds(self, node: Group | Predicate, vocabulary: Vocabulary, leaf: Leaf) -> bool:
         if isinstance(node, Predicate):
-            return holds(node, self._values(node, vocabulary, leaf))
+            values = self._values(node, vocabulary, leaf)
+            return holds(node, values, is_partial=self.has_partial_addresses)
         quantifier = all if node.type == "and" else any
         members = [member for member in node.members if not _is_vacuous(member)]
         return quantifier(self._holds(member, vocabulary, leaf) for member in members)
@@ -120,7 +123,9 @@ class Filters:
         return [sum(values)] if values and is_summed else values
 
 
-def read_filters(body: Mapping[str, Any], conversation_metric: str = "sum") -> Filters:
+def read_filters(
+    body: Mapping[str, Any], conversation_metric: str = "sum", *, has_partial_addresses: bool = False
+) -> Filters:
     """The filters of a body, empty ones left out.
 
     Raises:
@@ -133,7 +138,7 @@ def read_filters(body: Mapping[str, Any], conversation_metric: str = "sum") -> F
             if not group.is_empty():
                 entries.append((vocabulary, group))
     key = msgspec.json.encode([(vocabulary.field, group) for vocabulary, group in entries])
-    return Filters(tuple(entries), key, conversation_metric)
+    return Filters(tuple(entries), key, conversation_metric, has_partial_addresses)
 
 
 def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["Filter", "Clause"]) -> Group:
@@ -286,17 +291,17 @@ def property_values(predicate: Predicate, leaf: Leaf) -> list[Any]:
     ]
 
 
-def holds(predicate: Predicate, values: Iterable[Any]) -> bool:
-    """Whether the values of a leaf pass the predicate."""
+def holds(predicate: Predicate, values: Iterable[Any], *, is_partial: bool = False) -> bool:
+    """Whether the values of a leaf pass the predicate; a part of an address does where `is_partial`."""
     values = list(values)
     if predicate.operator == "exists":
         return bool(values)
     if predicate.operator == "notExists":
         return not values
-    return any(equals(predicate, value) and within(predicate, value) for value in values)
+    return any(equals(predicate, value, is_partial=is_partial) and within(predicate, value) for value in values)
 
 
-def equals(predicate: Predicate, value: Any) -> bool:
+def equals(predicate: Predicate, value: Any, *, is_partial: bool = False) -> bool:
     """Whether a value is the one asked for, each compared as what it is."""
     asked = predicate.value
     if asked is None:
@@ -305,7 +310,7 @@ def equals(predicate: Predicate, value: Any) -> bool:
         return instant(asked) is not None and instant(asked) == instant(str(value))
     if predicate.name in ADDRESS_DIMENSIONS:
         whole = str(value).casefold()
-        return asked.casefold() in {whole, *whole.split("@")}
+        return asked.casefold() in (whole if is_partial else {whole, *whole.split("@")})
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number(asked) == value
     return asked == scalar(value)

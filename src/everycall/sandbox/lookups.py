@@ -1,14 +1,18 @@
-"""The look-ups that turn ids into names: queues, users, wrap-up codes, divisions, flows, the organization.
+"""The look-ups that turn ids into names: queues, users, wrap-up codes, divisions, flows, skills, teams and so on.
 
     GET /api/v2/routing/queues?pageSize=25&pageNumber=1&name=Bill*&id=...
     -> {"entities": [...], "pageSize", "pageNumber", "total", "firstUri", ..., "pageCount"}
 
 Source: SDK 269 (parameters and envelopes), platform-client-sdk-cli (permissions). A pageSize above an
 endpoint's most is cut without a word and the answer's pageSize is the one that counts (estuary/connectors
-source-genesys). The most of an endpoint is documented for queues and users (500); 100 elsewhere is the
-careful guess. Sorted by name.
+source-genesys). The most of an endpoint is documented for queues and users (500) and campaigns (100); 100
+elsewhere is the careful guess. Sorted by name.
+
+Teams have no numbers of pages, but links: `{"entities", "nextUri", "previousUri", "selfUri"}`, where a link
+holds the `after` or `before` that leads on. What such a cursor looks like is a guess.
 """
 
+import base64
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,17 +88,58 @@ LISTINGS: Mapping[str, Listing] = {
     "/api/v2/routing/wrapupcodes": Listing("wrapupcodes", 100, not_deleted),
     "/api/v2/authorization/divisions": Listing("divisions", 100, not_deleted),
     "/api/v2/flows": Listing("flows", 100, not_deleted_unless_asked),
+    "/api/v2/routing/skills": Listing("skills", 100, not_deleted),
+    "/api/v2/routing/languages": Listing("languages", 100, not_deleted),
+    "/api/v2/groups": Listing("groups", 100, not_deleted),
+    "/api/v2/outbound/campaigns": Listing("campaigns", 100, not_deleted),
 }
+
+TEAMS = Listing("teams", 100, not_deleted)
 
 
 def listing(world: Entities, request: Request, client: Client) -> Answer:
     """One page of the listing at the request's path."""
     kept = LISTINGS[request.path]
-    entities = sorted(_asked(world, kept, request, client), key=lambda entity: str(entity["name"]).casefold())
+    entities = _sorted(_asked(world, kept, request, client))
     size = min(_whole(request, "pageSize", PAGE_SIZE_DEFAULT), kept.page_size_max)
     number = _whole(request, "pageNumber", 1)
     page = [_only(entity, kept.fields) for entity in entities[(number - 1) * size : number * size]]
     return Answer(200, envelope(request, page, size, number, len(entities)))
+
+
+def teams(world: Entities, request: Request, client: Client) -> Answer:
+    """One page of the teams, after or before the place that a link says."""
+    entities = _sorted(_asked(world, TEAMS, request, client))
+    size = min(_whole(request, "pageSize", PAGE_SIZE_DEFAULT), TEAMS.page_size_max)
+    after, before = request.parameter("after"), request.parameter("before")
+    if before:
+        stop = _place(entities, before)
+        start = max(0, stop - size)
+    else:
+        start = _place(entities, after) + 1 if after else 0
+        stop = min(start + size, len(entities))
+
+    def link(**to: str) -> str:
+        return f"{quote(request.path)}?{urlencode({'pageSize': size, **to})}"
+
+    content: dict[str, Any] = {"entities": entities[start:stop]}
+    if stop < len(entities):
+        content["nextUri"] = link(after=_place_text(entities[stop - 1]))
+    if start > 0:
+        content["previousUri"] = link(before=_place_text(entities[start]))
+    given = {name: value for name, value in (("after", after), ("before", before)) if value}
+    return Answer(200, content | {"selfUri": link(**given)})
+
+
+def _place_text(entity: Entity) -> str:
+    return base64.b64encode(f"team {entity['id']}".encode()).decode()
+
+
+def _place(entities: Sequence[Entity], text: str) -> int:
+    for at, entity in enumerate(entities):
+        if _place_text(entity) == text:
+            return at
+    raise ApiError(400, "bad.request", "The cursor is not valid.")
 
 
 def envelope(request: Request, page: list[Entity], size: int, number: int, total: int) -> dict[str, Any]:
@@ -156,6 +201,10 @@ def _asked(world: Entities, kept: Listing, request: Request, client: Client) -> 
             continue
         if pattern is None or pattern.fullmatch(str(entity["name"])):
             yield entity
+
+
+def _sorted(entities: Iterator[Entity]) -> list[Entity]:
+    return sorted(entities, key=lambda entity: str(entity["name"]).casefold())
 
 
 def _wildcards(name: str) -> re.Pattern[str]:

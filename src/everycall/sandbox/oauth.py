@@ -31,6 +31,7 @@ PERMISSIONS = frozenset(
         "architect:flow:view",
         "outbound:campaign:view",
         "groups:team:view",
+        "analytics:dataRetention:view",
     }
 )
 """Every permission that some route asks for. Source: platform-client-sdk-cli."""

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from everycall.sandbox.centre import centre
-from everycall.sandbox.stories import attributes, tell
-from everycall.sandbox.traffic import Day, Sketch, Traffic
+from everycall.sandbox.stories import attributes, tell, with_attributes
+from everycall.sandbox.traffic import DAY_MS, REACH_DAYS, Day, Sketch, Traffic, is_id, locate
 
 CONVERSATIONS_KEPT = 2_000_000
 """Of so many the columns are kept, day by day, the last asked for; 25 bytes for each."""
@@ -39,6 +39,27 @@ class Org:
         While it lives (now_ms < sketch.end_ms) it has no conversationEnd, and what happens later is absent.
         """
         return tell(self._centre, self._traffic, sketch, now_ms)
+
+    def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        """The same with the attributes of its participants, as the results of jobs have it."""
+        return with_attributes(self.conversation(sketch, now_ms))
+
+    def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
+        """The conversation of an id; None for one of another org, or one that starts after `now_ms`."""
+        if not is_id(conversation_id):
+            return None
+        day, index, _ = locate(conversation_id)
+        # Any UUID is some day; without the look at the clock, ids of other orgs would make days of far futures.
+        sketch = self._day(day).find(index) if day <= now_ms // DAY_MS else None
+        is_it = sketch is not None and sketch.conversation_id == conversation_id and sketch.start_ms <= now_ms
+        return sketch if is_it else None
+
+    def days_reaching(self, day: int) -> range:
+        """The days before `day` on which something may have started that still lives then.
+
+        What never ends is lost sight of after 31 days: a simplification, or each look would go through all days.
+        """
+        return range(day - REACH_DAYS, day)
 
     def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:
         """The attributes of each participant that there is as of an instant, by participantId."""

@@ -1,10 +1,11 @@
-"""The body of a details query, read and checked: a `Query`, or the refusal that the API would give.
+"""The body of a details query or job, read and checked: a `Query`, or the refusal that the API would give.
 
     {"interval": "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z",
      "order": "asc", "orderBy": "conversationStart", "paging": {"pageSize": 100, "pageNumber": 1},
      "segmentFilters": [...], "aggregations": [...]}
 
-Source: fields and enumerations are SDK 269's `ConversationQuery`, `PagingSpec`, `AnalyticsQueryAggregation`;
+Source: fields and enumerations are SDK 269's `ConversationQuery`, `AsyncConversationQuery`, `PagingSpec`,
+`AnalyticsQueryAggregation`;
 the lengths of an interval are on developer.genesys.cloud's analytics detail page; the texts about 100,000
 results and 31 days are logs of splunk/genesys_cloud_ta, the one about dates is gildas/go-gcloudcx's. Guesses:
 the text for 7 days (the same with another number), for a missing interval (the same again), for an interval
@@ -14,7 +15,7 @@ instants and no duration.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -47,6 +48,8 @@ ORDERS_BY = ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd
 AGGREGATIONS = ("termFrequency", "numericRange")
 
 FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {words.field for words in VOCABULARIES}
+
+JOB_FIELDS = FIELDS - {"paging", "aggregations"} | {"limit", "startOfDayIntervalMatching"}
 
 TOO_MANY_RESULTS = (
     "Pagination may not exceed 100000 results.\n\nTip: When extracting large chunks of data (multiple days/weeks), "
@@ -96,26 +99,42 @@ class Query:
         return slice((self.page_number - 1) * self.page_size, self.page_number * self.page_size)
 
 
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """What a job is asked for."""
+
+    query: Query
+    """Without its paging, which jobs do not have."""
+    limit: int | None
+    """So many of the first ones only."""
+    start_of_day_interval_matching: bool
+    """Only what started on a day that the interval touches, as in a query; else what was alive in it."""
+
+
 def read_query(body: bytes, switches: Switches) -> Query:
     """The query of a request's body.
 
     Raises:
         ApiError: 400, with the API's text.
     """
+    return query_of(body_of(body), switches)
+
+
+def body_of(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that a body is."""
     try:
-        raw = only_object(msgspec.json.decode(body))
+        return only_object(msgspec.json.decode(body))
     except msgspec.DecodeError:
         raise malformed() from None
-    return query_of(raw, switches)
 
 
 def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
     """The query of a body that is already decoded."""
     known_fields(raw, FIELDS, "ConversationQuery")
     filters = read_filters(raw, switches.conversation_metric)
-    page_size, page_number = read_paging(raw.get("paging"), switches.page_size_over_limit)
+    page_size, page_number = read_paging(raw.get("paging"), switches)
     return Query(
-        interval=checked_interval(raw.get("interval"), has_filter=bool(filters)),
+        interval=checked_interval(raw.get("interval"), FILTERED_DAYS_MAX if filters else UNFILTERED_DAYS_MAX, switches),
         filters=filters,
         order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
@@ -125,26 +144,47 @@ def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
     )
 
 
-def checked_interval(raw: object, *, has_filter: bool) -> Interval:
-    """The interval, not longer than the filters allow."""
-    days_max = FILTERED_DAYS_MAX if has_filter else UNFILTERED_DAYS_MAX
+def read_job_query(body: bytes, switches: Switches) -> JobQuery:
+    """The query of a job's body.
+
+    Raises:
+        ApiError: 400, with the API's text.
+    """
+    return job_query_of(body_of(body), switches)
+
+
+def job_query_of(raw: Mapping[str, Any], switches: Switches) -> JobQuery:
+    """The query of a job's body that is already decoded."""
+    known_fields(raw, JOB_FIELDS, "AsyncConversationQuery")
+    only_by_start_day = raw.get("startOfDayIntervalMatching")
+    if not isinstance(only_by_start_day, bool | None):
+        raise malformed()
+    query = Query(
+        interval=checked_interval(raw.get("interval"), switches.job_interval_days_max, switches),
+        filters=read_filters(raw, switches.conversation_metric, has_partial_addresses=True),
+        order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
+        order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
+    )
+    return JobQuery(query, whole(raw, "limit", None), bool(only_by_start_day))
+
+
+def checked_interval(raw: object, days_max: int, switches: Switches) -> Interval:
+    """The interval, not longer than so many days; 0 is any length."""
     if raw is None or raw == "":
-        raise interval_too_long(days_max)
+        raise interval_too_long(days_max or FILTERED_DAYS_MAX, switches)
     if not isinstance(raw, str):
         raise malformed()
     interval = read_interval(raw)
     if interval.end_ms <= interval.start_ms:
         raise bad_request("The interval must end after it starts.")
-    if interval.end_ms - interval.start_ms > days_max * DAY_MS:
-        raise interval_too_long(days_max)
+    if days_max and interval.end_ms - interval.start_ms > days_max * DAY_MS:
+        raise interval_too_long(days_max, switches)
     return interval
 
 
-def interval_too_long(days_max: int) -> ApiError:
+def interval_too_long(days_max: int, switches: Switches) -> ApiError:
     """The refusal of an interval that is too long, or not there."""
-    return bad_request(
-        f"You must specify a search interval as part of your query that does not exceed {days_max} days."
-    )
+    return bad_request(switches.interval_text.replace("{days}", str(days_max)), switches.limit_code)
 
 
 def read_interval(text: str) -> Interval:
@@ -157,18 +197,19 @@ def read_interval(text: str) -> Interval:
         raise ApiError(400, "invalid.date", message) from None
 
 
-def read_paging(raw: object, over_limit: Literal["refuse", "clamp"]) -> tuple[int, int]:
+def read_paging(raw: object, switches: Switches) -> tuple[int, int]:
     """(pageSize, pageNumber)."""
     paging = only_object(raw) if raw is not None else {}
     known_fields(paging, {"pageSize", "pageNumber"}, "PagingSpec")
     size = whole(paging, "pageSize", PAGE_SIZE_DEFAULT)
     number = whole(paging, "pageNumber", 1)
     if size > PAGE_SIZE_MAX:
-        if over_limit == "refuse":
+        if switches.page_size_over_limit == "refuse":
             raise bad_request(f"Page size may not exceed {PAGE_SIZE_MAX}.")
         size = PAGE_SIZE_MAX
-    if size * number > RESULTS_MAX:
-        raise bad_request(TOO_MANY_RESULTS)
+    reached = size * number if switches.results_limit == "last row" else size * (number - 1) + 1
+    if reached > RESULTS_MAX:
+        raise bad_request(TOO_MANY_RESULTS, switches.limit_code)
     return size, number
 
 

@@ -47,6 +47,7 @@ class Recorded:
         for index, conversation in enumerate(self._conversations):
             sketch = sketched(conversation, index)
             by_day[sketch.start_ms // DAY_MS].append(sketch)
+        self._sketches = {sketch.conversation_id: sketch for sketches in by_day.values() for sketch in sketches}
         self._days = {day: RecordedDay(sketches) for day, sketches in by_day.items()}
         self._nothing = RecordedDay([])
 
@@ -57,6 +58,19 @@ class Recorded:
     def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:  # noqa: ARG002
         """The conversation as it was given, less the attributes of its participants, which only jobs show."""
         return self._conversations[sketch.index]
+
+    def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        """The conversation as it was given, attributes included."""
+        return laid_on(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
+
+    def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
+        """The conversation of an id; None for an unknown one, or one that starts after `now_ms`."""
+        sketch = self._sketches.get(conversation_id)
+        return sketch if sketch is not None and sketch.start_ms <= now_ms else None
+
+    def days_reaching(self, day: int) -> list[int]:
+        """All days before `day` that have conversations."""
+        return sorted(earlier for earlier in self._days if earlier < day)
 
     def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:  # noqa: ARG002
         """The attributes of each participant that has some, by participantId."""
@@ -82,10 +96,21 @@ def without_attributes(conversation: Mapping[str, Any]) -> dict[str, Any]:
     return {**conversation, "participants": participants}
 
 
+def laid_on(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The conversation with the attributes of its participants, which come last in each."""
+    if not noted:
+        return conversation
+    participants = [
+        {**one, "attributes": noted[one["participantId"]]} if one.get("participantId") in noted else one
+        for one in conversation["participants"]
+    ]
+    return {**conversation, "participants": participants}
+
+
 def attributes(conversation: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The attributes of each participant that has some, by participantId."""
     participants = conversation.get("participants", ())
-    return {one["participantId"]: one["attributes"] for one in participants if "attributes" in one}
+    return {one["participantId"]: one["attributes"] for one in participants if one.get("attributes")}
 
 
 def sketched(conversation: Mapping[str, Any], index: int) -> Sketch:

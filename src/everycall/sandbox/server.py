@@ -1,7 +1,7 @@
 """The sandbox behind a real port: `server()` for tests and programs, `serve()` for a terminal.
 
-Starlette reads requests, uvicorn speaks HTTP; what is answered is decided in `app.py`. What a connection does
-that no answer can say (a reset, an end in the middle) is done here, on uvicorn's transport.
+Starlette reads requests, uvicorn speaks HTTP; what is answered is decided in `app.py`, or by another `Responder`. What
+a connection does that no answer can say (a reset, an end in the middle) is done here, on uvicorn's transport.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Unpack
+from typing import Final, Protocol, TypeVar, Unpack
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -33,32 +33,39 @@ GRACE_S: Final = 2
 """How long a stop waits for requests that are still coming in."""
 
 
+class Responder(Protocol):
+    """What can stand behind the port."""
+
+    url: str
+
+    def respond(self, request: Request) -> Wire:
+        """What goes over the connection."""
+        ...
+
+
+Behind = TypeVar("Behind", bound=Responder)
+
+
 @contextmanager
-def server(world: World | None = None, *, port: int = 0, **settings: Unpack[Settings]) -> Iterator[Sandbox]:
-    """A sandbox that listens on 127.0.0.1 while the block runs.
+def server(
+    world: World | None = None, *, host: str = HOST, port: int = 0, **settings: Unpack[Settings]
+) -> Iterator[Sandbox]:
+    """A sandbox that listens while the block runs.
 
         with server(conversations_per_day=500) as sandbox:
             subprocess.run([...], env=os.environ | sandbox.environ)
 
     Args:
         world: what is served, as `Sandbox` takes it.
+        host: whose connections are taken: 127.0.0.1, those of this machine; 0.0.0.0, everybody's.
         port: 0 for a free one.
         **settings: as `Sandbox` takes them.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the port is in use, or the host is not this machine's.
     """
-    listener = bound(port)
-    sandbox = Sandbox(world, **settings, url=f"http://{HOST}:{listener.getsockname()[1]}")
-    running = _Server(sandbox)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="everycall sandbox", daemon=True)
-    thread.start()
-    running.is_up.wait()
-    try:
+    with listening(lambda url: Sandbox(world, **settings, url=url), host=host, port=port) as sandbox:
         yield sandbox
-    finally:
-        running.stop()
-        thread.join()
 
 
 def serve(
@@ -66,6 +73,8 @@ def serve(
     *,
     ready: Callable[[Sandbox], None],
     until: threading.Event | None = None,
+    world: World | None = None,
+    host: str = HOST,
     **settings: Unpack[Settings],
 ) -> None:
     """Serves in the foreground until Ctrl-C, or until an event is set; prints nothing.
@@ -74,33 +83,80 @@ def serve(
         port: to listen on; 0 for a free one.
         ready: is told the sandbox, with its url, client id and secret, once it listens.
         until: ends it from another thread.
+        world: what is served, as `Sandbox` takes it.
+        host: as `server` takes it.
         **settings: as `Sandbox` takes them.
 
     Raises:
         OSError: the port is in use; its text names the port and says what to do.
     """
-    over = until or threading.Event()
-    with suppress(KeyboardInterrupt), server(port=port, **settings) as sandbox:
+    with suppress(KeyboardInterrupt), server(world, host=host, port=port, **settings) as sandbox:
         ready(sandbox)
-        # A wait without end would not let Ctrl-C through on every platform.
-        while not over.wait(1.0):
-            pass
+        stay(until)
 
 
-def bound(port: int) -> socket.socket:
+def stay(until: threading.Event | None = None) -> None:
+    """Returns when the event is set; Ctrl-C gets through meanwhile."""
+    over = until or threading.Event()
+    # A wait without end would not let Ctrl-C through on every platform.
+    while not over.wait(1.0):
+        pass
+
+
+@contextmanager
+def listening(
+    make: Callable[[str], Behind], *, host: str = HOST, port: int = 0, in_threads: bool = False
+) -> Iterator[Behind]:
+    """Whatever answers requests, behind a port while the block runs.
+
+    Args:
+        make: gets the url and gives what answers.
+        host: as `server` takes it.
+        port: 0 for a free one.
+        in_threads: it waits while it answers (it forwards, say), so that each request needs a thread of its own.
+
+    Raises:
+        OSError: as `server`.
+    """
+    listener = bound(port, host)
+    reached_at = HOST if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    netloc = f"[{reached_at}]" if ":" in reached_at else reached_at
+    try:
+        behind = make(f"http://{netloc}:{listener.getsockname()[1]}")
+    except BaseException:
+        listener.close()
+        raise
+    running = _Server(_App(front(behind), in_threads=in_threads))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="everycall sandbox", daemon=True)
+    thread.start()
+    running.is_up.wait()
+    try:
+        yield behind
+    finally:
+        running.stop()
+        thread.join()
+
+
+def front(behind: Responder) -> Callable[[Request], Wire]:
+    """What answers a request: of a sandbox, the page for people at `/`, too."""
+    return behind.respond
+
+
+def bound(port: int, host: str = HOST) -> socket.socket:
     """A socket that has the port.
 
     Raises:
-        OSError: it is taken or forbidden.
+        OSError: it is taken or forbidden, or the host is not this machine's.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind(address)
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        message = f"port {port} of {HOST} cannot be used ({reason}); choose another with --port, or 0 for a free one"
+        message = f"port {port} of {host} cannot be used ({reason}); choose another with --port, or 0 for a free one"
         raise OSError(error.errno, message) from error
     return listener
 
@@ -116,8 +172,8 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Says when it is up, and stops at once when it is told to."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.app = _App(sandbox)
+    def __init__(self, app: "_App") -> None:
+        self.app = app
         self.is_up = threading.Event()
         super().__init__(
             uvicorn.Config(
@@ -151,12 +207,13 @@ class _Server(uvicorn.Server):
 
 
 class _App:
-    """Carries bytes between ASGI and the sandbox."""
+    """Carries bytes between ASGI and what answers."""
 
     stopping: asyncio.Event
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, respond: Callable[[Request], Wire], *, in_threads: bool) -> None:
+        self._respond = respond
+        self._in_threads = in_threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = scope["extensions"][TRANSPORT]["transport"]
@@ -164,7 +221,7 @@ class _App:
             request = await arrived(HttpRequest(scope, receive))
         except ClientDisconnect:
             return
-        wire = self._sandbox.respond(request)
+        wire = await asyncio.to_thread(self._respond, request) if self._in_threads else self._respond(request)
         if wire.delivery == "drip":
             await self._drip(wire, send)
             return

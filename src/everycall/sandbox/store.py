@@ -62,6 +62,18 @@ class World(Protocol):
         """The complete JSON object as of an instant."""
         ...
 
+    def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        """The same with the attributes of its participants, as the results of jobs have it."""
+        ...
+
+    def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
+        """The conversation of an id, unless it has not started yet, or never will."""
+        ...
+
+    def days_reaching(self, day: int) -> Iterable[int]:
+        """The days before `day`, in order, on which something may have started that still lives on `day`."""
+        ...
+
     def entities(self, kind: str) -> Sequence[dict[str, Any]]:
         """The entities of a kind (`queues`, `users`, ...), deleted ones included and marked."""
         ...
@@ -100,6 +112,10 @@ class Scope:
     unseen: Collection[str] = field(default_factory=frozenset)
     """Conversations that have not reached the index yet."""
 
+    def sees(self, sketch: Sketch) -> bool:
+        """Whether the conversation is in one of the divisions."""
+        return self.division_ids is None or not self.division_ids.isdisjoint(sketch.division_ids)
+
 
 EVERYTHING = Scope()
 
@@ -120,6 +136,7 @@ class Store:
         self._found: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
         self._lengths: dict[int, int] = {}
         self._carried: dict[tuple[int, int], list[int]] = {}
+        self._overnight: dict[int, tuple[array[int], array[int]]] = {}
 
     @property
     def now_ms(self) -> int:
@@ -149,6 +166,61 @@ class Store:
             runs = self._by_end(runs, now_ms)
         return Selection(self.world, runs, is_reversed=query.order == "desc")
 
+    def select_overlapping(
+        self, query: Query, as_of_ms: int, scope: Scope = EVERYTHING, *, only_by_start_day: bool = False
+    ) -> "Selection":
+        """What a job finds at an instant: what was alive in the interval, however long ago it started.
+
+        Nothing of it is remembered here, since a job looks at each conversation once.
+        """
+        days = self._days(query.interval)
+        reach = self._reach(query.interval)
+        earlier = [] if only_by_start_day else self.world.days_reaching(days.start)
+        runs = [Run(day, self._living_on(day, query.interval.start_ms)) for day in earlier]
+        runs += [Run(day, self._alive(day, reach, as_of_ms)) for day in days]
+        runs = [Run(run.day, self._sifted(run, query, as_of_ms, scope)) for run in runs if run.positions]
+        if query.order_by in {"conversationEnd", "segmentEnd"}:
+            runs = self._by_end(runs, as_of_ms)
+        return Selection(self.world, runs, is_reversed=query.order == "desc")
+
+    def find(self, conversation_id: str, now_ms: int, scope: Scope = EVERYTHING) -> Sketch | None:
+        """The conversation of an id, if it has shown up and may be seen."""
+        sketch = self.world.locate(conversation_id, self._shown_ms(now_ms))
+        if sketch is None or sketch.conversation_id in scope.unseen:
+            return None
+        return sketch if scope.sees(sketch) else None
+
+    def _shown_ms(self, now_ms: int) -> int:
+        """What started until then has shown up by now."""
+        return now_ms - int(self.switches.ingestion_delay_s * 1000)
+
+    def _living_on(self, day: int, instant_ms: int) -> Sequence[int]:
+        """The positions of a day's conversations that still lived at an instant on a later day."""
+        overnight = self._overnight.get(day)
+        if overnight is None:
+            if len(self._overnight) >= REMEMBERED_LENGTHS:
+                self._overnight.clear()
+            ends, midnight = self.world.day(day).ends, (day + 1) * DAY_MS
+            positions = [at for at in range(len(ends)) if ends[at] >= midnight]
+            overnight = self._overnight[day] = (array("I", positions), array("q", [ends[at] for at in positions]))
+        return array("I", [at for at, end_ms in zip(*overnight, strict=True) if end_ms >= instant_ms])
+
+    def _sifted(self, run: Run, query: Query, as_of_ms: int, scope: Scope) -> Sequence[int]:
+        """Those of a run that pass the query's filters and may be seen."""
+        if not query.filters and scope == EVERYTHING:
+            return run.positions
+        sketches = self.world.day(run.day)
+        return array(
+            "I",
+            [
+                at
+                for at in run.positions
+                if scope.sees(sketch := sketches[at])
+                and sketch.conversation_id not in scope.unseen
+                and self._passes(sketch, as_of_ms, query.filters)
+            ],
+        )
+
     def _days(self, interval: Interval) -> range:
         return interval.days(touches_end=self.switches.end_at_midnight_touches_next_day)
 
@@ -174,7 +246,8 @@ class Store:
         return Interval(interval.start_ms, interval.end_ms + is_closed)
 
     def _alive(self, day: int, interval: Interval, now_ms: int) -> Sequence[int]:
-        """The positions of a day's conversations that started by now and were alive in the interval."""
+        """The positions of a day's conversations that have shown up by now and were alive in the interval."""
+        now_ms = self._shown_ms(now_ms)
         if interval.start_ms <= day * DAY_MS and min(interval.end_ms, now_ms) >= (day + 1) * DAY_MS:
             return range(self._length(day))
         sketches = self.world.day(day)
@@ -246,7 +319,7 @@ class Store:
     def _settle(self, day: int, now_ms: int, filters: Filters, found: Found) -> None:
         """Moves what has ended from open to settled, since a story does not change after its end."""
         sketches = self.world.day(day)
-        started = bisect_left(found.open, now_ms + 1, key=sketches.starts.__getitem__)
+        started = bisect_left(found.open, self._shown_ms(now_ms) + 1, key=sketches.starts.__getitem__)
         living: list[int] = []
         found.live.clear()
         for at in found.open[:started]:
@@ -280,7 +353,7 @@ class Store:
     def _started(self, day: int, interval: Interval, now_ms: int) -> list[Sketch]:
         sketches = self.world.day(day)
         low = bisect_left(sketches.starts, interval.start_ms)
-        high = bisect_left(sketches.starts, min(interval.end_ms, now_ms + 1))
+        high = bisect_left(sketches.starts, min(interval.end_ms, self._shown_ms(now_ms) + 1))
         return [sketches[at] for at in range(low, high)]
 
 

@@ -1,7 +1,14 @@
-"""What nobody outside the vendor knows for sure, each as a switch whose default is the careful reading."""
+"""What nobody outside the vendor knows for sure, each as a switch whose default is the careful reading.
 
-from dataclasses import dataclass
-from typing import Literal
+Switches(match="day", job_results_early="400")
+Switches.parse("match=day", "job_results_early=400")      # the same, as words of a command line
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+INTERVAL_TEXT = "You must specify a search interval as part of your query that does not exceed {days} days."
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +24,18 @@ class Switches:
 
     page_size_over_limit: Literal["refuse", "clamp"] = "refuse"
     """A pageSize above 100: a 400, or silently 100 as the entity listings do."""
+
+    limit_code: str = "bad.request"
+    """The `code` of the 400s for 100,000 results and for an interval that is too long: only their texts have
+    been seen."""
+
+    interval_text: str = INTERVAL_TEXT
+    """The text for an interval that is too long, `{days}` being 7 or 31: the one for 31 days is a log, the one
+    for 7 has not been seen."""
+
+    results_limit: Literal["last row", "first row"] = "last row"
+    """Which row of a page may not lie beyond 100,000: the last that it could hold (pageNumber times pageSize),
+    or the first."""
 
     match: Literal["overlap", "day"] = "overlap"
     """Which conversations an interval finds beside the rule of the start day: those alive in the interval
@@ -38,3 +57,98 @@ class Switches:
     conversation_metric: Literal["sum", "any"] = "sum"
     """What a metric predicate of a conversation filter compares: the sum of that metric over the
     conversation, or each of its values."""
+
+    ingestion_delay_s: float = 0.0
+    """Seconds after its start until a conversation shows up at all; by id it is a 404 until then."""
+
+    answer_bytes_max: int = 0
+    """An answer with more bytes (before gzip) is a 400 `response.entity.too.large`; 0 is no limit. The code is in
+    the vendor's lists of errors, but not seen of this part of the API."""
+
+    ids_max: int = 100
+    """How many ids one multi-get takes. Source: MakingChatbots' MCP server; the SDK names no number."""
+
+    ids_over_limit: Literal["refuse", "cut"] = "refuse"
+    """A multi-get with more ids: a 400, or the first ones answered and the others dropped in silence."""
+
+    repeated_ids: Literal["once", "each"] = "once"
+    """An id that a multi-get names twice is answered once, or twice."""
+
+    unknown_ids: Literal["missing", "404"] = "missing"
+    """A multi-get with an id that does not exist: answered without it, or refused as a whole."""
+
+    data_lake_lag_s: float = 36_000.0
+    """How far the data lake, out of which jobs are answered, is behind. Ten hours have been observed."""
+
+    job_takes_s: float = 3.0
+    """From a job's submission to FULFILLED; a third of it in the state QUEUED, then PENDING. Jobs take about
+    3 s even when they are small (estuary/connectors)."""
+
+    job_expires_s: float = 86_400.0
+    """From a job's completion to EXPIRED. No source knows it."""
+
+    job_expired: Literal["EXPIRED", "404"] = "EXPIRED"
+    """What becomes of an expired job: a state that can be asked for, or nothing. Its results are a 404 anyway."""
+
+    job_interval_days_max: int = 31
+    """The longest interval of a job; 0 is any. No source knows it; production code uses 1, 7 or 31 days."""
+
+    jobs_at_a_time_max: int = 0
+    """How many jobs of a client may be unfinished; one more is a 429. 0 is any number: no source knows a limit."""
+
+    job_status_unfinished: Literal[200, 202] = 200
+    """The HTTP status of a job's state while it is unfinished; an old swagger file lists 202, too."""
+
+    job_results_early: Literal["404", "400", "empty"] = "404"
+    """Results asked for before FULFILLED: a 404 (reported once), a 400, or a page without conversations and
+    cursor that only differs from an empty result by its job's state."""
+
+    job_page_size: int = 1000
+    """Conversations on a page of results where none is asked for."""
+
+    job_page_size_max: int = 10_000
+    """The most conversations on a page of results; 10,000 has been seen in production."""
+
+    job_page_size_over_limit: Literal["clamp", "refuse"] = "clamp"
+    """A pageSize of results above the most: cut to it, or a 400."""
+
+    job_empty_results: Literal["missing", "empty list"] = "missing"
+    """An empty result: without the key `conversations`, or with an empty list."""
+
+    job_cancelled_status: Literal[204, 200, 202] = 204
+    """The HTTP status of a DELETE, which has no body."""
+
+    retention_days: int = 3650
+    """What `/api/v2/analytics/dataretention/settings` says. Nothing is hidden by it."""
+
+    @classmethod
+    def parse(cls, *texts: str) -> Self:
+        """The switches that `name=value` texts set, the others at their defaults.
+
+        Raises:
+            ValueError: a name or a value that is none; its text lists those that are.
+        """
+        types = get_type_hints(cls)
+        chosen: dict[str, Any] = {}
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if name not in types or not equals:
+                names = ", ".join(field.name for field in fields(cls))
+                raise ValueError(f"{text!r} sets no switch; write NAME=VALUE, where NAME is one of {names}")
+            chosen[name] = read_value(name, value, types[name])
+        return cls(**chosen)
+
+
+def read_value(name: str, text: str, kind: Any) -> Any:
+    """The value of a switch in the type that it has."""
+    choices: Sequence[Any] = get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else ()
+    if choices:
+        for choice in choices:
+            if text.lower() == str(choice).lower():
+                return choice
+        allowed = ", ".join(str(choice) for choice in choices)
+        raise ValueError(f"{text!r} is no value of the switch {name}; its values are {allowed}")
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no value of the switch {name}, which is {kind.__name__}") from None

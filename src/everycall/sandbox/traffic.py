@@ -7,6 +7,7 @@ An id is more than random: its first 48 bits hold day and index, hidden by its l
 conversations of an org can ever share an id, and `locate` finds the day of an id without looking anything up.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -76,6 +77,9 @@ _MAIL = (90_000, 12 * MINUTE, 70 * MINUTE, 4 * HOUR, 11 * HOUR, 26 * HOUR, 44 * 
 _DAYS = (30 * HOUR, 34 * HOUR, 44 * HOUR, 55 * HOUR, 80 * HOUR, 150 * HOUR, 250 * HOUR, 600 * HOUR)
 _TEXT = (60_000, 3 * MINUTE, 8 * MINUTE, 16 * MINUTE, 40 * MINUTE, 5 * HOUR, 24 * HOUR, 72 * HOUR)
 _CHAT = (25_000, 90_000, 270_000, 520_000, 930_000, 1_900_000, 3_600_000, 7_000_000)
+REACH_DAYS: Final = 31
+"""No conversation lasts longer, but for those that never end."""
+
 _SOON = (4 * MINUTE, 8 * MINUTE, 20 * MINUTE, 45 * MINUTE, 2 * HOUR, 8 * HOUR, 20 * HOUR, 60 * HOUR)
 _LATER = (4 * MINUTE, 20 * MINUTE, 90 * MINUTE, 5 * HOUR, 22 * HOUR, 50 * HOUR, 96 * HOUR, 160 * HOUR)
 
@@ -148,6 +152,7 @@ _MIX_A = 0xBF58476D1CE4E5B9
 _MIX_B = 0x94D049BB133111EB
 _MIX_C = 0x9E3779B1
 _INDEX_BITS = 26
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # Days before 1970 are not foreseen; 22 bits of days reach the year 13452.
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
@@ -196,6 +201,13 @@ class Day(Sequence[Sketch]):
 
     def __iter__(self) -> Iterator[Sketch]:
         return map(self._sketch, range(len(self.starts)))
+
+    def find(self, index: int) -> Sketch | None:
+        """The conversation of an index, wherever a tie has put it."""
+        if index >= len(self.starts):
+            return None
+        at = next((at for at, moved in self._indexes.items() if moved == index), index)
+        return self._sketch(at)
 
     def _sketch(self, at: int) -> Sketch:
         kind = KINDS[self._kinds[at]]
@@ -309,6 +321,11 @@ def conversation_id(day: int, index: int, roll: int) -> str:
         roll >> 48 | 0x8000,
         roll & _MASK_48,
     )
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of the ids here: a UUID of version 4 in lower case."""
+    return _ID.fullmatch(text) is not None
 
 
 def locate(conversation_id: str) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from everycall.sandbox.centre import Centre
 from everycall.sandbox.stories import digital, outbound, voice
 from everycall.sandbox.stories.cut import cut
-from everycall.sandbox.stories.marks import attributes, mark
+from everycall.sandbox.stories.marks import attributes, mark, with_attributes
 from everycall.sandbox.stories.parts import Json, stamp
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import KIND_NAMES, KINDS, Sketch, Traffic, locate
@@ -63,4 +63,4 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))
 
 
-__all__ = ["TOLD_BY", "attributes", "tell"]
+__all__ = ["TOLD_BY", "attributes", "tell", "with_attributes"]

@@ -102,6 +102,16 @@ def attributes(conversation: Json) -> dict[str, dict[str, str]]:
     return {participant_id: pairs for participant_id, pairs in noted.items() if pairs}
 
 
+def with_attributes(conversation: Json) -> Json:
+    """The conversation as the results of jobs have it: attributes come last in a participant."""
+    noted = attributes(conversation)
+    participants = [
+        {**one, "attributes": noted[one["participantId"]]} if one["participantId"] in noted else one
+        for one in conversation.get("participants", ())
+    ]
+    return {**conversation, "participants": participants} if participants else conversation
+
+
 def _noted(participant: Json) -> dict[str, str]:
     dice = Dice(participant["participantId"])
     if participant["purpose"] == "agent":

@@ -1,0 +1,329 @@
+"""Recordings: what a real org answered, written down exchange by exchange, and played back; raw exports, read in.
+
+    {"at": "2026-01-05T09:00:00.000Z", "method": "POST", "target": "/api/v2/analytics/...", "sent": "{...}",
+     "status": 200, "headers": {"content-type": "application/json"}, "body": "{...}"}
+
+One exchange is one line of JSON, written as soon as it is over, so that a recording is whole up to its last line
+whatever happens. `Recorder` forwards requests and writes them down; `Replay` answers the same requests with the same
+bytes, in the same order; `conversations` and `entities` take what a recording or a raw export holds, to serve it as a
+`Recorded` world to other requests than those that were made.
+
+Never written: the Authorization header and any other that is not in `HEADERS_KEPT`, the id and secret in a login's
+form, the tokens in its answer. Everything else is: a recording holds the conversations of real people.
+"""
+
+import gzip
+import io
+import os
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, quote, urlencode
+
+import httpx2
+import msgspec
+from isal import igzip
+
+from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, Request, Wire, takes_gzip
+from everycall.sandbox.instants import to_text
+from everycall.sandbox.recorded import Recorded
+
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
+
+HEADERS_KEPT = ("content-type", "retry-after", "date", "inin-correlation-id")
+"""Of an answer's headers those that are written down, and all that begin with `inin-ratelimit-`."""
+
+SENT_ON = ("authorization", "content-type", "accept")
+"""The headers of a request that reach the org."""
+
+SECRET_FIELDS = ("access_token", "refresh_token")
+
+FORWARD_S = 180.0
+"""How long the org may take for one answer."""
+
+NOT_SERVED = 0
+"""The status of an exchange that ended without an answer."""
+
+
+class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request and its answer, as a line of a recording holds them."""
+
+    at: str
+    """When it arrived, by the recorder's clock."""
+    method: str
+    target: str
+    """`/api/v2/users?pageSize=100`"""
+    status: int
+    """0 where the connection failed; then `body` names the failure."""
+    sent: str = ""
+    headers: dict[str, str] = {}
+    body: str = ""
+
+    @property
+    def question(self) -> tuple[str, str, Any]:
+        """What makes two requests the same: method, target, and the JSON that is sent, however it is spaced."""
+        return self.method, self.target, canonical(self.sent)
+
+
+def canonical(sent: str) -> str:
+    """A JSON text without spaces and with sorted keys; any other text as it is."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(sent), order="sorted").decode()
+    except msgspec.DecodeError:
+        return sent
+
+
+class Recorder:
+    """Stands between a client and a real org, and writes down what passes.
+
+    Args:
+        path: of the recording; what it holds already stays.
+        api: base URL of the org's API, `https://api.mypurecloud.de`.
+        login: base URL of its login host.
+        now: epoch seconds.
+        url: where a server makes the recorder reachable.
+    """
+
+    def __init__(self, path: Path, api: str, login: str, now: Callable[[], float], url: str = "") -> None:
+        self.url = url
+        self._hosts = {True: login, False: api}
+        self._now = now
+        # Conversations of real people are for the owner's eyes.
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+        self._writing = threading.Lock()
+        self._http = httpx2.Client(timeout=FORWARD_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+        self._file.close()
+
+    def respond(self, request: Request) -> Wire:
+        """The org's own answer; a reset connection where there was none."""
+        at, target = to_text(int(self._now() * 1000)), target_of(request)
+        try:
+            answer = self._http.request(
+                request.method,
+                self._hosts[request.path == TOKEN_PATH] + target,
+                headers={name: request.headers[name] for name in SENT_ON if name in request.headers},
+                content=request.body,
+            )
+        except httpx2.RequestError as error:
+            self._write(Exchange(at, request.method, masked(target), NOT_SERVED, body=type(error).__name__))
+            return RESET
+        headers = kept(answer.headers)
+        self._write(
+            Exchange(
+                at=at,
+                method=request.method,
+                target=masked(target),
+                status=answer.status_code,
+                sent=sent_of(request),
+                headers=headers,
+                body=without_secrets(answer.text) if request.path == TOKEN_PATH else answer.text,
+            )
+        )
+        return wire(answer.status_code, headers, answer.content, request)
+
+    def _write(self, exchange: Exchange) -> None:
+        with self._writing:
+            self._file.write(msgspec.json.encode(exchange) + b"\n")
+            self._file.flush()
+
+
+class Replay:
+    """Answers as the recording does: the same request gets the same bytes.
+
+    A request that was made several times gets its answers in their order, and then the last one again. A token is not
+    asked for. A request that the recording does not hold gets a 501 that says so.
+
+    Args:
+        path: of the recording; `.gz` is unzipped.
+        url: where a server makes the replay reachable.
+
+    Raises:
+        ValueError: the file holds no exchange, or a line that is none; it is named.
+    """
+
+    def __init__(self, path: Path, url: str = "") -> None:
+        self.url = url
+        self._exchanges: defaultdict[Any, list[Exchange]] = defaultdict(list)
+        self._asked: Counter[Any] = Counter()
+        for number, line in lines(path):
+            exchange = exchange_of(line)
+            if exchange is None:
+                raise ValueError(f"line {number} of {path} is no exchange of a recording; --load reads other lines")
+            self._exchanges[exchange.question].append(exchange)
+        if not self._exchanges:
+            raise ValueError(f"{path} holds no exchange")
+
+    def respond(self, request: Request) -> Wire:
+        """The recorded answer."""
+        asked = Exchange("", request.method, masked(target_of(request)), NOT_SERVED, sent_of(request)).question
+        answers = self._exchanges.get(asked)
+        if answers is None:
+            message = f"The recording holds no {request.method} {asked[1]} with this body."
+            body = {"message": message, "code": "not.recorded", "status": 501}
+            return wire(501, {"content-type": "application/json"}, msgspec.json.encode(body), request)
+        exchange = answers[min(self._asked[asked], len(answers) - 1)]
+        self._asked[asked] += 1
+        if exchange.status == NOT_SERVED:
+            return RESET
+        return wire(exchange.status, exchange.headers, exchange.body.encode(), request)
+
+
+RESET = Wire(502, {}, b"", delivery="reset")
+
+
+def wire(status: int, headers: Mapping[str, str], body: bytes, request: Request) -> Wire:
+    """The bytes of an answer, zipped where the client takes it."""
+    sent = dict(headers)
+    if len(body) >= GZIP_FROM_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
+        body = igzip.compress(body, compresslevel=GZIP_LEVEL, mtime=0)
+        sent["content-encoding"] = "gzip"
+    return Wire(status, sent | {"content-length": str(len(body))}, body)
+
+
+def target_of(request: Request) -> str:
+    """Path and query string, encoded the same way whoever asks."""
+    query = urlencode(request.parameters)
+    return quote(request.path) + (f"?{query}" if query else "")
+
+
+def masked(target: str) -> str:
+    """A target without the token that some clients put there."""
+    path, _, query = target.partition("?")
+    pairs = [(key, "***" if key in SECRET_FIELDS else value) for key, value in parse_qsl(query, keep_blank_values=True)]
+    return path + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def sent_of(request: Request) -> str:
+    """The body of a request; of a login nothing but the grant type."""
+    text = request.body.decode("utf-8", "replace")
+    if request.path != TOKEN_PATH:
+        return text
+    return urlencode([pair for pair in parse_qsl(text) if pair[0] == "grant_type"])
+
+
+def kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that are written down, in lower case."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {name: value for name, value in lower.items() if name in HEADERS_KEPT or name.startswith("inin-ratelimit-")}
+
+
+def without_secrets(body: str) -> str:
+    """A login's answer whose tokens are worth nothing."""
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body
+    if isinstance(answer, dict):
+        answer |= {name: "recorded" for name in SECRET_FIELDS if name in answer}
+    return msgspec.json.encode(answer).decode()
+
+
+def load(path: Path) -> Recorded:
+    """The world that a file tells of, one JSON object a line (`.gz` is unzipped): conversations, pages, exchanges.
+
+    A line is a conversation; a body with `conversations`, of a query or a job; a body with `entities`, of a look-up,
+    whose `selfUri` says which; or an exchange of a recording that holds one of these. A conversation that comes more
+    than once counts as it came last. Where no look-up named them, queues have the name that stands on their legs.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON, or a line is none of these; the line is named.
+    """
+    conversations: dict[str, dict[str, Any]] = {}
+    entities: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for number, line in lines(path):
+        where = f"line {number} of {path}"
+        for body in bodies(line, where):
+            try:
+                conversations |= {one["conversationId"]: one for one in body.get("conversations", ())}
+                entities[kind_of(body)] |= {one["id"]: one for one in body.get("entities", ())}
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{where} holds a conversation or an entity without an id") from error
+    for queue in queues_of(conversations.values()):
+        entities["queues"].setdefault(queue["id"], queue)
+    return Recorded(list(conversations.values()), {kind: list(known.values()) for kind, known in entities.items()})
+
+
+def lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """(number, JSON value) of each line that is not empty.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line is not JSON.
+    """
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        # The standard library's reader knows a file that was cut short.
+        source = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if zipped else raw
+        number = 0
+        try:
+            for number, line in enumerate(source, 1):
+                if line.strip():
+                    yield number, msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"))
+        except (msgspec.DecodeError, EOFError, gzip.BadGzipFile) as error:
+            raise ValueError(f"line {number} of {path} is not JSON ({error})") from error
+
+
+def bodies(line: Any, where: str) -> list[dict[str, Any]]:
+    """What a line tells of, each in the shape of a page or a listing.
+
+    Raises:
+        ValueError: the line is none that can be served.
+    """
+    if isinstance(line, dict):
+        if "conversationId" in line and "conversationStart" in line:
+            return [{"conversations": [line]}]
+        if "conversations" in line or "entities" in line:
+            return [line]
+        if (exchange := exchange_of(line)) is not None:
+            body = decoded(exchange.body)
+            return [body] if isinstance(body, dict) and exchange.status == 200 else []
+        if not line:
+            return []
+    raise ValueError(f"{where} is no conversation, no page of them, no listing and no exchange of a recording")
+
+
+def exchange_of(line: Any) -> Exchange | None:
+    """The exchange that a line holds, if it holds one."""
+    try:
+        return msgspec.convert(line, Exchange)
+    except msgspec.ValidationError:
+        return None
+
+
+def decoded(text: str) -> Any:
+    """JSON, or None."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def kind_of(listing: Mapping[str, Any]) -> str:
+    """What a look-up lists, by the path in its links: `queues`, `users`, `wrapupcodes` ..."""
+    path = str(listing.get("selfUri") or listing.get("firstUri") or "").partition("?")[0]
+    return path.removesuffix("/divisionviews/all").rpartition("/")[2]
+
+
+def queues_of(conversations: Any) -> Iterator[dict[str, Any]]:
+    """The queues that conversations name, on the legs whose participant is the queue."""
+    for conversation in conversations:
+        for participant in conversation.get("participants", ()):
+            name = participant.get("participantName")
+            if participant.get("purpose") == "acd" and name:
+                ids = {
+                    segment["queueId"]
+                    for session in participant.get("sessions", ())
+                    for segment in session.get("segments", ())
+                    if "queueId" in segment
+                }
+                yield from ({"id": queue_id, "name": name} for queue_id in sorted(ids))
