@@ -106,10 +106,14 @@ def rows(
             yield dict(zip((column.name for column in table), tables.row(facts, names, table), strict=True))
         batch.clear()
 
-    for conversation in conversations(client, query, page_size=page_size):
-        batch.append(Facts.of(conversation))
-        if len(batch) >= page_size:
-            yield from named()
+    try:
+        for conversation in conversations(client, query, page_size=page_size):
+            batch.append(Facts.of(conversation))
+            if len(batch) >= page_size:
+                yield from named()
+    except Unproven:
+        yield from named()
+        raise
     yield from named()
 
 
