@@ -1,0 +1,254 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everycall import Interval, Query
+from everycall.crew import Alone
+from everycall.line import HELD_MAX, OPEN_MAX
+from everycall.progress import Event, Noticed, PageRead
+from everycall.query import Filters
+from everycall.sandbox import QUERY
+from everycall.sandbox.recorded import Recorded
+from inprocess import MONDAY, WEEK, Org, assert_proven, manifest_of, org, read_csv
+
+QUEUE = "00000000-0000-4000-8000-0000000000aa"
+THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
+
+
+class Listening:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def notices(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Noticed)]
+
+
+def flat(count: int, **settings: Any) -> Org:
+    """An org with so many conversations on every UTC day."""
+    return org(conversations_per_day=count, flat=True, **settings)
+
+
+def call(number: int, **agent: Any) -> dict[str, Any]:
+    """A call of that number's own agent, a minute after the one before."""
+    minute = f"2026-01-05T{number // 60:02}:{number % 60:02}"
+    segments = [{"segmentType": "interact", "segmentStart": f"{minute}:00.000Z", "queueId": QUEUE}]
+    session = {"mediaType": "voice", "sessionId": f"s{number}", "segments": segments}
+    person = {"purpose": "agent", "participantId": f"p{number}", "userId": user(number), "sessions": [session]} | agent
+    return {
+        "conversationId": f"00000000-0000-4000-8000-{number:012}",
+        "conversationStart": f"{minute}:00.000Z",
+        "conversationEnd": f"{minute}:30.000Z",
+        "participants": [person],
+    }
+
+
+def user(number: int) -> str:
+    return f"00000000-0000-4000-9000-{number:012}"
+
+
+def recorded(count: int, entities: dict[str, list[dict[str, Any]]] | None = None) -> Org:
+    """An org with that many calls on Monday, each by an agent of its own."""
+    users = [{"id": user(number), "name": f"Agent {number}", "state": "active"} for number in range(count)]
+    return org(world=Recorded([call(number) for number in range(count)], entities or {"users": users}))
+
+
+def asked(where: Org, path: str) -> list[Any]:
+    return [served for served in where.sandbox.requests if served.path == path]
+
+
+# What is asked, and in which order
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_the_pages_of_the_earliest_window_are_asked_first(output: Path, size: int) -> None:
+    where = flat(40)
+    where.export(output, THREE_WEEKS, crew=Alone(size))
+    later_pages = [window for window, number in where.pages if number > 1]
+
+    assert later_pages == sorted(later_pages)
+    assert len(set(later_pages)) == 3
+
+
+def test_a_window_is_asked_page_by_page_then_past_its_end_then_counted(output: Path) -> None:
+    where = flat(250)
+    where.export(output)
+    sizes = [(served.body["paging"]["pageNumber"], served.body["paging"]["pageSize"]) for served in where.queries]
+
+    assert sizes == [(1, 100), (2, 100), (3, 100), (4, 100), (1, 1)]
+
+
+def test_every_question_is_ordered_and_carries_the_filters(output: Path) -> None:
+    where = flat(50)
+    filters = Filters.of(media_types=["voice"])
+    where.export(output, query=Query(Interval.read(MONDAY), filters))
+
+    assert {frozenset(served.body) for served in where.queries} == {
+        frozenset({"interval", "order", "orderBy", "segmentFilters", "paging"})
+    }
+    assert all(served.body["segmentFilters"] == filters.lists["segmentFilters"] for served in where.queries)
+
+
+@pytest.mark.parametrize("size", [2, 5, 40])
+def test_no_more_is_under_way_than_the_crew_takes(output: Path, size: int) -> None:
+    most = 0
+
+    class Counting(Alone):
+        def next(self) -> Any:
+            nonlocal most
+            most = max(most, len(self._jobs))
+            return super().next()
+
+    where = flat(300)
+    where.export(output, WEEK, crew=Counting(size), columns=["conversationId"])
+
+    assert 1 < most <= size
+
+
+def test_a_few_windows_are_under_way_at_once_and_no_more(output: Path) -> None:
+    """Fourteen windows whose first page has to come before there is anything else to ask."""
+    under_way: list[int] = []
+
+    class Counting(Alone):
+        def next(self) -> Any:
+            under_way.append(len(self._jobs))
+            return super().next()
+
+    where = flat(3)
+    interval = "2025-11-03T00:00:00.000Z/2026-02-09T00:00:00.000Z"
+    summary = where.export(output, interval, crew=Counting(40), columns=["conversationId", "startTime", "endTime"])
+
+    assert under_way[0] == max(under_way) == OPEN_MAX
+    assert len(summary.entries) == 14
+    assert_proven(where, summary, output, interval)
+
+
+def test_a_window_that_holds_too_much_is_split_by_days(output: Path) -> None:
+    where = flat(40)
+    where.sandbox.faults.on(1, "total_hits", path=QUERY, off=70_000)
+    summary = where.export(output, WEEK)
+
+    assert [entry.window.length for entry in summary.entries] == [timedelta(days=1)] * 7
+    assert_proven(where, summary, output, WEEK)
+
+
+# Names
+
+
+def test_users_are_looked_up_by_the_hundred(output: Path) -> None:
+    where = recorded(450)
+    where.export(output, crew=Alone(9))
+    batches = [dict(served.parameters)["id"].split(",") for served in asked(where, "/api/v2/users")]
+
+    assert max(map(len, batches)) <= 100
+    assert sum(map(len, batches)) == len({one for batch in batches for one in batch}) == 450
+    assert len(batches) <= 6
+    assert [row["agentName"] for row in read_csv(output)] == [f"Agent {number}" for number in range(450)]
+
+
+def test_a_user_that_nobody_knows_keeps_its_id_and_is_asked_for_once(output: Path) -> None:
+    where = recorded(150, {"users": []})
+    where.export(output)
+
+    assert [row["agentName"] for row in read_csv(output)] == [user(number) for number in range(150)]
+    assert len(asked(where, "/api/v2/users")) <= 2
+
+
+def test_a_kind_that_is_listed_is_listed_once(output: Path) -> None:
+    where = flat(300)
+    where.export(output, WEEK, crew=Alone(20), view="extended")
+
+    for kind in ("routing/queues", "routing/wrapupcodes", "authorization/divisions"):
+        assert len(asked(where, f"/api/v2/{kind}")) == 1
+
+
+def test_no_name_is_asked_for_that_no_column_needs(output: Path) -> None:
+    where = flat(50)
+    where.export(output, columns=["conversationId", "duration"])
+
+    assert {served.path for served in where.sandbox.requests} == {QUERY, "/oauth/token"}
+
+
+@pytest.mark.parametrize("kind", ["403", "404", "400"])
+def test_names_that_cannot_be_had_are_noticed_once(output: Path, kind: str) -> None:
+    where = recorded(350)
+    where.sandbox.faults.on(None, kind, path="/api/v2/users")
+    listening = Listening()
+    summary = where.export(output, progress=listening, crew=Alone(7))
+
+    assert len(asked(where, "/api/v2/users")) == 1
+    assert len(listening.notices) == 1
+    assert listening.notices[0].startswith(f"Names of users cannot be looked up ({kind} ")
+    assert set(manifest_of(output)["namesUnavailable"]) == {"users"}
+    assert {row["agentName"] for row in read_csv(output)} == {user(number) for number in range(350)}
+    assert_proven(where, summary, output)
+
+
+def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
+    class NamesLast(Alone):
+        """Does whatever else there is to do before it asks for names."""
+
+        def next(self) -> Any:
+            for _ in range(len(self._jobs)):
+                if "_submit_names" in self._jobs[0].__qualname__:
+                    self._jobs.rotate(-1)
+            return super().next()
+
+    where = recorded(1440)
+    summary = where.export(output, crew=NamesLast(10), page_size=10)
+    paths = [served.path for served in where.sandbox.requests]
+
+    assert HELD_MAX <= paths[: paths.index("/api/v2/users")].count(QUERY) < HELD_MAX + 10
+    assert_proven(where, summary, output)
+
+
+# What came
+
+
+def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) -> None:
+    where = flat(120)
+    where.sandbox.faults.on(None, "new_field", path=QUERY)
+    listening = Listening()
+    where.export(output, progress=listening, crew=Alone(3))
+    manifest = manifest_of(output)
+
+    assert manifest["oddities"]["unknown field: fieldOfTomorrow"] == 120
+    assert manifest["oddityExamples"][0]["path"] == "fieldOfTomorrow"
+    assert len(listening.notices) == len(manifest["oddityExamples"]) == 2
+
+
+def test_a_conversation_without_a_start_is_kept(output: Path) -> None:
+    broken = call(1) | {"conversationStart": "2026-01-05T00:01:00.000Z"}
+    where = org(world=Recorded([call(0), broken]))
+    where.sandbox.faults.on(None, "null", path=QUERY, name="conversationStart")
+    summary = where.export(output)
+
+    assert (summary.verdict, summary.rows) == ("proven", 2)
+    assert [row["startTime"] for row in read_csv(output)] == ["", ""]
+
+
+def test_a_conversation_without_an_id_cannot_be_proven(output: Path) -> None:
+    where = org(world=Recorded([call(0)]))
+    where.sandbox.faults.on(None, "null", path=QUERY, name="conversationId")
+    summary = where.export(output)
+
+    assert (summary.verdict, summary.rows) == ("unproven", 0)
+    assert manifest_of(output)["oddities"]
+
+
+def test_covered_time_never_runs_backwards_nor_over_the_end(output: Path) -> None:
+    where = flat(130)
+    where.sandbox.faults.on(4, "short_page", path=QUERY)
+    listening = Listening()
+    where.export(output, WEEK, progress=listening, crew=Alone(5))
+    covered = [event.covered for event in listening.events if isinstance(event, PageRead)]
+
+    assert covered == sorted(covered)
+    assert covered[-1] <= timedelta(days=7)
