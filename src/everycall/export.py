@@ -134,7 +134,7 @@ def export(
     except BaseException as error:
         book.abandon()
         if isinstance(error, OSError):
-            raise _failed(error) from error
+            raise _failed(error, output) from error
         raise
     finally:
         line.close()
@@ -177,7 +177,7 @@ def _book(
             return Stream(output, sink, interval), interval
         book = Ledger(Path(output), sink, header, fresh=fresh)
     except OSError as error:
-        raise _failed(error) from error
+        raise _failed(error, output) from error
     header["interval"] = book.header["interval"]
     return book, Interval.read(header["interval"])
 
@@ -221,10 +221,11 @@ def _manifest(
     }
 
 
-def _failed(error: OSError) -> OutputError:
+def _failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     """What an error of the file system means to a reader."""
     if isinstance(error, BrokenPipeError):
         return OutputFailed("Whoever read the output went away before its end.")
     where = f" ({error.filename})" if error.filename else ""
     reason = "The disk is full" if error.errno == errno.ENOSPC else f"Writing failed: {error.strerror or error}"
-    return OutputFailed(f"{reason}{where}.", hint="Make room, and run the same command: it goes on from here.")
+    follows = "it goes on from here" if isinstance(output, str | Path) else "it starts over, as a stream has to"
+    return OutputFailed(f"{reason}{where}.", hint=f"Make room, and run the same command: {follows}.")

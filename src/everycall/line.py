@@ -267,7 +267,8 @@ class Line:
     def _take_names(self, came: _NamesCame) -> None:
         self._asking_names.discard(came.kind)
         if isinstance(came.found, Unavailable):
-            reason = f"Names of {came.kind} cannot be looked up ({came.found.reason}); their ids stand instead."
+            kinds = f"{names.WORDS[came.kind]}s"
+            reason = f"Names of {kinds} cannot be looked up ({came.found.reason}); their ids stand instead."
             self._progress.tell(Noticed(reason))
         self.names.learn(came.found, came.asked if came.kind == "users" else ())
         for held in self._held:
