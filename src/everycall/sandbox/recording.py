@@ -16,8 +16,10 @@ import gzip
 import io
 import os
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, urlencode
@@ -29,6 +31,7 @@ from isal import igzip
 from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, Request, Wire, takes_gzip
 from everycall.sandbox.instants import to_text
 from everycall.sandbox.recorded import Recorded
+from everycall.sandbox.server import HOST, listening
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
 
@@ -83,11 +86,11 @@ class Recorder:
         api: base URL of the org's API, `https://api.mypurecloud.de`.
         login: base URL of its login host.
         now: epoch seconds.
-        url: where a server makes the recorder reachable.
     """
 
-    def __init__(self, path: Path, api: str, login: str, now: Callable[[], float], url: str = "") -> None:
-        self.url = url
+    url = ""
+
+    def __init__(self, path: Path, api: str, login: str, now: Callable[[], float]) -> None:
         self._hosts = {True: login, False: api}
         self._now = now
         # Conversations of real people are for the owner's eyes.
@@ -101,6 +104,11 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self._http.close()
         self._file.close()
+
+    def reached_at(self, url: str) -> Self:
+        """Itself, knowing its address."""
+        self.url = url
+        return self
 
     def respond(self, request: Request) -> Wire:
         """The org's own answer; a reset connection where there was none."""
@@ -174,6 +182,34 @@ class Replay:
         if exchange.status == NOT_SERVED:
             return RESET
         return wire(exchange.status, exchange.headers, exchange.body.encode(), request)
+
+
+@contextmanager
+def recorder(
+    path: Path, api: str, login: str, *, host: str = HOST, port: int = 0, now: Callable[[], float] = time.time
+) -> Iterator[Recorder]:
+    """A `Recorder` that listens while the block runs; a client needs nothing but its `url` in place of the org's.
+
+    Raises:
+        OSError: the file cannot be written, or the port is in use.
+    """
+    with (
+        Recorder(path, api, login, now) as behind,
+        listening(behind.reached_at, host=host, port=port, in_threads=True) as recorder,
+    ):
+        yield recorder
+
+
+@contextmanager
+def replay(path: Path, *, host: str = HOST, port: int = 0) -> Iterator[Replay]:
+    """A `Replay` that listens while the block runs.
+
+    Raises:
+        OSError: the file cannot be read, or the port is in use.
+        ValueError: as `Replay`.
+    """
+    with listening(lambda url: Replay(path, url), host=host, port=port) as player:
+        yield player
 
 
 RESET = Wire(502, {}, b"", delivery="reset")
