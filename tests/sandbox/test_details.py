@@ -1,9 +1,14 @@
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made import MONDAY, Caller, Clock, caller, conversation, ids, spread
 
-from everycall.sandbox import Client, Sandbox, Switches
+from everycall.sandbox import QUERY, Client, Org, Sandbox, Switches
+
+ORG = Org(3, 100)
 
 
 def test_an_answer_is_the_conversations_and_how_many_match() -> None:
@@ -136,3 +141,120 @@ def test_participants_have_no_attributes_in_a_query() -> None:
     content = caller(made).query(MONDAY)
 
     assert "attributes" not in content["conversations"][0]["participants"][0]
+
+
+# By id
+
+DETAILS = "/api/v2/analytics/conversations"
+
+
+def several(client: Caller, numbers: list[int], status: int = 200) -> Any:
+    """The JSON of a multi-get."""
+    named = ",".join(f"00000000-0000-4000-8000-{number:012}" for number in numbers)
+    answered, _, content = client.get(f"{DETAILS}/details?id={named}")
+    assert answered == status, content
+    return content
+
+
+def test_several_ids_give_their_conversations_in_that_order() -> None:
+    client = caller(spread(9))
+
+    assert ids(several(client, [7, 2, 9])["conversations"]) == [7, 2, 9]
+
+
+def test_what_is_not_known_or_named_twice_is_left_out() -> None:
+    client = caller(spread(3))
+
+    assert ids(several(client, [3, 99, 3])["conversations"]) == [3]
+    assert several(client, [99]) == {}
+
+
+def test_an_id_named_twice_may_come_twice_and_an_unknown_one_refuse_all() -> None:
+    client = caller(spread(3), switches=Switches(repeated_ids="each", unknown_ids="404"))
+
+    assert ids(several(client, [3, 1, 3])["conversations"]) == [3, 1, 3]
+    assert several(client, [3, 99], 404)["code"] == "not.found"
+
+
+def test_more_than_a_hundred_ids_are_refused_or_cut() -> None:
+    numbers = list(range(1, 102))
+
+    refused = several(caller(spread(120)), numbers, 400)
+    kept = several(caller(spread(120), switches=Switches(ids_over_limit="cut")), numbers)
+
+    assert refused["message"] == "No more than 100 ids may be asked for at a time."
+    assert ids(several(caller(spread(120)), numbers[:100])["conversations"]) == numbers[:100]
+    assert ids(kept["conversations"]) == numbers[:100]
+
+
+def test_no_id_at_all_is_a_400() -> None:
+    assert caller([]).get(f"{DETAILS}/details")[0] == 400
+
+
+def test_one_id_gives_the_bare_conversation_without_attributes() -> None:
+    client = caller([conversation(1, participant={"attributes": {"a": "b"}})])
+
+    status, _, content = client.get(f"{DETAILS}/00000000-0000-4000-8000-000000000001/details")
+
+    assert (status, content) == (200, conversation(1))
+
+
+@pytest.mark.parametrize("named", ["00000000-0000-4000-8000-000000000002", "no-uuid", "%00"])
+def test_an_unknown_id_is_a_404(named: str) -> None:
+    status, _, content = caller([conversation(1)]).get(f"{DETAILS}/{named}/details")
+
+    assert (status, content["code"]) == (404, "not.found")
+
+
+def test_by_id_one_sees_only_what_has_started_and_is_in_ones_divisions() -> None:
+    made = [conversation(n, divisionIds=[where]) for n, where in ((1, "north"), (2, "south"))]
+    made.append(conversation(3, "2026-01-05T15:00:00.000Z", divisionIds=["north"]))
+    north = Client("id", "secret", division_ids=frozenset({"north"}))
+    clock = Clock("2026-01-05T14:59:59.999Z")
+    client = Caller(Sandbox(conversations=made, now=clock, clients=[north]))
+
+    assert ids(several(client, [1, 2, 3])["conversations"]) == [1]
+    assert client.get(f"{DETAILS}/00000000-0000-4000-8000-000000000002/details")[0] == 404
+    clock.advance(0.001)
+    assert client.get(f"{DETAILS}/00000000-0000-4000-8000-000000000003/details")[0] == 200
+
+
+def test_a_conversation_shows_up_after_the_ingestion_delay() -> None:
+    clock = Clock("2026-01-05T09:00:29.999Z")
+    client = caller([conversation(1, seconds=None)], clock, switches=Switches(ingestion_delay_s=30))
+    target = f"{DETAILS}/00000000-0000-4000-8000-000000000001/details"
+    voice = [{"type": "and", "predicates": [{"dimension": "mediaType", "value": "voice"}]}]
+
+    before = client.get(target)[0], client.found(), client.found(segmentFilters=voice)
+    clock.advance(0.001)
+
+    assert before == (404, [], [])
+    assert (client.get(target)[0], client.found(), client.found(segmentFilters=voice)) == (200, [1], [1])
+
+
+def test_every_seeded_conversation_is_found_by_its_id() -> None:
+    org = Org(3, 3000)
+    client = Caller(Sandbox(org, now=Clock()))
+    day = org.day(20_458)
+
+    ties = [at for at in range(1, len(day)) if day.starts[at] == day.starts[at - 1]]
+    for at in [0, len(day) - 1, *ties, *range(0, len(day), 97)]:
+        sketch = day[at]
+        assert org.locate(sketch.conversation_id, sketch.start_ms) == sketch
+        assert org.locate(sketch.conversation_id, sketch.start_ms - 1) is None
+    assert client.get(f"{DETAILS}/{day[5].conversation_id}/details")[2] == client.query()["conversations"][5]
+
+
+@given(st.uuids(version=4))
+def test_an_id_of_another_org_is_none_of_this(other: UUID) -> None:
+    assert ORG.locate(str(other), int(Clock()() * 1000)) is None
+
+
+def test_an_answer_may_be_too_large() -> None:
+    client = caller(spread(100), switches=Switches(answer_bytes_max=10_000))
+    body = {"interval": MONDAY, "paging": {"pageSize": 100}}
+
+    status, _, content = client.post(QUERY, body)
+
+    assert (status, content["code"]) == (400, "response.entity.too.large")
+    assert len(client.query(size=20)["conversations"]) == 20

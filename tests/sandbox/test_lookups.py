@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from made import Caller, Clock
 
-from everycall.sandbox import Client, Recorded, Sandbox
+from everycall.sandbox import Client, Recorded, Sandbox, Switches
 
 NORTH = {"id": "north", "name": "North"}
 SOUTH = {"id": "south", "name": "South"}
@@ -201,3 +201,94 @@ def test_a_page_number_that_is_none_is_refused(value: str) -> None:
     status, _, content = reader().get(f"/api/v2/users?pageNumber={value}")
 
     assert (status, content["code"]) == (400, "bad.request")
+
+
+TEAMS = [{"id": f"t{n}", "name": f"Team {n:02}", "division": NORTH if n % 5 else SOUTH} for n in range(12)]
+
+
+def team_reader(**settings: Any) -> Caller:
+    return Caller(Sandbox(Recorded([], {"teams": TEAMS}), now=Clock(), **settings))
+
+
+def test_teams_are_linked_page_by_page_without_numbers() -> None:
+    client = team_reader()
+
+    first = client.get("/api/v2/teams?pageSize=5")[2]
+    second = client.get(first["nextUri"])[2]
+    last = client.get(second["nextUri"])[2]
+
+    assert list(first) == ["entities", "nextUri", "selfUri"]
+    assert list(second) == ["entities", "nextUri", "previousUri", "selfUri"]
+    assert list(last) == ["entities", "previousUri", "selfUri"]
+    assert [one["id"] for page in (first, second, last) for one in page["entities"]] == [t["id"] for t in TEAMS]
+
+
+def test_the_previous_page_of_teams_is_the_one_before() -> None:
+    client = team_reader()
+    first = client.get("/api/v2/teams?pageSize=5")[2]
+    second = client.get(first["nextUri"])[2]
+
+    back = client.get(second["previousUri"])[2]
+
+    assert back["entities"] == first["entities"]
+    assert client.get(second["selfUri"])[2] == second
+
+
+def test_a_cursor_of_no_team_is_a_400() -> None:
+    assert team_reader().get("/api/v2/teams?after=x")[0] == 400
+
+
+def test_teams_of_other_divisions_are_not_listed() -> None:
+    south = Client("id", "secret", division_ids=frozenset({"south"}))
+
+    assert listed(team_reader(clients=[south]), "/api/v2/teams") == ["t0", "t5", "t10"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/v2/routing/skills", "skills"),
+        ("/api/v2/routing/languages", "languages"),
+        ("/api/v2/groups", "groups"),
+        ("/api/v2/outbound/campaigns", "campaigns"),
+    ],
+)
+def test_the_other_listings_have_the_same_envelope_and_at_most_100(path: str, kind: str) -> None:
+    entities = [{"id": f"e{n:03}", "name": f"E {n:03}"} for n in range(130)]
+    client = Caller(Sandbox(Recorded([], {kind: entities}), now=Clock()))
+
+    content = client.get(f"{path}?pageSize=500")[2]
+
+    assert (len(content["entities"]), content["pageSize"], content["total"]) == (100, 100, 130)
+    assert content["nextUri"] == f"{path}?pageSize=100&pageNumber=2"
+
+
+@pytest.mark.parametrize(
+    ("path", "permission"),
+    [
+        ("/api/v2/routing/skills", "routing:skill:view"),
+        ("/api/v2/teams", "groups:team:view"),
+        ("/api/v2/outbound/campaigns", "outbound:campaign:view"),
+        ("/api/v2/analytics/dataretention/settings", "analytics:dataRetention:view"),
+    ],
+)
+def test_a_look_up_names_the_permission_that_is_missing(path: str, permission: str) -> None:
+    nobody = Client("id", "secret", permissions=frozenset())
+
+    status, _, content = reader(clients=[nobody]).get(path)
+
+    assert (status, content["code"]) == (403, "missing.permissions")
+    assert content["message"].endswith(f"You are missing the following permission(s): [{permission}]")
+
+
+def test_the_retention_is_a_number_of_days() -> None:
+    assert reader(switches=Switches(retention_days=558)).get("/api/v2/analytics/dataretention/settings")[2] == {
+        "retentionDays": 558
+    }
+
+
+def test_the_seeded_org_has_something_in_every_listing() -> None:
+    client = Caller(Sandbox(conversations_per_day=10, now=Clock()))
+
+    for path in ("routing/skills", "routing/languages", "groups", "teams", "outbound/campaigns"):
+        assert listed(client, f"/api/v2/{path}"), path

@@ -38,6 +38,7 @@ from everycall.sandbox.faults import (
     Situation,
     fate,
     repeats_cursor,
+    response_too_large,
     strike_before,
     strike_content,
     strike_wire,
@@ -213,7 +214,7 @@ class Sandbox:
         situation = Situation(request, self._now(), self.tokens, decoded(request))
         answer = self._answer(self._arrived, situation, faults)
         answer = replace(answer, content=strike_content(faults, answer.content))
-        wire = strike_wire(faults, encoded(answer, request.headers.get("accept-encoding", "")))
+        wire = strike_wire(faults, self._encoded(answer, request.headers.get("accept-encoding", "")))
         self._log(self._arrived, situation, wire, tuple(fault.kind for fault in faults))
         latency_s = self._latency_s(request) if callable(self._latency_s) else self._latency_s
         return replace(wire, delay_s=wire.delay_s + latency_s)
@@ -231,6 +232,13 @@ class Sandbox:
         except ApiError as refusal:
             answer = refusal.answer(correlation_id)
         return replace(answer, headers={**headers, **answer.headers})
+
+    def _encoded(self, answer: Answer, accept_encoding: str) -> Wire:
+        most = self.switches.answer_bytes_max
+        if 0 < most < len(encoded(answer).body):
+            refusal = response_too_large().answer(answer.headers["ININ-Correlation-Id"])
+            answer = replace(refusal, headers=answer.headers)
+        return encoded(answer, accept_encoding)
 
     def _routed(self, request: Request, number: int, faults: Sequence[Fault], headers: dict[str, str]) -> Answer:
         if len(request.body) > REQUEST_BYTES_MAX:

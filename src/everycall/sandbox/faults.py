@@ -257,17 +257,22 @@ def error(status: int, code: str, message: str) -> Callable[..., ApiError]:
     return strike
 
 
+def response_too_large() -> ApiError:
+    """Source: platform-client-sdk-cli, x-inin-error-codes; never seen of this part of the API."""
+    return ApiError(
+        400,
+        "response.entity.too.large",
+        "The response is over the size limit. Reduce pageSize or expand list to reduce response size if applicable",
+    )
+
+
 def too_large(situation: Situation, page_size: int = 50) -> ApiError | None:
     """Refuses a page above a size."""
     paging = situation.body.get("paging") if isinstance(situation.body, dict) else None
     asked = paging.get("pageSize", 25) if isinstance(paging, dict) else 25
     if asked <= page_size:
         return None
-    return ApiError(
-        400,
-        "response.entity.too.large",
-        "The response is over the size limit. Reduce pageSize or expand list to reduce response size if applicable",
-    )
+    return response_too_large()
 
 
 # --- scope
