@@ -7,10 +7,10 @@ what any column needs; `row` turns facts and names into values.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from everycall.errors import QueryError
 from everycall.instants import EPOCH, MILLISECOND
@@ -29,12 +29,8 @@ Type = Literal["text", "instant", "seconds", "integer", "real", "boolean", "text
 CUSTOMER_SIDE = ("customer", "external")
 """Purposes of the outside: e-mail has `external`, everything else `customer`."""
 
-AGENT_SIDE = ("agent", "user")
-"""Purposes of people of the org: `user` where no queue was involved."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Leg:
+class _Leg(NamedTuple):
     """A segment with what it hangs on."""
 
     participant: Participant
@@ -77,32 +73,29 @@ class Facts:
     @classmethod
     def of(cls, conversation: Conversation) -> "Facts":
         """The facts of one conversation."""
-        legs = sorted(_legs(conversation), key=_segment_start)
-        queue = _last(leg for leg in legs if leg.segment.queue_id and leg.participant.purpose == "acd") or _last(
-            leg for leg in legs if leg.segment.queue_id
-        )
-        agent = _last(leg for leg in legs if _interacted(leg))
-        wrap_up = _last(leg for leg in legs if leg.segment.wrap_up_code)
-        note = _last(leg for leg in legs if leg.segment.wrap_up_note)
-        ending = _last(leg for leg in legs if leg.segment.disconnect_type and _is_outside(leg.participant)) or _last(
-            leg for leg in legs if leg.segment.disconnect_type
-        )
-        customer = _customer_sessions(conversation)
-        flow = next((session.flow for _, session in _sessions(conversation) if session.flow), None)
-        scored = [one.o_total_score for one in conversation.evaluations if one.o_total_score is not None]
-        surveyed = [one.o_survey_total_score for one in conversation.surveys if one.o_survey_total_score is not None]
-        promoted = [one.survey_promoter_score for one in conversation.surveys if one.survey_promoter_score is not None]
+        sessions = [
+            (participant, session) for participant in conversation.participants for session in participant.sessions
+        ]
+        legs = [_Leg(*pair, segment) for pair in sessions for segment in pair[1].segments]
+        legs.sort(key=_segment_start)
+        last = _Last.of(legs)
+        outside = [session for participant, session in sessions if participant.purpose in CUSTOMER_SIDE]
+        customer = outside or [session for _, session in sessions]
+        flow = _first(session.flow for _, session in sessions)
+        queue = last.queue_leg or last.queue
+        agent = last.people.get("agent") or (None if queue else last.people.get("user"))
+        ending = last.outside_end or last.end
         return cls(
             conversation_id=conversation.conversation_id,
             start=conversation.conversation_start,
             end=conversation.conversation_end,
             channel=_first(session.media_type for session in customer),
             queue_id=queue.segment.queue_id if queue else None,
-            queue_leg_name=queue.participant.participant_name if queue and queue.participant.purpose == "acd" else None,
+            queue_leg_name=last.queue_leg.participant.participant_name if last.queue_leg else None,
             agent_id=agent.participant.user_id if agent else None,
-            wrap_up_code=wrap_up.segment.wrap_up_code if wrap_up else None,
-            wrap_up_note=note.segment.wrap_up_note if note else None,
-            disposition_name=_last(session.disposition_name for _, session in _sessions(conversation)),
+            wrap_up_code=last.wrap_up.segment.wrap_up_code if last.wrap_up else None,
+            wrap_up_note=last.note.segment.wrap_up_note if last.note else None,
+            disposition_name=_last(session.disposition_name for _, session in sessions),
             user_ids=_unique(leg.participant.user_id for leg in legs),
             queue_ids=_unique(leg.segment.queue_id for leg in legs),
             direction=conversation.originating_direction,
@@ -113,11 +106,11 @@ class Facts:
             flow_exit_reason=flow.exit_reason if flow else None,
             division_ids=conversation.division_ids,
             disconnect_type=ending.segment.disconnect_type if ending else None,
-            metrics=_metric_sums(conversation),
+            metrics=_metric_sums(session for _, session in sessions),
             min_mos=conversation.media_stats_min_conversation_mos,
-            evaluation_score=_last(scored),
-            survey_score=_last(surveyed),
-            promoter_score=_last(promoted),
+            evaluation_score=_last(one.o_total_score for one in conversation.evaluations),
+            survey_score=_last(one.o_survey_total_score for one in conversation.surveys),
+            promoter_score=_last(one.survey_promoter_score for one in conversation.surveys),
         )
 
     def seconds(self, metric: str) -> float | None:
@@ -126,38 +119,52 @@ class Facts:
         return None if value_ms is None else value_ms / 1000
 
 
-def _sessions(conversation: Conversation) -> Iterator[tuple[Participant, Session]]:
-    return ((participant, session) for participant in conversation.participants for session in participant.sessions)
+@dataclass(slots=True)
+class _Last:
+    """The last leg of each kind, by the start of its segment."""
 
+    queue_leg: _Leg | None = None
+    """A queue's own."""
+    queue: _Leg | None = None
+    """Any with a queue."""
+    people: dict[str | None, _Leg] = field(default_factory=dict)
+    """Those of the org's people who interacted, by purpose: agent; or user, who is the caller where somebody inside
+    called a queue."""
+    wrap_up: _Leg | None = None
+    note: _Leg | None = None
+    end: _Leg | None = None
+    outside_end: _Leg | None = None
 
-def _legs(conversation: Conversation) -> Iterator[_Leg]:
-    for participant, session in _sessions(conversation):
-        for segment in session.segments:
-            yield _Leg(participant, session, segment)
+    @classmethod
+    def of(cls, legs: Iterable[_Leg]) -> "_Last":
+        """Of legs in the order of time."""
+        last = cls()
+        for leg in legs:
+            participant, _, segment = leg
+            if segment.queue_id:
+                last.queue = leg
+                if participant.purpose == "acd":
+                    last.queue_leg = leg
+            if segment.segment_type == "interact" and participant.user_id:
+                last.people[participant.purpose] = leg
+            if segment.wrap_up_code:
+                last.wrap_up = leg
+            if segment.wrap_up_note:
+                last.note = leg
+            if segment.disconnect_type:
+                last.end = leg
+                if participant.purpose in CUSTOMER_SIDE:
+                    last.outside_end = leg
+        return last
 
 
 def _segment_start(leg: _Leg) -> datetime:
     return leg.segment.segment_start or EPOCH
 
 
-def _is_outside(participant: Participant) -> bool:
-    return participant.purpose in CUSTOMER_SIDE
-
-
-def _interacted(leg: _Leg) -> bool:
-    inside = leg.participant.purpose in AGENT_SIDE and leg.participant.user_id
-    return bool(inside and leg.segment.segment_type == "interact")
-
-
-def _customer_sessions(conversation: Conversation) -> list[Session]:
-    """The customer side's sessions, first one first; all sessions where there is no customer side."""
-    outside = [session for participant, session in _sessions(conversation) if _is_outside(participant)]
-    return outside or [session for _, session in _sessions(conversation)]
-
-
-def _metric_sums(conversation: Conversation) -> dict[str, int | float]:
+def _metric_sums(sessions: Iterable[Session]) -> dict[str, int | float]:
     sums: dict[str, int | float] = {}
-    for _, session in _sessions(conversation):
+    for session in sessions:
         for metric in session.metrics:
             if metric.name and metric.value is not None:
                 sums[metric.name] = sums.get(metric.name, 0) + metric.value
@@ -262,7 +269,8 @@ DEFAULT: tuple[Column, ...] = (
         "text",
         "The last agent who interacted, by name, deleted users too; else the id; empty where none interacted.",
         _agent_name,
-        "An agent who was alerted and did not answer does not count.",
+        "An agent who was alerted and did not answer does not count. Where no queue was involved, it is the user who "
+        "was called, or who called.",
         names=lambda f: [("users", f.agent_id)],
     ),
     Column(

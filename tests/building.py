@@ -1,0 +1,54 @@
+"""Conversations of a few lines, for tests of what is made of them."""
+
+from typing import Any
+
+import msgspec
+
+from everycall.records import Conversation
+
+DAY = "2026-01-05T"
+
+Tree = dict[str, Any]
+
+
+def conversation(
+    *participants: Tree, start: str = "08:00:00", end: str | None = "08:10:00", **fields: Any
+) -> Conversation:
+    """A conversation of Monday, 5 January 2026; it lives where `end` is None. `fields` by the API's names."""
+    whole = {"conversationId": "c", "conversationStart": f"{DAY}{start}Z", **fields, "participants": participants}
+    if end:
+        whole["conversationEnd"] = f"{DAY}{end}Z"
+    return msgspec.convert(whole, Conversation)
+
+
+def participant(purpose: str, *segments: Tree, session: Tree | None = None, **fields: Any) -> Tree:
+    """One side, with one session of voice unless `session` says otherwise."""
+    return {"purpose": purpose, **fields, "sessions": [{"mediaType": "voice", **(session or {}), "segments": segments}]}
+
+
+def segment(kind: str, start: str, **fields: Any) -> Tree:
+    """A stretch that starts at that time."""
+    return {"segmentType": kind, "segmentStart": f"{DAY}{start}Z", **fields}
+
+
+def customer(**session: Any) -> Tree:
+    """The outside, interacting from the first second."""
+    return participant("customer", segment("interact", "08:00:00"), session=session)
+
+
+def queue(queue_id: str, start: str, name: str | None = None) -> Tree:
+    """A queue's own leg."""
+    named: Tree = {"participantName": name} if name else {}
+    return participant("acd", segment("interact", start, queueId=queue_id), **named)
+
+
+def agent(user_id: str, start: str, *, wrap_up: str | None = None, **fields: Any) -> Tree:
+    """An agent who answers at that time and, some minutes later, closes with a code."""
+    minute = int(start[3:5]) + 5
+    closing = [segment("wrapup", f"{start[:3]}{minute:02}{start[5:]}", wrapUpCode=wrap_up)] if wrap_up else []
+    return participant("agent", segment("interact", start, **fields), *closing, userId=user_id)
+
+
+def metrics(*named: tuple[str, float]) -> list[Tree]:
+    """Metrics of a session, by name and value."""
+    return [{"name": name, "value": value} for name, value in named]

@@ -1,0 +1,495 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sampled
+from building import DAY, agent, conversation, customer, metrics, participant, queue, segment
+from everycall.errors import QueryError
+from everycall.instants import text
+from everycall.names import Entity, Found, Kind, Names, Unavailable
+from everycall.records import Conversation, Page, Participant, Segment, Session, conversation_of
+from everycall.tables import DEFAULT, EXTENDED, VIEWS, Column, Facts, Value, columns, ids, row
+
+KNOWN: dict[Kind, dict[str, str]] = {
+    "queues": {"q1": "Sales", "q2": "Care"},
+    "users": {"u1": "Ann", "u2": "Ben"},
+    "wrapupcodes": {"w1": "Sold", "w2": "Called back"},
+    "divisions": {"d1": "Home"},
+}
+
+
+def names() -> Names:
+    found = Names()
+    for kind, entities in KNOWN.items():
+        found.learn(Found(kind, tuple(Entity(each, name) for each, name in entities.items())))
+    return found
+
+
+def cells(one: Conversation, known: Names | None = None) -> dict[str, Value]:
+    """A conversation's values, by column, with the names above unless told otherwise."""
+    values = row(Facts.of(one), known or names(), EXTENDED)
+    return {column.name: value for column, value in zip(EXTENDED, values, strict=True)}
+
+
+def cell(column: str, *participants: dict[str, Any], **fields: Any) -> Value:
+    return cells(conversation(*participants, **fields))[column]
+
+
+# The default row: channel
+
+
+@pytest.mark.parametrize("purpose", ["customer", "external"])
+def test_the_channel_is_the_media_type_of_the_customers_side(purpose: str) -> None:
+    workflow = participant("workflow", segment("system", "08:00:00"), session={"mediaType": "message"})
+    outside = participant(purpose, segment("interact", "08:00:01"), session={"mediaType": "email"})
+
+    assert cell("channel", workflow, outside, agent("u1", "08:01:00")) == "email"
+
+
+def test_the_channel_is_that_of_the_customers_first_session() -> None:
+    voice, callback = customer(), customer(mediaType="callback")
+
+    assert cell("channel", voice, callback) == "voice"
+    assert cell("channel", callback, voice) == "callback"
+
+
+def test_the_channel_without_a_customers_side_is_that_of_the_first_session() -> None:
+    dialler = participant("dialer", segment("dialing", "08:00:00"), session={"mediaType": "chat"})
+
+    assert cell("channel", dialler, agent("u1", "08:01:00")) == "chat"
+
+
+def test_a_conversation_without_anybody_has_no_channel() -> None:
+    assert cell("channel") is None
+
+
+# The default row: times
+
+
+def test_start_and_end_are_the_conversations_and_the_duration_lies_between() -> None:
+    found = cells(conversation(start="08:00:00.250", end="08:01:30.125"))
+
+    assert found["startTime"] == datetime(2026, 1, 5, 8, 0, 0, 250_000, UTC)
+    assert found["endTime"] == datetime(2026, 1, 5, 8, 1, 30, 125_000, UTC)
+    assert found["duration"] == 89.875
+
+
+def test_a_conversation_that_lives_has_neither_end_nor_duration() -> None:
+    found = cells(conversation(customer(), end=None))
+
+    assert (found["endTime"], found["duration"]) == (None, None)
+
+
+# The default row: queue
+
+
+def test_the_queue_is_the_last_one_that_it_was_offered_to() -> None:
+    assert cell("queueName", customer(), queue("q2", "08:05:00"), queue("q1", "08:01:00")) == "Care"
+
+
+def test_a_customers_segment_that_names_another_queue_does_not_count() -> None:
+    later = participant("customer", segment("interact", "08:09:00", queueId="q1"))
+
+    assert cell("queueName", later, queue("q2", "08:05:00")) == "Care"
+
+
+def test_a_queue_that_is_gone_has_the_name_of_its_own_leg() -> None:
+    assert cell("queueName", queue("gone", "08:01:00", "Old Sales")) == "Old Sales"
+
+
+def test_a_queue_with_a_name_today_has_that_and_not_the_one_it_had_then() -> None:
+    assert cell("queueName", queue("q1", "08:01:00", "Old Sales")) == "Sales"
+
+
+def test_a_queue_without_any_name_is_its_id() -> None:
+    assert cell("queueName", queue("gone", "08:01:00")) == "gone"
+
+
+def test_a_queue_on_whose_behalf_was_called_counts_where_none_has_a_leg() -> None:
+    outbound = agent("u1", "08:00:00", queueId="q1")
+
+    assert cell("queueName", customer(), outbound) == "Sales"
+    assert cell("queueName", customer(), outbound, queue("q2", "08:05:00")) == "Care"
+
+
+def test_a_call_to_a_person_has_no_queue() -> None:
+    assert cell("queueName", customer(), participant("user", segment("interact", "08:00:05"), userId="u1")) is None
+
+
+# The default row: agent
+
+
+def test_after_a_transfer_the_agent_is_the_second_one() -> None:
+    assert cell("agentName", customer(), agent("u2", "08:04:00"), agent("u1", "08:01:00")) == "Ben"
+
+
+def test_after_a_consult_the_agent_is_the_one_who_came_back_to_the_customer() -> None:
+    first = participant(
+        "agent",
+        segment("interact", "08:01:00"), segment("hold", "08:03:00"), segment("interact", "08:06:00"),
+        userId="u1",
+    )  # fmt: skip
+
+    assert cell("agentName", customer(), first, agent("u2", "08:04:00")) == "Ann"
+
+
+def test_an_agent_who_was_alerted_and_did_not_answer_is_not_the_agent() -> None:
+    missed = participant("agent", segment("alert", "08:05:00"), segment("wrapup", "08:06:00"), userId="u2")
+
+    assert cell("agentName", customer(), agent("u1", "08:01:00"), missed) == "Ann"
+    assert cell("agentName", customer(), missed) is None
+
+
+def test_a_supervisor_who_listens_is_not_the_agent() -> None:
+    listening = participant("agent", segment("monitoring", "08:05:00"), userId="u2")
+
+    assert cell("agentName", customer(), agent("u1", "08:01:00"), listening) == "Ann"
+
+
+def test_a_call_that_was_abandoned_in_the_queue_has_a_queue_and_no_agent() -> None:
+    waiting = participant(
+        "acd", segment("delay", "08:01:00", queueId="q1"), session={"metrics": metrics(("tAbandon", 40_000))}
+    )
+
+    found = cells(conversation(customer(), waiting))
+
+    assert (found["queueName"], found["agentName"], found["abandoned"]) == ("Sales", None, True)
+
+
+def test_a_user_who_is_gone_without_a_name_is_an_id() -> None:
+    assert cell("agentName", customer(), agent("gone", "08:01:00")) == "gone"
+
+
+def test_a_person_who_is_called_without_a_queue_is_the_agent() -> None:
+    assert cell("agentName", customer(), participant("user", segment("interact", "08:00:05"), userId="u1")) == "Ann"
+
+
+def test_a_person_of_the_org_who_calls_a_queue_is_not_the_agent() -> None:
+    caller = participant("user", segment("interact", "08:00:00"), userId="u2")
+
+    assert cell("agentName", caller, queue("q1", "08:01:00")) is None
+    assert cell("agentName", caller, queue("q1", "08:01:00"), agent("u1", "08:02:00")) == "Ann"
+
+
+def test_an_agents_leg_without_a_user_is_nobody() -> None:
+    assert cell("agentName", customer(), participant("agent", segment("interact", "08:01:00"))) is None
+
+
+# The default row: disposition
+
+
+def test_the_disposition_is_the_last_wrap_up_code_by_name() -> None:
+    second, first = agent("u2", "08:04:00", wrap_up="w2"), agent("u1", "08:01:00", wrap_up="w1")
+
+    assert cell("disposition", customer(), second, first) == "Called back"
+
+
+def test_a_later_wrap_up_without_a_code_does_not_count() -> None:
+    without = participant("agent", segment("interact", "08:06:00"), segment("wrapup", "08:09:00"), userId="u2")
+
+    assert cell("disposition", customer(), agent("u1", "08:01:00", wrap_up="w1"), without) == "Sold"
+
+
+@pytest.mark.parametrize("code", ["ININ-WRAP-UP-TIMEOUT", "ININ-OUTBOUND-BUSY", "gone"])
+def test_a_code_that_has_no_name_stands_as_it_is(code: str) -> None:
+    assert cell("disposition", customer(), agent("u1", "08:01:00", wrap_up=code)) == code
+
+
+def test_the_diallers_disposition_counts_where_nobody_wrapped_up() -> None:
+    dialled = customer(dispositionName="disposition.classification.callable.busy")
+
+    assert cell("disposition", dialled) == "disposition.classification.callable.busy"
+    assert cell("disposition", dialled, agent("u1", "08:01:00", wrap_up="w1")) == "Sold"
+
+
+def test_without_either_the_disposition_is_empty() -> None:
+    assert cell("disposition", customer(), agent("u1", "08:01:00")) is None
+
+
+# The extended row
+
+
+def test_ids_stand_beside_the_names() -> None:
+    found = cells(conversation(customer(), queue("q1", "08:01:00"), agent("u1", "08:02:00")))
+
+    assert (found["queueId"], found["agentId"]) == ("q1", "u1")
+
+
+def test_queues_and_users_on_the_way_are_listed_once_in_order_of_time() -> None:
+    missed = participant("agent", segment("alert", "08:01:30"), userId="u2")
+    found = cells(
+        conversation(
+            queue("q2", "08:05:00"), queue("q1", "08:01:00"), queue("q1", "08:07:00"), agent("u1", "08:02:00"), missed
+        )
+    )
+
+    assert found["queueIds"] == ("q1", "q2")
+    assert found["userIds"] == ("u2", "u1")
+
+
+def test_addresses_are_those_of_the_customers_side() -> None:
+    inside = participant("agent", segment("interact", "08:00:00"), session={"ani": "sip:agent", "dnis": "sip:x"})
+    outside = customer(ani="tel:+12025550123", dnis="tel:+12025550199", messageType="sms")
+
+    found = cells(conversation(inside, outside, originatingDirection="inbound"))
+
+    assert (found["ani"], found["dnis"], found["messageType"]) == ("tel:+12025550123", "tel:+12025550199", "sms")
+    assert found["originatingDirection"] == "inbound"
+
+
+def test_the_flow_is_the_first_one() -> None:
+    ivr = participant("ivr", session={"flow": {"flowName": "Main", "exitReason": "TRANSFER"}})
+    survey = participant("ivr", session={"flow": {"flowName": "Survey", "exitReason": "DISCONNECT"}})
+
+    found = cells(conversation(customer(), ivr, survey))
+
+    assert (found["flowName"], found["flowExitReason"]) == ("Main", "TRANSFER")
+
+
+def test_divisions_are_named_where_they_can_be() -> None:
+    assert cell("divisionNames", divisionIds=["d1", "gone"]) == ("Home", "gone")
+
+
+def test_the_disconnect_type_is_the_customers_last_else_the_last_of_all() -> None:
+    left = participant("customer", segment("interact", "08:00:00", disconnectType="client"))
+    closed = participant("agent", segment("interact", "08:05:00", disconnectType="peer"))
+
+    assert cell("disconnectType", left, closed) == "client"
+    assert cell("disconnectType", customer(), closed) == "peer"
+
+
+def test_times_are_sums_over_all_sessions_in_seconds() -> None:
+    first = participant(
+        "agent", session={"metrics": metrics(("tHandle", 1500), ("tTalk", 9), ("tTalk", 9), ("tAcw", 0))}
+    )
+    second = participant("agent", session={"metrics": metrics(("tHandle", 250), ("nTransferred", 1))})
+
+    found = cells(conversation(first, second))
+
+    assert found["handleSeconds"] == 1.75
+    assert found["acwSeconds"] == 0.0
+    assert found["waitSeconds"] is None
+    assert found["transfers"] == 1
+    assert found["abandoned"] is False
+
+
+def test_scores_are_the_last_ones_that_are_there() -> None:
+    found = cells(
+        conversation(
+            evaluations=[{"oTotalScore": 80}, {"oTotalScore": 92}, {}],
+            surveys=[{"oSurveyTotalScore": 7, "surveyPromoterScore": 9}],
+            mediaStatsMinConversationMos=4.88,
+        )
+    )
+
+    assert (found["evaluationScore"], found["surveyScore"], found["promoterScore"]) == (92, 7, 9)
+    assert found["minMos"] == 4.88
+
+
+def test_the_note_is_the_last_that_is_not_empty() -> None:
+    noted = participant("agent", segment("wrapup", "08:05:00", wrapUpNote="Rückruf\nMontag"), userId="u1")
+    empty = participant("agent", segment("wrapup", "08:09:00", wrapUpNote=""), userId="u2")
+
+    assert cell("wrapUpNote", noted, empty) == "Rückruf\nMontag"
+
+
+# Real answers, their rows worked out by hand
+
+VOICE = ("voice", "2025-03-10T05:08:02.919Z", "2025-03-10T05:09:00.631Z", 57.712, "DesktopTestingQueue")
+SKIPPED = "ININ-OUTBOUND-PREVIEW-SKIPPED"
+OUTBOUND = ("603d4f6b-442e-43e4-85ad-aaa5da2d08a4", "74e304c3-8c9a-4052-9bf8-a779fe5e4b1d", SKIPPED)
+NOBODY_KNOWN = Names()
+
+
+def written(one: Conversation) -> tuple[Any, ...]:
+    values = row(Facts.of(one), NOBODY_KNOWN, DEFAULT)
+    return tuple(text(value) if isinstance(value, datetime) else value for value in values)
+
+
+def test_the_rows_of_a_page_of_2025() -> None:
+    rows = [written(one) for one in Page.read(sampled.body("query_page_voice_2025")).conversations]
+
+    tree = sampled.tree("query_page_voice_2025")["conversations"]
+    agents = [one["participants"][3]["userId"] for one in tree]
+    assert [agent_id[:8] for agent_id in agents] == ["ca1761ec", "4aee9862"]
+    assert rows == [(one["conversationId"], *VOICE, agent_id, None) for one, agent_id in zip(tree, agents, strict=True)]
+
+
+def test_the_rows_of_a_page_of_2016_which_has_no_ends_no_names_and_a_caller_inside_the_org() -> None:
+    rows = [written(one) for one in Page.read(sampled.body("query_page_2016")).conversations]
+
+    assert rows == [
+        ("194f3ced-0b11-4c19-8bcc-dba393cadaab", "callback", "2016-09-05T11:50:49.582Z", None, None, *OUTBOUND),
+        ("e1560c37-9bd5-417e-8a0f-d15c62eb1cbe", "callback", "2016-09-06T00:15:01.955Z", None, None, *OUTBOUND),
+        (
+            "9e164535-170e-4094-8389-05ef9607740e", "voice", "2016-09-06T07:06:11.478Z", None, None,
+            "Name730 Queue", "914e11b8-147d-4f38-859c-2e64a843f257", "7a63d66b-fd42-4da6-8e77-3bf8cb72068d",
+        ),
+        (
+            "748f752a-4517-4fa5-a1bc-51ef5ada5222", "chat", "2016-09-06T10:38:12.756Z", None, None,
+            None, "104cdaae-e571-4bd7-986b-03efed6bdbaa", "d14add64-eaa3-410a-badb-39e30ae29c1d",
+        ),
+        (
+            "a6b0b13e-2414-4fa5-ad37-77f0be6bb8ed", "chat", "2016-09-06T12:26:12.280Z", None, None,
+            None, "104cdaae-e571-4bd7-986b-03efed6bdbaa", None,
+        ),
+    ]  # fmt: skip
+
+
+def test_the_row_of_a_chat() -> None:
+    chat, _ = conversation_of(sampled.body("conversation_chat_2021"))
+    assert chat
+
+    assert written(chat) == (
+        sampled.tree("conversation_chat_2021")["conversationId"], "chat",
+        "2021-04-01T12:27:53.386Z", "2021-04-01T12:43:23.306Z", 929.92, "Yuri", chat.participants[2].user_id, None,
+    )  # fmt: skip
+
+
+def test_the_row_of_a_conversation_whose_instants_are_malformed() -> None:
+    malformed, _ = conversation_of(sampled.body("conversation_malformed_2021"))
+    assert malformed
+
+    assert written(malformed) == (
+        "6acbee65-80be-4777-be03-8dacd07ee3f9", "chat", "2021-04-02T15:30:51.418Z", None, None,
+        "Chat Participant", "9f3b4669-8593-4c95-bd7d-ef92c50f5a86", None,
+    )  # fmt: skip
+
+
+# Whatever comes
+
+TEXTS = st.sampled_from(["", "q1", "u1", "x"])
+INSTANTS = st.sampled_from([None, *(datetime.fromisoformat(f"{DAY}0{hour}:00:00Z") for hour in range(3))])
+SEGMENTS = st.builds(
+    Segment,
+    segment_type=st.sampled_from([None, "interact", "wrapup", "brandnew"]),
+    segment_start=INSTANTS,
+    queue_id=st.none() | TEXTS,
+    wrap_up_code=st.none() | TEXTS,
+    wrap_up_note=st.none() | TEXTS,
+    disconnect_type=st.none() | TEXTS,
+)
+SESSIONS = st.builds(Session, media_type=st.none() | TEXTS, segments=st.lists(SEGMENTS, max_size=3).map(tuple))
+PARTICIPANTS = st.builds(
+    Participant,
+    purpose=st.sampled_from([None, "acd", "agent", "user", "customer", "brandnew"]),
+    user_id=st.none() | TEXTS,
+    participant_name=st.none() | TEXTS,
+    sessions=st.lists(SESSIONS, max_size=2).map(tuple),
+)
+CONVERSATIONS = st.builds(
+    Conversation,
+    conversation_id=TEXTS,
+    conversation_start=INSTANTS,
+    conversation_end=INSTANTS,
+    participants=st.lists(PARTICIPANTS, max_size=3).map(tuple),
+)
+
+KINDS = {
+    "text": str,
+    "instant": datetime,
+    "seconds": float,
+    "integer": int,
+    "real": int | float,
+    "boolean": bool,
+    "texts": tuple,
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(CONVERSATIONS)
+def test_every_conversation_has_a_row_whose_values_are_of_their_columns_types(one: Conversation) -> None:
+    values = row(Facts.of(one), names(), EXTENDED)
+
+    for column, value in zip(EXTENDED, values, strict=True):
+        assert value is None or isinstance(value, KINDS[column.type]), column.name
+
+
+@settings(max_examples=50, deadline=None)
+@given(CONVERSATIONS)
+def test_the_default_row_is_the_beginning_of_the_extended_one(one: Conversation) -> None:
+    facts = Facts.of(one)
+
+    assert row(facts, names(), EXTENDED)[:8] == row(facts, names(), DEFAULT)
+
+
+# The table
+
+
+def test_the_default_view_is_the_eight_columns_in_their_order() -> None:
+    assert [column.name for column in DEFAULT] == [
+        "conversationId", "channel", "startTime", "endTime", "duration", "queueName", "agentName", "disposition",
+    ]  # fmt: skip
+
+
+def test_the_extended_view_goes_on_with_what_reporting_asks_for() -> None:
+    assert [column.name for column in EXTENDED[8:]] == [
+        "queueId", "agentId", "queueIds", "userIds", "originatingDirection", "ani", "dnis", "messageType", "flowName",
+        "flowExitReason", "divisionNames", "disconnectType", "waitSeconds", "talkSeconds", "holdSeconds", "acwSeconds",
+        "handleSeconds", "transfers", "abandoned", "minMos", "wrapUpNote", "evaluationScore", "surveyScore",
+        "promoterScore",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", EXTENDED, ids=lambda column: str(column.name))
+def test_every_column_says_what_it_holds(column: Column) -> None:
+    assert column.doc.endswith((".", "..."))
+    assert column.caveats == "" or column.caveats.endswith(".")
+
+
+def test_columns_have_different_names_however_they_are_written() -> None:
+    assert len({column.name.lower() for column in EXTENDED}) == len(EXTENDED)
+
+
+def test_columns_can_be_chosen_from_any_view_in_any_order_and_case() -> None:
+    chosen = columns("default", ["queueid", "conversationId", "DURATION", "queueid"])
+
+    assert [column.name for column in chosen] == ["queueId", "conversationId", "duration"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_is_chosen_by_name(view: str) -> None:
+    assert columns(view) == VIEWS[view]
+
+
+def test_an_unknown_column_is_refused_with_the_near_ones() -> None:
+    with pytest.raises(QueryError, match="no column 'quename'") as refused:
+        columns(only=["conversationId", "quename"])
+
+    assert "queueName" in refused.value.hint
+
+
+def test_an_unknown_view_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(QueryError, match="no view 'full'") as refused:
+        columns("full")
+
+    assert refused.value.hint == "There are default and extended."
+
+
+def test_only_the_ids_that_the_columns_need_are_looked_up() -> None:
+    facts = Facts.of(
+        conversation(customer(), queue("q1", "08:01:00"), agent("u1", "08:02:00", wrap_up="w1"), divisionIds=["d1"])
+    )
+
+    assert set(ids(facts, DEFAULT)) == {("queues", "q1"), ("users", "u1"), ("wrapupcodes", "w1")}
+    assert set(ids(facts, EXTENDED)) == {("queues", "q1"), ("users", "u1"), ("wrapupcodes", "w1"), ("divisions", "d1")}
+    assert set(ids(facts, columns(only=["channel", "queueId"]))) == set()
+
+
+def test_names_that_cannot_be_looked_up_leave_ids() -> None:
+    forbidden = Names()
+    forbidden.learn(Unavailable("users", "403"))
+
+    assert cells(conversation(customer(), agent("u1", "08:01:00")), forbidden)["agentName"] == "u1"
+
+
+def test_facts_are_small_values_of_their_own() -> None:
+    facts = Facts.of(conversation(customer(), agent("u1", "08:01:00")))
+
+    assert not any(isinstance(getattr(facts, name), msgspec.Struct) for name in Facts.__slots__)
+    assert json.dumps(facts.metrics) == "{}"
