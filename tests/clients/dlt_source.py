@@ -1,15 +1,25 @@
 """dlt's rest_api source at the orders of a test: see `orders.py`."""
 
+import time
 from base64 import b64encode
 from typing import Any
 
 from dlt.common.configuration import configspec
+from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
-from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
+from dlt.sources.helpers.rest_client.paginators import (
+    JSONLinkPaginator,
+    JSONResponseCursorPaginator,
+    PageNumberPaginator,
+)
 from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
 from orders import obey
 from requests import HTTPError
 
+POLL_S = 0.02
+"""The sandbox's clock runs fast."""
+
+JOBS = "/api/v2/analytics/conversations/details/jobs"
 QUERY = "/api/v2/analytics/conversations/details/query"
 LISTINGS = {
     "queues": "/api/v2/routing/queues",
@@ -17,6 +27,10 @@ LISTINGS = {
     "wrapupcodes": "/api/v2/routing/wrapupcodes",
     "divisions": "/api/v2/authorization/divisions",
     "flows": "/api/v2/flows",
+    "skills": "/api/v2/routing/skills",
+    "languages": "/api/v2/routing/languages",
+    "groups": "/api/v2/groups",
+    "campaigns": "/api/v2/outbound/campaigns",
 }
 
 
@@ -44,6 +58,22 @@ class Client:
         pages = PageNumberPaginator(base_page=1, page_body_path="paging.pageNumber", total_path=None)
         body = {"interval": interval, "paging": {"pageSize": page_size}}
         return self._read({"path": QUERY, "method": "POST", "json": body, "paginator": pages}, "conversations")
+
+    def job(self, interval: str, page_size: int) -> list[Any]:
+        """Every conversation that a details job finds, page by page."""
+        client = RESTClient(self._url, auth=self._auth)
+        body = {"interval": interval, "startOfDayIntervalMatching": True}
+        job = f"{JOBS}/{client.post(JOBS, json=body).json()['jobId']}"
+        while client.get(job).json()["state"] in {"QUEUED", "PENDING"}:
+            time.sleep(POLL_S)
+        pages = JSONResponseCursorPaginator(cursor_path="cursor", cursor_param="cursor")
+        results = {"path": f"{job}/results", "params": {"pageSize": page_size}, "paginator": pages}
+        return self._read(results, "conversations")
+
+    def teams(self, page_size: int) -> list[Any]:
+        """Every team; they are paged by cursor."""
+        pages = JSONLinkPaginator(next_url_path="nextUri")
+        return self._read({"path": "/api/v2/teams", "params": {"pageSize": page_size}, "paginator": pages}, "entities")
 
     def look_up(self, kind: str, page_size: int) -> list[Any]:
         """Every entity of a listing, page by page."""

@@ -1,7 +1,11 @@
 // The official JavaScript SDK at the orders of a test: see orders.py.
 
 const readline = require("node:readline");
+const { setTimeout } = require("node:timers/promises");
 const genesys = require("purecloud-platform-client-v2");
+
+// The sandbox's clock runs fast.
+const POLL_MS = 20;
 
 const api = genesys.ApiClient.instance;
 api.config.live_reload_config = false;
@@ -12,6 +16,10 @@ const LISTINGS = {
   users: (page) => new genesys.UsersApi().getUsers(page),
   wrapupcodes: (page) => new genesys.RoutingApi().getRoutingWrapupcodes(page),
   divisions: (page) => new genesys.AuthorizationApi().getAuthorizationDivisions(page),
+  skills: (page) => new genesys.RoutingApi().getRoutingSkills(page),
+  languages: (page) => new genesys.RoutingApi().getRoutingLanguages(page),
+  groups: (page) => new genesys.GroupsApi().getGroups(page),
+  campaigns: (page) => new genesys.OutboundApi().getOutboundCampaigns(page),
   flows: (page) => new genesys.ArchitectApi().getFlows(page),
 };
 
@@ -32,6 +40,36 @@ const orders = {
       if (!page.body.conversations) return found;
       found.push(...page.body.conversations);
     }
+  },
+
+  async job({ interval, page_size }) {
+    const analytics = new genesys.AnalyticsApi();
+    const asked = { interval, startOfDayIntervalMatching: true };
+    const { jobId } = (await analytics.postAnalyticsConversationsDetailsJobs(asked)).body;
+    while (["QUEUED", "PENDING"].includes((await analytics.getAnalyticsConversationsDetailsJob(jobId)).body.state)) {
+      await setTimeout(POLL_MS);
+    }
+    const found = [];
+    let cursor;
+    do {
+      const opts = { pageSize: page_size, ...(cursor && { cursor }) };
+      const page = (await analytics.getAnalyticsConversationsDetailsJobResults(jobId, opts)).body;
+      found.push(...page.conversations);
+      cursor = page.cursor;
+    } while (cursor);
+    return found;
+  },
+
+  // Teams are paged by cursor.
+  async teams({ page_size }) {
+    const found = [];
+    let after;
+    do {
+      const page = (await new genesys.TeamsApi().getTeams({ pageSize: page_size, ...(after && { after }) })).body;
+      found.push(...page.entities);
+      after = page.nextUri && new URL(page.nextUri, "http://localhost").searchParams.get("after");
+    } while (after);
+    return found;
   },
 
   async look_up({ kind, page_size }) {

@@ -1,18 +1,27 @@
 """The official Python SDK at the orders of a test: see `orders.py`."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import PureCloudPlatformClientV2 as genesys  # noqa: N813 - its own name is not Python's style
 from orders import obey
 from PureCloudPlatformClientV2.rest import ApiException
+
+POLL_S = 0.02
+"""The sandbox's clock runs fast."""
 
 LISTINGS = {
     "queues": lambda api, **page: genesys.RoutingApi(api).get_routing_queues(**page),
     "users": lambda api, **page: genesys.UsersApi(api).get_users(**page),
     "wrapupcodes": lambda api, **page: genesys.RoutingApi(api).get_routing_wrapupcodes(**page),
     "divisions": lambda api, **page: genesys.AuthorizationApi(api).get_authorization_divisions(**page),
+    "skills": lambda api, **page: genesys.RoutingApi(api).get_routing_skills(**page),
+    "languages": lambda api, **page: genesys.RoutingApi(api).get_routing_languages(**page),
+    "groups": lambda api, **page: genesys.GroupsApi(api).get_groups(**page),
+    "campaigns": lambda api, **page: genesys.OutboundApi(api).get_outbound_campaigns(**page),
     "flows": lambda api, **page: genesys.ArchitectApi(api).get_flows(**page),
 }
 
@@ -40,6 +49,33 @@ class Client:
         while page := analytics.post_analytics_conversations_details_query(body).conversations:
             yield from page
             body.paging.page_number += 1
+
+    def job(self, interval: str, page_size: int) -> list[Any]:
+        """Every conversation that a details job finds, page by page."""
+        analytics = genesys.AnalyticsApi(self.api)
+        body = genesys.AsyncConversationQuery()
+        body.interval, body.start_of_day_interval_matching = interval, True
+        job_id = analytics.post_analytics_conversations_details_jobs(body).job_id
+        while analytics.get_analytics_conversations_details_job(job_id).state in {"QUEUED", "PENDING"}:
+            time.sleep(POLL_S)
+        page = analytics.get_analytics_conversations_details_job_results(job_id, page_size=page_size)
+        conversations = list(page.conversations)
+        while page.cursor:
+            page = analytics.get_analytics_conversations_details_job_results(
+                job_id, cursor=page.cursor, page_size=page_size
+            )
+            conversations += page.conversations
+        return [as_json(conversation) for conversation in conversations]
+
+    def teams(self, page_size: int) -> list[Any]:
+        """Every team; they are paged by cursor."""
+        page = genesys.TeamsApi(self.api).get_teams(page_size=page_size)
+        teams = list(page.entities)
+        while page.next_uri:
+            after = parse_qs(urlsplit(page.next_uri).query)["after"][0]
+            page = genesys.TeamsApi(self.api).get_teams(page_size=page_size, after=after)
+            teams += page.entities
+        return [as_json(team) for team in teams]
 
     def look_up(self, kind: str, page_size: int) -> list[Any]:
         """Every entity of a listing, page by page."""

@@ -89,6 +89,11 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield client
 
 
+def clock(seconds: float) -> float:
+    """A minute a second, so that a job takes no time."""
+    return NOW_S + 60 * seconds
+
+
 def needs(found: object, what: str) -> None:
     """Skips where something is missing, but not where the continuous integration says that all is checked."""
     if not found:
@@ -99,7 +104,7 @@ def needs(found: object, what: str) -> None:
 def sandbox(client: Foreign) -> Iterator[Sandbox]:
     """A small contact centre, in which the client is logged in."""
     began_s = time.monotonic()
-    with server(conversations_per_day=230, flat=True, now=lambda: NOW_S + time.monotonic() - began_s) as sandbox:
+    with server(conversations_per_day=230, flat=True, now=lambda: clock(time.monotonic() - began_s)) as sandbox:
         client.log_in(sandbox)
         yield sandbox
 
@@ -112,16 +117,36 @@ def test_a_query_is_read_to_its_end_field_by_field(client: Foreign, sandbox: San
     assert [served.status for served in sandbox.requests if served.path == QUERY] == [200] * 4
 
 
-@pytest.mark.parametrize("kind", ["queues", "users", "wrapupcodes", "divisions", "flows"])
-def test_a_listing_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox, kind: str) -> None:
-    read = client.read("look_up", kind=kind, page_size=25)
+def test_a_job_is_read_to_its_last_cursor_field_by_field(client: Foreign, sandbox: Sandbox) -> None:
+    read = client.read("job", interval=DAY, page_size=100)
 
-    held = sandbox.store.world.entities(kind)
-    assert read == sorted((one for one in held if is_listed(one)), key=lambda one: str(one["name"]).casefold())
+    world, now_ms = sandbox.store.world, sandbox.store.now_ms
+    sketches = [world.locate(one["conversationId"], now_ms) for one in sandbox.store.conversations(DAY)]
+    assert len(read) == 230
+    assert read == [world.with_attributes(sketch, now_ms) for sketch in sketches if sketch is not None]
+    assert any("attributes" in participant for one in read for participant in one["participants"])
+
+
+KINDS = ["queues", "users", "wrapupcodes", "divisions", "flows", "skills", "languages", "groups", "campaigns"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_listing_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox, kind: str) -> None:
+    assert client.read("look_up", kind=kind, page_size=25) == listed(sandbox, kind)
+
+
+def test_teams_are_read_to_the_last_cursor(client: Foreign, sandbox: Sandbox) -> None:
+    assert client.read("teams", page_size=2) == listed(sandbox, "teams")
+
+
+def listed(sandbox: Sandbox, kind: str) -> list[dict[str, Any]]:
+    """What the sandbox's world holds of a kind and a listing shows."""
+    entities = [one for one in sandbox.store.world.entities(kind) if is_listed(one)]
+    return sorted(entities, key=lambda one: str(one["name"]).casefold())
 
 
 def is_listed(entity: dict[str, Any]) -> bool:
-    return entity.get("state", "active") == "active" and not entity.get("deleted")
+    return entity.get("state", "active") in {"active", "ACTIVE"} and not entity.get("deleted")
 
 
 def test_a_wrong_secret_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
