@@ -105,7 +105,8 @@ def show(where: Console, found: Plan, source: str) -> None:
     if len(found.steps) > 40:
         where.print(f"... and {len(found.steps) - 40} more; --json lists them all")
     where.print()
-    where.print(f"{found.hits:,} conversations in {len(found.steps)} windows from {source}")
+    windows_ = "window" if len(found.steps) == 1 else "windows"
+    where.print(f"{found.hits:,} conversations in {len(found.steps)} {windows_} from {source}")
     where.print(
         f"{found.requests:,} requests, {found.allowed:.0f} a minute allowed: about {took(found.length)}, "
         "by the details query (the only route so far)"
