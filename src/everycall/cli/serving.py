@@ -1,0 +1,136 @@
+"""What `everycall sandbox` serves: an invented contact centre, a file, or a real org with a recorder in between."""
+
+import sys
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from everycall.auth import hosts
+from everycall.cli.options import Count
+from everycall.errors import SettingsError
+
+if TYPE_CHECKING:
+    from everycall.sandbox.server import Responder
+
+HERE = Group("Where it listens", sort_key=1)
+CENTRE = Group("Which contact centre", sort_key=2)
+CLOCK = Group("Its clock", sort_key=3)
+TROUBLE = Group("What goes wrong", sort_key=4)
+FILES = Group("Instead of an invented one", sort_key=5)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What is served, and where."""
+
+    port: Annotated[Count, Parameter(group=HERE, help="0 takes a free one. [default: 8080]")] = 8080
+    host: Annotated[str, Parameter(group=HERE, help="0.0.0.0 lets other machines in, too. [default: 127.0.0.1]")] = (
+        "127.0.0.1"
+    )
+    seed: Annotated[Count, Parameter(group=CENTRE, help="Another seed, another one. [default: 1]")] = 1
+    conversations_per_day: Annotated[Count, Parameter(group=CENTRE, help="On a weekday, about. [default: 2000]")] = 2000
+    rate_limit: Annotated[Count, Parameter(group=TROUBLE, help="Requests a minute for each token. [default: 300]")] = (
+        300
+    )
+    switch: Annotated[
+        tuple[str, ...],
+        Parameter(group=TROUBLE, help="NAME=VALUE: how to behave where no source tells. Can be given several times."),
+    ] = ()
+    load: Annotated[
+        Path | None, Parameter(group=FILES, help="Serve the conversations of a raw export or a recording; .gz, too.")
+    ] = None
+    replay: Annotated[
+        Path | None, Parameter(group=FILES, help="Give the answers of a recording to the same requests, byte by byte.")
+    ] = None
+    record: Annotated[
+        Path | None,
+        Parameter(
+            group=FILES,
+            help="Pass requests on to the org of GENESYS_ENV and write down what passes: "
+            "conversations of real people, but no secret and no token.",
+        ),
+    ] = None
+
+
+def serve(spoken: Serving, env: str | None) -> None:
+    """Serves until Ctrl-C, after saying on standard output with which variables a client gets there.
+
+    Args:
+        spoken: what was asked for.
+        env: the org that `--record` passes requests on to, as GENESYS_ENV names it.
+
+    Raises:
+        SettingsError: the words do not go together, a file cannot be read or written, the port is in use.
+    """
+    from everycall.sandbox.server import stay  # noqa: PLC0415 - only those who serve pay for the server's import
+
+    only_one(spoken)
+    try:
+        with suppress(KeyboardInterrupt), behind(spoken, env) as running:
+            tell(running)
+            stay()
+    except OSError as error:
+        hint = "Choose another one with --port, or 0 for a free one." if "--port" in str(error) else ""
+        raise SettingsError(str(error), hint=hint) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SettingsError(str(error)) from error
+
+
+def only_one(spoken: Serving) -> None:
+    """Refuses two kinds of files at once.
+
+    Raises:
+        SettingsError: naming them.
+    """
+    said = [name for name in ("load", "replay", "record") if getattr(spoken, name)]
+    if len(said) > 1:
+        names = " and ".join(f"--{name}" for name in said)
+        raise SettingsError(f"{names} exclude each other.", hint="Say one of them.")
+
+
+def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responder]":
+    """What answers requests while the block runs."""
+    from everycall.sandbox import Switches, server  # noqa: PLC0415 - as above
+    from everycall.sandbox.recording import load, recorder, replay  # noqa: PLC0415 - as above
+
+    where: dict[str, Any] = {"host": spoken.host, "port": spoken.port}
+    if spoken.replay:
+        return replay(spoken.replay, **where)
+    if spoken.record:
+        org = hosts(real(env))
+        return recorder(spoken.record, org.api, org.login, **where)
+    return server(
+        load(spoken.load) if spoken.load else None,
+        seed=spoken.seed,
+        conversations_per_day=spoken.conversations_per_day,
+        rate_limit=spoken.rate_limit,
+        switches=Switches.parse(*spoken.switch),
+        **where,
+    )
+
+
+def real(env: str | None) -> str:
+    """The org that is recorded.
+
+    Raises:
+        SettingsError: none is named.
+    """
+    if not env:
+        raise SettingsError(
+            "--record passes requests on to a real org, and GENESYS_ENV names none.",
+            hint="Set GENESYS_ENV to its region, domain or URL, in the environment or in .env.",
+        )
+    return env
+
+
+def tell(running: "Responder") -> None:
+    """Says how to get there, in a form to paste, or to eval; a recorder's clients log in with their own secret."""
+    environ: dict[str, str] = getattr(running, "environ", None) or {"GENESYS_ENV": running.url}
+    for name, value in environ.items():
+        sys.stdout.write(f"export {name}={value}\n")
+    sys.stdout.flush()
+    sys.stderr.write("# Ctrl-C ends it.\n")
