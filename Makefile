@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hash
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format docs bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -48,6 +48,10 @@ lint: $(VENV)/.dev ## style, types, layers
 format: $(VENV)/.dev ## mend the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## write what the pages take from the code, and what the commands on them print
+	$(BIN)/python -m cogapp -I docs -r --verbosity=1 README.md docs/*.md
+	$(BIN)/python tests/documents.py
 
 bench: $(VENV)/.dev ## measure speed and memory, and rewrite BENCHMARKS.md
 	$(BIN)/python -m bench

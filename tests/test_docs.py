@@ -1,0 +1,207 @@
+"""The pages: what they show is what happens, and nothing is left out."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import everycall
+from clocks import StillClock
+from documents import PAGES, ROOT, Block, agrees, blocks, run_page, steps
+from everycall import Client, Credentials, Interval, Query, Unreachable, cli, conversations, limits
+from everycall.connection import Broken
+from everycall.exchange import Response
+from inprocess import manifest_of, org
+
+DOCS = ROOT / "docs"
+REFRESH = "`make docs` writes it anew."
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if "```console" in page.read_text("utf-8")
+                                  or "```python" in page.read_text("utf-8")], ids=page_id)  # fmt: skip
+def test_what_the_pages_show_is_what_is_printed(page: Path) -> None:
+    for step, printed in run_page(page):
+        if step.said or step.block.prints:
+            assert agrees(step.shown, printed), f"{step.block}: {step.said}prints\n{printed}\n{REFRESH}"
+
+
+def test_what_the_pages_take_from_the_code_is_up_to_date() -> None:
+    generated = [str(page) for page in PAGES if "[[[cog import" in page.read_text("utf-8")]
+    command = [sys.executable, "-m", "cogapp", "-I", str(DOCS), "--check", "--diff", *generated]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{REFRESH}"
+
+
+def links(page: Path) -> Iterator[str]:
+    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        if not link.startswith(("https://", "http://")):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
+    linked = {link.partition("#")[0] for link in links(ROOT / "README.md")}
+
+    assert {f"docs/{page.name}" for page in DOCS.glob("*.md") if page.name != "sandbox-coverage.md"} <= linked
+
+
+def test_every_public_name_is_on_the_page_of_the_library() -> None:
+    page = text_of("docs/library.md")
+
+    assert [name for name in everycall.__all__ if not re.search(rf"\b{name}\b", page)] == []
+
+
+def test_every_exit_code_is_on_the_page_of_the_errors() -> None:
+    codes = {0, 1, cli.NOT_PROVEN, cli.INTERRUPTED, *cli.EXIT_CODES.values()}
+
+    assert set(re.findall(r"^\| (\d+) \|", text_of("docs/errors.md"), re.MULTILINE)) == {str(code) for code in codes}
+
+
+@pytest.mark.parametrize("command", ["export", "plan", "sandbox"])
+def test_every_option_is_on_the_page_of_the_commands(command: str) -> None:
+    page = text_of("docs/commands.md").partition(f"## everycall {command}\n")[2].partition("\n## ")[0]
+    options = {name for argument in cli.app[command].assemble_argument_collection() for name in argument.names}
+
+    assert "--help" not in options
+    assert [name for name in sorted(options) if not re.search(rf"{name}\b", page)] == []
+
+
+def test_every_key_of_a_manifest_is_explained(output: Path) -> None:
+    where = org(conversations_per_day=20)
+    where.export(output)
+    manifest: dict[str, Any] = manifest_of(output)
+    page = text_of("docs/how-it-works.md").partition("## The manifest")[2]
+
+    keys = {*manifest, *manifest["query"], *manifest["output"], *manifest["windows"][0]}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_nothing_is_explained_that_a_manifest_does_not_have(output: Path) -> None:
+    where = org(conversations_per_day=20)
+    where.export(output)
+    manifest: dict[str, Any] = manifest_of(output)
+    page = text_of("docs/how-it-works.md").partition("## The manifest")[2]
+    explained = re.findall(r"^\| (`[^|]+`) \|", page, re.MULTILINE)
+
+    assert {name for cell in explained for name in re.findall(r"`(\w+)`", cell)} <= {*manifest, *manifest["windows"][0]}
+
+
+def test_the_numbers_of_how_it_works_are_the_code_s() -> None:
+    page = text_of("docs/how-it-works.md")
+
+    assert f"at most {limits.SPAN_UNFILTERED.days} days without a filter, {limits.SPAN_FILTERED.days} days" in page
+    assert f"fewer than {limits.HITS_MAX:,} conversations" in page
+    assert f"more than {limits.WINDOW_HITS_DEFAULT:,} is split" in page
+    assert limits.PASSES_MAX == 4
+    assert "at most four times" in page
+    assert limits.SETTLED_AFTER.days == 4
+    assert "four days" in page
+
+
+class NoNetwork:
+    """Nobody answers."""
+
+    def send(self, *_: Any, **__: Any) -> Response:
+        raise Broken("no connection")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_message_of_giving_up_is_the_one_on_the_page() -> None:
+    clock = StillClock()
+    client = Client(Credentials("id", "secret", "eu-central-1"), connection=NoNetwork(), clock=clock)
+    with pytest.raises(Unreachable) as caught:
+        next(conversations(client, Query(Interval.parse("2026-01-05", now=clock.utc()))))
+
+    said = f"error: {caught.value}\n\nhint: {caught.value.hint}\n"
+    shown = next(block.text for block in blocks(DOCS / "errors.md") if "Gave up" in block.text)
+    assert agrees(shown, said), said
+
+
+def test_the_version_is_said_once() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+
+    assert everycall.__version__ == project["version"]
+    assert f"## [{everycall.__version__}]" in text_of("CHANGELOG.md")
+
+
+def test_what_a_command_shows_ends_at_the_next_command() -> None:
+    block = Block(ROOT / "README.md", 1, "console", "", "$ one\n1\n$ two \\\n> three\n2\n> 3\n", 0)
+
+    assert [(step.said, step.shown) for step in steps(block)] == [
+        ("$ one\n", "1\n"),
+        ("$ two \\\n> three\n", "2\n> 3\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("7 rows in 1 window\n", "1,234 rows in 5 windows\n"),
+        ("as of 2026-11-22T21:07:37Z.\n", "as of 2027-01-01T00:00:00Z.\n"),
+        ("took  0.3 s\n", "took        12.1 s\n"),
+        ("first\n...\nlast\n", "first\nsecond\nthird\nlast\n"),
+        ("56babc00-fdbb-4672-aa24-25b17a940591,voice,Billing\n", "9637acc2-e94c-46c2-be56-6f65eb889559,chat,\n"),
+    ],
+)
+def test_what_may_differ_from_run_to_run_is_no_difference(shown: str, printed: str) -> None:
+    assert agrees(shown, printed)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("proven\n", "unproven\n"),
+        ("first\nlast\n", "first\nsecond\nlast\n"),
+        ("first\n...\nlast\n", "first\nsecond\n"),
+        ("56babc00-fdbb-4672-aa24-25b17a940591,voice,Billing\n", "9637acc2-e94c-46c2-be56-6f65eb889559,chat\n"),
+        ("", "Traceback\n"),
+    ],
+)
+def test_what_may_not_differ_is_one(shown: str, printed: str) -> None:
+    assert not agrees(shown, printed)
+
+
+def test_every_block_is_of_a_kind_that_contributing_explains() -> None:
+    kinds = {block.language for page in PAGES for block in blocks(page)}
+    explained = set(re.findall(r"^\| ` ```(\w+) ` \|", text_of("CONTRIBUTING.md"), re.MULTILINE))
+
+    assert kinds <= explained
+
+
+def test_no_fence_is_without_a_language() -> None:
+    for page in PAGES:
+        fences = re.findall(r"^```(\w*)$", page.read_text("utf-8"), re.MULTILINE)
+
+        assert all(fences[::2]), page
+        assert not any(fences[1::2]), page

@@ -1,0 +1,91 @@
+"""The README's first screen: its commands are there, and do what it says."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from documents import ROOT, blocks
+from everycall.sandbox import server
+from everycall.sandbox.app import ROUTES
+from everycall.tables import DEFAULT
+from inprocess import manifest_of
+
+README = ROOT / "README.md"
+BIN = Path(sys.executable).parent
+
+
+def makefile() -> dict[str, str]:
+    """Each target of the Makefile and its recipe."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    return dict(re.findall(r"^([a-z]+):[^\n]*\n((?:\t[^\n]*\n)*)", text, re.MULTILINE))
+
+
+def environ(folder: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GENESYS_")}
+    return {**kept, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "HOME": str(folder), **more}
+
+
+@pytest.mark.slow
+def test_the_demo_gives_a_week_of_conversations_and_the_proof(tmp_path: Path) -> None:
+    recipe = makefile()["demo"].strip().replace("$(BIN)", str(BIN))
+    done = subprocess.run(
+        recipe.split(), cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, check=True
+    )
+    with (tmp_path / "conversations.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    manifest = manifest_of(tmp_path / "conversations.csv")
+
+    assert head == [column.name for column in DEFAULT]
+    assert len(rows) == manifest["rows"] > 1000
+    assert manifest["verdict"] == "proven"
+    assert "none missing and none twice" in done.stderr
+    assert not done.stdout
+
+
+def test_every_make_command_of_the_pages_is_a_target() -> None:
+    said = set()
+    for page in (README, ROOT / "CONTRIBUTING.md"):
+        for block in blocks(page):
+            said |= set(re.findall(r"^make ([a-z]+)", block.text, re.MULTILINE))
+
+    assert {"demo", "test", "lint", "docs"} <= said <= set(makefile())
+
+
+@pytest.mark.slow
+def test_the_five_lines_for_an_org_of_your_own_work(tmp_path: Path) -> None:
+    lines = next(block.text for block in blocks(README) if "GENESYS_ENV=" in block.text).splitlines()
+    with server(conversations_per_day=100) as sandbox:
+        told = [
+            re.sub(r"^export (\w+)=\S+", lambda m: f"export {m[1]}={sandbox.environ[m[1]]}", line) for line in lines
+        ]
+        subprocess.run(["bash", "-ec", "\n".join(told)], cwd=tmp_path, env=environ(tmp_path), check=True)
+
+    assert len(lines) == 5
+    assert manifest_of(tmp_path / "conversations.csv")["verdict"] == "proven"
+
+
+def test_every_test_that_holds_a_promise_is_there() -> None:
+    promised = set(re.findall(r"`(test_\w+)`", README.read_text("utf-8")))
+    found = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"^ *def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+
+    assert len(promised) > 10
+    assert promised <= found
+
+
+def test_the_permissions_are_those_that_the_api_asks_for() -> None:
+    needed = {"/details/query": "analytics:conversationDetail:view", "/queues": "routing:queue:view"}
+    text = README.read_text("utf-8")
+    for path, permission in needed.items():
+        route = next(one for one in ROUTES if one.path.pattern.endswith(path))
+
+        assert permission in route.permissions
+        assert f"`{permission}`" in text
