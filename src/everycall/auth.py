@@ -10,6 +10,7 @@ gildas/go-gcloudcx (login_test.go) and tishige/CallFlowVisualizer (issues 8 and 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -114,19 +115,21 @@ def _of_domain(domain: str) -> Hosts:
 
 
 def _of_url(url: str) -> Hosts:
-    host = urlsplit(url).hostname or ""
-    for prefix in ("api.", "login.", "apps."):
-        if host.startswith(prefix) and host.count(".") > 1:
-            return _of_domain(host.removeprefix(prefix))
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
     if not host:
         raise SettingsError(f"GENESYS_ENV is '{url}', which names no host.", hint="Write http://127.0.0.1:8080, say.")
-    return Hosts(url, url)
+    prefix, _, domain = host.partition(".")
+    is_vendors = domain in REGIONS.values() or domain.endswith("pure.cloud")
+    return _of_domain(domain) if prefix in ("api", "login", "apps") and is_vendors else Hosts(url, url)
 
 
 class Token(msgspec.Struct, frozen=True):
     """A bearer token; never printed."""
 
-    access_token: str
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
     expires_in: float = 86_399
     """Seconds from its making: 86,399 in captures, 86,400 in the documentation. There is no refresh token."""
 
@@ -147,7 +150,7 @@ def token(credentials: Credentials) -> Exchange[Token]:
     if response.status != 200:
         raise _refused(response, credentials)
     try:
-        return msgspec.json.decode(response.body, type=Token)
+        return msgspec.json.decode(response.body, type=Token, strict=False)
     except msgspec.MsgspecError as error:
         raise CredentialsRefused(
             f"The login at {hosts(credentials.env).login} answered without a token.",

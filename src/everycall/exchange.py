@@ -98,6 +98,8 @@ def refusal(response: Response) -> EverycallError:
         )
     return QueryRefused(
         f"The API refused the request ({response.status} {said.code or 'error'}): {message}",
-        hint="Change the query; asking the same again will be refused again.",
+        hint="Check GENESYS_ENV: the address may belong to something else."
+        if response.status in (404, 405)
+        else "Change the query; asking the same again will be refused again.",
         correlation_id=correlation_id,
     )

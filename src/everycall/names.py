@@ -10,7 +10,7 @@ is too large silently, and says so in the answer, was seen by estuary/connectors
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
@@ -40,9 +40,14 @@ class Entity(msgspec.Struct, frozen=True):
     """One queue, user, wrap-up code or division, as far as a row needs it."""
 
     id: str
-    name: str = ""
-    email: str = ""
+    name: str | None = None
+    email: str | None = None
     """Users only; absent for some."""
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What a reader may call it by."""
+        return tuple(word for word in (self.name, self.email) if word)
 
 
 class _Listing(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,11 +75,19 @@ class Unavailable:
 
 def listing(kind: Kind) -> Exchange[Found | Unavailable]:
     """All of a kind, page after page; users of any state."""
-    params = {"state": "any"} if kind == "users" else {}
+    return _found(kind, {"state": "any"} if kind == "users" else {}, LISTING_PAGE_SIZE)
+
+
+def users(ids: Sequence[str]) -> Exchange[Found | Unavailable]:
+    """The users with these ids, at most `IDS_MAX`, deleted ones too. Ids that nobody has are simply missing."""
+    return _found("users", {"id": ",".join(ids), "state": "any"}, IDS_MAX)
+
+
+def _found(kind: Kind, params: Mapping[str, str], page_size: int) -> Exchange[Found | Unavailable]:
     found: list[Entity] = []
     number = 1
     while True:
-        page = yield from _page(kind, {**params, "pageSize": str(LISTING_PAGE_SIZE), "pageNumber": str(number)})
+        page = yield from _page(kind, {**params, "pageSize": str(page_size), "pageNumber": str(number)})
         if isinstance(page, Unavailable):
             return page
         found += page.entities
@@ -82,13 +95,6 @@ def listing(kind: Kind) -> Exchange[Found | Unavailable]:
         if last or not page.entities:
             return Found(kind, tuple(found))
         number += 1
-
-
-def users(ids: Sequence[str]) -> Exchange[Found | Unavailable]:
-    """The users with these ids, at most `IDS_MAX`, deleted ones too. Ids that nobody has are simply missing."""
-    params = {"id": ",".join(ids), "state": "any", "pageSize": str(IDS_MAX)}
-    page = yield from _page("users", params)
-    return page if isinstance(page, Unavailable) else Found("users", page.entities)
 
 
 def _page(kind: Kind, params: Mapping[str, str]) -> Exchange[_Listing | Unavailable]:
@@ -140,7 +146,7 @@ class Names:
             self.unavailable[found.kind] = found.reason
             return
         known = self._known[found.kind]
-        known.update((entity.id, entity.name) for entity in found.entities)
+        known.update((entity.id, entity.name or "") for entity in found.entities)
         if asked:
             for entity_id in asked:
                 known.setdefault(entity_id, "")
@@ -159,12 +165,13 @@ def ids_named(kind: Kind, words: Sequence[str]) -> Exchange[list[str]]:
     Names are compared without regard to case; a user may be named by e-mail address.
 
     Raises:
-        UnknownName: the org has none of that name, or several; the hint lists the near ones.
-        PermissionMissing, QueryRefused: the org does not let names be looked up.
+        UnknownName: the org has none of that name, or several, and the hint lists the near ones; or it does not let
+            names be looked up.
     """
+    words = [_normal(kind, word.strip()) for word in words]
     names = [word for word in words if not _is_id(kind, word)]
     if not names:
-        return [word.lower() if UUID.fullmatch(word) else word for word in words]
+        return words
     found = yield from listing(kind)
     if isinstance(found, Unavailable):
         raise UnknownName(
@@ -178,14 +185,20 @@ def _is_id(kind: Kind, word: str) -> bool:
     return bool(UUID.fullmatch(word)) or (kind == "wrapupcodes" and word.upper().startswith("ININ-"))
 
 
+def _normal(kind: Kind, word: str) -> str:
+    """A word as the API writes it, where it is an id; a name as it is."""
+    if UUID.fullmatch(word):
+        return word.lower()
+    return word.upper() if _is_id(kind, word) else word
+
+
 def _the_one(kind: Kind, word: str, entities: Sequence[Entity]) -> str:
-    called: Callable[[Entity], tuple[str, str]] = lambda entity: (entity.name.casefold(), entity.email.casefold())  # noqa: E731
-    matches = [entity for entity in entities if word.casefold() in called(entity)]
-    exact = [entity for entity in matches if word in (entity.name, entity.email)]
+    matches = [entity for entity in entities if word.casefold() in map(str.casefold, entity.called)]
+    exact = [entity for entity in matches if word in entity.called]
     if len(exact) == 1 or len(matches) == 1:
         return (exact if len(exact) == 1 else matches)[0].id
     if matches:
-        listed = "; ".join(f"{entity.name} {entity.email} {entity.id}".replace("  ", " ") for entity in matches[:8])
+        listed = "; ".join(" ".join((*entity.called, entity.id)) for entity in matches[:8])
         raise UnknownName(
             f"{len(matches)} {WORDS[kind]}s are called '{word}'.", hint=f"Give the id of the one you mean: {listed}"
         )

@@ -1,0 +1,41 @@
+import inspect
+import re
+
+import pytest
+
+from everycall import errors
+from everycall.errors import EverycallError
+
+TREE = re.findall(r"^    (?P<stem>[│ ├└─]*)(?P<name>[A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
+CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    parents: list[str] = []
+    drawn = {}
+    for stem, name in TREE:
+        depth = len(stem) // 4
+        parents[depth:] = [name]
+        drawn[name] = parents[depth - 1] if depth else "Exception"
+
+    assert drawn == {name: kind.__mro__[1].__name__ for name, kind in CLASSES.items()}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_error_says_what_happened(name: str) -> None:
+    assert inspect.getdoc(CLASSES[name])
+    assert CLASSES[name].__doc__ is not EverycallError.__doc__ or name == "EverycallError"
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_an_error_carries_its_message_the_next_step_and_what_the_vendor_asks_for(kind: type[EverycallError]) -> None:
+    error = kind("It broke.", hint="Mend it.", correlation_id="42")
+
+    assert str(error) == "It broke."
+    assert (error.hint, error.correlation_id) == ("Mend it.", "42")
+
+
+def test_without_a_next_step_and_an_answer_both_are_empty() -> None:
+    error = EverycallError("It broke.")
+
+    assert (error.hint, error.correlation_id) == ("", "")
