@@ -1,6 +1,6 @@
 """How close an export comes to the least time that 300 requests a minute allow, in real time.
 
-    python -m bench.rate_limit
+python -m bench.rate_limit
 """
 
 import tempfile

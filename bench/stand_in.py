@@ -1,6 +1,6 @@
 """A sandbox in a process of its own, so that what is measured does not share its interpreter.
 
-    python -m bench.stand_in --conversations-per-day 15000 --latency 0.4
+python -m bench.stand_in --conversations-per-day 15000 --latency 0.4
 """
 
 import argparse

@@ -1,20 +1,20 @@
 """Parts for outputs in which a row is a line of text: rows in any order in, sorted and unique lines out."""
 
 import hashlib
-import mmap
 import os
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
 from everycall.sinks.interface import Key, Sealed, Writable
 from everycall.tables import Row
 
-_ENTRY = struct.Struct(">Q16sIQI")
-"""One row in the index: start, id, pass, offset, length. Big-endian, so that bytes sort as the numbers do."""
+_ENTRY = struct.Struct(">16sQQII")
+"""One row in the index: id, offset, start, length, pass. Big-endian, so that bytes sort as the numbers do."""
 
 BUFFER_BYTES = 1 << 20
 
@@ -36,7 +36,7 @@ class LinePart:
         keyed = list(rows)
         for (key, _), line in zip(keyed, self._lines(row for _, row in keyed), strict=True):
             self._spool.write(line)
-            self._index += _ENTRY.pack(max(0, key.start_ms), key.id, reading_pass, self._offset, len(line))
+            self._index += _ENTRY.pack(key.id, self._offset, max(0, key.start_ms), len(line), reading_pass)
             self._offset += len(line)
         self._spool.flush()
 
@@ -45,14 +45,12 @@ class LinePart:
         self._spool.close()
         rows, digest, size = 0, hashlib.sha256(), 0
         with self._spool_path.open("rb") as spool, self._path.open("wb") as output:
-            spooled = mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) if self._offset else b""
             for offset, length in self._newest(set(kept_passes)):
-                line = spooled[offset : offset + length]
+                spool.seek(offset)
+                line = spool.read(length)
                 output.write(line)
                 digest.update(line)
                 rows, size = rows + 1, size + length
-            if isinstance(spooled, mmap.mmap):
-                spooled.close()
             output.flush()
             os.fsync(output.fileno())
         self._spool_path.unlink()
@@ -64,15 +62,18 @@ class LinePart:
 
         Newest is what was written last: the conversation's start may differ between two versions of it.
         """
-        size = _ENTRY.size
-        entries = [bytes(self._index[at : at + size]) for at in range(0, len(self._index), size)]
-        newest: dict[bytes, bytes] = {}
-        for entry in entries:
-            if _ENTRY.unpack(entry)[2] in kept_passes:
-                newest[entry[8:24]] = entry
-        for entry in sorted(newest.values()):
-            _, _, _, offset, length = _ENTRY.unpack(entry)
+        entries = [entry for entry in self._entries() if _ENTRY.unpack(entry)[4] in kept_passes]
+        entries.sort()  # by id, and the last written last
+        newest = [one for one, after in zip_longest(entries, entries[1:]) if after is None or one[:16] != after[:16]]
+        entries.clear()
+        newest.sort(key=_start_and_id)
+        for entry in newest:
+            _, offset, _, length, _ = _ENTRY.unpack(entry)
             yield offset, length
+
+    def _entries(self) -> Iterator[bytes]:
+        for at in range(0, len(self._index), _ENTRY.size):
+            yield bytes(self._index[at : at + _ENTRY.size])
 
     def discard(self) -> None:
         """See `Part.discard`."""
@@ -80,6 +81,10 @@ class LinePart:
             self._spool.close()
         self._spool_path.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
+
+
+def _start_and_id(entry: bytes) -> bytes:
+    return entry[24:32] + entry[:16]
 
 
 def append(part: Path, output: Writable) -> None:
