@@ -226,6 +226,8 @@ def _failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     if isinstance(error, BrokenPipeError):
         return OutputFailed("Whoever read the output went away before its end.")
     where = f" ({error.filename})" if error.filename else ""
-    reason = "The disk is full" if error.errno == errno.ENOSPC else f"Writing failed: {error.strerror or error}"
+    full = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
+    reason = full.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
+    first = "Make room" if error.errno in (*full, errno.EFBIG) else "Mend that"
     follows = "it goes on from here" if isinstance(output, str | Path) else "it starts over, as a stream has to"
-    return OutputFailed(f"{reason}{where}.", hint=f"Make room, and run the same command: {follows}.")
+    return OutputFailed(f"{reason}{where}.", hint=f"{first}, and run the same command: {follows}.")

@@ -162,7 +162,9 @@ class Ledger:
             if len(entries) + 1 != len(lines):  # or what is read again would stand here twice
                 _write_durably(self._path, lines[0] + b"".join(map(_line, entries)))
         except OSError as error:
-            raise OutputRefused(f"{self._folder} cannot be written: {error.strerror}.") from error
+            raise OutputRefused(
+                f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
+            ) from error
         except (msgspec.MsgspecError, IndexError) as error:
             raise OutputRefused(
                 f"{self._path} cannot be read: {error}.", hint="Say --fresh to start this export over."

@@ -15,23 +15,26 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, BinaryIO, Literal, NoReturn
 
+import cyclopts.exceptions
 from cyclopts import App, CycloptsError, Group, Parameter
 from dotenv import dotenv_values
 from rich.console import Console
 
 from everycall import errors, tables
-from everycall.auth import Credentials
-from everycall.cli import face, options, planning
-from everycall.cli.options import When, Where, Which
+from everycall.auth import VARIABLES, Credentials, hosts
+from everycall.cli import face, memory, options, planning
+from everycall.cli.options import Count, When, Where, Which
+from everycall.cli.serving import Serving, serve
 from everycall.client import Client
 from everycall.export import Summary, export
-from everycall.ledger import pretty
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, pretty
 from everycall.limits import PAGE_SIZE_MAX, RETENTION
+from everycall.query import Query
 from everycall.version import VERSION
 
 EXIT_CODES: Mapping[type[BaseException], int] = {
@@ -52,6 +55,7 @@ app = App(
     help="Every Genesys Cloud conversation, once, and the proof of it.",
     version=VERSION,
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # `run` says what an interruption means
     default_parameter=Parameter(negative=(), show_default=False),
 )
 
@@ -84,16 +88,16 @@ def export_(
         Parameter(group=OUTPUT, help="default: eight columns; extended: all. [default: default]"),
     ] = "default",
     columns: Annotated[
-        str, Parameter(group=OUTPUT, help="Only these columns, in this order, separated by commas.")
-    ] = "",
+        str | None, Parameter(group=OUTPUT, help="Only these columns, in this order, separated by commas.")
+    ] = None,
     fresh: Annotated[
         bool, Parameter(group=OUTPUT, help="Start over, whatever the output or an unfinished run of it holds.")
     ] = False,
     page_size: Annotated[
-        int, Parameter(group=OUTPUT, help="Conversations on a page, at most 100. [default: 100]")
+        Count, Parameter(group=OUTPUT, help="Conversations on a page, at most 100. [default: 100]")
     ] = PAGE_SIZE_MAX,
     max_pages: Annotated[
-        int | None, Parameter(group=OUTPUT, help="A safety stop. What is left unread is reported, with exit code 4.")
+        Count | None, Parameter(group=OUTPUT, help="A safety stop. What is left unread is reported, with exit code 4.")
     ] = None,
     where: Where = Where(),  # noqa: B008 - frozen
     quiet: Quiet = False,
@@ -105,25 +109,22 @@ def export_(
     of the built-in sandbox. An interrupted export goes on where it was when the same command is given again.
     """
     _check_numbers(where, page_size, max_pages)
-    _check_format(output, format)
-    chosen = [name.strip() for name in columns.split(",") if name.strip()]
+    _check_output(output, format)
+    chosen = options.listed("columns", columns)
     tables.columns(view, chosen)
-    with _org(where, quiet=quiet) as (client, source), _target(output) as target:
-        talk = face.console()
-        query = options.query(when, which, client, client.clock.utc())
-        if query.interval.start < client.clock.utc() - RETENTION:
-            face.notice(
-                talk, "Some of this is older than 18 months: the org may answer it slowly, or not keep it any more."
-            )
-        listener = face.face(talk, client.counts, quiet=quiet)
+    # On standard error there is room for progress or for the summary as JSON, not for both.
+    talk = face.silence() if json and output == "-" else face.console()
+    with _org(where, talk) as (client, source):
+        query, asked = _asked(when, which, client, talk)
+        listener = face.face(talk, client.counts, quiet=quiet or (output == "-" and sys.stdout.isatty()))
         try:
             done = export(
                 client,
                 query,
-                target,
+                _target(output),
                 view=view,
                 columns=chosen,
-                asked=options.words(when, which),
+                asked=asked,
                 source=source,
                 fresh=fresh,
                 page_size=page_size,
@@ -143,7 +144,7 @@ def plan(
     which: Which = Which(),  # noqa: B008 - frozen
     where: Where = Where(),  # noqa: B008 - frozen
     page_size: Annotated[
-        int, Parameter(group=OUTPUT, help="Conversations on a page, at most 100. [default: 100]")
+        Count, Parameter(group=OUTPUT, help="Conversations on a page, at most 100. [default: 100]")
     ] = PAGE_SIZE_MAX,
     json: Annotated[bool, Parameter(group=TALK, help="The plan as JSON.")] = False,
 ) -> int:
@@ -152,8 +153,9 @@ def plan(
     Takes the same words as export. It costs one request per window.
     """
     _check_numbers(where, page_size, None)
-    with _org(where, quiet=json) as (client, source):
-        query = options.query(when, which, client, client.clock.utc())
+    talk = face.console()
+    with _org(where, talk) as (client, source):
+        query, _ = _asked(when, which, client, talk)
         found = planning.plan(client, query, page_size=page_size)
         if json:
             sys.stdout.buffer.write(pretty(found.as_json()))
@@ -163,96 +165,144 @@ def plan(
 
 
 @app.command
-def sandbox(
-    *,
-    port: Annotated[int, Parameter(help="Where to listen on 127.0.0.1; 0 takes a free port. [default: 8080]")] = 8080,
-    seed: Annotated[int, Parameter(help="Which invented contact centre. [default: 1]")] = 1,
-    conversations_per_day: Annotated[int, Parameter(help="On a weekday, about. [default: 2000]")] = 2000,
-    rate_limit: Annotated[int, Parameter(help="Requests a minute for each token. [default: 300]")] = 300,
-) -> int:
+def sandbox(*, serving: Serving = Serving()) -> int:  # noqa: B008 - frozen
     """Serve a stand-in for the API: an invented contact centre behind the real routes, limits and errors.
 
-    Point anything at it that speaks to Genesys Cloud; nothing leaves this machine. Ctrl-C ends it.
+    Point anything at it that speaks to Genesys Cloud; nothing leaves this machine, but for what --record passes on.
+    Ctrl-C ends it. In a browser, its address shows what it holds and what was asked.
     """
-    from everycall.sandbox import serve  # noqa: PLC0415 - only those who serve pay for the server's import
-
-    def ready(running: Any) -> None:
-        for name, value in running.environ.items():
-            print(f"export {name}={value}", flush=True)  # noqa: T201 - meant to be pasted, or read by eval
-        print("# Ctrl-C ends it.", file=sys.stderr)  # noqa: T201
-
-    try:
-        serve(port, ready=ready, seed=seed, conversations_per_day=conversations_per_day, rate_limit=rate_limit)
-    except OSError as error:
-        raise errors.SettingsError(str(error), hint="Choose another one with --port, or 0 for a free one.") from error
-    except (ValueError, OverflowError) as error:
-        raise errors.SettingsError(str(error)) from error
+    serve(serving, _variables().get("GENESYS_ENV"))
     return 0
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code. No traceback reaches a reader, but for a bug in everycall itself."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run a command and leave with its exit code."""
+    memory.keep_flat()
+    _open_closed_streams()
+    _leave(run(sys.argv[1:] if words is None else words, _heed_interruptions()))
+
+
+def run(words: Sequence[str], interruptions: Sequence[int] = ()) -> int:
+    """The exit code of a command. No traceback reaches a reader, unless EVERYCALL_TRACEBACK asks for it.
+
+    Args:
+        words: the command and its options.
+        interruptions: signals that came; whatever fails after one fails because of it.
+    """
     talk = face.console()
     try:
-        spoken = list(sys.argv[1:] if words is None else words)
-        result = app(spoken, exit_on_error=False, print_error=False, result_action="return_value")
-        code = result if isinstance(result, int) else 0
+        result = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except CycloptsError as error:
-        face.failure(
-            talk, str(error), hint="everycall --help lists the commands, everycall COMMAND --help the options."
-        )
-        code = 2
-    except errors.EverycallError as error:
-        face.failure(talk, str(error), error.hint, error.correlation_id)
-        code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
-        face.failure(
-            talk, "Interrupted.", hint="Windows that were finished are kept: the same command goes on from there."
-        )
-        code = INTERRUPTED
+        return _interrupted(talk)
     except BrokenPipeError:
-        code = 1
+        return 1
     except Exception as error:
-        if os.environ.get("EVERYCALL_TRACEBACK"):
+        is_bug = not isinstance(error, (errors.EverycallError, CycloptsError, OSError))
+        if is_bug and os.environ.get("EVERYCALL_TRACEBACK"):
             raise
-        what = f"{type(error).__name__}: {error}"
-        face.failure(
-            talk,
-            f"Something unexpected happened ({what}).",
-            hint="A fault of everycall. With EVERYCALL_TRACEBACK=1 the same command says where: please report it.",
+        return _interrupted(talk) if interruptions else _failed(talk, error)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(talk: Console, error: Exception) -> int:
+    """Say what was wrong, where, and what to do; the exit code."""
+    if isinstance(error, errors.EverycallError):
+        face.failure(talk, str(error), error.hint, error.correlation_id)
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    if isinstance(error, CycloptsError):
+        face.failure(talk, *_misspoken(error))
+        return 2
+    face.failure(talk, *_unexpected(error))
+    return 1
+
+
+def _misspoken(error: CycloptsError) -> tuple[str, str]:
+    """What is wrong with the words, and what to do."""
+    hint = "everycall --help lists the commands, everycall COMMAND --help the options."
+    if isinstance(error, cyclopts.exceptions.UnusedCliTokensError) and error.unused_tokens:
+        return (
+            f"'{error.unused_tokens[0]}' belongs to no option.",
+            "Put a value with spaces in quotes, and repeat the option for each value: --queue 'Back Office' --queue B.",
         )
-        code = 1
-    _leave(code)
+    return str(error), hint
+
+
+def _interrupted(talk: Console) -> int:
+    hint = "An export into a file keeps the windows that were finished: the same command goes on from there."
+    face.failure(talk, "Interrupted.", hint)
+    return INTERRUPTED
+
+
+def _unexpected(error: Exception) -> tuple[str, str]:
+    if isinstance(error, OSError):
+        where = error.filename or "Standard output"
+        return f"{where} cannot be used: {error.strerror or error}.", "Mend that, and run the same command again."
+    return (
+        f"Something unexpected happened ({type(error).__name__}: {error}).",
+        "A fault of everycall. With EVERYCALL_TRACEBACK=1 the same command says where: please report it.",
+    )
+
+
+def _open_closed_streams() -> None:
+    """Give standard streams that are closed their numbers back, or the next file would be taken for one of them.
+
+    Writing to a standard output that was closed still fails.
+    """
+    for number, way in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, way)  # it gets the lowest number that is free: this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def _heed_interruptions() -> Sequence[int]:
+    """End in order, once, on Ctrl-C, a plain kill and a lost terminal, unless they were to be ignored (nohup).
+
+    Returns:
+        The signals that came: a list that grows. The second and later ones do not disturb the tidying up.
+    """
+    came: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    return came
 
 
 def _leave(code: int) -> NoReturn:
-    """Leave without complaints about a pipe that nobody reads any more, or a disk that is full."""
+    """Leave without complaints about a standard output that nobody reads any more, or that is full."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or 1
     sys.exit(code)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 @contextmanager
-def _org(where: Where, *, quiet: bool) -> Iterator[tuple[Client, str]]:
+def _org(where: Where, talk: Console) -> Iterator[tuple[Client, str]]:
     """A client of the org that the environment names, or of the built-in sandbox; and what to call it."""
     credentials = None if where.sandbox else Credentials.read(_variables())
     if credentials is not None:
         with Client(credentials, rate_share=where.rate_share) as client:
-            yield client, credentials.env
+            yield client, hosts(credentials.env).api
         return
     from everycall.sandbox import server  # noqa: PLC0415 - as above
 
-    if not where.sandbox and not quiet:
+    if not where.sandbox:
         face.notice(
-            face.console(),
+            talk,
             "GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV are not set: "
             "this comes out of the built-in sandbox, and is invented.",
         )
@@ -266,15 +316,35 @@ def _org(where: Where, *, quiet: bool) -> Iterator[tuple[Client, str]]:
 
 
 def _variables() -> Mapping[str, str]:
-    """The environment over `.env` in this folder."""
-    written = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return {**written, **os.environ}
+    """The environment over `.env` in this folder, which is not read where the environment says it all."""
+    if all(os.environ.get(name) for name in VARIABLES):
+        return os.environ
+    try:
+        read = dotenv_values(".env", interpolate=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise errors.SettingsError(
+            f".env in this folder cannot be read: {reason}.",
+            hint=f"Mend it, or set {', '.join(VARIABLES)} in the environment, or say --sandbox.",
+        ) from error
+    return {**{name: value for name, value in read.items() if value is not None}, **os.environ}
 
 
-@contextmanager
-def _target(output: str) -> Iterator[Path | BinaryIO]:
-    with nullcontext(sys.stdout.buffer if output == "-" else Path(output)) as target:
-        yield target
+def _asked(when: When, which: Which, client: Client, talk: Console) -> tuple[Query, Mapping[str, Any]]:
+    """The query that the words mean, and the words."""
+    now = client.clock.utc()
+    query, asked = options.query(when, which, client, now)
+    if query.interval.start < now - RETENTION:
+        message = "Some of this is older than 18 months: the org may answer it slowly, or not keep it any more."
+        face.notice(talk, message)
+    return query, asked
+
+
+def _target(output: str) -> Path | BinaryIO:
+    """Where the rows go. What a link points to is written, not put in the link's place."""
+    if output == "-":
+        return sys.stdout.buffer
+    return Path(os.path.realpath(output)) if Path(output).is_symlink() else Path(output)
 
 
 def _report(talk: Console, done: Summary, source: str, *, quiet: bool, json: bool) -> None:
@@ -286,7 +356,7 @@ def _report(talk: Console, done: Summary, source: str, *, quiet: bool, json: boo
     elif not quiet:
         face.summary(talk, done, source)
     elif done.verdict != "proven":
-        face.notice(talk, f"not proven complete: {len(done.unproven) + len(done.unread)} windows.")
+        face.notice(talk, f"not proven complete: {face.counted(len(done.unproven) + len(done.unread), 'window')}.")
 
 
 def _check_numbers(where: Where, page_size: int, max_pages: int | None) -> None:
@@ -301,15 +371,47 @@ def _check_numbers(where: Where, page_size: int, max_pages: int | None) -> None:
         raise errors.SettingsError(f"--max-pages is {max_pages}.", hint="It is at least 1.")
 
 
-def _check_format(output: str, chosen: str | None) -> None:
-    if output.startswith("-") and output != "-":
+def _check_output(output: str, chosen: str | None) -> None:
+    if output == "-":
+        return
+    if not output.strip():
+        raise errors.SettingsError("--output is empty.", hint="Name the file, or leave it out: conversations.csv.")
+    if output.startswith("-"):
         raise errors.SettingsError(
             f"--output is followed by '{output}', which looks like an option.",
             hint=f"Name the file first; a file of that name is ./{output}.",
         )
-    suffix = Path(output).suffix.lower()
-    if chosen is None and output != "-" and suffix not in (".csv", ".txt", ""):
+    _check_place(output)
+    if chosen is None and Path(output).suffix.lower() not in (".csv", ".txt", ""):
         raise errors.SettingsError(
             f"'{output}' does not look like CSV, and everycall {VERSION} writes CSV only.",
             hint="Name the file .csv, or say --format csv to write CSV under that name.",
         )
+
+
+def _check_place(output: str) -> None:
+    """Refuse what is no place for a file, before anything is asked."""
+    path = Path(output)
+    if output.endswith(("/", os.sep)) or not path.name or path.is_dir():
+        raise errors.OutputRefused(f"{output} is a folder.", hint="Name a file in it with -o.")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise errors.OutputRefused(f"{path.parent} is no folder.", hint="Choose another output with -o.")
+    is_there, *_ = (_is_there(path.with_name(path.name + suffix)) for suffix in ("", MANIFEST_SUFFIX, FOLDER_SUFFIX))
+    if (is_there and not path.is_file()) or output.startswith(("/dev/fd/", "/dev/std", "/proc/")):
+        raise errors.OutputRefused(
+            f"{output} is a device or a pipe, and an export is a file that appears when it is finished.",
+            hint=f"Write to standard output, and send that there: everycall export -o - > {output}",
+        )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise errors.OutputRefused(
+            f"{path} cannot be used: {reason}.", hint="Choose another output with -o."
+        ) from error
+    return True

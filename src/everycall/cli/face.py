@@ -1,13 +1,18 @@
 """What a reader sees while an export runs, and at its end. Everything here goes to standard error."""
 
+import os
+import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import IO, Any, Protocol, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
 from everycall.client import Counts
@@ -17,6 +22,12 @@ from everycall.query import Interval
 
 LINE_EVERY_S = 10.0
 """Without a terminal, a line of progress at most this often."""
+
+TIME_LEFT_AFTER_S = 3.0
+"""Before, how long it took so far says little about how long it will take."""
+
+WRONG_SHOWN = 3
+"""Windows that the summary names of those that are unproven, and of those that were not read."""
 
 
 class Face(Progress, Protocol):
@@ -60,8 +71,7 @@ class Lines:
         """A line for each window, and one now and then between."""
         if isinstance(event, Started):
             self._interval = event.interval
-            again = f", {event.covered / event.interval.length:.0%} of it done before" if event.covered else ""
-            self._say(f"exporting {span(event.interval)}{again}")
+            self._say(exporting(event))
         elif isinstance(event, WindowClosed):
             verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
             self._say(f"{span(event.window)}: {event.rows:,} rows, {verdict}")
@@ -83,32 +93,33 @@ class Lines:
 
 
 class Bar:
-    """One bar along the interval, for a terminal."""
+    """One bar along the interval, in one line, for a terminal."""
 
     def __init__(self, console: Console, counts: Callable[[], Counts]) -> None:
         """The bar is drawn on the console; `counts` is asked for the present state of the client."""
         self._console = console
+        whole = Column(no_wrap=True)
         self._bars = Bars(
-            TextColumn("{task.fields[day]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[rows]:,} rows"),
-            _StateColumn(counts),
-            _TimeLeftColumn(),
+            BarColumn(bar_width=24 if console.width >= 100 else 12),
+            TextColumn("{task.percentage:>3.0f}%", table_column=whole),
+            TextColumn("{task.fields[rows]:,} rows", table_column=whole),
+            _TimeLeftColumn(table_column=whole),
+            _StateColumn(counts),  # the last one is what a narrow terminal cuts
             console=console,
             transient=True,
+            redirect_stdout=False,
         )
-        self._task = self._bars.add_task("", total=None, day="", rows=0)
+        self._task = self._bars.add_task("", total=None, rows=0)
         self._interval: Interval | None = None
-        self._bars.start()
 
     def tell(self, event: Event) -> None:
-        """Move the bar; notices stand above it."""
+        """Move the bar; what has to be known stands above it."""
         if isinstance(event, Started):
             self._interval = event.interval
+            self._console.print(exporting(event), highlight=False, markup=False, soft_wrap=True)
             total = event.interval.length.total_seconds()
-            done = event.covered.total_seconds()
-            self._bars.update(self._task, total=total, completed=done, rows=event.rows, day=span(event.interval))
+            self._bars.update(self._task, total=total, completed=event.covered.total_seconds(), rows=event.rows)
+            self._bars.start()
         elif isinstance(event, PageRead):
             self._bars.update(self._task, completed=event.covered.total_seconds(), rows=event.rows)
         elif isinstance(event, Noticed):
@@ -129,25 +140,31 @@ class _StateColumn(ProgressColumn):
         self._counts = counts
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - the bar's signature
-        return Text(state(self._counts()))
+        return Text(state(self._counts()), no_wrap=True, overflow="ellipsis")
 
 
 class _TimeLeftColumn(ProgressColumn):
     """How long it will take, going by how long it took so far."""
 
     def render(self, task: Task) -> Text:
-        if not task.total or not task.completed or task.elapsed is None:
+        if not task.total or not task.completed or task.elapsed is None or task.elapsed < TIME_LEFT_AFTER_S:
             return Text("")
         left_s = task.elapsed * (task.total - task.completed) / task.completed
-        return Text(f"{took(timedelta(seconds=left_s))} left")
+        return Text(f"{took(timedelta(seconds=round(left_s)))} left")
+
+
+def exporting(event: Started) -> str:
+    """What is begun, or gone on with: `exporting 2026-01-05 to 2026-01-12 UTC, 43% of it done before`."""
+    again = f", {event.covered / event.interval.length:.0%} of it done before" if event.covered else ""
+    return f"exporting {span(event.interval)}{again}"
 
 
 def state(counts: Counts) -> str:
-    """Requests and the throttle: `140 requests, waiting 12 s for the rate limit`."""
+    """Requests and the throttle: `140 requests, rate limit: the next in 12 s`."""
     line = f"{counts.requests:,} requests"
     if counts.trouble:
         return f"{line}, {counts.trouble}"
-    return f"{line}, rate limit: {counts.waits_s:.0f} s" if counts.waits_s >= 1 else line
+    return f"{line}, rate limit: the next in {counts.waits_s:.0f} s" if counts.waits_s >= 1 else line
 
 
 def face(console: Console, counts: Callable[[], Counts], *, quiet: bool) -> Face:
@@ -157,9 +174,30 @@ def face(console: Console, counts: Callable[[], Counts], *, quiet: bool) -> Face
     return Bar(console, counts) if console.is_terminal and not console.is_dumb_terminal else Lines(console, counts)
 
 
+class _StandardError:
+    """Standard error as the console sees it. That it is full or that nobody reads it does not end an export."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
 def console() -> Console:
     """Standard error, as wide as it is; NO_COLOR and TERM=dumb are honoured."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(file=cast("IO[str]", _StandardError()), highlight=False, soft_wrap=True)
+
+
+def silence() -> Console:
+    """Where nothing is shown."""
+    return Console(quiet=True)
 
 
 def notice(where: Console, message: str) -> None:
@@ -184,44 +222,38 @@ def summary(where: Console, done: Summary, source: str) -> None:
     where.print(_verdict(done), soft_wrap=True)
     where.print()
     for name, words in _facts(done, source):
-        where.print(Text(f"  {name:<12}", style="dim") + Text(words), soft_wrap=True)
+        where.print(Text(f"  {name:<12}", style="dim") + Text(_wrapped(words, where)), soft_wrap=True)
+
+
+def _wrapped(words: str, where: Console) -> str:
+    """Broken between words where a terminal is too narrow; a path or a log is left whole."""
+    if not where.is_terminal or os.sep in words:
+        return words
+    return textwrap.fill(
+        words, max(24, where.width - 14), subsequent_indent=" " * 14, break_long_words=False, break_on_hyphens=False
+    ).lstrip()
 
 
 def _verdict(done: Summary) -> Text:
     if done.verdict == "proven":
         as_of = f", as of {done.manifest['provenAsOf'][:19]}Z" if done.entries else ""
-        counted = f"{done.rows:,} conversation{'s' if done.rows != 1 else ''}"
-        return Text("Proven: ", style="bold green") + Text(f"{counted}, none missing and none twice{as_of}.")
-    total = len(done.entries) + len(done.unread)
-    wrong = len(done.unproven) + len(done.unread)
+        return Text("Proven: ", style="bold green") + Text(
+            f"{counted(done.rows, 'conversation')}, none missing and none twice{as_of}."
+        )
+    wrong, total = len(done.unproven) + len(done.unread), len(done.entries) + len(done.unread)
     return Text("NOT PROVEN: ", style="bold red") + Text(
-        f"{done.rows:,} conversations, but {wrong} of {total} windows cannot be shown to be complete."
+        f"{counted(done.rows, 'conversation')}, but {wrong} of {counted(total, 'window')} cannot be shown to be whole."
     )
 
 
 def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
-    counts, manifest = done.counts, done.manifest
-    windows = len(done.entries) + len(done.unread)
-    resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
     yield "source", source
-    yield "interval", f"{span(done.interval)}, in {windows} window{'s' if windows != 1 else ''}{resumed}"
-    yield from (("not proven", f"{span(entry.window)}: {entry.reason}") for entry in done.unproven[:5])
-    yield from (("not read", f"{span(window)}") for window in done.unread[:5])
-    if len(done.unproven) > 5 or len(done.unread) > 5:
-        yield "", "... the manifest lists them all"
-    if manifest["provisionalRows"]:
-        since = manifest["provisionalFrom"][:16]
-        yield (
-            "provisional",
-            f"{manifest['provisionalRows']:,} rows since {since}Z: wrap-ups and the nightly rebuild may change them",
-        )
-    if manifest["open"]:
-        yield "open", f"{manifest['open']:,} have no end yet"
-    if manifest["oddities"]:
-        yield (
-            "oddities",
-            f"{sum(manifest['oddities'].values()):,} values the records do not know; the manifest names them",
-        )
+    resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
+    windows = counted(len(done.entries) + len(done.unread), "window")
+    yield "interval", f"{span(done.interval)}, in {windows}{resumed}"
+    yield from _wrong(done)
+    yield from _doubtful(done.manifest)
+    counts = done.counts
     yield (
         "requests",
         (
@@ -231,8 +263,41 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     )
     yield "took", took(done.finished_at - done.started_at)
     if done.output is not None:
-        yield "rows", f"{done.output} ({size(manifest['output']['sizeBytes'])})"
+        yield "rows", f"{done.output} ({size(done.manifest['output']['sizeBytes'])})"
         yield "manifest", f"{done.output}.manifest.json"
+
+
+def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
+    """What is not proven, as far as there is room."""
+    yield from (("not proven", f"{span(entry.window)}: {entry.reason}") for entry in done.unproven[:WRONG_SHOWN])
+    yield from (("not read", span(window)) for window in done.unread[:WRONG_SHOWN])
+    more = max(0, len(done.unproven) - WRONG_SHOWN) + max(0, len(done.unread) - WRONG_SHOWN)
+    if more:
+        yield "", f"... and {counted(more, 'window')} more, which the manifest lists"
+
+
+def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """What is complete, and still not the last word."""
+    if manifest["provisionalRows"]:
+        yield (
+            "provisional",
+            (
+                f"{counted(manifest['provisionalRows'], 'row')} since {manifest['provisionalFrom'][:16]}Z: "
+                "wrap-ups and the nightly rebuild may change them"
+            ),
+        )
+    if manifest["open"]:
+        yield "open", f"{counted(manifest['open'], 'conversation')} without an end so far"
+    if manifest["namesUnavailable"]:
+        yield "names", f"ids stand for the names of {', '.join(sorted(manifest['namesUnavailable']))}"
+    if manifest["oddities"]:
+        odd = sum(manifest["oddities"].values())
+        yield "oddities", f"{counted(odd, 'value')} that the records do not know; the manifest names them"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 window`, `2,815 windows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def span(interval: Interval) -> str:

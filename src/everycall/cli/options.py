@@ -1,7 +1,7 @@
 """What can be said on the command line, once for every command, and the query that it means."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from everycall.client import Client
-from everycall.errors import QueryError
+from everycall.errors import QueryError, SettingsError
 from everycall.names import Kind, ids_named
 from everycall.query import Filters, Interval, Match, Query
 
@@ -23,6 +23,47 @@ WHICH = Group(
 WHERE = Group("From where", sort_key=4)
 
 LAST_DEFAULT = "7d"
+
+
+def _whole_number(_type: type, tokens: Sequence[Token]) -> int:
+    word = tokens[0].value
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"'{word}' is not a whole number.") from None
+
+
+Count = Annotated[int, Parameter(converter=_whole_number)]
+"""A whole number; 1.5 is refused, not cut to 1."""
+
+
+def check_said(option: str, words: str | None) -> None:
+    """Refuse what says nothing: an empty word is most likely a variable of the shell that is not set.
+
+    Raises:
+        SettingsError: it is empty, or no text in UTF-8.
+    """
+    if words is None:
+        return
+    if not words.strip():
+        raise SettingsError(f"--{option} is empty.", hint="Give it a value, or leave it out.")
+    if not words.isprintable():
+        shown = words.encode("utf-8", "backslashreplace").decode().__repr__()
+        raise SettingsError(f"--{option} is {shown}: that is no plain text.", hint="Leave out what cannot be printed.")
+
+
+def listed(option: str, words: str | None) -> list[str]:
+    """What is separated by commas; nothing where nothing was said.
+
+    Raises:
+        SettingsError: one is empty, or comes twice.
+    """
+    said = [word.strip() for word in words.split(",")] if words is not None else []
+    for word in said:
+        check_said(option, word)
+        if [one.casefold() for one in said].count(word.casefold()) > 1:
+            raise SettingsError(f"--{option} has '{word}' twice.", hint="Name each once.")
+    return said
 
 
 @Parameter(name="*")
@@ -48,10 +89,22 @@ class When:
         str, Parameter(group=WHEN, help="Whose midnights and days are meant: Europe/Berlin. [default: UTC]")
     ] = "UTC"
 
-    def words(self) -> dict[str, str]:
-        """What was said, by option; the default where nothing was."""
-        said = {name: value for name in ("last", "interval", "since", "until") if (value := getattr(self, name))}
-        said = said or {"last": LAST_DEFAULT}
+    def words(self, file: Mapping[str, Any]) -> dict[str, str]:
+        """What was said, by option, in the filter file where nothing was; the default where nothing was there either.
+
+        Raises:
+            QueryError: the options contradict each other.
+            SettingsError: one is empty.
+        """
+        said = {name: getattr(self, name) for name in ("last", "interval", "since", "until")}
+        for name, words in {**said, "timezone": self.timezone}.items():
+            check_said(name, words)
+        said = {name: words for name, words in said.items() if words is not None}
+        ways = [f"--{name}" for name in said if name != "until"]
+        if len(ways) > 1 or ("until" in said and "since" not in said):
+            wrong = f"{' and '.join(ways)} exclude each other" if len(ways) > 1 else "--until needs --since"
+            raise QueryError(f"{wrong}.", hint="Say --last, or --interval, or --since with or without --until.")
+        said = said or ({"interval": _interval(file)} if "interval" in file else {"last": LAST_DEFAULT})
         return said if self.timezone == "UTC" else {**said, "timezone": self.timezone}
 
     def meant(self, now: datetime, file: Mapping[str, Any]) -> Interval:
@@ -59,22 +112,28 @@ class When:
 
         Raises:
             QueryError: too much was said, or it means no interval, or one in the future.
+            SettingsError: an option is empty.
         """
-        ways = [name for name in ("last", "interval", "since") if getattr(self, name)]
-        if len(ways) > 1 or (self.until and not self.since):
-            wrong = " and ".join(f"--{name}" for name in ways) if len(ways) > 1 else "--until"
-            raise QueryError(
-                f"{wrong} {'exclude each other' if len(ways) > 1 else 'needs --since'}.",
-                hint="Say --last, or --interval, or --since with or without --until.",
-            )
+        said = self.words(file)
         zone = _zone(self.timezone)
-        if self.since:
-            asked = Interval.between(self.since, self.until, now=now, zone=zone)
-        elif self.interval or (not self.last and isinstance(file.get("interval"), str)):
-            asked = Interval.parse(self.interval or file["interval"], now=now, zone=zone)
+        if "since" in said:
+            asked = Interval.between(said["since"], said.get("until"), now=now, zone=zone)
+        elif "interval" in said:
+            asked = Interval.parse(said["interval"], now=now, zone=zone)
         else:
-            asked = Interval.last(self.last or LAST_DEFAULT, now=now, zone=zone)
+            asked = Interval.last(said["last"], now=now, zone=zone)
         return asked.settled_before(now)
+
+
+def _interval(file: Mapping[str, Any]) -> str:
+    """The interval that a filter file brings along."""
+    words = file["interval"]
+    if not isinstance(words, str) or not words.strip():
+        raise QueryError(
+            f"The interval in the filter file is {json.dumps(words)}.",
+            hint='Write "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z", or leave it out and say --interval.',
+        )
+    return words
 
 
 def _zone(name: str) -> tzinfo:
@@ -107,7 +166,7 @@ class Which:
     media: Annotated[tuple[str, ...], Parameter(group=WHICH, help="voice, chat, email, message, callback ...")] = ()
     direction: Annotated[tuple[str, ...], Parameter(group=WHICH, help="inbound or outbound.")] = ()
     filter: Annotated[
-        Path | None,
+        str | None,
         Parameter(
             group=WHICH, help="JSON: a body as the vendor's query builder writes it. Its filters are sent as they are."
         ),
@@ -123,8 +182,7 @@ class Which:
 
     def words(self) -> dict[str, Any]:
         """What was said, by option."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        said |= {"filter": str(self.filter) if self.filter else None, "match": None}
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "match"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items() if value}
 
     def file(self) -> Mapping[str, Any]:
@@ -132,19 +190,22 @@ class Which:
 
         Raises:
             QueryError: it cannot be read, or is no JSON object.
+            SettingsError: its name is empty.
         """
         if self.filter is None:
             return {}
+        check_said("filter", self.filter)
+        where = f"--filter {self.filter}"
         try:
-            body = json.loads(self.filter.read_text(encoding="utf-8-sig"))
+            body = json.loads(Path(self.filter).read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise QueryError(f"--filter {self.filter} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
-            raise QueryError(
-                f"--filter {self.filter} is not JSON: {error}.", hint="Check it with python3 -m json.tool."
-            ) from error
+            hint = "Name a file that holds a body of the details query, as JSON."
+            raise QueryError(f"{where} cannot be read: {error.strerror}.", hint=hint) from error
+        except (ValueError, RecursionError) as error:
+            hint = "Check it with python3 -m json.tool."
+            raise QueryError(f"{where} is not JSON: {error}.", hint=hint) from error
         if not isinstance(body, dict):
-            raise QueryError(f"--filter {self.filter} is not a JSON object.", hint='Write {"segmentFilters": [...]}.')
+            raise QueryError(f"{where} is not a JSON object.", hint='Write {"segmentFilters": [...]}.')
         return body
 
     def meant(self, client: Client, file: Mapping[str, Any]) -> Filters:
@@ -153,6 +214,9 @@ class Which:
         Raises:
             QueryError: something the API would refuse, or a name that the org does not have.
         """
+        for option in ("queue", "user", "wrapup", "division", "media", "direction"):
+            for words in getattr(self, option):
+                check_said(option, words)
         from_file = Filters.read(file)
         said = Filters.of(media_types=self.media, directions=self.direction)  # before anything is asked of the org
 
@@ -181,17 +245,13 @@ class Where:
     ] = 1.0
 
 
-def query(when: When, which: Which, client: Client, now: datetime) -> Query:
-    """The query that the words mean.
+def query(when: When, which: Which, client: Client, now: datetime) -> tuple[Query, dict[str, Any]]:
+    """The query that the words mean; and the words: two runs that say the same are the same export.
 
     Raises:
         QueryError: they mean none, or one that the API would refuse.
+        SettingsError: an option is empty.
     """
     file = which.file()
     interval = when.meant(now, file)
-    return Query(interval, which.meant(client, file), which.match)
-
-
-def words(when: When, which: Which) -> dict[str, Any]:
-    """The query as it was said: two runs that say the same are the same export."""
-    return {**when.words(), **which.words()}
+    return Query(interval, which.meant(client, file), which.match), {**when.words(file), **which.words()}
