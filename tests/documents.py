@@ -224,7 +224,7 @@ def _row_shape(line: str) -> str:
     """Rows of an export have a shape of their own: so many cells."""
     if not re.match(r"[0-9a-f]{8}-[0-9a-f]{4}-", line):
         return line
-    return f"a row of {len(next(csv.reader([line])))} cells\n"
+    return "a row of" + " a cell" * len(next(csv.reader([line]))) + "\n"
 
 
 def agrees(shown: str, printed: str) -> bool:
