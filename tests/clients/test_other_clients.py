@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needing import needs
 
 from everycall.sandbox import QUERY, Sandbox, server
 
@@ -92,12 +93,6 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def clock(seconds: float) -> float:
     """A minute a second, so that a job takes no time."""
     return NOW_S + 60 * seconds
-
-
-def needs(found: object, what: str) -> None:
-    """Skips where something is missing, but not where the continuous integration says that all is checked."""
-    if not found:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"not tried, for want of {what}")
 
 
 @pytest.fixture

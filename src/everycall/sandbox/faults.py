@@ -92,6 +92,10 @@ class Rule:
     """What strikes the request of a number; None lets it pass."""
     counts: re.Pattern[str] = re.compile("")
     """Only requests whose `METHOD /path` it finds are counted."""
+    text: str = ""
+    """What it does, for people."""
+    number: int = 0
+    """By which it can be disarmed."""
     seen: int = 0
     struck: int = 0
 
@@ -119,6 +123,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
+        self._armed = 0
 
     def on(self, at: At, kind: str, *, path: str = "", times: int | None = None, **options: Any) -> None:
         """Arms a fault.
@@ -138,7 +143,7 @@ class Faults:
             raise ValueError(f"{kind!r} is no kind of fault; the kinds are {', '.join(KINDS)}")
         check_options(KINDS[kind], options)
         fault = Fault(kind, options)
-        self._rules.append(Rule(at, path, times, lambda _: fault, KINDS[kind].counts))
+        self._arm(Rule(at, path, times, lambda _: fault, KINDS[kind].counts, described(at, kind, path, times, options)))
 
     def at_random(self, rate: float, *, kinds: Sequence[str] = (), seed: int = 1, path: str = "") -> None:
         """Strikes a share of all requests with one of the kinds; the same seed strikes the same requests."""
@@ -148,16 +153,50 @@ class Faults:
             dice = random.Random(f"{seed} {number}")
             return Fault(dice.choice(names)) if dice.random() < rate else None
 
-        self._rules.append(Rule(None, path, None, drawn))
+        text = f"{', '.join(names)} at random, {rate:g} of the requests{f' to {path}' if path else ''}, seed {seed}"
+        self._arm(Rule(None, path, None, drawn, text=text))
+
+    def armed(self) -> list[Rule]:
+        """The rules, in the order in which they were armed; to read."""
+        return list(self._rules)
+
+    def disarm(self, number: int) -> None:
+        """Disarms the rule of a number.
+
+        Raises:
+            ValueError: none has it.
+        """
+        kept = [rule for rule in self._rules if rule.number != number]
+        if len(kept) == len(self._rules):
+            raise ValueError(f"no fault {number} is armed")
+        self._rules = kept
 
     def clear(self) -> None:
         """Disarms everything."""
         self._rules.clear()
 
+    def _arm(self, rule: Rule) -> None:
+        self._armed += 1
+        rule.number = self._armed
+        self._rules.append(rule)
+
     def striking(self, request: Request) -> list[Fault]:
         """The faults that strike this request, in the order in which they were armed."""
         looks = [rule.look(request) for rule in list(self._rules)]
         return [fault for fault in looks if fault is not None]
+
+
+def described(at: At, kind: str, path: str, times: int | None, options: Mapping[str, Any]) -> str:
+    """What a rule does: `429 on requests 1 to 5 to .../query, retry_after_s=None`."""
+    if isinstance(at, int):
+        which = f"request {at}"
+    elif isinstance(at, range) and at.step == 1 and len(at) > 0:
+        which = f"requests {at[0]} to {at[-1]}" if len(at) > 1 else f"request {at[0]}"
+    else:
+        which = "every request" if at is None else "some requests"
+    details = [f"at most {times} times"] if times is not None else []
+    details += [f"{name}={value}" for name, value in options.items()]
+    return ", ".join([f"{kind} on {which}{f' to {path}' if path else ''}", *details])
 
 
 def check_options(kind: Kind, options: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from everycall.sandbox import admin
 from everycall.sandbox.answers import Request, Wire
 from everycall.sandbox.app import Sandbox, Settings
 from everycall.sandbox.store import World
@@ -139,7 +140,10 @@ def listening(
 
 def front(behind: Responder) -> Callable[[Request], Wire]:
     """What answers a request: of a sandbox, the page for people at `/`, too."""
-    return behind.respond
+    if not isinstance(behind, Sandbox):
+        return behind.respond
+    sandbox = behind
+    return lambda request: admin.respond(sandbox, request) if request.path == admin.PATH else sandbox.respond(request)
 
 
 def bound(port: int, host: str = HOST) -> socket.socket:
