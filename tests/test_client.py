@@ -328,7 +328,7 @@ def test_trouble_is_said_while_it_lasts_and_no_longer() -> None:
     clock.on_wait = lambda: seen.append(client.counts().trouble)
     client.send(ME)
 
-    assert seen == ["the service answered 503: Down.; trying again in 1 s"]
+    assert seen == ["the service answered 503: Down; trying again in 1 s"]
     assert client.counts().trouble == ""
 
 

@@ -40,7 +40,7 @@ def test_every_window_is_used_up_and_nothing_is_refused(
         assert run.seconds - last_s <= 2 + burst_s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.builds(
         Server,
@@ -264,3 +264,15 @@ def test_before_any_answer_the_published_limit_holds() -> None:
         pace.sent(0.0)
 
     assert pace.wait_s(0.0) > 0.0
+
+
+def test_a_window_that_is_full_of_what_was_lost_before_it_began_ends_all_the_same() -> None:
+    pace = Pace(allowed=2)
+    pace.sent(0.0)
+    pace.sent(0.0)
+    assert pace.wait_s(100.0) > 0
+    pace.lost()
+    pace.lost()
+
+    assert 0 < pace.wait_s(100.0) <= 62
+    assert pace.wait_s(163.0) == 0

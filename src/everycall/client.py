@@ -212,7 +212,7 @@ class Client:
             elif response.status == 429 and bearer is not None:
                 self._step_back(tries, response)
             elif response.status in (408, 429) or (response.status >= 500 and response.status != 501):
-                said = problem(response).message or "no reason given"
+                said = (problem(response).message or "no reason given").rstrip(".")
                 reason = f"the service answered {response.status}: {said}"
                 self._try_again(tries, reason, _retry_after_s(response.headers, self.clock), ServiceFailed, response)
             elif response.status == 401 and bearer is not None:

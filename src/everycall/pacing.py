@@ -74,14 +74,17 @@ class Pace:
         return self._answered + self._in_flight
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may be sent, unless an answer comes before; 0 means now, infinity after an answer."""
+        """Seconds until a request may be sent, unless an answer comes before; 0 means now."""
         if now < self._held_until:
             return self._held_until - now
         if self._latest_end is not None and now >= self._latest_end:
             self._begin(now)
         if self._count + self._in_flight < self.allowed and self.used + 1 <= max(1.0, self.allowed * self.share):
             return 0.0
-        return self._latest_end - now if self._latest_end is not None else float("inf")
+        end = self._latest_end
+        if end is None:  # it is full of what was sent before it began, and perhaps no answer will tell its end
+            end = self._presumed_end = now + RATE_WINDOW_S + UNTOLD_MARGIN_S
+        return end - now
 
     def sent(self, now: float) -> Sent:
         """A request goes out; hand the ticket back with `answered`, or say that it is `lost`."""
@@ -134,6 +137,4 @@ class Pace:
     def free_at(self, now: float) -> float | None:
         """When the next request may go out, where that is later than now and known; for the progress line."""
         wait_s = self.wait_s(now)
-        if wait_s == 0.0:
-            return None
-        return now + wait_s if wait_s != float("inf") else self._latest_end
+        return now + wait_s if wait_s > 0 else None
