@@ -1,6 +1,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("everycall", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("everycall")
 
 
 @pytest.fixture

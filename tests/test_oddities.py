@@ -16,7 +16,22 @@ from everycall.records import Conversation, conversation_of
 Place = tuple[str | int, ...]
 
 SAMPLES = sampled.conversations()
-JUNK: list[Any] = [None, True, 7, -1.5, 1e300, 10**30, "", "12", "2026-1-5T8:00", [], [None], {}, {"a": {"b": [1]}}]
+JUNK: list[Any] = [
+    None,
+    True,
+    7,
+    -1.5,
+    1e300,
+    10**30,
+    10**400,
+    "",
+    "12",
+    "2026-1-5T8:00",
+    [],
+    [None],
+    {},
+    {"a": {"b": [1]}},
+]
 
 
 def places(tree: Any, place: Place = ()) -> Iterator[Place]:
@@ -56,7 +71,7 @@ def plain(record: Conversation | None) -> Any:
     return msgspec.json.decode(msgspec.json.encode(record))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(JUNK))
 def test_one_odd_value_costs_itself_and_nothing_else(where: tuple[int, Place], junk: Any) -> None:
     number, place = where
@@ -72,7 +87,7 @@ def test_one_odd_value_costs_itself_and_nothing_else(where: tuple[int, Place], j
     assert all(oddity.conversation_id == tree["conversationId"] for oddity in oddities)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(OBJECTS), st.sampled_from(JUNK))
 def test_an_unknown_field_is_named_with_its_place_and_costs_nothing(where: tuple[int, Place], junk: Any) -> None:
     number, place = where
@@ -85,7 +100,7 @@ def test_an_unknown_field_is_named_with_its_place_and_costs_nothing(where: tuple
     assert oddity.field.replace(".", "") == "".join(key for key in (*place, "brandNew") if isinstance(key, str))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from(PLACES))
 def test_a_field_that_is_missing_is_no_oddity(where: tuple[int, Place]) -> None:
     number, place = where
@@ -95,7 +110,7 @@ def test_a_field_that_is_missing_is_no_oddity(where: tuple[int, Place]) -> None:
     assert oddities == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(PLACES), st.sampled_from(JUNK))
 def test_what_decodes_strictly_fits_as_it_is(where: tuple[int, Place], junk: Any) -> None:
     tree = mangled(SAMPLES[where[0]], where[1], junk)
@@ -150,7 +165,7 @@ def test_a_number_in_another_form_is_read_all_the_same(written: Any, read: float
     assert len(oddities) == isinstance(written, str)
 
 
-@pytest.mark.parametrize("written", ["twelve", "", "1e3", True, {}, 2**64, "9" * 30])
+@pytest.mark.parametrize("written", ["twelve", "", "1e3", True, {}, 2.0**60, "9" * 30])
 def test_what_is_no_number_is_left_out(written: Any) -> None:
     record, oddities = odd(participants=[{"sessions": [{"mediaCount": written}]}])
 

@@ -38,7 +38,7 @@ def pages_asked(outcome: Outcome) -> int:
 # What is true of every reading
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES, st.integers(-3, 3), st.integers(1, 12), st.integers(1, 8))
 def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_questions(
     seed: int,
@@ -61,7 +61,7 @@ def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_question
     assert pages_asked(outcome) <= PASSES_MAX * ((length + arrived + count_off) / page_size + 3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, st.integers(1, 8))
 def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_at_the_final_count(
     seed: int, length: int, arriving: float, withholding: float, shuffling: float, in_flight: int
@@ -77,7 +77,7 @@ def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_a
         assert outcome.kept == outcome.listed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES)
 def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
     seed: int, length: int, arriving: float, leaving: float, withholding: float, shuffling: float

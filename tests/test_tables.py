@@ -401,7 +401,7 @@ KINDS = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CONVERSATIONS)
 def test_every_conversation_has_a_row_whose_values_are_of_their_columns_types(one: Conversation) -> None:
     values = row(Facts.of(one), names(), EXTENDED)
@@ -410,7 +410,7 @@ def test_every_conversation_has_a_row_whose_values_are_of_their_columns_types(on
         assert value is None or isinstance(value, KINDS[column.type]), column.name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(CONVERSATIONS)
 def test_the_default_row_is_the_beginning_of_the_extended_one(one: Conversation) -> None:
     facts = Facts.of(one)

@@ -6,19 +6,21 @@ what can be read is read, what cannot is left out, and each departure becomes an
 """
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 _ABSENT: Any = object()
 
-NUMBER_MAX = 2**63
-"""A larger number is not taken for one: no column of any output could hold it."""
+WHOLE_MAX = 2**53
+"""A larger real number is not taken for a whole one: its last digits are anybody's guess."""
 
 
 class Oddity(msgspec.Struct, frozen=True, rename="camel"):
@@ -54,8 +56,20 @@ def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
     """
     conversation_id = tree.get("conversationId") if isinstance(tree, dict) else None
     walk = _Walk(conversation_id if isinstance(conversation_id, str) else "")
-    value = walk.value(tree, inspect.type_info(record), "")
+    value = walk.value(tree, _kind_of(record), "")
     return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
+
+
+@cache
+def _kind_of(record: type) -> inspect.Type:
+    """The type tree of a record: slow to make, and the same for every conversation."""
+    return inspect.type_info(record)
+
+
+@cache
+def _fields_of(record: type) -> Mapping[str, inspect.Field]:
+    kind = _kind_of(record)
+    return {one.encode_name: one for one in kind.fields} if isinstance(kind, inspect.StructType) else {}
 
 
 class _Walk:
@@ -97,7 +111,7 @@ class _Walk:
         if not isinstance(value, dict):
             self.note("unreadable value", path, value)
             return _ABSENT
-        fields = {one.encode_name: one for one in kind.fields}
+        fields = _fields_of(kind.cls)
         for name in [name for name in value if name not in fields]:
             self.note("unknown field", f"{path}.{name}".lstrip("."), value[name])
         found = {}
@@ -142,9 +156,10 @@ def _is_of(value: Any, kind: inspect.Type) -> bool:
         except msgspec.ValidationError:
             return False
         return bool(re.search(r"([Zz]|[+-]\d\d:?\d\d)$", value))
-    if isinstance(kind, inspect.IntType | inspect.FloatType):
-        allowed = int if isinstance(kind, inspect.IntType) else int | float
-        return isinstance(value, allowed) and not isinstance(value, bool) and abs(value) < NUMBER_MAX
+    if isinstance(kind, inspect.IntType):
+        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(kind, inspect.FloatType):
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     return isinstance(value, {inspect.StrType: str, inspect.BoolType: bool}.get(type(kind), ()))
 
 
@@ -153,10 +168,7 @@ def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
     if isinstance(kind, inspect.StrType) and isinstance(value, int | float):
         yield _json(value)
     elif (
-        isinstance(kind, inspect.IntType)
-        and isinstance(value, float)
-        and value.is_integer()
-        and abs(value) < NUMBER_MAX
+        isinstance(kind, inspect.IntType) and isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_MAX
     ):
         yield int(value)
     elif isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
