@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from everycall.sandbox.instants import to_ms
 from everycall.sandbox.org import Org
+from everycall.sandbox.stories.late import SETTLED_DAYS
 from everycall.sandbox.stories.parts import stamp
-from everycall.sandbox.traffic import FOREVER_MS, KIND_NAMES, Sketch
+from everycall.sandbox.traffic import DAY_MS, FOREVER_MS, KIND_NAMES, Sketch
 
 Json = dict[str, Any]
 
@@ -126,7 +127,8 @@ def sketches() -> tuple[Sketch, ...]:
 
 @cache
 def stories() -> tuple[tuple[Sketch, Json], ...]:
-    return tuple((s, ORG.conversation(s, s.end_ms)) for s in sketches())
+    """Each conversation of the sample as it is for good."""
+    return tuple((s, ORG.conversation(s, s.end_ms + SETTLED_DAYS * DAY_MS)) for s in sketches())
 
 
 def sessions() -> Iterator[tuple[Json, Json]]:

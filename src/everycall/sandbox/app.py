@@ -30,6 +30,7 @@ from everycall.sandbox.answers import (
     Wire,
     encoded,
 )
+from everycall.sandbox.clock import RunningClock
 from everycall.sandbox.faults import (
     JOBS,
     QUERY,
@@ -114,7 +115,8 @@ class Settings(TypedDict, total=False):
     flat: bool
     conversations: Sequence[Mapping[str, Any]] | None
     rate_limit: int
-    now: Clock
+    now: Clock | str | None
+    speed: float
     monotonic: Clock | None
     latency_s: float | Callable[[Request], float]
     faults: Faults | None
@@ -132,8 +134,11 @@ class Sandbox:
         flat: the contact centre has exactly that many conversations on every UTC day.
         conversations: serve these instead, as `Recorded` does.
         rate_limit: requests a minute for each token.
-        now: the clock, epoch seconds.
-        monotonic: the rate limit's clock; by default `now`, and a real one where `now` is the real one.
+        now: the org's clock: an ISO 8601 instant at which it begins, or a function that gives epoch seconds; by
+            default the real one.
+        speed: of that clock, where `now` is no function: 60 makes an hour of a minute, 0 stands still.
+        monotonic: seconds as clients feel them: the clock of the rate limit, of tokens and of that start and
+            speed. By default a real one or, where `now` is a function of the caller's, that.
         latency_s: seconds before each answer, or a function of the request.
         faults: what goes wrong; may be changed at any time.
         clients: who may log in; by default one that may see everything.
@@ -150,7 +155,8 @@ class Sandbox:
         flat: bool = False,
         conversations: Sequence[Mapping[str, Any]] | None = None,
         rate_limit: int = 300,
-        now: Clock = time.time,
+        now: Clock | str | None = None,
+        speed: float = 1.0,
         monotonic: Clock | None = None,
         latency_s: float | Callable[[Request], float] = 0.0,
         faults: Faults | None = None,
@@ -161,7 +167,7 @@ class Sandbox:
         if world is None:
             world = Org(seed, conversations_per_day, flat=flat) if conversations is None else Recorded(conversations)
         clients = tuple(clients) if clients is not None else (default_client(seed),)
-        ticking = monotonic or (time.monotonic if now is time.time else now)
+        now, ticking = clocks(now, speed, monotonic)
         self.url = url
         self.client_id = clients[0].client_id
         self.client_secret = clients[0].client_secret
@@ -169,7 +175,7 @@ class Sandbox:
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
         self.jobs = Jobs(self.store, seed)
-        self.tokens = Tokens(clients, now, seed)
+        self.tokens = Tokens(clients, ticking if speed != 1 else now, seed)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
         """What was served, oldest first; the last 20,000."""
@@ -177,6 +183,11 @@ class Sandbox:
         self._now = now
         self._latency_s = latency_s
         self._arrived = 0
+
+    @property
+    def now_s(self) -> float:
+        """Epoch seconds on the org's clock."""
+        return self._now()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -271,6 +282,23 @@ class Sandbox:
                 faults=faults,
             )
         )
+
+
+def clocks(now: Clock | str | None, speed: float, monotonic: Clock | None) -> tuple[Clock, Clock]:
+    """The org's clock and that of its clients.
+
+    Raises:
+        ValueError: a speed for a function, which has its own; a negative one; an instant that is none.
+    """
+    if isinstance(now, str):
+        return RunningClock.at(now, speed, monotonic or time.monotonic), monotonic or time.monotonic
+    if now is None and speed != 1:
+        return RunningClock(time.time(), speed, monotonic or time.monotonic), monotonic or time.monotonic
+    if speed != 1:
+        raise ValueError("a clock that is given as a function has its own speed; give an instant instead")
+    if now is None or now is time.time:
+        return time.time, monotonic or time.monotonic
+    return now, monotonic or now
 
 
 def default_client(seed: int) -> Client:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from everycall.sandbox.centre import centre
-from everycall.sandbox.stories import attributes, tell, with_attributes
+from everycall.sandbox.stories import attributes, changes, tell, with_attributes
 from everycall.sandbox.traffic import DAY_MS, REACH_DAYS, Day, Sketch, Traffic, is_id, locate
 
 CONVERSATIONS_KEPT = 2_000_000
@@ -36,9 +36,14 @@ class Org:
     def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The complete JSON object of a conversation as of an instant, key order as the API's.
 
-        While it lives (now_ms < sketch.end_ms) it has no conversationEnd, and what happens later is absent.
+        While it lives (now_ms < sketch.end_ms) it has no conversationEnd, and what happens later is absent. It
+        goes on changing after its end, for four weeks at most.
         """
         return tell(self._centre, self._traffic, sketch, now_ms)
+
+    def changes(self, sketch: Sketch) -> tuple[int, ...]:
+        """The instants after its end at which a conversation changes, in order."""
+        return tuple([change.at_ms for change in changes(sketch)])
 
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The same with the attributes of its participants, as the results of jobs have it."""

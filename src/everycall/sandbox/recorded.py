@@ -59,6 +59,10 @@ class Recorded:
         """The conversation as it was given, less the attributes of its participants, which only jobs show."""
         return self._conversations[sketch.index]
 
+    def changes(self, sketch: Sketch) -> tuple[int, ...]:  # noqa: ARG002
+        """None: a recorded conversation stays as it is."""
+        return ()
+
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The conversation as it was given, attributes included."""
         return laid_on(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))

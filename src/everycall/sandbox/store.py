@@ -13,14 +13,14 @@ simplification.
 
 import hashlib
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Protocol
 
-from everycall.sandbox.filters import Filters
+from everycall.sandbox.filters import Filters, Verdict
 from everycall.sandbox.instants import DAY_MS
 from everycall.sandbox.query import Interval, Query, query_of, read_interval
 from everycall.sandbox.switches import Switches
@@ -28,6 +28,9 @@ from everycall.sandbox.traffic import FOREVER_MS, Sketch
 
 REMEMBERED_DAYS = 64
 """How many (filters, day) keep what was found; 4 bytes for each conversation."""
+
+POSITION = (1 << 26) - 1
+"""The lowest bits of a `Found.due`."""
 
 REMEMBERED_LENGTHS = 4096
 REMEMBERED_CARRIED = 128
@@ -62,6 +65,10 @@ class World(Protocol):
         """The complete JSON object as of an instant."""
         ...
 
+    def changes(self, sketch: Sketch) -> Sequence[int]:
+        """The instants after its end at which a conversation changes, in order."""
+        ...
+
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The same with the attributes of its participants, as the results of jobs have it."""
         ...
@@ -85,15 +92,17 @@ class World(Protocol):
 
 @dataclass(slots=True)
 class Found:
-    """What filters find on one day, as far as it is known for good."""
+    """What filters find on one day, as far as it is known until something changes."""
 
     as_of_ms: int
     settled: "array[int]"
-    """Positions of ended conversations that pass."""
+    """Positions of ended conversations that pass, until they change."""
     open: list[int]
     """Positions that live, or have yet to start, and may pass; asked about anew at each instant."""
     live: list[int] = field(default_factory=list)
     """Those of them that pass at `as_of_ms`."""
+    due: "array[int]" = field(default_factory=lambda: array("q"))
+    """When ended conversations change next: instant and position as one number, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +226,7 @@ class Store:
                 for at in run.positions
                 if scope.sees(sketch := sketches[at])
                 and sketch.conversation_id not in scope.unseen
-                and self._passes(sketch, as_of_ms, query.filters)
+                and self._passes(sketch, as_of_ms, query.filters, query.filters.glance(sketch, as_of_ms))
             ],
         )
 
@@ -317,26 +326,38 @@ class Store:
         ]
 
     def _settle(self, day: int, now_ms: int, filters: Filters, found: Found) -> None:
-        """Moves what has ended from open to settled, since a story does not change after its end."""
+        """Brings what was found up to an instant: asks about what has started, lived or changed since."""
         sketches = self.world.day(day)
         started = bisect_left(found.open, self._shown_ms(now_ms) + 1, key=sketches.starts.__getitem__)
-        living: list[int] = []
+        changed = bisect_left(found.due, due(day, now_ms + 1, 0))
+        again = [*found.open[:started], *(code & POSITION for code in found.due[:changed])]
+        del found.due[:changed]
+        found.open[:started] = [at for at in found.open[:started] if sketches.ends[at] > now_ms]
         found.live.clear()
-        for at in found.open[:started]:
-            sketch = sketches[at]
-            has_ended = sketch.end_ms <= now_ms
-            if not has_ended:
-                living.append(at)
-            if self._passes(sketch, now_ms, filters):
-                if has_ended:
-                    insort(found.settled, at)
-                else:
-                    found.live.append(at)
-        found.open[:started] = living
+        coming = [code for at in again if (code := self._ask(day, at, now_ms, filters, found))]
+        if coming:
+            found.due = array("q", sorted([*found.due, *coming]))
         found.as_of_ms = now_ms
 
-    def _passes(self, sketch: Sketch, now_ms: int, filters: Filters) -> bool:
+    def _ask(self, day: int, at: int, now_ms: int, filters: Filters, found: Found) -> int:
+        """Puts a conversation where it belongs; gives when to ask again, or 0 where that is never or always."""
+        sketch = self.world.day(day)[at]
         verdict = filters.glance(sketch, now_ms)
+        passes = self._passes(sketch, now_ms, filters, verdict)
+        if sketch.end_ms > now_ms:
+            if passes:
+                found.live.append(at)
+            return 0
+        place = bisect_left(found.settled, at)
+        is_kept = place < len(found.settled) and found.settled[place] == at
+        if passes and not is_kept:
+            found.settled.insert(place, at)
+        if is_kept and not passes:
+            del found.settled[place]
+        changes = () if verdict is not None else self.world.changes(sketch)
+        return next((due(day, change_ms, at) for change_ms in changes if change_ms > now_ms), 0)
+
+    def _passes(self, sketch: Sketch, now_ms: int, filters: Filters, verdict: Verdict) -> bool:
         return filters.hold(self.world.conversation(sketch, now_ms)) if verdict is None else verdict
 
     def _by_end(self, runs: Iterable[Run], now_ms: int) -> list[Run]:
@@ -403,6 +424,11 @@ class Selection:
             start -= len(run.positions)
             stop -= len(run.positions)
         return sketches
+
+
+def due(day: int, instant_ms: int, at: int) -> int:
+    """When a conversation of a day changes, as a number that sorts by the instant; 0 is never."""
+    return max(0, instant_ms - day * DAY_MS) << 26 | at
 
 
 def shuffled(conversation_id: str, salt: int) -> bytes:

@@ -1,7 +1,8 @@
 """Stories: a sketch filled in, from the first ring to the wrap-up, as the JSON that the API would give.
 
-One file per family of kinds. Every story is told to its end first and then cut at the clock (`cut`), so that
-what one sees of a living conversation is always the beginning of what one will see later.
+One file per family of kinds. Every story is told to its end first, then made what it is at the clock: what
+comes later is withheld (`late`), and what lives is cut (`cut`), so that what one sees of a living conversation
+is always the beginning of what one will see later.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from everycall.sandbox.centre import Centre
 from everycall.sandbox.stories import digital, outbound, voice
 from everycall.sandbox.stories.cut import cut
+from everycall.sandbox.stories.late import changes, lay_on
 from everycall.sandbox.stories.marks import attributes, mark, with_attributes
 from everycall.sandbox.stories.parts import Json, stamp
 from everycall.sandbox.stories.story import Story
@@ -58,9 +60,9 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     story = Story(centre, sketch, traffic.cast(kind, day, roll))
     TOLD_BY[sketch.kind](story)
     mark(story)
+    lay_on(story, now_ms)
     told = story.told()
-    # What changes after the end (late wrap-ups, evaluations, rebuilt metrics) belongs between these two lines.
     return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))
 
 
-__all__ = ["TOLD_BY", "attributes", "tell", "with_attributes"]
+__all__ = ["TOLD_BY", "attributes", "changes", "tell", "with_attributes"]
