@@ -116,11 +116,16 @@ def _of_domain(domain: str) -> Hosts:
 
 def _of_url(url: str) -> Hosts:
     try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:  # of the port, or of an IPv6 address
         host = ""
+    if "@" in url:
+        raise SettingsError("GENESYS_ENV holds a user name or a password.", hint="Leave out what stands before the @.")
     if not host:
-        raise SettingsError(f"GENESYS_ENV is '{url}', which names no host.", hint="Write http://127.0.0.1:8080, say.")
+        raise SettingsError(
+            f"GENESYS_ENV is '{url}', which names no host and port.", hint="Write http://127.0.0.1:8080, say."
+        )
     prefix, _, domain = host.partition(".")
     is_vendors = domain in REGIONS.values() or domain.endswith("pure.cloud")
     return _of_domain(domain) if prefix in ("api", "login", "apps") and is_vendors else Hosts(url, url)

@@ -330,7 +330,11 @@ class Client:
                 else "Check the network, the proxy settings (HTTPS_PROXY) and GENESYS_ENV.",
                 correlation_id=response.correlation_id if response else "",
             )
-        wait_s = min(wait_s, RETRY_AFTER_MAX_S) if wait_s is not None else tries.next_wait_s()
+        left_s = self._patience_s() - tries.since(self.clock.monotonic())
+        if wait_s is not None:
+            wait_s = min(wait_s, RETRY_AFTER_MAX_S)
+        else:  # the last try comes when patience is over, not long after
+            wait_s = min(tries.next_wait_s(), left_s if left_s > 0 else WAIT_MAX_S)
         with self._changed:
             self._retried += 1
             self._trouble = f"{reason}; trying again in {wait_s:.0f} s"

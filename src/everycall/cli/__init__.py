@@ -392,11 +392,13 @@ def _check_output(output: str, chosen: str | None) -> None:
 def _check_place(output: str) -> None:
     """Refuse what is no place for a file, before anything is asked."""
     path = Path(output)
-    if output.endswith(("/", os.sep)) or not path.name or path.is_dir():
+    if output.endswith(("/", os.sep)) or not path.name:
+        raise errors.OutputRefused(f"{output} is a folder.", hint="Name a file in it with -o.")
+    is_there, *_ = (_is_there(path.with_name(path.name + suffix)) for suffix in ("", MANIFEST_SUFFIX, FOLDER_SUFFIX))
+    if path.is_dir():
         raise errors.OutputRefused(f"{output} is a folder.", hint="Name a file in it with -o.")
     if path.parent.exists() and not path.parent.is_dir():
         raise errors.OutputRefused(f"{path.parent} is no folder.", hint="Choose another output with -o.")
-    is_there, *_ = (_is_there(path.with_name(path.name + suffix)) for suffix in ("", MANIFEST_SUFFIX, FOLDER_SUFFIX))
     if (is_there and not path.is_file()) or output.startswith(("/dev/fd/", "/dev/std", "/proc/")):
         raise errors.OutputRefused(
             f"{output} is a device or a pipe, and an export is a file that appears when it is finished.",

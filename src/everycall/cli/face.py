@@ -17,6 +17,7 @@ from rich.text import Text
 
 from everycall.client import Counts
 from everycall.export import Summary
+from everycall.names import WORDS
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.query import Interval
 
@@ -289,7 +290,8 @@ def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if manifest["open"]:
         yield "open", f"{counted(manifest['open'], 'conversation')} without an end so far"
     if manifest["namesUnavailable"]:
-        yield "names", f"ids stand for the names of {', '.join(sorted(manifest['namesUnavailable']))}"
+        kinds = ", ".join(f"{WORDS[kind]}s" for kind in sorted(manifest["namesUnavailable"]))
+        yield "names", f"ids stand for the names of {kinds}"
     if manifest["oddities"]:
         odd = sum(manifest["oddities"].values())
         yield "oddities", f"{counted(odd, 'value')} that the records do not know; the manifest names them"
