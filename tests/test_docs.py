@@ -1,6 +1,7 @@
 """The pages: what they show is what happens, and nothing is left out."""
 
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ import pytest
 import everycall
 from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
-from everycall import Client, Credentials, Interval, Query, Unreachable, cli, conversations, limits
+from everycall import Client, Credentials, Interval, Query, Unreachable, auth, cli, conversations, limits
 from everycall.connection import Broken
 from everycall.exchange import Response
 from inprocess import manifest_of, org
@@ -158,6 +159,29 @@ def test_the_message_of_giving_up_is_the_one_on_the_page() -> None:
     said = f"error: {caught.value}\n\nhint: {caught.value.hint}\n"
     shown = next(block.text for block in blocks(DOCS / "errors.md") if "Gave up" in block.text)
     assert agrees(shown, said), said
+
+
+@pytest.mark.slow
+def test_the_sandbox_prints_what_the_page_says() -> None:
+    said = re.findall(r"^everycall (sandbox .+)$", text_of("docs/sandbox.md"), re.MULTILINE)[0]
+    command = [sys.executable, "-m", "everycall", *said.replace("--port 8080", "--port 0").split()]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with running:
+        assert running.stdout
+        lines = [running.stdout.readline() for _ in range(3)]
+        running.send_signal(signal.SIGINT)
+
+    assert [line.partition("=")[0] for line in lines] == [f"export {name}" for name in auth.VARIABLES]
+
+
+def test_every_module_stands_in_the_design() -> None:
+    layout = text_of("DESIGN.md").partition("## The way of the data")[2].partition("## ")[0]
+    package = ROOT / "src" / "everycall"
+    modules = {path.name for path in package.glob("*.py")} | {
+        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
+    }
+
+    assert set(re.findall(r"^  (\w+(?:\.py|/)) ", layout, re.MULTILINE)) == modules
 
 
 def test_the_version_is_said_once() -> None:
