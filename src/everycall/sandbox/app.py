@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from everycall.sandbox import details, lookups
+from everycall.sandbox import controls, details, lookups
 from everycall.sandbox.answers import (
     NO_HEADERS,
     Answer,
@@ -220,6 +220,8 @@ class Sandbox:
 
     def respond(self, request: Request) -> Wire:
         """What goes over the connection, how and after which delay; the caller is the one who waits."""
+        if request.path.startswith(controls.PREFIX):
+            return controls.respond(self.faults, request)
         self._arrived += 1
         faults = self.faults.striking(request)
         situation = Situation(request, self._now(), self.tokens, decoded(request))

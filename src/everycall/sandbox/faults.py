@@ -6,9 +6,11 @@
     faults.on(None, "slow", delay_s=0.4)                   # every request
     faults.on(range(1, 4), "unseen", path=QUERY, conversation_id="...")   # it arrives with the fourth query
     faults.at_random(0.02, seed=7)                         # two of a hundred, of the kinds in AT_RANDOM
+    faults.arm("on query 3: 429 retry_after=42")           # in words, as `plans` reads them
+    Faults.parse("on query 3: 503", "at random 2%")        # the same, all at once
 
-Requests are counted by each rule for itself, from 1, among those whose path contains `path`, since it was
-armed. Faults of jobs count submissions only, `repeated_cursor` pages of results only. `KINDS` is the table of
+Requests are counted by each rule for itself, from 1, among those whose `METHOD /path` contains `path`, since it
+was armed. Faults of jobs count submissions only, `repeated_cursor` pages of results only. `KINDS` is the table of
 what can go wrong. A kind strikes at one of six moments:
 
 - `before` the request is looked at (a token is revoked);
@@ -26,13 +28,14 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from isal import igzip
 
 from everycall.sandbox.answers import GZIP_LEVEL, NO_HEADERS, ApiError, Request, Wire
 from everycall.sandbox.jobs import Fate
 from everycall.sandbox.oauth import Tokens
+from everycall.sandbox.plans import FOR_EVER, Chance, read_plan
 
 QUERY = "/api/v2/analytics/conversations/details/query"
 """For `path`: details queries only."""
@@ -87,6 +90,7 @@ class Rule:
 
     at: At
     path: str
+    """A part of `METHOD /path`."""
     times: int | None
     fault: Callable[[int], Fault | None]
     """What strikes the request of a number; None lets it pass."""
@@ -101,7 +105,8 @@ class Rule:
 
     def look(self, request: Request) -> Fault | None:
         """The fault that strikes this request, if any."""
-        if self.path not in request.path or not self.counts.search(f"{request.method} {request.path}"):
+        what = f"{request.method} {request.path}"
+        if self.path not in what or not self.counts.search(what):
             return None
         self.seen += 1
         if (self.times is not None and self.struck >= self.times) or not self._is_at(request):
@@ -131,7 +136,7 @@ class Faults:
         Args:
             at: which of the requests, counted from 1.
             kind: a name of `KINDS`.
-            path: only requests whose path contains it.
+            path: only requests whose `METHOD /path` contains it.
             times: at most so often.
             **options: of the kind; `delay_s`, the wait before the answer, goes with every kind.
 
@@ -146,8 +151,17 @@ class Faults:
         self._arm(Rule(at, path, times, lambda _: fault, KINDS[kind].counts, described(at, kind, path, times, options)))
 
     def at_random(self, rate: float, *, kinds: Sequence[str] = (), seed: int = 1, path: str = "") -> None:
-        """Strikes a share of all requests with one of the kinds; the same seed strikes the same requests."""
+        """Strikes a share of all requests with one of the kinds; the same seed strikes the same requests.
+
+        Raises:
+            ValueError: there is no such kind.
+            TypeError: a kind cannot do without an option.
+        """
         names = tuple(kinds) or AT_RANDOM
+        for kind in names:
+            if kind not in KINDS:
+                raise ValueError(f"{kind!r} is no kind of fault; the kinds are {', '.join(KINDS)}")
+            check_options(KINDS[kind], {})
 
         def drawn(number: int) -> Fault | None:
             dice = random.Random(f"{seed} {number}")
@@ -155,6 +169,31 @@ class Faults:
 
         text = f"{', '.join(names)} at random, {rate:g} of the requests{f' to {path}' if path else ''}, seed {seed}"
         self._arm(Rule(None, path, None, drawn, text=text))
+
+    def arm(self, text: str) -> None:
+        """Arms a fault in words, such as `on query 3: 429 retry_after=none`; `plans` has all of them.
+
+        Raises:
+            ValueError: the text cannot be understood, or there is no such kind.
+            TypeError: the kind has no such option, or needs one that is missing.
+        """
+        plan = read_plan(text)
+        if isinstance(plan, Chance):
+            self.at_random(plan.rate, kinds=plan.kinds, seed=plan.seed, path=plan.path)
+        else:
+            self.on(plan.at, plan.kind, path=plan.path, times=plan.times, **plan.options)
+
+    @classmethod
+    def parse(cls, *texts: str) -> Self:
+        """The plan of several texts.
+
+        Raises:
+            ValueError, TypeError: as `arm`.
+        """
+        faults = cls()
+        for text in texts:
+            faults.arm(text)
+        return faults
 
     def armed(self) -> list[Rule]:
         """The rules, in the order in which they were armed; to read."""
@@ -190,6 +229,8 @@ def described(at: At, kind: str, path: str, times: int | None, options: Mapping[
     """What a rule does: `429 on requests 1 to 5 to .../query, retry_after_s=None`."""
     if isinstance(at, int):
         which = f"request {at}"
+    elif isinstance(at, range) and at.stop == FOR_EVER:
+        which = f"every request from {at[0]} on" if at.step == 1 else f"one in {at.step} requests"
     elif isinstance(at, range) and at.step == 1 and len(at) > 0:
         which = f"requests {at[0]} to {at[-1]}" if len(at) > 1 else f"request {at[0]}"
     else:
