@@ -33,6 +33,13 @@ class Serving:
     )
     seed: Annotated[Count, Parameter(group=CENTRE, help="Another seed, another one. [default: 1]")] = 1
     conversations_per_day: Annotated[Count, Parameter(group=CENTRE, help="On a weekday, about. [default: 2000]")] = 2000
+    now: Annotated[
+        str | None,
+        Parameter(group=CLOCK, help="An ISO 8601 instant at which its clock begins. [default: the real one]"),
+    ] = None
+    speed: Annotated[
+        float, Parameter(group=CLOCK, help="60 makes an hour of a minute, 0 stands still. [default: 1]")
+    ] = 1.0
     rate_limit: Annotated[Count, Parameter(group=TROUBLE, help="Requests a minute for each token. [default: 300]")] = (
         300
     )
@@ -108,6 +115,8 @@ def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responde
         seed=spoken.seed,
         conversations_per_day=spoken.conversations_per_day,
         rate_limit=spoken.rate_limit,
+        now=spoken.now,
+        speed=spoken.speed,
         switches=Switches.parse(*spoken.switch),
         **where,
     )

@@ -152,7 +152,10 @@ def bound(port: int, host: str = HOST) -> socket.socket:
     Raises:
         OSError: it is taken or forbidden, or the host is not this machine's.
     """
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise OSError(error.errno, f"{host!r} is no address of this machine ({error.strerror})") from error
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,0 +1,108 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from everycall.cli.serving import Serving, behind, serve
+from everycall.errors import SettingsError
+from everycall.sandbox import QUERY, Sandbox, server
+
+DAY = "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z"
+ONE: dict[str, Any] = {
+    "conversationId": "00000000-0000-4000-8000-000000000001",
+    "conversationStart": "2026-01-05T09:00:00.000Z",
+    "conversationEnd": "2026-01-05T09:05:00.000Z",
+}
+
+
+def served(**words: Any) -> Any:
+    """What answers while the block runs."""
+    return behind(Serving(port=0, **words), None)
+
+
+def refused(env: str | None = None, **words: Any) -> str:
+    """What is said where it cannot be served."""
+    with pytest.raises(SettingsError) as said:
+        serve(Serving(port=0, **words), env)
+    return f"{said.value} {said.value.hint}"
+
+
+def asked(sandbox: Sandbox, body: dict[str, Any]) -> httpx2.Response:
+    """The answer to a details query."""
+    with httpx2.Client(base_url=sandbox.url) as http:
+        login = {"grant_type": "client_credentials"}
+        token = http.post("/oauth/token", auth=(sandbox.client_id, sandbox.client_secret), data=login).json()
+        return http.post(QUERY, json=body, headers={"Authorization": f"Bearer {token['access_token']}"})
+
+
+def test_a_clock_begins_at_an_instant_and_stands_still() -> None:
+    with served(now="2026-03-03T16:20:11Z", speed=0.0) as sandbox:
+        assert sandbox.now_s == 1772554811
+
+
+def test_switches_are_set() -> None:
+    with served(switch=("empty_answer=empty list",)) as sandbox:
+        answer = asked(sandbox, {"interval": DAY, "paging": {"pageNumber": 1000}})
+
+        assert answer.json()["conversations"] == []
+
+
+def test_a_raw_export_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl"
+    path.write_text(json.dumps(ONE))
+
+    with served(load=path) as sandbox:
+        assert asked(sandbox, {"interval": DAY}).json() == {"conversations": [ONE], "totalHits": 1}
+
+
+def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    with server(conversations=[ONE]) as org, behind(Serving(port=0, record=path), org.url) as recorder:
+        org.url, there = recorder.url, org.url
+        heard = asked(org, {"interval": DAY})
+        org.url = there
+
+    with served(replay=path) as player:
+        org.url = player.url
+        assert asked(org, {"interval": DAY}).content == heard.content
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"switch": ("nonsense=1",)}, "'nonsense=1' sets no switch; write NAME=VALUE"),
+        ({"now": "tomorrow"}, "'tomorrow' is not an ISO 8601 instant"),
+        ({"speed": -1.0}, "a clock cannot run at the speed -1.0"),
+        ({"host": "no.such.host.invalid"}, "'no.such.host.invalid' is no address of this machine"),
+        ({"load": Path("/nowhere.jsonl")}, "/nowhere.jsonl"),
+        ({"replay": Path("/nowhere.jsonl")}, "/nowhere.jsonl"),
+        ({"record": Path("/nowhere.jsonl")}, "GENESYS_ENV names none"),
+        ({"record": Path("a"), "load": Path("b")}, "--load and --record exclude each other."),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_the_reason(words: dict[str, Any], message: str) -> None:
+    assert message in refused(**words)
+
+
+def test_a_port_in_use_names_it() -> None:
+    with server(conversations=[]) as other:
+        port = int(other.url.rpartition(":")[2])
+        with pytest.raises(SettingsError, match=f"port {port} of 127.0.0.1 cannot be used"):
+            serve(Serving(port=port), None)
+
+
+def test_the_command_says_how_to_get_there_and_serves() -> None:
+    program = "from everycall.cli import main; main()"
+    command = [sys.executable, "-c", program, "sandbox", "--port", "0", "--conversations-per-day", "50"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
+        page = httpx2.get(told["GENESYS_ENV"])
+        process.terminate()
+
+    assert list(told) == ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"]
+    assert page.status_code == 200
