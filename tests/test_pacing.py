@@ -150,15 +150,20 @@ def test_a_reset_that_says_nothing_true_stops_nobody_for_good(reset_s: float) ->
 # Step by step
 
 
-def test_all_of_the_first_budget_may_go_out_at_once() -> None:
-    pace = Pace(allowed=3)
+def test_the_first_request_goes_alone_and_then_the_rest_of_the_budget_at_once() -> None:
+    """How many are allowed is known from the first answer: an org that allows few would refuse a burst of many."""
+    pace = Pace()
+    first = pace.sent(100.0)
+
+    assert pace.wait_s(100.0) > 0
+    pace.answered(first, 100.5, RateLimit(count=1, allowed=3, reset_s=60))
 
     waits = []
-    for _ in range(4):
-        waits.append(pace.wait_s(100.0))
-        pace.sent(100.0)
-
-    assert waits == [0.0, 0.0, 0.0, 60.0 + UNTOLD_MARGIN_S]
+    for _ in range(3):
+        waits.append(pace.wait_s(101.0))
+        pace.sent(101.0)
+    assert waits[:2] == [0.0, 0.0]
+    assert waits[2] > 0
 
 
 def test_room_is_what_is_allowed_less_the_highest_count_and_what_is_in_flight() -> None:
@@ -256,12 +261,12 @@ def test_when_the_next_request_may_go_out_is_told_only_where_it_is_later_than_no
     assert pace.free_at(6.0) == 5.0 + 60.0 + UNTOLD_MARGIN_S
 
 
-def test_before_any_answer_the_published_limit_holds() -> None:
+def test_without_headers_the_published_limit_holds() -> None:
     pace = Pace()
 
     for _ in range(RATE_PER_MINUTE):
         assert pace.wait_s(0.0) == 0.0
-        pace.sent(0.0)
+        pace.answered(pace.sent(0.0), 0.0, RateLimit(None, None, None))
 
     assert pace.wait_s(0.0) > 0.0
 

@@ -1,14 +1,13 @@
 """The line: windows in, pages in flight, rows into parts, windows closed with their verdicts.
 
 One thread decides and owns all that changes; a crew asks the API. What is handed to the crew is one question at a
-time - a page, a count, a batch of names - and what comes back is small: the page is read and reduced to facts in the
-crew's thread, one page at a time, so that memory holds one decoded page however many are in flight.
+time - a page, a count, a batch of names - and what comes back waits as it came, zipped. The one thread reads it and
+reduces it to facts, so that memory holds one decoded page however many are in flight.
 
 Pages of a window are asked for all at once, those of the earliest window first; another window is begun when the ones
 that are open have nothing to ask. A row is written once the names in it are known.
 """
 
-import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TypeAlias
 from everycall import names, pages, tables
 from everycall.client import Client
 from everycall.crew import Crew
+from everycall.exchange import Response
 from everycall.instants import since_epoch_ms, text
 from everycall.ledger import Book, Entry
 from everycall.limits import IDS_MAX, PAGE_SIZE_MAX
@@ -54,11 +54,13 @@ class Digest:
     correlation_id: str
 
     @classmethod
-    def of(cls, page: Page, correlation_id: str) -> "Digest":
-        """The facts of a page."""
+    def of(cls, answer: Response) -> "Digest":
+        """The facts of a page; the page itself, ten times as large, is let go."""
+        page = Page.read(answer.body)
         facts = tuple(Facts.of(conversation) for conversation in page.conversations)
         ids = b"".join(id_bytes(one.conversation_id) for one in facts)
-        return cls(facts, ids, page.total_hits, page.oddities, correlation_id)
+        halves = (Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD"),) if answer.mended else ()
+        return cls(facts, ids, page.total_hits, page.oddities + halves, answer.correlation_id)
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +103,7 @@ class _Held:
 class _PageCame:
     open: _Open
     ask: Ask
-    digest: Digest | TooLarge
+    answer: Response | TooLarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,6 @@ class Line:
         self._out = 0
         self._rows = sum(entry.rows for entry in book.entries)
         self._covered = sum((entry.window.length for entry in book.entries), timedelta())
-        self._one_page = threading.Lock()
 
     def run(self, windows: Iterable[Interval]) -> list[Interval]:
         """Read all windows, and commit each to the book when it has its verdict.
@@ -213,10 +214,7 @@ class Line:
     def _submit_page(self, one: _Open, ask: Ask) -> None:
         def job() -> _Came:
             came = self._client.play(pages.answer(self._query, one.window, ask.number, ask.size))
-            if isinstance(came, TooLarge):
-                return _PageCame(one, ask, came)
-            with self._one_page:
-                return _PageCame(one, ask, Digest.of(Page.read(came.body), came.correlation_id))
+            return _PageCame(one, ask, came)
 
         self._out += 1
         self._crew.submit(job)
@@ -244,11 +242,11 @@ class Line:
             self._take_names(came)
         elif isinstance(came, _CountCame):
             came.open.reading.counted(came.ask, came.hits, came.correlation_id)
-        elif isinstance(came.digest, TooLarge):
+        elif isinstance(came.answer, TooLarge):
             came.open.reading.too_large(came.ask)
             self._page_size = min(self._page_size, max(1, came.ask.size // 2))
         else:
-            self._take_page(came.open, came.ask, came.digest)
+            self._take_page(came.open, came.ask, Digest.of(came.answer))
 
     def _take_page(self, one: _Open, ask: Ask, digest: Digest) -> None:
         self.pages += 1

@@ -52,6 +52,7 @@ class Pace:
         self.rejected = 0
         """How many requests were answered 429."""
         self._in_flight = 0
+        self._is_told = False
         self._held_until = float("-inf")
         self._window = 0
         self._begin(float("-inf"))
@@ -79,7 +80,12 @@ class Pace:
             return self._held_until - now
         if self._latest_end is not None and now >= self._latest_end:
             self._begin(now)
-        if self._count + self._in_flight < self.allowed and self.used + 1 <= max(1.0, self.allowed * self.share):
+        is_told = self._is_told or not self._in_flight  # one goes first and brings home how many are allowed
+        if (
+            is_told
+            and self._count + self._in_flight < self.allowed
+            and self.used + 1 <= max(1.0, self.allowed * self.share)
+        ):
             return 0.0
         end = self._latest_end
         if end is None:  # it is full of what was sent before it began, and perhaps no answer will tell its end
@@ -96,6 +102,7 @@ class Pace:
     def answered(self, ticket: Sent, now: float, limit: RateLimit) -> None:
         """An answer came, with what its headers say."""
         self._in_flight -= 1
+        self._is_told = True
         self.allowed = limit.allowed or self.allowed
         window: Window = "unknown"
         if limit.reset_s is not None and limit.reset_s <= RESET_MAX_S:
