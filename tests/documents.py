@@ -154,7 +154,7 @@ def steps(block: Block) -> list[Step]:
         if line.startswith("$ "):
             found += [Step(block, said, shown)] if said else []
             said, shown = line, ""
-        elif line.startswith("> ") and not shown:
+        elif (line.startswith("> ") or line == ">\n") and not shown:
             said += line
         else:
             shown += line
@@ -163,7 +163,7 @@ def steps(block: Block) -> list[Step]:
 
 def command_of(step: Step) -> str:
     """The command without its prompts."""
-    return "".join(line[2:] for line in step.said.splitlines(keepends=True))
+    return "".join(line[2:] or "\n" for line in step.said.splitlines(keepends=True))
 
 
 def run_console(block: Block, terminal: Terminal) -> Iterator[tuple[Step, str]]:
