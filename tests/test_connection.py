@@ -108,6 +108,12 @@ def test_an_error_may_have_any_body() -> None:
     assert whole(502, {}, b"<html>Bad Gateway</html>").body == b"<html>Bad Gateway</html>"
 
 
+def test_an_error_in_json_that_is_cut_short_is_no_answer() -> None:
+    """Its end may hold the code that says what to do."""
+    with pytest.raises(Broken, match="cut short"):
+        whole(400, {"content-type": "application/json"}, b'{"message":"The response is over the si')
+
+
 def test_half_a_character_is_mended_and_said_so() -> None:
     answer = whole(200, {}, rb'{"note":"cut \ud83d","whole":"\ud83d\ude00","slash":"\\ud83d"}')
 

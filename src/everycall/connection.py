@@ -116,13 +116,15 @@ def whole(status: int, headers: Mapping[str, str], body: bytes, *, may_be_empty:
 
     Raises:
         Broken: some of it is, or it is not JSON. The API says `{}` where it has nothing to say, so a body of no bytes
-            is an answer that got lost, unless it is said that it `may_be_empty`.
+            is an answer that got lost, unless it is said that it `may_be_empty`. An error may be a gateway's, in HTML;
+            but one that calls itself JSON has to be.
     """
     zipped = body if headers.get("content-encoding", "").lower() in ("gzip", "x-gzip") else b""
     body = _unzipped(zipped) if zipped else body
     if not body and status == 200 and not may_be_empty:
         raise Broken("the answer is empty")
-    if status >= 300 or not body or is_json(body):
+    may_be_anything = status >= 300 and "json" not in headers.get("content-type", "")
+    if may_be_anything or not body or is_json(body):
         is_large = zipped and len(body) > LARGE_BYTES
         return Zipped(status, headers, zipped) if is_large else Response(status, headers, body)
     mended = _ESCAPE.sub(_whole_escape, body)
