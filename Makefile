@@ -18,12 +18,12 @@ $(BIN)/python:
 
 # What a user needs, and what a developer needs on top, each from its own lock file (names, versions and hashes).
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements/run.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
 # The official JavaScript SDK, with which the tests try the sandbox; without Node those tests say that they were skipped.
@@ -33,7 +33,7 @@ $(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BI
 	@if command -v npm >/dev/null; then touch $@; fi
 
 demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into conversations.csv, and the proof
-	$(BIN)/everycall export --sandbox --last 7d -o conversations.csv --fresh
+	@$(BIN)/everycall export --sandbox --last 7d -o conversations.csv --fresh
 
 test: $(VENV)/.dev $(VENV)/.node ## every check
 	@$(MAKE) --no-print-directory lint

@@ -11,7 +11,7 @@ that are open have nothing to ask. A row is written once the names in it are kno
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from everycall import names, pages, tables
@@ -71,6 +71,7 @@ class _Open:
     part: Part
     pages: int = 0
     held: int = 0
+    counted_at: datetime | None = None
     live: set[bytes] = field(default_factory=set)
     oddities: Counter[str] = field(default_factory=Counter)
 
@@ -112,6 +113,7 @@ class _CountCame:
     ask: Ask
     hits: int
     correlation_id: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +223,11 @@ class Line:
 
     def _submit_count(self, one: _Open, ask: Ask) -> None:
         def job() -> _Came:
+            asked_at = self._client.clock.utc()
             came = self._client.play(pages.answer(self._query, one.window, 1, 1))
             if isinstance(came, TooLarge):
-                return _CountCame(one, ask, 0, "")
-            return _CountCame(one, ask, pages.hits(Page.read(came.body)), came.correlation_id)
+                return _CountCame(one, ask, 0, "", asked_at)
+            return _CountCame(one, ask, pages.hits(Page.read(came.body)), came.correlation_id, asked_at)
 
         self._out += 1
         self._crew.submit(job)
@@ -241,6 +244,7 @@ class Line:
         if isinstance(came, _NamesCame):
             self._take_names(came)
         elif isinstance(came, _CountCame):
+            came.open.counted_at = came.asked_at
             came.open.reading.counted(came.ask, came.hits, came.correlation_id)
         elif isinstance(came.answer, TooLarge):
             came.open.reading.too_large(came.ask)
@@ -334,7 +338,7 @@ class Line:
             open=len(one.live),
             re_reads=verdict.passes - 1,
             provisional=is_provisional(one.window, now),
-            counted_at=text(now),
+            counted_at=text(one.counted_at or now),
             size_bytes=sealed.size_bytes,
             sha256=sealed.sha256,
             correlation_ids=verdict.correlation_ids,
