@@ -14,7 +14,7 @@ import pytest
 import everycall
 from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
-from everycall import Client, Credentials, Interval, Query, Unreachable, auth, cli, conversations, limits
+from everycall import Client, Credentials, Interval, Query, Unreachable, auth, cli, client, conversations, limits
 from everycall.connection import Broken
 from everycall.exchange import Response
 from inprocess import manifest_of, org
@@ -140,6 +140,17 @@ def test_the_numbers_of_how_it_works_are_the_code_s() -> None:
     assert "four days" in page
 
 
+def test_the_patience_on_the_pages_is_the_client_s() -> None:
+    errors = text_of("docs/errors.md")
+
+    assert f"for {client.FIRST_PATIENCE_S:.0f} seconds where nothing has ever answered" in errors
+    assert f"for {client.PATIENCE_S / 60:.0f} minutes where something has" in errors
+    waits = (
+        f"from {client.WAIT_FIRST_S:.0f} to {client.WAIT_MAX_S:.0f} seconds, for {client.PATIENCE_S / 60:.0f} minutes"
+    )
+    assert waits in text_of("docs/how-it-works.md")
+
+
 class NoNetwork:
     """Nobody answers."""
 
@@ -152,9 +163,9 @@ class NoNetwork:
 
 def test_the_message_of_giving_up_is_the_one_on_the_page() -> None:
     clock = StillClock()
-    client = Client(Credentials("id", "secret", "eu-central-1"), connection=NoNetwork(), clock=clock)
+    lonely = Client(Credentials("id", "secret", "eu-central-1"), connection=NoNetwork(), clock=clock)
     with pytest.raises(Unreachable) as caught:
-        next(conversations(client, Query(Interval.parse("2026-01-05", now=clock.utc()))))
+        next(conversations(lonely, Query(Interval.parse("2026-01-05", now=clock.utc()))))
 
     said = f"error: {caught.value}\n\nhint: {caught.value.hint}\n"
     shown = next(block.text for block in blocks(DOCS / "errors.md") if "Gave up" in block.text)

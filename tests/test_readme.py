@@ -32,10 +32,9 @@ def environ(folder: Path, **more: str) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_demo_gives_a_week_of_conversations_and_the_proof(tmp_path: Path) -> None:
-    recipe = makefile()["demo"].strip().replace("$(BIN)", str(BIN))
-    done = subprocess.run(
-        recipe.split(), cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, check=True
-    )
+    recipe = "".join(line.lstrip("\t@-") for line in makefile()["demo"].splitlines(keepends=True))
+    command = ["bash", "-ec", recipe.replace("$(BIN)", str(BIN)).replace("$$", "$")]
+    done = subprocess.run(command, cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, check=True)
     with (tmp_path / "conversations.csv").open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file)
     manifest = manifest_of(tmp_path / "conversations.csv")
