@@ -22,15 +22,16 @@ the same machine. Read the ratios; the absolute figures belong to that machine.
 
 def _cpu() -> str:
     found = cpu.measured()
+    script = f"{found.script_us:.0f} | {found.script_us / found.json_loads_us:.2f}"
     return f"""## CPU of an export, but for the network
 
-`python -m bench.cpu`: {cpu.PAGES} zipped pages of 100 conversations ({found.page_bytes / 1e5:.1f} kB each), {cpu.ROUNDS} interleaved
-rounds, medians.
+`python -m bench.cpu`: {cpu.PAGES} zipped pages of 100 conversations ({found.page_bytes / 1e5:.1f} kB each),
+{cpu.ROUNDS} interleaved rounds, medians.
 
 | what | microseconds a conversation | against `json.loads` |
 | --- | --- | --- |
 | unzip and `json.loads`, nothing else | {found.json_loads_us:.0f} | 1.00 |
-| a script that also picks two columns and the last segment | {found.script_us:.0f} | {found.script_us / found.json_loads_us:.2f} |
+| a script that also picks two columns and the last segment | {script} |
 | everycall: unzip, check, decode, eight columns, spool, sort, seal | {found.everycall_us:.0f} | {found.ratio:.2f} |
 
 At the API's 300 pages of 100 a minute that is {found.everycall_us * 500 / 1e4:.0f} % of one core.

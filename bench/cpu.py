@@ -72,15 +72,14 @@ def loads(pages: Sequence[bytes]) -> None:
 
 
 def flattened(pages: Sequence[bytes]) -> None:
-    """What a script does with the standard library: decode, walk every segment, write eight columns."""
-    lines = []
+    """What a script does with the standard library: decode, walk every segment, write two columns and the last leg."""
+    lines: list[str] = []
     for page in pages:
         for conversation in json.loads(gzip.decompress(page))["conversations"]:
-            legs = [s for p in conversation["participants"] for one in p["sessions"] for s in one.get("segments", ())]
-            last = max(legs, key=lambda leg: leg["segmentStart"], default={})
-            lines.append(
-                ",".join(str(conversation.get(k, "")) for k in ("conversationId", "conversationStart")) + str(last)
-            )
+            sessions = [session for side in conversation["participants"] for session in side["sessions"]]
+            legs = [leg for session in sessions for leg in session.get("segments", ())]
+            last = max(legs, key=lambda leg: str(leg["segmentStart"]), default=None)
+            lines.append(f"{conversation['conversationId']},{conversation['conversationStart']},{last}")
 
 
 def cpu_s(work: Callable[[Sequence[bytes]], None], pages: Sequence[bytes]) -> float:
