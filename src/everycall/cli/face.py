@@ -28,7 +28,9 @@ TIME_LEFT_AFTER_S = 3.0
 """Before, how long it took so far says little about how long it will take."""
 
 WRONG_SHOWN = 3
-"""Windows that the summary names of those that are unproven, and of those that were not read."""
+"""Unproven windows that the summary names, with their reasons as far as this many signs; the manifest has them all."""
+
+REASON_SHOWN = 85
 
 
 class Face(Progress, Protocol):
@@ -270,11 +272,13 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
 
 def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
     """What is not proven, as far as there is room."""
-    yield from (("not proven", f"{span(entry.window)}: {entry.reason}") for entry in done.unproven[:WRONG_SHOWN])
-    yield from (("not read", span(window)) for window in done.unread[:WRONG_SHOWN])
-    more = max(0, len(done.unproven) - WRONG_SHOWN) + max(0, len(done.unread) - WRONG_SHOWN)
-    if more:
-        yield "", f"... and {counted(more, 'window')} more, which the manifest lists"
+    for entry in done.unproven[:WRONG_SHOWN]:
+        yield "not proven", f"{span(entry.window)}: {textwrap.shorten(entry.reason, REASON_SHOWN, placeholder=' ...')}"
+    if len(done.unproven) > WRONG_SHOWN:
+        yield "", f"... and {counted(len(done.unproven) - WRONG_SHOWN, 'window')} more, which the manifest lists"
+    if done.unread:
+        between = span(Interval(done.unread[0].start, done.unread[-1].end))
+        yield "not read", f"{counted(len(done.unread), 'window')} in {between}"
 
 
 def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
