@@ -309,9 +309,9 @@ def test_conversations_that_start_and_end_while_they_are_exported_are_proven_as_
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_page_that_comes_short_in_the_middle_is_read_again(output: Path, number: int) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(number, "short_page", path=QUERY, rows=7)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert sum(entry.re_reads for entry in summary.entries) == 1
     assert_proven(where, summary, output)
@@ -320,11 +320,11 @@ def test_a_page_that_comes_short_in_the_middle_is_read_again(output: Path, numbe
 @pytest.mark.parametrize("seen_from", [2, 3, 4, 5])
 def test_a_row_that_arrives_while_paging_is_there_exactly_once(output: Path, seen_from: int) -> None:
     """It sorts into the first page, so that every later page shifts by one."""
-    where = flat(250)
+    where = flat(50)
     late = where.truth()[3]
     late_id = min(where.sandbox.store.conversations(MONDAY), key=lambda one: one["conversationStart"])["conversationId"]
     where.sandbox.faults.on(range(1, seen_from), "unseen", path=QUERY, conversation_id=late_id)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert late in told(output)
     assert [row["conversationId"] for row in read_csv(output)].count(late_id) == 1
@@ -333,32 +333,32 @@ def test_a_row_that_arrives_while_paging_is_there_exactly_once(output: Path, see
 
 
 def test_a_row_that_comes_twice_on_a_page_is_there_once(output: Path) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(None, "duplicates", path=QUERY, rows=5)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert_proven(where, summary, output)
 
 
 def test_a_count_that_is_always_off_ends_unproven_with_numbers(output: Path) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(None, "total_hits", path=QUERY, off=3)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert summary.verdict == manifest_of(output)["verdict"] == "unproven"
-    assert summary.unproven[0].reason == "the API counts 253 before and 253 after, and 250 different ones came"
+    assert summary.unproven[0].reason == "the API counts 53 before and 53 after, and 50 different ones came"
     assert manifest_of(output)["unproven"] == [MONDAY]
     assert told(output) == where.truth()
     assert_whole(summary, output)
 
 
 def test_a_row_that_never_comes_is_never_called_proven(output: Path) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(lambda request: b'"pageNumber":2' in request.body, "short_page", path=QUERY)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert summary.verdict == "unproven"
-    assert summary.rows == 249
+    assert summary.rows == 49
 
 
 # What goes wrong on the way
@@ -366,9 +366,9 @@ def test_a_row_that_never_comes_is_never_called_proven(output: Path) -> None:
 
 @pytest.mark.parametrize("number", range(1, 10))
 def test_the_token_is_revoked_at_any_request(output: Path, number: int) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(number, "revoked")
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert len(where.sandbox.requests) >= 9
     assert summary.counts.tokens == (1 if number == 1 else 2)
@@ -378,9 +378,9 @@ def test_the_token_is_revoked_at_any_request(output: Path, number: int) -> None:
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("at", [range(1, 3), range(4, 7)])
 def test_any_fault_several_times_in_a_row_is_outlived(output: Path, kind: str, at: range) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(at, kind)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert_proven(where, summary, output)
 
@@ -389,9 +389,9 @@ def test_any_fault_several_times_in_a_row_is_outlived(output: Path, kind: str, a
     "options", [{"retry_after_s": None}, {"retry_after_s": 30, "as_date": True}, {"retry_after_s": 0}], ids=str
 )
 def test_429_after_429_is_outlived(output: Path, options: dict[str, Any]) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(range(3, 9), "429", **options)
-    summary = where.export(output)
+    summary = where.export(output, page_size=20)
 
     assert summary.counts.rejected == 6
     assert len(where.sandbox.requests) < 20
@@ -399,25 +399,25 @@ def test_429_after_429_is_outlived(output: Path, options: dict[str, Any]) -> Non
 
 
 def test_a_504_after_a_minute_of_waiting_is_outlived(output: Path) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(3, "504", delay_s=59)
 
-    assert_proven(where, where.export(output), output)
+    assert_proven(where, where.export(output, page_size=20), output)
 
 
 def test_an_answer_that_drips_for_ever_is_asked_for_again(output: Path) -> None:
-    where = flat(250)
+    where = flat(50)
     where.sandbox.faults.on(3, "drip", delay_s=30)
 
-    assert_proven(where, where.export(output), output)
+    assert_proven(where, where.export(output, page_size=20), output)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_fifth_of_all_requests_failing_at_random_is_outlived(output: Path, seed: int) -> None:
-    where = flat(700)
+    where = flat(140)
     where.sandbox.faults.at_random(0.2, seed=seed)
 
-    assert_proven(where, where.export(output, crew=Alone(5)), output)
+    assert_proven(where, where.export(output, page_size=20, crew=Alone(5)), output)
 
 
 @pytest.mark.parametrize("biggest", [50, 25, 12, 1])
@@ -490,8 +490,8 @@ SWITCHES = [
     ],
 )
 def test_whatever_the_switches_the_rows_are_right_and_proven(output: Path, switches: Any, interval: str) -> None:
-    where = flat(130, switches=Switches(**switches), rate_limit=20)
-    summary = where.export(output, interval, crew=Alone(3))
+    where = flat(45, switches=Switches(**switches), rate_limit=20)
+    summary = where.export(output, interval, page_size=20, crew=Alone(3))
 
     assert_proven(where, summary, output, interval)
 

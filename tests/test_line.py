@@ -106,8 +106,8 @@ def test_no_more_is_under_way_than_the_crew_takes(output: Path, size: int) -> No
             most = max(most, len(self._jobs))
             return super().next()
 
-    where = flat(300)
-    where.export(output, WEEK, crew=Counting(size), columns=["conversationId"])
+    where = flat(60)
+    where.export(output, WEEK, crew=Counting(size), columns=["conversationId"], page_size=20)
 
     assert 1 < most <= size
 
@@ -162,8 +162,8 @@ def test_a_user_that_nobody_knows_keeps_its_id_and_is_asked_for_once(output: Pat
 
 
 def test_a_kind_that_is_listed_is_listed_once(output: Path) -> None:
-    where = flat(300)
-    where.export(output, WEEK, crew=Alone(20), view="extended")
+    where = flat(60)
+    where.export(output, WEEK, crew=Alone(20), view="extended", page_size=20)
 
     for kind in ("routing/queues", "routing/wrapupcodes", "authorization/divisions"):
         assert len(asked(where, f"/api/v2/{kind}")) == 1
