@@ -292,3 +292,11 @@ def test_the_seeded_org_has_something_in_every_listing() -> None:
 
     for path in ("routing/skills", "routing/languages", "groups", "teams", "outbound/campaigns"):
         assert listed(client, f"/api/v2/{path}"), path
+
+
+def test_flows_are_listed_by_type() -> None:
+    flows = [{"id": f"f{n}", "name": f"F {n}", "type": kind} for n, kind in enumerate(("BOT", "INBOUNDCALL", "BOT"))]
+    client = Caller(Sandbox(Recorded([], {"flows": flows}), now=Clock()))
+
+    assert listed(client, "/api/v2/flows?type=bot") == ["f0", "f2"]
+    assert listed(client, "/api/v2/flows?type=bot,inboundcall") == ["f0", "f1", "f2"]

@@ -2,61 +2,66 @@
 
     from everycall.sandbox import Faults, server
 
-    with server(conversations_per_day=500, rate_limit=300) as sandbox:
+    with server(conversations_per_day=500, rate_limit=300, now="2026-01-05T08:00:00Z", speed=60) as sandbox:
         sandbox.environ            # GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET, GENESYS_ENV, for any client
         sandbox.faults.on(3, "503")
+        sandbox.faults.arm("on job 1: job_failed")
         ...
         sandbox.requests           # what was asked, and what became of it
         sandbox.store.conversations("2026-01-05T00:00:00Z/2026-01-06T00:00:00Z")   # the truth
 
-The same sandbox works without a socket, on a clock of the caller's: `Sandbox(now=clock).handle(method, path,
-...)`.
+The same sandbox works without a socket, on a clock of the caller's: `Sandbox(now=clock).handle(method, path, ...)`.
 
-The way of a request, one module each: `server` (bytes) > `app` (routes) > `oauth`, `limits` (may it?) >
-`details`, `lookups` (the answer) > `query`, `filters`, `vocabulary` (what is asked) > `store` (what matches)
-> a world: `org`, or `recorded`. `faults` breaks in on the way; `switches` says how to behave where no source
-tells. Nothing here imports the client side, and the other way round, so that one misunderstanding cannot
-cancel another.
+The way of a request, one module each: `server` (bytes) > `app` (routes) > `oauth`, `limits` (may it?) > `details`,
+`jobs`, `lookups` (the answer) > `query`, `filters`, `vocabulary` (what is asked) > `store` (what matches) > a world:
+`org`, or `recorded`. `clock` says when it is. `faults`, which `plans` reads and `controls` arms over HTTP, breaks in on
+the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and the other way
+round, so that one misunderstanding cannot cancel another.
+
+Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
+submitted, and which faults are armed.
 
 **What it does not do**
 
-- Routes: only those that `app.ROUTES` lists. No jobs, no get by id, no notifications, no live conversations.
-- OAuth: client credentials only; no scopes, no user grants, no refresh tokens. A role's divisions hide
-conversations
-  and queues, not users, wrap-up codes or flows.
+- Routes: only those that `app.ROUTES` lists. No notifications, no live conversations, nothing is written.
+- OAuth: client credentials only; no scopes, no user grants, no refresh tokens. A role's divisions hide conversations,
+  queues, teams and whatever else has a division.
 - Limits: requests a minute for each token. Not those of an organization or a user, nor of token requests.
-- No delay between a conversation and its showing up, no size limit of an answer, no slow deep pages; `faults`
-and
-  `latency_s` can stand in. `Recorded` does not cut a conversation at the instant that it is asked for.
-- Look-ups know pageSize, pageNumber, id, name, divisionId, state and deleted; they do not know sortBy,
-sortOrder,
-  expand or type, and ignore whatever else is asked. Everything is sorted by name.
-- `order: unordered` is ascending; sorting by segmentStart is sorting by conversationStart, and by segmentEnd
-by
+- No slow deep pages; `faults` and `latency_s` can stand in. `Recorded` does not cut a conversation at the instant that
+  it is asked for, and nothing of it changes.
+- Look-ups know pageSize, pageNumber (teams: after, before), id, name, divisionId, state, type and deleted; they do not
+  know sortBy, sortOrder or expand, and ignore whatever else is asked. Everything is sorted by name.
+- `order: unordered` is ascending; sorting by segmentStart is sorting by conversationStart, and by segmentEnd by
   conversationEnd.
-- A filter over many conversations, or an aggregation, tells every story that a sketch cannot rule out: the
-first
-  page of a busy month takes its time.
+- A filter over many conversations, or an aggregation, tells every story that a sketch cannot rule out: the first page
+  of a busy month takes its time. So does the first page of a job, which looks for what is left of 31 earlier days: of
+  a centre with 100,000 conversations a day about four seconds.
+- A job looks back 31 days for what was still alive. A conversation that never ends is found by it for so long only.
+- What changes after the end, changes once: wrap-up codes, metrics, evaluations, surveys and resolutions come late or
+  are mended, but nothing is reopened, retracted, deleted or moved, and the end stays where it is. The nightly rebuild
+  mends after-call work, handle time and connected time only.
+- At a `speed`, rate limits and the lives of tokens are in real time, jobs and all that the org does in the org's.
 
 **What is a guess** (each beside its code, with what is known; the first ones are `Switches`)
 
-- An empty page is `{}`; a pageSize above 100 is a 400; a conversation must have been alive in the interval;
-an end
-  at midnight does not touch the next day; a 429 is not counted; ties stand by id; a metric is summed over the
-  conversation.
-- The texts for an interval above 7 days, missing, empty or reversed, for a pageSize above 100 and for numbers
-below
-  1; the code `bad.request` of these and of the 100,000 results; that an interval takes no durations and no
-  bare days.
-- Names of enumerations in refusals, but for `QueryFilterType`; that enumerations mind upper and lower case;
-that a
+- An empty page is `{}`; a pageSize above 100 is a 400; a conversation must have been alive in the interval; an end at
+  midnight does not touch the next day; a 429 is not counted; ties stand by id; a metric is summed over the
+  conversation; how many ids a multi-get takes and what becomes of more, of repeated and of unknown ones.
+- Of jobs: that they take three seconds and live for a day, that the lake is ten hours behind and what has started by
+  then is in it as it was then, the sizes of pages, what comes before FULFILLED and after EXPIRED, the longest
+  interval, that any number may run at a time, that another client's job is a 404, that only what runs can be cancelled.
+- The texts for an interval above 7 days, missing, empty or reversed, for a pageSize above 100, for numbers below 1 and
+  for a wrong cursor; the code `bad.request` of these and of the 100,000 results; that an interval takes no durations
+  and no bare days.
+- Names of enumerations in refusals, but for `QueryFilterType`; that enumerations mind upper and lower case; that a
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
-- A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks
-for a
+- A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.
-- The most of a page, where no documentation says: 100.
+- The most of a page of a look-up, where no documentation says: 100; what links between pages of teams look like.
+- How many conversations change after their end (a fifth), how late (within four weeks), and that a rebuild runs at
+  04:00 UTC.
 """
 
 from everycall.sandbox.answers import Request, Wire

@@ -67,8 +67,10 @@ def not_deleted(_: Request, entity: Entity) -> bool:
 
 
 def not_deleted_unless_asked(request: Request, entity: Entity) -> bool:
-    """Flows: `deleted=true` shows the deleted ones, too."""
-    return request.parameter("deleted") == "true" or not is_deleted(entity)
+    """Flows: `deleted=true` shows the deleted ones, too; `type` those of some types only."""
+    types = {name.upper() for name in request.listed("type")}
+    is_shown = request.parameter("deleted") == "true" or not is_deleted(entity)
+    return is_shown and (not types or str(entity.get("type", "")).upper() in types)
 
 
 def of_state(request: Request, entity: Entity) -> bool:

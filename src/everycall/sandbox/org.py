@@ -8,7 +8,7 @@ from everycall.sandbox.centre import centre
 from everycall.sandbox.stories import attributes, changes, tell, with_attributes
 from everycall.sandbox.traffic import DAY_MS, REACH_DAYS, Day, Sketch, Traffic, is_id, locate
 
-CONVERSATIONS_KEPT = 2_000_000
+CONVERSATIONS_KEPT = 3_500_000
 """Of so many the columns are kept, day by day, the last asked for; 25 bytes for each."""
 
 
