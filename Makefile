@@ -51,6 +51,7 @@ format: $(VENV)/.dev ## mend the style
 
 docs: $(VENV)/.dev ## write what the pages take from the code, and what the commands on them print
 	$(BIN)/python -m cogapp -I docs -r --verbosity=1 README.md docs/*.md
+	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 
 bench: $(VENV)/.dev ## measure speed and memory, and rewrite BENCHMARKS.md
