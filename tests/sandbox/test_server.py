@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from made import MONDAY, Clock, conversation, ids, spread
 
-from everycall.sandbox import QUERY, Faults, Request, Sandbox, serve, server
+from everycall.sandbox import JOBS, QUERY, Faults, Request, Sandbox, serve, server
 
 ME = "/api/v2/organizations/me"
 BODY = {"interval": MONDAY, "paging": {"pageSize": 100}}
@@ -56,6 +56,17 @@ def test_errors_and_headers_come_through() -> None:
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "60"
         assert answer.json()["contextId"] == answer.headers["inin-correlation-id"]
+
+
+def test_a_delete_is_answered_without_a_body_and_the_connection_goes_on() -> None:
+    with recorded(spread(3)) as sandbox, logged_in(sandbox) as http:
+        job_id = http.post(JOBS, json={"interval": MONDAY}).json()["jobId"]
+
+        answer = http.delete(f"{JOBS}/{job_id}")
+
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert not answer.headers.keys() & {"content-length", "transfer-encoding", "content-type"}
+        assert http.get(f"{JOBS}/{job_id}").json()["state"] == "CANCELLED"
 
 
 def test_one_connection_serves_many_requests() -> None:

@@ -159,7 +159,8 @@ def encoded(answer: Answer, accept_encoding: str = "") -> Wire:
     if len(body) >= GZIP_FROM_BYTES and takes_gzip(accept_encoding):
         body = igzip.compress(body, compresslevel=GZIP_LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
-    headers["Content-Length"] = str(len(body))
+    if answer.status != 204:
+        headers["Content-Length"] = str(len(body))
     return Wire(answer.status, headers, body)
 
 

@@ -162,7 +162,10 @@ def _resolution(story: Story, dice: Dice, at_ms: int) -> Json:
 
 
 def _withhold_wrap_up(participants: list[Json]) -> None:
-    """Takes the last code that a user set, and all of its segment where that has no length."""
+    """Takes the last code of a user, and all of its segment where that has no length.
+
+    A code of the system is there as soon as the time for another one is over.
+    """
     for participant in reversed(participants):
         for session in participant["sessions"] if "userId" in participant else ():
             segments = session["segments"]
@@ -176,6 +179,8 @@ def _withhold(segments: list[Json], at: int) -> None:
     segment = segments[at]
     if segment["segmentStart"] == segment.get("segmentEnd"):
         del segments[at]
+        return
+    if segment["wrapUpCode"].startswith("ININ-"):
         return
     for name in ("wrapUpCode", "wrapUpNote", "wrapUpTags"):
         segment.pop(name, None)
