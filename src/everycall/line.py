@@ -316,11 +316,11 @@ class Line:
     def _close_windows(self) -> None:
         for one in [one for one in self._open if one.reading.is_done and not one.held]:
             if one.reading.instead is not None:
+                self._open.remove(one)
                 one.part.discard()
                 self._todo.extendleft(reversed(one.reading.instead))
             elif one.reading.verdict is not None:
                 self._commit(one, one.reading.verdict)
-            self._open.remove(one)
 
     def _commit(self, one: _Open, verdict: Verdict) -> None:
         sealed = one.part.seal(verdict.kept_passes)
@@ -345,6 +345,7 @@ class Line:
             oddities=dict(one.oddities),
         )
         self._book.commit(entry)
+        self._open.remove(one)  # at once: an interruption discards the parts of what is open
         self._covered += one.window.length
         self._progress.tell(WindowClosed(one.window, sealed.rows, verdict.proven, verdict.reason))
 

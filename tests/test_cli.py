@@ -1,0 +1,809 @@
+"""The command line as a reader meets it: words in; exit code, standard output and standard error out.
+
+Most commands run in this process; those that need a signal, a limit of the system or closed streams run in one of
+their own. All of them speak to a sandbox through a real port.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from everycall.cli import run
+from everycall.sandbox import QUERY, Sandbox, server
+from everycall.sandbox import Client as SandboxClient
+
+TODAY = datetime.now(UTC).date()
+MONDAY = TODAY - timedelta(days=TODAY.weekday() + 14)
+"""A day that is settled, and that the sandbox still remembers."""
+
+DAY = f"{MONDAY}/P1D"
+MONTH = f"{MONDAY - timedelta(days=28)}/{MONDAY}"
+LAST_WEEK_OF_IT = f'"interval":"{MONDAY - timedelta(days=7)}T'.encode()
+HEADER = "conversationId,channel,startTime,endTime,duration,queueName,agentName,disposition"
+
+HOLDS_S = 60.0
+"""How long a command of its own may take before the test gives it up; most are done in a second."""
+
+
+class Said(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Say = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    with server(conversations_per_day=60, rate_limit=100_000) as running:
+        yield running
+
+
+@pytest.fixture
+def own() -> Iterator[Sandbox]:
+    """A sandbox for one test, which may do to it what it likes."""
+    with server(conversations_per_day=60, rate_limit=100_000) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Sandbox) -> Path:
+    """An empty folder to stand in, and the shared sandbox's variables around it."""
+    monkeypatch.chdir(tmp_path)
+    around(monkeypatch, shared.environ)
+    return tmp_path
+
+
+def around(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name in ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def say(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Say:
+    """Runs a command in this process."""
+
+    def say(*words: str) -> Said:
+        capfdbinary.readouterr()
+        code = run(words)
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return Said(code, out.decode(), err.decode())
+
+    return say
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "everycall", *words]
+
+
+def started(*words: str, environ: dict[str, str], shell: str = "", **options: Any) -> Said:
+    """Runs a command in a process of its own; `shell` is a line of it around the command, which it calls "$@"."""
+    argv = ["/bin/sh", "-c", shell, "sh", *command(*words)] if shell else command(*words)
+    done = subprocess.run(
+        argv, env={**os.environ, **environ}, capture_output=True, timeout=HOLDS_S, check=False, **options
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def truth(where: Sandbox, interval: str = "") -> list[str]:
+    found = where.store.conversations(interval or f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
+    return sorted(one["conversationId"] for one in found)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def ids(text: str) -> list[str]:
+    return sorted(row["conversationId"] for row in csv.DictReader(io.StringIO(text, newline="")))
+
+
+def hint_of(said: Said) -> str:
+    """The next step that a failure brings; there is one, and nothing of Python's own."""
+    assert "Traceback" not in said.err
+    assert "unexpected" not in said.err
+    found = re.search(r"^error: .+\n\nhint: (.+)", said.err, re.MULTILINE)
+    assert found, said.err
+    return found[1]
+
+
+# 0: complete and proven
+
+
+def test_an_export_is_proven(say: Say, folder: Path, shared: Sandbox) -> None:
+    code, out, err = say("export", "--interval", DAY, "-o", "x.csv")
+
+    rows = len(truth(shared))
+    assert (code, out) == (0, "")
+    assert re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|[\d.]+ s$|[\d.]+ kB|requests +\d+", "*", err, flags=re.MULTILINE) == (
+        f"exporting {MONDAY} to {MONDAY + timedelta(days=1)} UTC\n"
+        f"{MONDAY} to {MONDAY + timedelta(days=1)} UTC: {rows} rows, proven\n"
+        f"Proven: {rows} conversations, none missing and none twice, as of *.\n"
+        "\n"
+        f"  source      {shared.url}\n"
+        f"  interval    {MONDAY} to {MONDAY + timedelta(days=1)} UTC, in 1 window\n"
+        "  *, at most 100000 a minute allowed; 0 answered 429, 0 tried again\n"
+        "  took        *\n"
+        "  rows        x.csv (*)\n"
+        "  manifest    x.csv.manifest.json\n"
+    )
+    assert names(folder) == ["x.csv", "x.csv.manifest.json"]
+    assert ids((folder / "x.csv").read_text()) == truth(shared)
+
+
+def test_rows_and_nothing_else_go_to_standard_output(say: Say, folder: Path, shared: Sandbox) -> None:
+    code, out, err = say("export", "--interval", DAY, "-o", "-")
+
+    assert code == 0
+    assert out.startswith(HEADER + "\n")
+    assert ids(out) == truth(shared)
+    assert "Proven: " in err
+    assert names(folder) == []
+
+
+def test_the_stream_and_the_file_are_the_same_bytes(say: Say, folder: Path) -> None:
+    streamed = say("export", "--interval", DAY, "-o", "-", "--view", "extended").out
+
+    say("export", "--interval", DAY, "-o", "x.csv", "--view", "extended")
+
+    assert (folder / "x.csv").read_text() == streamed
+
+
+def test_quiet_says_nothing_where_all_is_well(say: Say) -> None:
+    assert say("export", "--interval", DAY, "-o", "x.csv", "--quiet") == (0, "", "")
+    assert say("export", "--interval", DAY, "-o", "-", "--quiet")[::2] == (0, "")
+
+
+def test_json_is_the_manifest_and_more_on_standard_output(say: Say, folder: Path, shared: Sandbox) -> None:
+    code, out, _ = say("export", "--interval", DAY, "-o", "x.csv", "--json")
+
+    told, manifest = json.loads(out), json.loads((folder / "x.csv.manifest.json").read_text())
+    assert code == 0
+    assert (told["verdict"], told["rows"], told["source"]) == ("proven", len(truth(shared)), shared.url)
+    assert told["requests"] >= 3
+    assert manifest.items() <= told.items()
+
+
+def test_with_rows_on_standard_output_json_is_all_of_standard_error(say: Say, shared: Sandbox) -> None:
+    code, out, err = say("export", "--interval", DAY, "-o", "-", "--json")
+
+    assert code == 0
+    assert ids(out) == truth(shared)
+    assert json.loads(err)["rows"] == len(truth(shared))
+
+
+def test_the_second_run_of_a_finished_export_renews_it(say: Say, folder: Path) -> None:
+    say("export", "--interval", DAY, "-o", "x.csv")
+    before = (folder / "x.csv").read_bytes()
+
+    assert say("export", "--interval", DAY, "-o", "x.csv").code == 0
+
+    assert (folder / "x.csv").read_bytes() == before
+
+
+def test_columns_are_those_that_were_asked_for(say: Say) -> None:
+    out = say("export", "--interval", DAY, "-o", "-", "--columns", "queueName, conversationid").out
+
+    assert out.partition("\n")[0] == "queueName,conversationId"
+
+
+def test_a_plan_goes_to_standard_output(say: Say, shared: Sandbox) -> None:
+    code, out, err = say("plan", "--interval", DAY)
+
+    assert (code, err) == (0, "")
+    assert f"{len(truth(shared))} conversations in 1 window from {shared.url}" in out
+
+
+def test_the_plan_as_json_counts_what_an_export_asks(say: Say, own: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    around(monkeypatch, own.environ)
+    plan = json.loads(say("plan", "--interval", MONTH, "--json").out)
+    before = sum(served.path == QUERY for served in own.requests)
+
+    say("export", "--interval", MONTH)
+
+    assert before == len(plan["windows"])
+    assert sum(served.path == QUERY for served in own.requests) - before == plan["requests"]
+
+
+def test_help_and_version_are_no_errors(say: Say) -> None:
+    assert say("--version").code == say("--help").code == say("export", "--help").code == say().code == 0
+    assert "Every Genesys Cloud conversation" in say("--help").out
+
+
+# 1: something failed on this machine
+
+
+def test_a_full_disk_ends_an_export_in_order(folder: Path, shared: Sandbox) -> None:
+    said = started(
+        "export", "--interval", DAY, "-o", "x.csv", shell='ulimit -f 4; exec "$@"', environ=shared.environ, cwd=folder
+    )  # fmt: skip
+
+    assert said.code == 1
+    assert "Writing failed: File too large" in said.err
+    assert hint_of(said).startswith("Make room, and run the same command")
+    assert names(folder) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["export", "--interval", DAY, "-o", "-"], ["plan", "--interval", DAY], ["--help"]])
+def test_a_standard_output_that_is_full_is_said_without_a_traceback(words: list[str], shared: Sandbox) -> None:
+    said = started(*words, shell='"$@" >/dev/full', environ=shared.environ)
+
+    assert said.code == 1
+    assert re.search("The disk is full|No space left on device", said.err)
+    assert hint_of(said)
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(shared: Sandbox) -> None:
+    said = started("export", "--interval", DAY, "-o", "-", shell='"$@" | head -1', environ=shared.environ)
+
+    assert said.out == HEADER + "\n"
+    assert "Traceback" not in said.err
+    assert "Exception ignored" not in said.err
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_closed_standard_streams_do_not_disturb_an_export(streams: str, folder: Path, shared: Sandbox) -> None:
+    shell = f'"$@" {streams}'
+
+    said = started(
+        "export", "--interval", DAY, "-o", "x.csv", shell=shell, environ=shared.environ, cwd=folder
+    )  # fmt: skip
+
+    assert said.code == 0
+    assert "Traceback" not in said.err
+    assert ids((folder / "x.csv").read_text()) == truth(shared)
+
+
+def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
+    said = started("export", "--interval", DAY, "-o", "-", shell='"$@" >&-', environ=shared.environ)
+
+    assert said.code == 1
+    assert "Bad file descriptor" in said.err
+    assert hint_of(said)
+
+
+# 2: wrong usage, and what the API refuses
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["bogus"], 'Unknown command "bogus"'),
+        (["export", "--bogus"], "Unknown option: --bogus"),
+        (["export", "--queue", "Back", "Office"], "'Office' belongs to no option."),
+        (["export", "--last"], "--last requires an argument"),
+        (["export", "--last", ""], "--last is empty."),
+        (["export", "--last", "0d"], "The interval is empty"),
+        (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be counted"),
+        (["export", "--last", "soon"], "'soon' is not a duration."),
+        (["export", "--interval", "2026-01-06/2026-01-05"], "The interval runs backwards"),
+        (["export", "--interval", "2026-01-05/2026-01-05"], "The interval is empty"),
+        (["export", "--interval", "2999-01-05"], "is in the future"),
+        (["export", "--interval", "2026-13-45"], "'2026-13-45' is not an ISO 8601 date or instant."),
+        (["export", "--timezone", "Europe/Berln"], "'Europe/Berln' is not a time zone."),
+        (["export", "--media", "fax"], "'fax' is not a media type."),
+        (["export", "--direction", "up"], "'up' is not a direction."),
+        (["export", "--queue", "Nonsense"], "The org has no queue called 'Nonsense'."),
+        (["export", "--user", "nobody@nowhere"], "The org has no user called 'nobody@nowhere'."),
+        (["export", "--columns", "nope"], "There is no column 'nope'."),
+        (["export", "--columns", ","], "--columns is empty."),
+        (["export", "--view", "wide"], 'Invalid value "wide" for --view'),
+        (["export", "--format", "parquet"], 'Invalid value "parquet" for --format'),
+        (["export", "--page-size", "0"], "--page-size is 0."),
+        (["export", "--page-size", "101"], "--page-size is 101."),
+        (["export", "--page-size", "1.5"], "'1.5' is not a whole number."),
+        (["export", "--max-pages", "0"], "--max-pages is 0."),
+        (["export", "--rate-share", "0"], "--rate-share is 0."),
+        (["export", "--rate-share", "2"], "--rate-share is 2."),
+        (["export", "--rate-share", "nan"], "--rate-share is nan."),
+        (["export", "--filter", "missing.json"], "--filter missing.json cannot be read"),
+        (["plan", "--page-size", "500"], "--page-size is 500."),
+        (["plan", "--max-pages", "5"], "Unknown option: --max-pages"),
+    ],
+)
+def test_wrong_usage_is_refused_with_the_next_step(
+    words: list[str], complaint: str, say: Say, folder: Path, shared: Sandbox
+) -> None:
+    asked = len([served for served in shared.requests if served.path == QUERY])
+
+    said = say(*words)
+
+    assert (said.code, said.out) == (2, "")
+    assert complaint in said.err
+    assert hint_of(said)
+    assert names(folder) == []
+    assert len([served for served in shared.requests if served.path == QUERY]) == asked
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ("", "--output is empty."),
+        (".", ". is a folder."),
+        ("..", ".. is a folder."),
+        ("/", "/ is a folder."),
+        ("sub", "sub is a folder."),
+        ("new/", "new/ is a folder."),
+        ("-x.csv", "--output is followed by '-x.csv', which looks like an option."),
+        ("x.parquet", "'x.parquet' does not look like CSV"),
+        ("missing/x.csv", "The folder missing does not exist."),
+        ("a.csv/x.csv", "a.csv is no folder."),
+        ("a.csv", "a.csv exists, and is no export of everycall."),
+        ("pipe", "pipe is a device or a pipe"),
+        ("/dev/null", "/dev/null is a device or a pipe"),
+        ("/dev/stdout", "/dev/stdout is a device or a pipe"),
+        ("x" * 245 + ".csv", "File name too long"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+@pytest.mark.parametrize("fresh", [[], ["--fresh"]])
+def test_an_output_that_cannot_be_is_refused_before_anything_is_asked(
+    output: str, complaint: str, fresh: list[str], say: Say, folder: Path, shared: Sandbox
+) -> None:
+    """Even where it is to be replaced: a device is never put aside for a file."""
+    (folder / "sub").mkdir()
+    (folder / "a.csv").write_text("mine")
+    os.mkfifo(folder / "pipe")
+    asked = len(shared.requests)
+
+    said = say("export", "--interval", DAY, "-o", output, *fresh)
+
+    if output == "a.csv" and fresh:
+        assert said.code == 0
+        return
+    assert (said.code, said.out) == (2, "")
+    assert complaint in said.err
+    assert hint_of(said)
+    assert len(shared.requests) == asked
+    assert names(folder) == ["a.csv", "pipe", "sub"]
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+def test_another_query_on_the_same_output_is_refused(say: Say, folder: Path) -> None:
+    say("export", "--interval", DAY, "-o", "x.csv")
+    before = (folder / "x.csv").read_bytes()
+
+    said = say("export", "--interval", DAY, "-o", "x.csv", "--media", "chat")
+
+    assert said.code == 2
+    assert "x.csv holds another export" in said.err
+    assert (folder / "x.csv").read_bytes() == before
+    assert hint_of(said)
+
+
+def test_what_the_api_refuses_is_said_in_its_words(say: Say, folder: Path) -> None:
+    (folder / "f.json").write_text(
+        json.dumps({"segmentFilters": [{"type": "and", "predicates": [{"dimension": "nonsense", "value": "x"}]}]})
+    )
+
+    said = say("export", "--interval", DAY, "--filter", "f.json")
+
+    assert said.code == 2
+    assert "The API refused the request (400" in said.err
+    assert "nonsense" in said.err
+    assert "ININ-Correlation-Id" in said.err
+    assert names(folder) == ["f.json"]
+
+
+# 3: credentials and permission
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"GENESYS_CLIENT_SECRET": "wrong"}, "refused (401): authentication failed"),
+        ({"GENESYS_CLIENT_ID": "00000000-0000-4000-8000-000000000000"}, "refused (400): client not found"),
+        ({"GENESYS_CLIENT_SECRET": ""}, "GENESYS_CLIENT_SECRET is not set."),
+        ({"GENESYS_CLIENT_ID": "", "GENESYS_ENV": " "}, "GENESYS_CLIENT_ID and GENESYS_ENV are not set."),
+    ],
+)
+def test_wrong_credentials_are_refused(
+    changed: dict[str, str], complaint: str, say: Say, shared: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {**shared.environ, **changed})
+
+    said = say("export", "--interval", DAY)
+
+    assert (said.code, said.out) == (3, "")
+    assert complaint in said.err
+    assert hint_of(said)
+    assert names(folder) == []
+
+
+def test_a_missing_permission_is_named(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(clients=[SandboxClient("someone", "secret", permissions=frozenset())]) as running:
+        around(monkeypatch, running.environ)
+        said = say("export", "--interval", DAY)
+
+    assert said.code == 3
+    assert "analytics:conversationDetail:view" in said.err
+    assert "permission" in hint_of(said)
+
+
+# 4: finished, but not proven
+
+
+def test_a_safety_stop_is_not_proven(say: Say, folder: Path) -> None:
+    said = say("export", "--interval", MONTH, "-o", "x.csv", "--max-pages", "3", "--page-size", "10")
+
+    assert said.code == 4
+    assert said.err.count("--max-pages was reached") > 0
+    assert "NOT PROVEN: " in said.err
+    assert json.loads((folder / "x.csv.manifest.json").read_text())["verdict"] == "unproven"
+
+
+def test_a_count_that_is_wrong_for_good_is_not_proven(
+    say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+    own.faults.on(None, "total_hits", path=QUERY, off=3)
+
+    said = say("export", "--interval", DAY, "-o", "x.csv", "--quiet")
+
+    assert said == (4, "", "note: not proven complete: 1 window.\n")
+    assert ids((folder / "x.csv").read_text()) == truth(own)
+
+
+# 5: the network and the service
+
+
+@pytest.mark.parametrize("fault", [{"kind": "html", "status": 302}, {"kind": "html", "status": 501}])
+def test_a_service_that_is_not_the_api_ends_an_export(
+    fault: dict[str, Any], say: Say, own: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+    own.faults.on(None, path=QUERY, **fault)
+
+    said = say("export", "--interval", DAY)
+
+    assert said.code == 5
+    assert f"The service answered {fault['status']}, which no retry will change." in said.err
+    assert "GENESYS_ENV" in hint_of(said)
+
+
+# 130: interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_export_goes_on_where_it_was(
+    number: int, say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+    say("export", "--interval", MONTH, "-o", "undisturbed.csv")
+    own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
+    words = ("export", "--interval", MONTH, "-o", "x.csv")
+
+    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, env=os.environ | own.environ) as under_way:
+        assert under_way.stderr
+        said = [next(under_way.stderr) for _ in range(4)]  # the beginning, and three of four windows
+        seen = Path(f"/proc/{under_way.pid}/cmdline")
+        if seen.exists():
+            assert own.client_secret.encode() not in seen.read_bytes()
+        under_way.send_signal(number)
+        said += under_way.communicate(timeout=HOLDS_S)[1].splitlines(keepends=True)
+
+    assert under_way.returncode == 130
+    assert said[4:7] == [b"error: Interrupted.\n", b"\n", said[6]]
+    assert b"the same command goes on from there" in said[6]
+    assert not (folder / "x.csv").exists()
+
+    own.faults.clear()
+    again = say(*words)
+    assert again.code == 0
+    assert "75% of it done before" in again.err
+    assert (folder / "x.csv").read_bytes() == (folder / "undisturbed.csv").read_bytes()
+    assert not (folder / "x.csv.everycall").exists()
+
+
+def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, folder: Path) -> None:
+    own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
+
+    with subprocess.Popen(
+        command("export", "--interval", MONTH, "-o", "x.csv"), stderr=subprocess.PIPE, env=os.environ | own.environ
+    ) as under_way:
+        assert under_way.stderr
+        for _ in range(4):
+            next(under_way.stderr)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            under_way.send_signal(number)
+        err = under_way.communicate(timeout=HOLDS_S)[1]
+
+    assert under_way.returncode == 130
+    assert err.startswith(b"error: Interrupted.")
+    assert b"Traceback" not in err
+    assert "ledger.jsonl" in names(folder / "x.csv.everycall")
+
+
+# Where the credentials come from
+
+
+def credentials(where: Sandbox, form: str, separator: str = "\n") -> str:
+    return separator.join(form.format(name=name, value=value) for name, value in where.environ.items())
+
+
+@pytest.mark.parametrize(
+    ("form", "start", "separator"),
+    [
+        ("{name}={value}", "", "\n"),
+        ("{name}='{value}'", "# ours\n\n", "\n"),
+        ('{name}="{value}"', "", "\r\n"),
+        ("export {name}={value}", "\ufeff", "\n"),
+        ("{name} = {value} # ours", "", "\n"),
+    ],
+)
+def test_credentials_are_read_from_the_file_beside(
+    form: str, start: str, separator: str, say: Say, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {})
+    (folder / ".env").write_text(start + credentials(shared, form, separator), encoding="utf-8", newline="")
+
+    assert shared.url in say("export", "--interval", DAY).err
+
+
+def test_the_environment_wins_over_the_file(
+    say: Say, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {"GENESYS_CLIENT_SECRET": shared.client_secret})
+    (folder / ".env").write_text(credentials(shared, "{name}={value}") + "\nGENESYS_CLIENT_SECRET=wrong\n")
+
+    assert say("export", "--interval", DAY).code == 0
+
+
+def test_a_secret_with_a_dollar_is_taken_as_it_stands(say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(conversations=[], clients=[SandboxClient("someone", "a${HOME}$b#c")]) as running:
+        around(monkeypatch, {})
+        (folder / ".env").write_text(credentials(running, "{name}={value}"))
+
+        assert say("export", "--interval", DAY).code == 0
+
+
+def test_a_file_of_credentials_that_is_no_text_is_said(say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    around(monkeypatch, {})
+    (folder / ".env").write_bytes("GENESYS_CLIENT_ID=x".encode("utf-16"))
+
+    said = say("export", "--interval", DAY)
+
+    assert said.code == 2
+    assert ".env in this folder cannot be read: it is not UTF-8." in said.err
+    assert hint_of(said)
+
+
+def test_without_credentials_the_data_is_invented_and_that_is_said(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However quiet it is to be: nobody should take the rows for real."""
+    around(monkeypatch, {})
+
+    said = say("export", "--last", "1h", "--quiet")
+
+    assert said.code == 0
+    assert "this comes out of the built-in sandbox, and is invented" in said.err
+
+
+def test_the_sandbox_can_be_asked_for_whatever_the_environment_says(
+    say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {"GENESYS_CLIENT_ID": "x", "GENESYS_ENV": "nowhere"})
+    (folder / ".env").write_bytes(b"\xff\xfe")
+
+    assert say("export", "--sandbox", "--last", "1h", "--quiet") == (0, "", "")
+
+
+def test_an_address_may_end_in_slashes_and_is_the_same_org(
+    say: Say, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say("export", "--interval", DAY)
+    around(monkeypatch, {**shared.environ, "GENESYS_ENV": shared.url.removeprefix("http://") + "//"})
+
+    assert say("export", "--interval", DAY).code == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "eu-central-9",
+        "http://",
+        "ftp://x",
+        "a b",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://me:hush@127.0.0.1:1",
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_at_once(
+    address: str, say: Say, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {**shared.environ, "GENESYS_ENV": address})
+
+    said = say("export", "--interval", DAY)
+
+    assert said.code == 2
+    assert "GENESYS_ENV" in said.err
+    assert "hush" not in said.err
+    assert hint_of(said)
+
+
+def test_no_secret_and_no_token_is_written_anywhere(say: Say, folder: Path, shared: Sandbox) -> None:
+    said = [
+        say("export", "--interval", DAY, "-o", "x.csv", "--view", "extended", "--json"),
+        say("export", "--interval", DAY, "-o", "x.csv", "--max-pages", "1", "--fresh"),
+        say("plan", "--interval", DAY),
+    ]
+
+    text = "".join(one.out + one.err for one in said) + "".join(path.read_text() for path in folder.rglob("*.*"))
+    tokens = list(shared.tokens._in_force)
+    assert tokens
+    for secret in (shared.client_secret, *tokens):
+        assert secret not in text
+
+
+# Filters
+
+
+def matching(where: Sandbox, **filters: Any) -> list[str]:
+    """Ids of what the sandbox's own filters let through of what started on the day."""
+    owned = set(truth(where))
+    body = {"interval": f"{MONDAY}T00:00:00.000Z/{MONDAY + timedelta(days=1)}T00:00:00.000Z", **filters}
+    found: list[str] = []
+    token = where.tokens.issue(where.tokens.clients[where.client_id]).text
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    for number in range(1, 1_000):
+        paged = {**body, "paging": {"pageSize": 100, "pageNumber": number}}
+        status, _, answer = where.handle("POST", QUERY, headers, json.dumps(paged).encode())
+        assert status == 200, answer
+        page = json.loads(answer).get("conversations", [])
+        found += [one["conversationId"] for one in page if one["conversationId"] in owned]
+        if not page:
+            break
+    return sorted(found)
+
+
+def sessions(one: Any) -> list[Any]:
+    return [session for participant in one["participants"] for session in participant["sessions"]]
+
+
+def test_filtered_rows_are_those_that_the_store_holds(say: Say, shared: Sandbox) -> None:
+    """The oracle walks the conversations by itself."""
+    found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
+    expected = sorted(
+        one["conversationId"] for one in found
+        if any(session.get("mediaType") == "voice" for session in sessions(one))
+        and one.get("originatingDirection") == "inbound"
+    )  # fmt: skip
+
+    out = say("export", "--interval", DAY, "-o", "-", "--media", "voice", "--direction", "inbound").out
+
+    assert 0 < len(expected) < len(found)
+    assert ids(out) == expected
+
+
+def test_a_file_of_filters_and_a_queue_hold_together(say: Say, folder: Path, shared: Sandbox) -> None:
+    queues = shared.store.world.entities("queues")
+    found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
+    by_queue = {
+        queue["name"]: {one["conversationId"] for one in found if queue["id"] in json.dumps(one)} for queue in queues
+    }
+    busiest = max(by_queue, key=lambda name: len(by_queue[name]))
+    chosen = {"type": "and", "predicates": [{"dimension": "mediaType", "value": "voice"}]}
+    body = {
+        "interval": f"{MONDAY}T00:00:00.000Z/{MONDAY + timedelta(days=1)}T00:00:00.000Z",
+        "order": "desc",
+        "paging": {"pageSize": 25, "pageNumber": 1},
+        "segmentFilters": [chosen],
+    }
+    (folder / "f.json").write_text(json.dumps(body), encoding="utf-8-sig")
+    voice = {one["conversationId"] for one in found if any(s.get("mediaType") == "voice" for s in sessions(one))}
+
+    said = say("export", "--filter", "f.json", "-o", "-", "--queue", busiest.upper())
+
+    assert said.code == 0
+    assert ids(said.out) == sorted(voice & by_queue[busiest])
+    assert ids(said.out) == matching(
+        shared, segmentFilters=[chosen, {"type": "or", "predicates": [
+            {"dimension": "queueId", "value": next(one["id"] for one in queues if one["name"] == busiest)}
+        ]}],
+    )  # fmt: skip
+
+
+# Odd places
+
+
+def test_a_link_is_written_through(say: Say, folder: Path, shared: Sandbox) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "link.csv").symlink_to(folder / "elsewhere" / "x.csv")
+
+    assert say("export", "--interval", DAY, "-o", "link.csv").code == 0
+
+    assert (folder / "link.csv").is_symlink()
+    assert names(folder / "elsewhere") == ["x.csv", "x.csv.manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.csv", "a\nb.csv", "ü 🎧.csv", "[red]x.csv", "'\"$(x).csv", "x", "X.CSV", "y.txt"]
+)
+def test_a_file_may_have_any_name(name: str, say: Say, folder: Path, shared: Sandbox) -> None:
+    said = say("export", "--interval", DAY, "-o", name)
+
+    assert said.code == 0
+    assert f"rows        {name} (" in said.err
+    assert names(folder) == sorted([name, f"{name}.manifest.json"])
+
+
+def test_an_export_needs_no_home_no_locale_and_no_sensible_time_zone(folder: Path, shared: Sandbox) -> None:
+    bare = {"LC_ALL": "C", "TZ": "Nowhere/Land", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = ["export", "--interval", f"{MONDAY}", "--timezone", "Europe/Berlin", "-o", "ü.csv"]
+
+    def said(*more: str) -> "subprocess.CompletedProcess[bytes]":
+        environ = {**bare, **shared.environ}
+        return subprocess.run(
+            command(*words, *more), env=environ, cwd=folder, capture_output=True, timeout=HOLDS_S, check=False
+        )
+
+    assert said().returncode == 0
+    assert names(folder) == ["ü.csv", "ü.csv.manifest.json"]
+    refused = said("--queue", "Zürich 🎧")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"error: --queue is 'Z")
+    assert b"Traceback" not in refused.stderr
+
+
+def test_the_environment_may_forbid_colours(folder: Path, shared: Sandbox) -> None:
+    said = started("export", "--interval", DAY, environ={**shared.environ, "NO_COLOR": "1"}, cwd=folder)
+
+    assert said.code == 0
+    assert "\x1b" not in said.out + said.err
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path, shared: Sandbox) -> None:
+    (tmp_path / "gone").mkdir()
+
+    said = started(
+        "export", "--interval", DAY, shell='cd gone; rmdir ../gone; exec "$@"', environ=shared.environ, cwd=tmp_path
+    )  # fmt: skip
+
+    assert said.code == 2
+    assert "conversations.csv.everycall cannot be written" in said.err
+
+
+def test_two_runs_at_once_leave_a_whole_file(say: Say, folder: Path, shared: Sandbox) -> None:
+    """One of them may fail; what stands there is proven, and what its manifest says."""
+    words = command("export", "--interval", DAY, "-o", "x.csv")
+    both = [subprocess.Popen(words, stderr=subprocess.PIPE, env=os.environ | shared.environ) for _ in range(2)]
+    ends = [(one.communicate(timeout=HOLDS_S)[1], one.returncode) for one in both]
+
+    assert all(b"Traceback" not in err for err, _ in ends)
+    assert 0 in [code for _, code in ends], ends
+    assert ids((folder / "x.csv").read_text()) == truth(shared)
+
+
+def test_a_question_older_than_18_months_is_noted(say: Say) -> None:
+    long_ago = date(TODAY.year - 2, 12, 31) if TODAY.month > 7 else TODAY - timedelta(days=600)
+
+    said = say("plan", "--interval", f"{min(long_ago, TODAY - timedelta(days=560))}")
+
+    assert said.code == 0
+    assert "note: Some of this is older than 18 months" in said.err
+
+
+def test_what_a_reader_can_mend_is_never_shown_as_a_bug(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERYCALL_TRACEBACK", "1")
+
+    assert hint_of(say("export", "--last", "soon"))
+    assert hint_of(say("export", "--bogus"))
