@@ -1,4 +1,5 @@
 import hashlib
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -30,8 +31,25 @@ def entry(window: Interval, data: bytes) -> Entry:
     )  # fmt: skip
 
 
+_books: dict[Path, Ledger] = {}
+
+
 def ledger(output: Path, header: Mapping[str, Any] = HEADER, *, fresh: bool = False) -> Ledger:
-    return Ledger(output, SINK, header, fresh=fresh)
+    """A book on that output. The one before it was of a process that is gone, and so is what it held."""
+    if output in _books:
+        _books.pop(output)._lock.release()
+    _books[output] = Ledger(output, SINK, header, fresh=fresh)
+    return _books[output]
+
+
+def test_a_second_process_is_refused_while_the_first_is_at_work(output: Path) -> None:
+    first = Ledger(output, SINK, HEADER)
+
+    for fresh in (False, True):
+        with pytest.raises(OutputRefused, match=f"being written by process {os.getpid()}"):
+            Ledger(output, SINK, HEADER, fresh=fresh)
+    first.abandon()
+    Ledger(output, SINK, HEADER).abandon()
 
 
 def done(book: Ledger | Stream, number: int, data: bytes) -> None:

@@ -9,6 +9,7 @@ Rules of the file:
 - A window is done when its line is in the ledger, whole, and not before. Its part is on disk, durably, by then.
 - OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
 - A ledger answers one query. Another one on the same OUT is refused, with the difference.
+- One process at a time writes an OUT. A second one is refused, and told which the first is.
 """
 
 import errno
@@ -25,6 +26,7 @@ from typing import Any, BinaryIO, Protocol
 import msgspec
 
 from everycall.errors import OutputFailed, OutputRefused
+from everycall.lock import Lock
 from everycall.query import Interval
 from everycall.sinks.interface import Sink
 
@@ -128,12 +130,32 @@ class Ledger:
         self._path = self._folder / "ledger.jsonl"
         _check_folder(output)
         header = msgspec.json.decode(msgspec.json.encode(header))  # as it will be read: a tuple is a list
-        if fresh:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        else:
+        if not fresh:
             self._check_finished(header)
-        self.header, self.entries = self._begin(header)
+        self._lock = self._locked()
+        try:
+            if fresh:
+                self._clear()
+            self.header, self.entries = self._begin(header)
+        except BaseException:
+            self._lock.release()
+            raise
         self.resumed = bool(self.entries)
+
+    def _locked(self) -> Lock:
+        try:
+            self._folder.mkdir(exist_ok=True)
+            return Lock(self._folder / "lock", self._output)
+        except OSError as error:
+            raise OutputRefused(
+                f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
+            ) from error
+
+    def _clear(self) -> None:
+        """Forget what an unfinished run has left."""
+        for path in self._folder.iterdir():
+            if path.name != "lock":
+                path.unlink()
 
     def _check_finished(self, header: Mapping[str, Any]) -> None:
         """Refuse an output that is there already and is not this query's."""
@@ -151,7 +173,6 @@ class Ledger:
     def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
         try:
             if not self._path.exists():
-                self._folder.mkdir(exist_ok=True)
                 _write_durably(self._path, msgspec.json.encode(header) + b"\n")
                 return header, []
             lines = self._path.read_bytes().splitlines(keepends=True)
@@ -216,12 +237,19 @@ class Ledger:
         whole.replace(self._output)
         described.replace(self._manifest)
         _sync_folder(self._output.parent)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._leave()
 
     def abandon(self) -> None:
         """Leave nothing behind where nothing was done yet; otherwise leave all, to go on from."""
-        if not self.entries:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.entries:
+            self._lock.release()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Take the folder away, lock and all, and only then let go of the lock."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.release()
 
 
 class Stream:

@@ -1,0 +1,54 @@
+"""One process at a time: a file that says who is at work, and is let go when that process ends, however it ends."""
+
+import os
+import sys
+from pathlib import Path
+
+from everycall.errors import OutputRefused
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(handle: int) -> None:
+        os.lseek(handle, 1 << 20, os.SEEK_SET)  # beyond the text, which stays readable
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _take(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Lock:
+    """Held from its making until `release`, or until the process is gone."""
+
+    def __init__(self, path: Path, what: Path) -> None:
+        """Take the lock that this file is; `what` is what the reader calls the thing that it guards.
+
+        Raises:
+            OutputRefused: another process has it, which the message names.
+        """
+        while True:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                _take(self._handle)
+            except OSError:
+                holder = os.read(self._handle, 20).decode(errors="replace").strip() or "another"
+                os.close(self._handle)
+                raise OutputRefused(
+                    f"{what} is being written by process {holder}.",
+                    hint="Wait until it has ended, or choose another output with -o.",
+                ) from None
+            if path.exists() and path.stat().st_ino == os.fstat(self._handle).st_ino:
+                break
+            os.close(self._handle)  # whoever had it has just finished, and took the file away
+        os.ftruncate(self._handle, 0)
+        os.write(self._handle, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let it go; once is enough, and twice does no harm."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1

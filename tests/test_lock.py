@@ -1,0 +1,60 @@
+"""One process at a time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from everycall import OutputRefused
+from everycall.lock import Lock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from everycall.lock import Lock
+held = Lock(Path(sys.argv[1]), Path("rows.csv"))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_second_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "lock", Path("rows.csv"))
+
+    with pytest.raises(OutputRefused, match=f"^rows.csv is being written by process {os.getpid()}[.]$"):
+        Lock(tmp_path / "lock", Path("rows.csv"))
+    first.release()
+
+
+def test_after_a_release_it_is_free(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first.release()
+    first.release()
+
+    Lock(tmp_path / "lock", Path("rows.csv")).release()
+
+
+def test_a_file_that_was_taken_away_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    (tmp_path / "lock").unlink()
+
+    second = Lock(tmp_path / "lock", Path("rows.csv"))
+
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+    first.release()
+    second.release()
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(OutputRefused, match=f"process {holder.pid}"):
+            Lock(tmp_path / "lock", Path("rows.csv"))
+        holder.kill()
+        holder.wait()
+
+    Lock(tmp_path / "lock", Path("rows.csv")).release()
