@@ -291,6 +291,14 @@ def test_start_of_day_interval_matching_finds_what_a_query_finds() -> None:
     assert set(by_day) < set(by_life)
 
 
+def test_the_literal_rule_of_the_day_is_for_jobs_that_ask_for_it() -> None:
+    client, clock = asking(spread(24, every_s=3600), match="day")
+    noon = "2026-01-05T12:00:00Z/2026-01-05T13:00:00Z"
+
+    assert found(client, clock, noon) == [13]
+    assert found(client, clock, noon, startOfDayIntervalMatching=True) == client.found(noon) == list(range(1, 25))
+
+
 def test_a_seeded_job_finds_the_long_mails_of_earlier_weeks() -> None:
     org, clock = Org(5, 300), Clock(CLOCK_AT)
     client = Caller(Sandbox(org, now=clock))

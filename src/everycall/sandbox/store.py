@@ -183,7 +183,7 @@ class Store:
         Nothing of it is remembered here, since a job looks at each conversation once.
         """
         days = self._days(query.interval)
-        reach = self._reach(query.interval)
+        reach = self._reach(query.interval) if only_by_start_day else query.interval
         earlier = [] if only_by_start_day else self.world.days_reaching(days.start)
         runs = [Run(day, self._living_on(day, query.interval.start_ms)) for day in earlier]
         runs += [Run(day, self._alive(day, reach, as_of_ms)) for day in days]
