@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress as Bars
 
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
@@ -149,6 +150,31 @@ def test_a_narrow_terminal_breaks_lines_between_words() -> None:
 
     assert "  requests    1,234, at most 300 a minute allowed; 0" in lines
     assert "              answered 429, 0 tried again" in lines
+
+
+def test_what_goes_wrong_is_broken_between_words_too() -> None:
+    console = Recorded(width=40, terminal=True)
+
+    face.failure(console, "The folder is missing.", "Make it, or choose another output with -o, somewhere else.")
+
+    assert [line.rstrip() for line in console.lines[2:]] == [
+        "hint: Make it, or choose another output",
+        "with -o, somewhere else.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("covered", "elapsed_s", "words"),
+    [(3.5, 2, ""), (0.1, 100, ""), (3.5, 30, "30 s left"), (0.7, 600, "1 h 30 min left")],
+)
+def test_the_time_left_is_said_once_it_can_be_told(covered: float, elapsed_s: float, words: str) -> None:
+    clock = StillClock()
+    bars = Bars(console=Recorded(), get_time=clock.monotonic)
+    task = bars.add_task("", total=7.0)
+    clock.advance(elapsed_s)
+    bars.update(task, completed=covered)
+
+    assert str(face._TimeLeftColumn().render(bars.tasks[0])) == words
 
 
 def test_an_export_of_nothing_is_proven_too() -> None:

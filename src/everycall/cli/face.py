@@ -24,8 +24,8 @@ from everycall.query import Interval
 LINE_EVERY_S = 10.0
 """Without a terminal, a line of progress at most this often."""
 
-TIME_LEFT_AFTER_S = 3.0
-"""Before, how long it took so far says little about how long it will take."""
+TIME_LEFT_AFTER_S, TIME_LEFT_FROM = 3.0, 0.05
+"""Before so many seconds and such a part, how long it took so far says little about how long it will take."""
 
 WRONG_SHOWN = 3
 """Unproven windows that the summary names, with their reasons as far as this many signs; the manifest has them all."""
@@ -150,10 +150,10 @@ class _TimeLeftColumn(ProgressColumn):
     """How long it will take, going by how long it took so far."""
 
     def render(self, task: Task) -> Text:
-        if not task.total or not task.completed or task.elapsed is None or task.elapsed < TIME_LEFT_AFTER_S:
+        if not task.total or task.completed < task.total * TIME_LEFT_FROM or (task.elapsed or 0) < TIME_LEFT_AFTER_S:
             return Text("")
-        left_s = task.elapsed * (task.total - task.completed) / task.completed
-        return Text(f"{took(timedelta(seconds=round(left_s)))} left")
+        left_s = round((task.elapsed or 0) * (task.total - task.completed) / task.completed)
+        return Text(f"{took(timedelta(seconds=left_s)) if left_s >= 60 else f'{left_s} s'} left")
 
 
 def exporting(event: Started) -> str:
@@ -205,24 +205,27 @@ def silence() -> Console:
 
 def notice(where: Console, message: str) -> None:
     """Something to know, in one line."""
-    where.print(Text("note: ", style="yellow") + Text(message), soft_wrap=True)
+    _print(where, Text("note: ", style="yellow") + Text(message))
 
 
 def failure(where: Console, message: str, hint: str = "", correlation_id: str = "") -> None:
     """What went wrong, a blank line, what to do."""
-    where.print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
+    _print(where, Text("error: ", style="bold red") + Text(message))
     if hint:
         where.print()
-        where.print(Text("hint: ", style="bold cyan") + Text(hint), soft_wrap=True)
+        _print(where, Text("hint: ", style="bold cyan") + Text(hint))
     if correlation_id:
-        where.print(
-            Text(f"For the vendor's support: ININ-Correlation-Id {correlation_id}", style="dim"), soft_wrap=True
-        )
+        _print(where, Text(f"For the vendor's support: ININ-Correlation-Id {correlation_id}", style="dim"))
+
+
+def _print(where: Console, text: Text) -> None:
+    """Lines that a terminal is too narrow for are broken between words; a log's are left whole."""
+    where.print(text, soft_wrap=not where.is_terminal)
 
 
 def summary(where: Console, done: Summary, source: str) -> None:
     """How it ended, on one screen."""
-    where.print(_verdict(done), soft_wrap=True)
+    _print(where, _verdict(done))
     where.print()
     for name, words in _facts(done, source):
         where.print(Text(f"  {name:<12}", style="dim") + Text(_wrapped(words, where)), soft_wrap=True)
