@@ -50,6 +50,11 @@ def queues(sandbox: Sandbox, through: HttpConnection) -> Response:
     return through.send("GET", f"{sandbox.url}/api/v2/routing/queues?pageSize=100", headers, None)
 
 
+def test_patience_for_a_whole_answer_is_three_times_that_for_a_piece() -> None:
+    assert Timeouts.of(60.0) == Timeouts()
+    assert Timeouts.of(7).total_s == 21
+
+
 # What is a whole answer
 
 

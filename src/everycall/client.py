@@ -30,7 +30,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from everycall.auth import Credentials, Hosts, Token, hosts, token
-from everycall.connection import Broken, Connection, HttpConnection
+from everycall.connection import Broken, Connection, HttpConnection, Timeouts
 from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
 from everycall.exchange import Exchange, Request, Response, problem
 from everycall.limits import RETRY_AFTER_MAX_S, RateLimit
@@ -127,6 +127,7 @@ class Client:
         clock: Clock | None = None,
         dice: random.Random | None = None,
         rate_share: float = 1.0,
+        timeouts: Timeouts = Timeouts(),
     ) -> None:
         """Nothing is sent yet.
 
@@ -136,6 +137,7 @@ class Client:
             clock: the machine's unless told otherwise.
             dice: for the jitter of the waits between tries.
             rate_share: how much of the API's rate limit to use, above 0 and at most 1.
+            timeouts: how long an answer may take before it is asked for again; a connection of one's own has its own.
 
         Raises:
             SettingsError: the region, a proxy setting or the share cannot be.
@@ -148,7 +150,7 @@ class Client:
         self.credentials = credentials
         self.clock: Clock = clock or SystemClock()
         self._hosts: Hosts = hosts(credentials.env)
-        self._connection: Connection = connection or HttpConnection(monotonic=self.clock.monotonic)
+        self._connection: Connection = connection or HttpConnection(timeouts, monotonic=self.clock.monotonic)
         self._dice = dice or random.Random()
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()

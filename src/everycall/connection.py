@@ -57,6 +57,11 @@ class Timeouts:
     total_s: float = 180.0
     """For a whole answer, so that one that drips is given up too."""
 
+    @classmethod
+    def of(cls, read_s: float) -> "Timeouts":
+        """Of somebody who waits so long for each piece of an answer, and three times as long for all of it."""
+        return cls(read_s=read_s, total_s=3 * read_s)
+
 
 class HttpConnection:
     """HTTPS over kept-alive connections; safe to use from many threads."""
