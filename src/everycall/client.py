@@ -127,7 +127,7 @@ class Client:
         clock: Clock | None = None,
         dice: random.Random | None = None,
         rate_share: float = 1.0,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     ) -> None:
         """Nothing is sent yet.
 
