@@ -315,6 +315,8 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["export", "--rate-share", "0"], "--rate-share is 0."),
         (["export", "--rate-share", "2"], "--rate-share is 2."),
         (["export", "--rate-share", "nan"], "--rate-share is nan."),
+        (["export", "--timeout", "0"], "--timeout is 0."),
+        (["export", "--timeout", "inf"], "--timeout is inf."),
         (["export", "--filter", "missing.json"], "--filter missing.json cannot be read"),
         (["plan", "--page-size", "500"], "--page-size is 500."),
         (["plan", "--max-pages", "5"], "Unknown option: --max-pages"),

@@ -31,6 +31,7 @@ from everycall.cli import face, memory, options, planning
 from everycall.cli.options import Count, When, Where, Which
 from everycall.cli.serving import Serving, serve
 from everycall.client import Client
+from everycall.connection import Timeouts
 from everycall.export import Summary, export
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, pretty
 from everycall.limits import PAGE_SIZE_MAX, RETENTION
@@ -46,6 +47,9 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     errors.OutputFailed: 1,
 }
 NOT_PROVEN, INTERRUPTED = 4, 130
+
+TIMEOUT_MAX_S = 3600
+"""An hour for one answer; what takes longer does not come."""
 
 OUTPUT = Group("What comes out", sort_key=3)
 TALK = Group("What is said", sort_key=5)
@@ -295,7 +299,7 @@ def _org(where: Where, talk: Console) -> Iterator[tuple[Client, str]]:
     """A client of the org that the environment names, or of the built-in sandbox; and what to call it."""
     credentials = None if where.sandbox else Credentials.read(_variables())
     if credentials is not None:
-        with Client(credentials, rate_share=where.rate_share) as client:
+        with Client(credentials, rate_share=where.rate_share, timeouts=Timeouts.of(where.timeout)) as client:
             yield client, hosts(credentials.env).api
         return
     from everycall.sandbox import server  # noqa: PLC0415 - as above
@@ -309,7 +313,9 @@ def _org(where: Where, talk: Console) -> Iterator[tuple[Client, str]]:
     with (
         server() as running,
         Client(
-            Credentials(running.client_id, running.client_secret, running.url), rate_share=where.rate_share
+            Credentials(running.client_id, running.client_secret, running.url),
+            rate_share=where.rate_share,
+            timeouts=Timeouts.of(where.timeout),
         ) as client,
     ):
         yield client, "the built-in sandbox: invented data"
@@ -362,6 +368,10 @@ def _report(talk: Console, done: Summary, source: str, *, quiet: bool, json: boo
 def _check_numbers(where: Where, page_size: int, max_pages: int | None) -> None:
     if not 0 < where.rate_share <= 1:
         raise errors.SettingsError(f"--rate-share is {where.rate_share:g}.", hint="It is above 0 and at most 1.")
+    if not 0 < where.timeout <= TIMEOUT_MAX_S:
+        raise errors.SettingsError(
+            f"--timeout is {where.timeout:g}.", hint=f"It is above 0 and at most {TIMEOUT_MAX_S}: seconds."
+        )
     if not 1 <= page_size <= PAGE_SIZE_MAX:
         raise errors.SettingsError(
             f"--page-size is {page_size}.",

@@ -243,6 +243,13 @@ class Where:
     rate_share: Annotated[
         float, Parameter(group=WHERE, help="How much of the API's rate limit to use: above 0, up to 1. [default: 1]")
     ] = 1.0
+    timeout: Annotated[
+        float,
+        Parameter(
+            group=WHERE,
+            help="Seconds to wait for an answer to begin or to go on, before it is asked for again. [default: 60]",
+        ),
+    ] = 60.0
 
 
 def query(when: When, which: Which, client: Client, now: datetime) -> tuple[Query, dict[str, Any]]:
