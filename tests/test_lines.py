@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycall.disk import SystemDisk
 from everycall.sinks import lines
 from everycall.sinks.interface import Key, Sealed
 from everycall.sinks.lines import LinePart
@@ -26,7 +27,7 @@ def key(start_ms: int, number: int) -> Key:
 
 
 def part(folder: Path) -> LinePart:
-    return LinePart(folder / "a.part", told)
+    return LinePart(folder / "a.part", told, SystemDisk())
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -147,12 +148,12 @@ def test_parts_are_put_together_through_a_buffer(tmp_path: Path) -> None:
     pieces: list[int] = []
 
     class Counting(BytesIO):
-        def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
             pieces.append(len(data))
             return super().write(data)
 
     output = Counting()
-    lines.append(tmp_path / "b.part", output)
+    lines.append(tmp_path / "b.part", output, SystemDisk())
 
     assert len(output.getvalue()) == 3 * lines.BUFFER_BYTES + 5
     assert max(pieces) <= lines.BUFFER_BYTES
@@ -161,12 +162,13 @@ def test_parts_are_put_together_through_a_buffer(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
+from everycall.disk import SystemDisk
 from everycall.sinks.interface import Key
 from everycall.sinks.lines import LinePart
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-part = LinePart(Path(sys.argv[1]) / "a.part", lambda rows: (row[0] for row in rows))
+part = LinePart(Path(sys.argv[1]) / "a.part", lambda rows: (row[0] for row in rows), SystemDisk())
 try:
     part.add(1, [(Key(1, bytes(16)), (b"x" * 5000,))])
 except OSError:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 from everycall import tables
 from everycall.client import Client, Counts
 from everycall.crew import Crew, Threads
+from everycall.disk import Disk
 from everycall.errors import OutputError, OutputFailed
 from everycall.instants import text
 from everycall.ledger import Book, Entry, Ledger, Stream
@@ -72,6 +73,7 @@ def export(
     max_pages: int | None = None,
     progress: Progress | None = None,
     crew: Crew | None = None,
+    disk: Disk | None = None,
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
 
@@ -93,6 +95,7 @@ def export(
         max_pages: a safety stop. What was not read by then makes the export unproven.
         progress: is told what happens.
         crew: who asks; threads unless told otherwise.
+        disk: where files go; the machine's unless told otherwise.
 
     Returns:
         The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
@@ -104,12 +107,12 @@ def export(
         EverycallError: what the client and the query raise.
     """
     table = tables.columns(view, columns)
-    sink = CsvSink(table)
+    sink = CsvSink(table, disk)
     started_at = client.clock.utc()
     asked = asked if asked is not None else {"interval": str(query.interval)}
     query = replace(query, interval=query.interval.settled_before(started_at))
     header = _header(query, table, sink, asked, source or client.credentials.env)
-    book, interval = _book(output, sink, header, query.interval, fresh=fresh)
+    book, interval = _book(output, sink, header, query.interval, fresh=fresh, disk=disk)
     query = replace(query, interval=interval)
     line = Line(
         client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
@@ -169,13 +172,19 @@ def _header(query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[st
 
 
 def _book(
-    output: Path | str | BinaryIO, sink: Sink, header: dict[str, Any], interval: Interval, *, fresh: bool
+    output: Path | str | BinaryIO,
+    sink: Sink,
+    header: dict[str, Any],
+    interval: Interval,
+    *,
+    fresh: bool,
+    disk: Disk | None,
 ) -> tuple[Book, Interval]:
     """The book to write into; and the interval that it is about, which is the first run's where this one resumes."""
     try:
         if not isinstance(output, str | Path):
-            return Stream(output, sink, interval), interval
-        book = Ledger(Path(output), sink, header, fresh=fresh)
+            return Stream(output, sink, interval, disk=disk), interval
+        book = Ledger(Path(output), sink, header, fresh=fresh, disk=disk)
     except OSError as error:
         raise _failed(error, output) from error
     header["interval"] = book.header["interval"]

@@ -14,10 +14,6 @@ Rules of the file:
 
 import errno
 import hashlib
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +21,10 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
+from everycall.disk import Disk, Held, SystemDisk
 from everycall.errors import OutputFailed, OutputRefused
-from everycall.lock import Lock
 from everycall.query import Interval
-from everycall.sinks.interface import Sink
+from everycall.sinks.interface import Sink, Writable
 
 FOLDER_SUFFIX = ".everycall"
 MANIFEST_SUFFIX = ".manifest.json"
@@ -111,7 +107,15 @@ class Book(Protocol):
 class Ledger:
     """The book of an export into a file."""
 
-    def __init__(self, output: Path, sink: Sink, header: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        output: Path,
+        sink: Sink,
+        header: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        disk: Disk | None = None,
+    ) -> None:
         """Open the ledger beside the output, or begin one.
 
         Args:
@@ -119,16 +123,18 @@ class Ledger:
             sink: what kind of file.
             header: the query in words; an unfinished or finished export of other words is not touched.
             fresh: start over, whatever is there.
+            disk: the machine's unless told otherwise.
 
         Raises:
             OutputRefused: the folder is missing or not writable; or the output holds something else.
         """
         self._output = output
         self._sink = sink
+        self._disk: Disk = disk or SystemDisk()
         self._folder = output.with_name(output.name + FOLDER_SUFFIX)
         self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
         self._path = self._folder / "ledger.jsonl"
-        _check_folder(output)
+        self._check_folder()
         header = msgspec.json.decode(msgspec.json.encode(header))  # as it will be read: a tuple is a list
         if not fresh:
             self._check_finished(header)
@@ -142,10 +148,10 @@ class Ledger:
             raise
         self.resumed = bool(self.entries)
 
-    def _locked(self) -> Lock:
+    def _locked(self) -> Held:
         try:
-            self._folder.mkdir(exist_ok=True)
-            return Lock(self._folder / "lock", self._output)
+            self._disk.make_folder(self._folder)
+            return self._disk.lock(self._folder / "lock", self._output)
         except OSError as error:
             raise OutputRefused(
                 f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
@@ -153,16 +159,16 @@ class Ledger:
 
     def _clear(self) -> None:
         """Forget what an unfinished run has left."""
-        for path in self._folder.iterdir():
+        for path in self._disk.files(self._folder):
             if path.name != "lock":
-                path.unlink()
+                self._disk.unlink(path)
 
     def _check_finished(self, header: Mapping[str, Any]) -> None:
         """Refuse an output that is there already and is not this query's."""
-        if not self._output.exists() or self._path.exists():
+        if not self._disk.exists(self._output) or self._disk.exists(self._path):
             return
         try:
-            before = msgspec.json.decode(self._manifest.read_bytes(), type=_Manifest).query
+            before = msgspec.json.decode(self._disk.read(self._manifest), type=_Manifest).query
         except (OSError, msgspec.MsgspecError):
             raise OutputRefused(
                 f"{self._output} exists, and is no export of everycall.",
@@ -172,16 +178,16 @@ class Ledger:
 
     def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
         try:
-            if not self._path.exists():
-                _write_durably(self._path, msgspec.json.encode(header) + b"\n")
+            if not self._disk.exists(self._path):
+                self._write_durably(self._path, msgspec.json.encode(header) + b"\n")
                 return header, []
-            lines = self._path.read_bytes().splitlines(keepends=True)
+            lines = self._disk.read(self._path).splitlines(keepends=True)
             before = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
             # A line without its end was cut by a kill, in the middle: that window was not done.
             entries = self._usable(msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n"))
             if len(entries) + 1 != len(lines):  # or what is read again would stand here twice
-                _write_durably(self._path, lines[0] + b"".join(map(_line, entries)))
+                self._write_durably(self._path, lines[0] + b"".join(map(_line, entries)))
         except OSError as error:
             raise OutputRefused(
                 f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
@@ -194,11 +200,7 @@ class Ledger:
 
     def _usable(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries whose parts are there in full; the others are read again."""
-        return [entry for entry in entries if self._size(entry) == entry.size_bytes]
-
-    def _size(self, entry: Entry) -> int:
-        path = self.part_path(entry.window)
-        return path.stat().st_size if path.exists() else -1
+        return [entry for entry in entries if self._disk.size(self.part_path(entry.window)) == entry.size_bytes]
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -206,11 +208,10 @@ class Ledger:
 
     def commit(self, entry: Entry) -> None:
         """See `Book.commit`. Durable when it returns."""
-        _sync_folder(self._folder)
-        with self._path.open("ab") as ledger:
+        self._disk.sync_folder(self._folder)
+        with self._disk.open(self._path, "ab") as ledger:
             ledger.write(_line(entry))
-            ledger.flush()
-            os.fsync(ledger.fileno())
+            self._disk.sync(ledger)
         self.entries.append(entry)
 
     def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
@@ -220,7 +221,7 @@ class Ledger:
             OutputFailed: a part is not what it was when it was sealed.
         """
         whole, described = self._folder / "output", self._folder / "manifest"
-        with whole.open("wb") as output:
+        with self._disk.open(whole, "wb") as output:
             tally = _Tally(output)
             tally.write(self._sink.head())
             for entry in sorted(self.entries, key=lambda entry: entry.interval):
@@ -231,12 +232,11 @@ class Ledger:
                         f"The part of {entry.interval} in {self._folder} is not what was written.",
                         hint="The disk may be failing. Say --fresh to start this export over.",
                     )
-            output.flush()
-            os.fsync(output.fileno())
-        _write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
-        whole.replace(self._output)
-        described.replace(self._manifest)
-        _sync_folder(self._output.parent)
+            self._disk.sync(output)
+        self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
+        self._disk.replace(whole, self._output)
+        self._disk.replace(described, self._manifest)
+        self._disk.sync_folder(self._output.parent)
         self._leave()
 
     def abandon(self) -> None:
@@ -248,8 +248,28 @@ class Ledger:
 
     def _leave(self) -> None:
         """Take the folder away, lock and all, and only then let go of the lock."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._disk.remove_folder(self._folder)
         self._lock.release()
+
+    def _check_folder(self) -> None:
+        folder = self._output.parent
+        if not self._disk.is_folder(folder):
+            raise OutputRefused(
+                f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o."
+            )
+        if self._disk.is_folder(self._output):
+            raise OutputRefused(f"{self._output} is a folder.", hint="Name a file in it with -o.")
+        if not self._disk.is_writable(folder):
+            raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+    def _write_durably(self, path: Path, data: bytes) -> None:
+        """The whole file or the one before it, whatever happens."""
+        aside = path.with_name(path.name + ".new")
+        with self._disk.open(aside, "wb") as file:
+            file.write(data)
+            self._disk.sync(file)
+        self._disk.replace(aside, path)
+        self._disk.sync_folder(path.parent)
 
 
 class Stream:
@@ -258,7 +278,7 @@ class Stream:
     Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
     """
 
-    def __init__(self, output: BinaryIO, sink: Sink, interval: Interval) -> None:
+    def __init__(self, output: BinaryIO, sink: Sink, interval: Interval, *, disk: Disk | None = None) -> None:
         """`output` gets the head at once; parts wait in a temporary folder."""
         self.entries: list[Entry] = []
         self.resumed = False
@@ -268,7 +288,8 @@ class Stream:
         self._waiting: dict[datetime, Entry] = {}
         self._tally = _Tally(output)
         self._tally.write(sink.head())
-        self._folder = Path(tempfile.mkdtemp(prefix="everycall-"))
+        self._disk: Disk = disk or SystemDisk()
+        self._folder = self._disk.temporary_folder()
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -286,7 +307,7 @@ class Stream:
         path = self.part_path(entry.window)
         self._sink.append(path, self._tally)
         self._output.flush()
-        path.unlink()
+        self._disk.unlink(path)
 
     def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
         """See `Book.finish`. A stream has no manifest beside it; the summary says what it would."""
@@ -298,7 +319,7 @@ class Stream:
 
     def abandon(self) -> None:
         """Remove the temporary folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._disk.remove_folder(self._folder)
 
 
 def _line(entry: Entry) -> bytes:
@@ -308,7 +329,7 @@ def _line(entry: Entry) -> bytes:
 class _Tally:
     """Writes through, and counts and hashes what it wrote."""
 
-    def __init__(self, output: BinaryIO) -> None:
+    def __init__(self, output: Writable) -> None:
         self._output = output
         self.size = 0
         self.whole = hashlib.sha256()
@@ -317,7 +338,7 @@ class _Tally:
     def begin_part(self) -> None:
         self.part = hashlib.sha256()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         left = memoryview(data)
         while left:  # a stream without a buffer may take a part only
             taken = self._output.write(left)
@@ -340,16 +361,6 @@ def pretty(value: Mapping[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
-def _check_folder(output: Path) -> None:
-    folder = output.parent
-    if not folder.is_dir():
-        raise OutputRefused(f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o.")
-    if output.is_dir():
-        raise OutputRefused(f"{output} is a folder.", hint="Name a file in it with -o.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
-
-
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path) -> None:
     """Refuse to mix two queries in one output, and show where they differ."""
     differing = [key for key in {**before, **now} if key != "interval" and before.get(key) != now.get(key)]
@@ -363,25 +374,3 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path)
 
 def _words(value: object) -> str:
     return msgspec.json.encode(value).decode() if value not in (None, "", [], {}) else "nothing"
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """The whole file or the one before it, whatever happens."""
-    aside = path.with_name(path.name + ".new")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames in the folder durable, where the system can."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from everycall import instants
+from everycall.disk import Disk, SystemDisk
 from everycall.sinks import lines
 from everycall.sinks.interface import Writable
 from everycall.sinks.lines import LinePart
@@ -39,14 +40,15 @@ class CsvSink:
 
     kind = "csv"
 
-    def __init__(self, table: Sequence[Column]) -> None:
-        """Rows with these columns."""
+    def __init__(self, table: Sequence[Column], disk: Disk | None = None) -> None:
+        """Rows with these columns; on the machine's disk unless told otherwise."""
+        self._disk: Disk = disk or SystemDisk()
         self._header = [column.name for column in table]
         self._cells = [_CELLS[column.type] for column in table]
 
     def part(self, path: Path) -> LinePart:
         """See `Sink.part`."""
-        return LinePart(path, self.lines)
+        return LinePart(path, self.lines, self._disk)
 
     def head(self) -> bytes:
         """The header line."""
@@ -61,7 +63,7 @@ class CsvSink:
 
     def append(self, part: Path, output: Writable) -> None:
         """See `Sink.append`."""
-        lines.append(part, output)
+        lines.append(part, output, self._disk)
 
 
 def _line(writer: Any, buffer: io.StringIO, texts: Sequence[str]) -> bytes:

@@ -36,7 +36,7 @@ class Sealed:
 class Writable(Protocol):
     """What bytes can be written to."""
 
-    def write(self, data: bytes, /) -> int:
+    def write(self, data: bytes | memoryview, /) -> int:
         """Take in all of the data."""
         ...
 

@@ -1,15 +1,14 @@
 """Parts for outputs in which a row is a line of text: rows in any order in, sorted and unique lines out."""
 
 import hashlib
-import os
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
+from everycall.disk import Disk, File
 from everycall.sinks.interface import Key, Sealed, Writable
 from everycall.tables import Row
 
@@ -22,12 +21,13 @@ BUFFER_BYTES = 1 << 20
 class LinePart:
     """Rows are appended to a spool file as they come, with an index of some 40 bytes a row in memory."""
 
-    def __init__(self, path: Path, lines: Callable[[Iterable[Row]], Iterator[bytes]]) -> None:
-        """A part that will be at `path`; `lines` turns each row into one."""
+    def __init__(self, path: Path, lines: Callable[[Iterable[Row]], Iterator[bytes]], disk: Disk) -> None:
+        """A part that will be at `path` on that disk; `lines` turns each row into one."""
         self._path = path
         self._lines = lines
+        self._disk = disk
         self._spool_path = path.with_suffix(".spool")
-        self._spool: BinaryIO = self._spool_path.open("wb")
+        self._spool: File = disk.open(self._spool_path, "wb")
         self._index = bytearray()
         self._offset = 0
 
@@ -44,16 +44,15 @@ class LinePart:
         """See `Part.seal`."""
         self._spool.close()
         rows, digest, size = 0, hashlib.sha256(), 0
-        with self._spool_path.open("rb") as spool, self._path.open("wb") as output:
+        with self._disk.open(self._spool_path, "rb") as spool, self._disk.open(self._path, "wb") as output:
             for offset, length in self._newest(set(kept_passes)):
                 spool.seek(offset)
                 line = spool.read(length)
                 output.write(line)
                 digest.update(line)
                 rows, size = rows + 1, size + length
-            output.flush()
-            os.fsync(output.fileno())
-        self._spool_path.unlink()
+            self._disk.sync(output)
+        self._disk.unlink(self._spool_path)
         self._index.clear()
         return Sealed(rows, size, digest.hexdigest())
 
@@ -79,15 +78,15 @@ class LinePart:
         """See `Part.discard`."""
         with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
             self._spool.close()
-        self._spool_path.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
+        self._disk.unlink(self._spool_path)
+        self._disk.unlink(self._path)
 
 
 def _start_and_id(entry: bytes) -> bytes:
     return entry[24:32] + entry[:16]
 
 
-def append(part: Path, output: Writable) -> None:
+def append(part: Path, output: Writable, disk: Disk) -> None:
     """Copy a part to the end of the output through one buffer."""
-    with part.open("rb") as sealed:
+    with disk.open(part, "rb") as sealed:
         shutil.copyfileobj(sealed, output, BUFFER_BYTES)
