@@ -192,14 +192,14 @@ def test_since_and_until_are_instants_of_the_zone_and_until_is_a_minute_ago_unle
 def test_what_has_not_settled_for_a_minute_is_left_out() -> None:
     tomorrow = Interval(NOW - DAY, NOW + DAY)
 
-    assert tomorrow.settled_before(NOW) == Interval(NOW - DAY, NOW - timedelta(minutes=1))
-    assert Interval(NOW - 2 * DAY, NOW - DAY).settled_before(NOW) == Interval(NOW - 2 * DAY, NOW - DAY)
+    assert tomorrow.until_now(NOW) == Interval(NOW - DAY, NOW - timedelta(minutes=1))
+    assert Interval(NOW - 2 * DAY, NOW - DAY).until_now(NOW) == Interval(NOW - 2 * DAY, NOW - DAY)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), -timedelta(seconds=60), DAY])
 def test_an_interval_in_the_future_is_refused(ahead: timedelta) -> None:
     with pytest.raises(QueryError, match="in the future"):
-        Interval(NOW + ahead, NOW + ahead + DAY).settled_before(NOW)
+        Interval(NOW + ahead, NOW + ahead + DAY).until_now(NOW)
 
 
 # Filters

@@ -110,7 +110,7 @@ def export(
     sink = CsvSink(table, disk)
     started_at = client.clock.utc()
     asked = asked if asked is not None else {"interval": str(query.interval)}
-    query = replace(query, interval=query.interval.settled_before(started_at))
+    query = replace(query, interval=query.interval.until_now(started_at))
     header = _header(query, table, sink, asked, source or client.credentials.env)
     book, interval = _book(output, sink, header, query.interval, fresh=fresh, disk=disk)
     query = replace(query, interval=interval)

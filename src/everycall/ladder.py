@@ -120,7 +120,7 @@ def rows(
 def _answers(client: Client, query: Query, page_size: int, passes_max: int) -> Iterator[tuple[Reading, Page]]:
     """Every page of every window, one at a time, with the reading that asked for it; the last one of each is empty."""
     now = client.clock.utc()
-    todo = deque(windows(replace(query, interval=query.interval.settled_before(now)), now))
+    todo = deque(windows(replace(query, interval=query.interval.until_now(now)), now))
     while todo:
         reading = Reading(todo.popleft(), page_size=page_size, passes_max=passes_max)
         while (ask := reading.next_ask()) is not None:

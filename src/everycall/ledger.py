@@ -52,6 +52,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Conversations that belong to an earlier window and still lived in this one."""
     open: int
     """Rows without an end: the conversation lived, or never ends."""
+    open_conversations: tuple[str, ...] = ()
+    """Their conversationIds: what to ask for again later."""
     re_reads: int
     """How often the window was read again."""
     provisional: bool

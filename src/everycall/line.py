@@ -72,7 +72,8 @@ class _Open:
     pages: int = 0
     held: int = 0
     counted_at: datetime | None = None
-    live: set[bytes] = field(default_factory=set)
+    live: dict[bytes, str] = field(default_factory=dict)
+    """Ids of those without an end, by their 16 bytes."""
     oddities: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -299,7 +300,10 @@ class Line:
             if facts.start is not None and not self._query.owns(facts.start, window):
                 continue
             key = Key(since_epoch_ms(facts.start) if facts.start else 0, id_bytes(facts.conversation_id))
-            live.discard(key.id) if facts.end else live.add(key.id)
+            if facts.end:
+                live.pop(key.id, None)
+            else:
+                live[key.id] = facts.conversation_id
             self._rows += 1
             yield key, tables.row(facts, self.names, self._table)
 
@@ -336,6 +340,7 @@ class Line:
             rows=sealed.rows,
             carried_in=verdict.unique_ids - sealed.rows,
             open=len(one.live),
+            open_conversations=tuple(sorted(one.live.values())),
             re_reads=verdict.passes - 1,
             provisional=is_provisional(one.window, now),
             counted_at=text(one.counted_at or now),

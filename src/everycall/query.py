@@ -127,7 +127,7 @@ class Interval:
         """From one instant or date to another; until now where there is no other."""
         return cls(_instant(since, zone), _instant(until, zone) if until else now - FRESHNESS)
 
-    def settled_before(self, now: datetime) -> "Interval":
+    def until_now(self, now: datetime) -> "Interval":
         """The part that can be asked for: up to now minus a minute, since the newest rows are still arriving.
 
         Raises:

@@ -24,7 +24,7 @@ def windows(query: Query, now: datetime) -> Iterator[Interval]:
     windows. How many hits each holds is not known yet: see `split`.
     """
     span = SPAN_FILTERED if query.filters else SPAN_UNFILTERED
-    border = start_of_day(now - SETTLED_AFTER)
+    border = settled_until(now)
     start, end = query.interval.start, query.interval.end
     if start < border < end:
         yield from _cut(Interval(start, border), span)
@@ -34,7 +34,12 @@ def windows(query: Query, now: datetime) -> Iterator[Interval]:
 
 def is_provisional(window: Interval, now: datetime) -> bool:
     """Whether the vendor will still rebuild the window's data."""
-    return window.end > start_of_day(now - SETTLED_AFTER)
+    return window.end > settled_until(now)
+
+
+def settled_until(now: datetime) -> datetime:
+    """The midnight before which the vendor no longer rebuilds anything."""
+    return start_of_day(now - SETTLED_AFTER)
 
 
 def split(window: Interval, hits: int, hits_max: int = WINDOW_HITS_DEFAULT) -> list[Interval]:

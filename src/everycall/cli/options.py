@@ -13,8 +13,10 @@ from cyclopts import Group, Parameter, Token
 
 from everycall.client import Client
 from everycall.errors import QueryError, SettingsError
+from everycall.instants import text
 from everycall.names import Kind, ids_named
 from everycall.query import Filters, Interval, Match, Query
+from everycall.windows import settled_until
 
 WHEN = Group("When", sort_key=1)
 WHICH = Group(
@@ -89,6 +91,10 @@ class When:
         str, Parameter(group=WHEN, help="Whose midnights and days are meant: Europe/Berlin. [default: UTC]")
     ] = "UTC"
 
+    settled: Annotated[
+        bool, Parameter(group=WHEN, help="Only what the vendor no longer rebuilds: up to midnight UTC four days ago.")
+    ] = False
+
     def words(self, file: Mapping[str, Any]) -> dict[str, str]:
         """What was said, by option, in the filter file where nothing was; the default where nothing was there either.
 
@@ -105,7 +111,8 @@ class When:
             wrong = f"{' and '.join(ways)} exclude each other" if len(ways) > 1 else "--until needs --since"
             raise QueryError(f"{wrong}.", hint="Say --last, or --interval, or --since with or without --until.")
         said = said or ({"interval": _interval(file)} if "interval" in file else {"last": LAST_DEFAULT})
-        return said if self.timezone == "UTC" else {**said, "timezone": self.timezone}
+        said = said if self.timezone == "UTC" else {**said, "timezone": self.timezone}
+        return {**said, "settled": "only"} if self.settled else said
 
     def meant(self, now: datetime, file: Mapping[str, Any]) -> Interval:
         """The interval; that of the filter file where none was said and it has one.
@@ -122,7 +129,19 @@ class When:
             asked = Interval.parse(said["interval"], now=now, zone=zone)
         else:
             asked = Interval.last(said["last"], now=now, zone=zone)
-        return asked.settled_before(now)
+        asked = asked.until_now(now)
+        return _settled(asked, now) if self.settled else asked
+
+
+def _settled(interval: Interval, now: datetime) -> Interval:
+    """The part of the interval that the vendor no longer rebuilds."""
+    border = settled_until(now)
+    if interval.start >= border:
+        raise QueryError(
+            f"Nothing of {interval} is settled: the vendor still rebuilds what is younger than {text(border)}.",
+            hint="Leave --settled out, or ask for earlier days.",
+        )
+    return Interval(interval.start, min(interval.end, border))
 
 
 def _interval(file: Mapping[str, Any]) -> str:

@@ -1,0 +1,243 @@
+"""A finished export, asked again: does each window still hold? And if not, only those windows anew.
+
+    OUT and its manifest -> the bytes of each window against their checksum
+                         -> each window's count against the API's count now
+
+A window *holds* where both agree. It has *changed* where the API counts differently now: something arrived late. It is
+*damaged* where the bytes are not those that were written, and *unproven* or *unread* where the export already said so.
+One request a window; changes that leave the count as it was - a wrap-up code that came late - it does not see.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+
+from everycall.client import Client
+from everycall.crew import Crew, Threads
+from everycall.errors import OutputRefused, QueryError
+from everycall.export import IN_FLIGHT_DEFAULT, Summary, export
+from everycall.ledger import MANIFEST_SUFFIX, Entry, Ledger
+from everycall.pages import count
+from everycall.progress import Progress
+from everycall.query import Filters, Interval, Match, Query
+from everycall.sinks.csv import CsvSink
+from everycall.tables import columns
+
+State = Literal["holds", "changed", "damaged", "unproven", "unread"]
+
+BUFFER_BYTES = 1 << 20
+
+
+class _Header(msgspec.Struct, frozen=True, rename="camel"):
+    """The query, as the manifest has it."""
+
+    everycall: str
+    source: str
+    asked: dict[str, Any]
+    filters: dict[str, Any]
+    match: Match
+    format: str
+    columns: tuple[str, ...]
+
+
+class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    query: _Header
+    interval: str
+    windows: tuple[Entry, ...]
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one window."""
+
+    window: Interval
+    state: State
+    entry: Entry | None
+    """What the export wrote down; None where the window was never read."""
+    hits_now: int | None
+    """The API's count now; None where it was not asked for."""
+
+    def __str__(self) -> str:
+        """One phrase for a reader."""
+        if self.state == "changed" and self.entry is not None and self.hits_now is not None:
+            difference = self.hits_now - self.entry.hits_after
+            return f"changed: {difference:+,} conversations since {self.entry.counted_at[:19]}Z"
+        reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry else ""
+        words = {"damaged": "damaged: the file does not hold what was written", "unread": "was never read"}
+        return words.get(self.state, self.state) + reason
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of an export."""
+
+    output: Path
+    source: str
+    """Where it came from, as its manifest says."""
+    findings: tuple[Finding, ...]
+    """In the order of time."""
+    query: Query
+    header: Mapping[str, Any]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every window does."""
+        return all(finding.state == "holds" for finding in self.findings)
+
+    def as_json(self) -> Mapping[str, Any]:
+        """For programs."""
+        windows = [
+            {"interval": str(one.window), "state": one.state, "hitsNow": one.hits_now, "said": str(one)}
+            for one in self.findings
+        ]
+        return {"output": str(self.output), "verdict": "holds" if self.holds else "does not hold", "windows": windows}
+
+
+def source_of(output: Path) -> str:
+    """Where the export says that it came from.
+
+    Raises:
+        OutputRefused: it is no finished export.
+    """
+    return _manifest(output)[0].query.source
+
+
+def verify(client: Client, output: Path, *, crew: Crew | None = None) -> Verification:
+    """Check the bytes of each window, and count each that is undamaged again, with one request.
+
+    Raises:
+        OutputRefused: `output` is no finished export, or was made by a version that writes differently.
+        EverycallError: what the client raises.
+    """
+    manifest, header = _manifest(output)
+    said = manifest.query
+    query = Query(Interval.read(manifest.interval), Filters(said.filters), said.match)
+    intact = _intact(output, _sink(said), manifest.windows)
+    crew = crew or Threads(IN_FLIGHT_DEFAULT)
+    try:
+        hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], crew)
+    finally:
+        crew.close()
+    findings = [_finding(entry, hits.get(entry.interval)) for entry in manifest.windows]
+    findings += [Finding(Interval.read(words), "unread", None, None) for words in manifest.unread]
+    findings.sort(key=lambda finding: finding.window.start)
+    return Verification(output, said.source, tuple(findings), query, header)
+
+
+def repair(client: Client, found: Verification, *, progress: Progress | None = None) -> Summary:
+    """Export the windows that do not hold again, and put them in the place of the old ones, in one step.
+
+    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request.
+
+    Raises:
+        OutputRefused: another process is at it, or another version of everycall made it.
+        EverycallError: what an export raises; the same repair goes on from there.
+    """
+    said = msgspec.convert(found.header, _Header)
+    kept = [finding.entry for finding in found.findings if finding.state == "holds" and finding.entry is not None]
+    book = Ledger(found.output, _sink(said), found.header, fresh=True)
+    try:
+        manifest, _ = _manifest(found.output)
+        for entry, at in _places(_sink(said), manifest.windows):
+            if entry in kept:
+                _take_over(found.output, at, entry, book)
+    finally:
+        book.abandon()
+    return export(
+        client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source, progress=progress
+    )
+
+
+def _manifest(output: Path) -> tuple[_Manifest, Mapping[str, Any]]:
+    path = output.with_name(output.name + MANIFEST_SUFFIX)
+    try:
+        body = path.read_bytes()
+        return msgspec.json.decode(body, type=_Manifest), msgspec.json.decode(body)["query"]
+    except OSError as error:
+        raise OutputRefused(
+            f"{output} has no manifest: {path} cannot be read ({error.strerror}).",
+            hint="Only a finished export can be verified. An unfinished one goes on when its command is given again.",
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise OutputRefused(
+            f"{path} is no manifest of everycall: {error}.", hint="Export anew with --fresh."
+        ) from error
+
+
+def _sink(said: _Header) -> CsvSink:
+    try:
+        return CsvSink(columns(only=said.columns))
+    except QueryError as error:
+        raise OutputRefused(
+            f"The export was made by everycall {said.everycall}, whose columns were others ({error})",
+            hint="Export anew with --fresh.",
+        ) from error
+
+
+def _places(sink: CsvSink, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
+    """Where each window's rows begin in the output."""
+    at = len(sink.head())
+    for entry in sorted(entries, key=lambda entry: entry.interval):
+        yield entry, at
+        at += entry.size_bytes
+
+
+def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry]) -> dict[str, bool]:
+    """For each window, by its interval, whether its bytes are what was written. A wrong header damages them all."""
+    if not output.is_file():
+        return {entry.interval: False for entry in entries}
+    with output.open("rb") as file:
+        is_whole = file.read(len(sink.head())) == sink.head()
+        return {
+            entry.interval: is_whole and _digest(file, at, entry.size_bytes) == entry.sha256
+            for entry, at in _places(sink, entries)
+        }
+
+
+def _digest(file: BinaryIO, at: int, size_bytes: int) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(file, at, size_bytes):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(file: BinaryIO, at: int, size_bytes: int) -> Iterator[bytes]:
+    file.seek(at)
+    while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
+        size_bytes -= len(piece)
+        yield piece
+
+
+def _counts(client: Client, query: Query, windows: Sequence[Interval], crew: Crew) -> dict[str, int]:
+    """The API's present count of each window, by its interval."""
+
+    def counted(window: Interval) -> tuple[str, int]:
+        return str(window), client.play(count(query, window))
+
+    for window in windows:
+        crew.submit(partial(counted, window))
+    return dict(crew.next() for _ in windows)
+
+
+def _finding(entry: Entry, hits_now: int | None) -> Finding:
+    if hits_now is None:
+        state: State = "damaged"
+    elif entry.verdict != "proven":
+        state = "unproven"
+    else:
+        state = "holds" if hits_now == entry.hits_after else "changed"
+    return Finding(entry.window, state, entry, hits_now)
+
+
+def _take_over(path: Path, at: int, entry: Entry, book: Ledger) -> None:
+    """A window that holds, as a part of the export to be."""
+    with path.open("rb") as output, book.part_path(entry.window).open("wb") as part:
+        for piece in _pieces(output, at, entry.size_bytes):
+            part.write(piece)
+    book.commit(entry)

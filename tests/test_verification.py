@@ -1,0 +1,189 @@
+"""A finished export, asked again and mended."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from everycall import Interval, OutputRefused, Query
+from everycall.crew import Alone
+from everycall.sandbox import QUERY
+from everycall.verification import Verification, repair, source_of, verify
+from inprocess import Org, manifest_of, org, told
+
+THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
+SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+
+
+@pytest.fixture
+def where() -> Org:
+    return org(conversations_per_day=8)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "rows.csv"
+
+
+def states(found: Verification) -> list[str]:
+    return [finding.state for finding in found.findings]
+
+
+def checked(where: Org, output: Path) -> Verification:
+    return verify(where.client, output, crew=Alone(8))
+
+
+def exported_without(where: Org, output: Path) -> str:
+    """An export of three weeks; a conversation of the second was not known to the API by then."""
+    late = next(one["conversationId"] for one in where.sandbox.store.conversations(SECOND_WEEK))
+    where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=late)
+    where.export(output, THREE_WEEKS)
+    where.sandbox.faults.clear()
+    return str(late)
+
+
+def test_an_export_of_what_stood_still_holds(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+
+    found = checked(where, output)
+
+    assert states(found) == ["holds", "holds", "holds"]
+    assert found.holds
+
+
+def test_it_costs_one_request_a_window(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    before = len(where.queries)
+
+    checked(where, output)
+
+    assert [served.body["paging"]["pageSize"] for served in where.queries[before:]] == [1, 1, 1]
+
+
+def test_what_arrived_late_is_said_by_window_and_number(where: Org, output: Path) -> None:
+    exported_without(where, output)
+
+    found = checked(where, output)
+
+    counted_at = manifest_of(output)["windows"][1]["countedAt"][:19]
+    assert states(found) == ["holds", "changed", "holds"]
+    assert str(found.findings[1]) == f"changed: +1 conversations since {counted_at}Z"
+
+
+def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path) -> None:
+    late = exported_without(where, output)
+    found = checked(where, output)
+    before = len(where.queries)
+
+    summary = repair(where.client, found)
+
+    assert {served.body["interval"] for served in where.queries[before:]} == {SECOND_WEEK}
+    assert summary.verdict == "proven"
+    assert told(output) == where.truth(THREE_WEEKS)
+    assert late in {row[0] for row in told(output)}
+    assert checked(where, output).holds
+
+
+@pytest.mark.parametrize("at", [0, 200, -2])
+def test_a_byte_that_was_changed_is_found_and_mended(where: Org, output: Path, at: int) -> None:
+    where.export(output, THREE_WEEKS)
+    sound = output.read_bytes()
+    damaged = bytearray(sound)
+    damaged[at] ^= 1
+    output.write_bytes(damaged)
+
+    found = checked(where, output)
+    repair(where.client, found)
+
+    assert "damaged" in states(found)
+    assert output.read_bytes() == sound
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_file_cut_short_is_damaged_from_there_on(where: Org, output: Path, left: int) -> None:
+    where.export(output, THREE_WEEKS)
+    output.write_bytes(output.read_bytes()[:left])
+
+    assert states(checked(where, output)) == ["damaged", "damaged", "damaged"]
+
+
+def test_a_file_that_is_gone_is_made_anew(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    sound = output.read_bytes()
+    output.unlink()
+
+    repair(where.client, checked(where, output))
+
+    assert output.read_bytes() == sound
+
+
+def test_what_a_safety_stop_left_unread_is_read_by_a_repair(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS, max_pages=2)
+
+    found = checked(where, output)
+    repair(where.client, found)
+
+    assert "unread" in states(found)
+    assert told(output) == where.truth(THREE_WEEKS)
+
+
+def test_a_window_that_was_never_proven_does_not_hold(where: Org, output: Path) -> None:
+    where.sandbox.faults.on(None, "total_hits", path=QUERY, off=2)
+    where.export(output, THREE_WEEKS)
+    where.sandbox.faults.clear()
+
+    found = checked(where, output)
+
+    assert states(found) == ["unproven", "unproven", "unproven"]
+    assert str(found.findings[0]).startswith("unproven: the API counts ")
+
+
+def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(where: Org, output: Path) -> None:
+    exported_without(where, output)
+    found = checked(where, output)
+    before = output.read_bytes()
+    where.sandbox.faults.on(None, "403", path=QUERY)
+
+    with pytest.raises(Exception, match="403"):
+        repair(where.client, found)
+
+    assert output.read_bytes() == before
+    where.sandbox.faults.clear()
+    repair(where.client, found)
+    assert told(output) == where.truth(THREE_WEEKS)
+
+
+def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> None:
+    with pytest.raises(OutputRefused, match="has no manifest"):
+        checked(where, output)
+
+
+def test_a_manifest_of_something_else_is_refused(where: Org, output: Path) -> None:
+    output.with_name("rows.csv.manifest.json").write_text('{"query": 1}')
+
+    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+        checked(where, output)
+
+
+def test_the_manifest_says_where_the_export_came_from(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS, source="the org of the test")
+
+    assert source_of(output) == "the org of the test"
+
+
+def test_filters_and_columns_are_those_of_the_export(where: Org, output: Path) -> None:
+    interval = Interval.read(THREE_WEEKS)
+    where.export(output, query=Query(interval), columns=["channel", "conversationId"])
+    output.write_bytes(b"")
+
+    repair(where.client, checked(where, output))
+
+    assert output.read_bytes().startswith(b"channel,conversationId\n")
+
+
+def test_a_verification_long_after_counts_the_same(where: Org, output: Path) -> None:
+    """Wrap-ups, evaluations and surveys arrive meanwhile: they change rows, and no count."""
+    where.export(output, THREE_WEEKS)
+    where.clock.advance(timedelta(days=40).total_seconds())
+
+    assert checked(where, output).holds

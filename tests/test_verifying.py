@@ -1,0 +1,51 @@
+"""What is printed of a verification."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from everycall import Interval, Query
+from everycall.cli.verifying import show
+from everycall.verification import Finding, State, Verification
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def verification(*states: str) -> Verification:
+    days = [Interval(MONDAY + timedelta(days=n), MONDAY + timedelta(days=n + 1)) for n in range(len(states))]
+    findings = tuple(Finding(day, cast("State", state), None, None) for day, state in zip(days, states, strict=True))
+    return Verification(Path("rows.csv"), "an org", findings, Query(days[0]), {})
+
+
+def shown(found: Verification, *, is_repaired: bool = False) -> str:
+    console = Console(file=StringIO(), width=100, soft_wrap=True)
+    show(console, found, is_repaired=is_repaired)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_what_holds_is_one_line() -> None:
+    assert shown(verification("holds")) == "Holds: all of rows.csv, 1 window.\n"
+
+
+def test_what_does_not_hold_is_named_with_what_to_do() -> None:
+    assert shown(verification("holds", "unread")) == (
+        "DOES NOT HOLD: 1 of the 2 windows of rows.csv.\n"
+        "\n"
+        "  2026-01-06 to 2026-01-07 UTC  was never read\n"
+        "\n"
+        "hint: --repair exports these windows again, and only these.\n"
+    )
+
+
+def test_nothing_is_advised_that_is_being_done() -> None:
+    assert "hint" not in shown(verification("unread"), is_repaired=True)
+
+
+def test_many_windows_stay_on_one_screen() -> None:
+    lines = shown(verification(*(["damaged"] * 300))).splitlines()
+
+    assert len(lines) <= 24
+    assert "  ... and 285 more; --json lists them all" in lines
