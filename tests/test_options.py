@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 QUEUE_FILTER = {"type": "or", "predicates": [{"dimension": "queueId", "value": "7"}]}
 
 
-def meant(**said: str) -> Interval:
+def meant(**said: Any) -> Interval:
     return When(**said).meant(NOW, {})
 
 
@@ -237,3 +237,17 @@ def test_a_list_is_separated_by_commas() -> None:
 def test_a_list_with_an_empty_or_a_repeated_word_is_refused(words: str) -> None:
     with pytest.raises(SettingsError, match="--columns"):
         options.listed("columns", words)
+
+
+def test_settled_takes_only_what_the_vendor_no_longer_rebuilds() -> None:
+    assert meant(last="7d", settled=True).end == datetime(2026, 2, 26, tzinfo=UTC)
+    assert meant(interval="2026-01-05", settled=True) == meant(interval="2026-01-05")
+
+
+def test_where_nothing_is_settled_yet_that_is_said() -> None:
+    with pytest.raises(QueryError, match="^Nothing of .* is settled"):
+        meant(last="2d", settled=True)
+
+
+def test_settled_is_part_of_the_words() -> None:
+    assert When(last="7d", settled=True).words({}) != When(last="7d").words({})
