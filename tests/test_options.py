@@ -245,7 +245,7 @@ def test_settled_takes_only_what_the_vendor_no_longer_rebuilds() -> None:
 
 
 def test_where_nothing_is_settled_yet_that_is_said() -> None:
-    with pytest.raises(QueryError, match="^Nothing of .* is settled"):
+    with pytest.raises(QueryError, match=r"^Nothing of .* is settled"):
         meant(last="2d", settled=True)
 
 
