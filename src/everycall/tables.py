@@ -403,8 +403,9 @@ def columns(view: str = "default", only: Sequence[str] = ()) -> tuple[Column, ..
     folded = {name.lower(): name for name in known}
     for name in only:
         if name.lower() not in folded:
-            near = get_close_matches(name.lower(), folded, n=3) or list(folded)
-            raise QueryError(f"There is no column '{name}'.", hint=f"Near: {', '.join(folded[one] for one in near)}.")
+            near = [folded[one] for one in get_close_matches(name.lower(), folded, n=3)]
+            hint = f"Near: {', '.join(near)}." if near else f"There are {', '.join(known)}."
+            raise QueryError(f"There is no column '{name}'.", hint=hint)
     return tuple(known[folded[name.lower()]] for name in dict.fromkeys(only))
 
 
