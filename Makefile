@@ -50,7 +50,7 @@ format: $(VENV)/.dev ## mend the style
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev ## write what the pages take from the code, and what the commands on them print
-	$(BIN)/python -m cogapp -I docs -r --verbosity=1 README.md docs/*.md
+	$(BIN)/python -m cogapp -I docs -I tests -r --verbosity=1 README.md docs/*.md
 	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 

@@ -1,6 +1,6 @@
 """What the documentation takes from the code: each function is the Markdown between two cog markers.
 
-`python -m cogapp -I docs -r README.md docs/*.md` writes it; `tests/test_docs.py` checks that it is up to date.
+`python -m cogapp -I docs -I tests -r README.md docs/*.md` writes it; `tests/test_docs.py` checks that it is up to date.
 """
 
 import ast
@@ -17,6 +17,7 @@ from everycall.ledger import Entry
 from everycall.sandbox.app import ROUTES
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.switches import Switches
+from fault_table import ROWS, Row
 
 HELP_WIDTH = 100
 
@@ -72,6 +73,17 @@ def manifest_windows() -> str:
 def faults() -> str:
     """Every kind of fault."""
     return table("fault | what goes wrong", ((f"`{name}`", kind.about) for name, kind in KINDS.items()))
+
+
+def evidence() -> str:
+    """Every row of the table that `tests/test_fault_table.py` runs."""
+    head = "what happens | conversations there are | rows that come | windows | read again | exit code"
+    numbers = ("conversations", "rows", "windows", "re_reads", "code")
+    return table(head, ((_happens(row), *(f"{getattr(row, name):,}" for name in numbers)) for row in ROWS))
+
+
+def _happens(row: Row) -> str:
+    return f"{row.happens} (`{' '.join(row.words)}`)" if row.words else row.happens
 
 
 def switches() -> str:

@@ -25,11 +25,8 @@ from everycall import (
 )
 from everycall.crew import Alone
 from everycall.sandbox import QUERY, Switches
-from everycall.sandbox.instants import to_ms, to_text
 from everycall.sandbox.oauth import PERMISSIONS
 from everycall.sandbox.oauth import Client as SandboxClient
-from everycall.sandbox.recorded import RecordedDay
-from everycall.sandbox.traffic import Sketch
 from inprocess import (
     HEADER,
     MONDAY,
@@ -43,6 +40,7 @@ from inprocess import (
     read_csv,
     told,
 )
+from thin import Thin, thin_id
 
 ALL_KINDS = [
     "429",
@@ -234,39 +232,15 @@ def test_as_many_as(output: Path, count: int) -> None:
     assert_proven(where, summary, output)
 
 
-class Tiny:
-    """So many conversations of a few bytes each, all on one Monday, evenly spread: cheap to serve and to read."""
-
-    def __init__(self, count: int) -> None:
-        self.first_ms = to_ms("2026-01-05T00:00:00.000Z")
-        starts = [self.first_ms + 86_400_000 * number // count for number in range(count)]
-        self._day = RecordedDay(
-            Sketch(start, start + 1, f"{number:08x}-0000-4000-8000-000000000000", number, (), (), "", (), (), ())
-            for number, start in enumerate(starts)
-        )
-
-    def day(self, day: int) -> RecordedDay:
-        return self._day if day == self.first_ms // 86_400_000 else RecordedDay(())
-
-    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:  # noqa: ARG002
-        return {"conversationId": sketch.conversation_id, "conversationStart": to_text(sketch.start_ms)}
-
-    def entities(self, kind: str) -> list[dict[str, Any]]:  # noqa: ARG002
-        return []
-
-    def organization(self) -> dict[str, Any]:
-        return {}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "windows"), [(100_000, 3), (100_001, 6)])
 def test_more_than_one_question_can_page_through_in_a_day(output: Path, count: int, windows: int) -> None:
-    where = org(world=Tiny(count))
+    where = org(world=Thin(count))
     summary = where.export(output, columns=["conversationId"])
     ids = output.read_text().split()[1:]
 
     assert summary.verdict == "proven"
-    assert ids == [f"{number:08x}-0000-4000-8000-000000000000" for number in range(count)]
+    assert ids == [thin_id(number) for number in range(count)]
     assert len(summary.entries) == windows
     assert all(served.status == 200 for served in where.queries)
     assert_whole(summary, output)
