@@ -171,7 +171,7 @@ def page(known: Models, seen: Seen) -> str:
         "conversations hold it. Made by `scripts/sandbox_coverage.py`; a test fails where it is out of date.",
         "",
         f"- The models are those of the official Python SDK, {SDK} {version(SDK)}, from `{TOP}` downward.",
-        f"- The conversations are {DAYS} days of seed 1 with {CONVERSATIONS_PER_DAY:,} conversations a weekday, as jobs",
+        f"- The conversations are {DAYS} days of seed 1, {CONVERSATIONS_PER_DAY:,} conversations a weekday, as jobs",
         f"  show them: {SETTLED_DAYS} days later, and whenever one of them changed after its end.",
         "- The SDK leaves the names of metrics open where it answers; they are those that a query can ask for.",
         "",

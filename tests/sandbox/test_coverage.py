@@ -19,10 +19,10 @@ def test_the_page_of_what_is_emitted_is_up_to_date() -> None:
     assert made == PAGE.read_text("utf-8"), "make docs writes it anew"
 
 
-def test_nearly_every_field_and_value_is_emitted() -> None:
+def test_every_field_is_emitted_and_nearly_every_value() -> None:
     sums = re.search(r"\| \*\*all\*\* \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", PAGE.read_text("utf-8"))
 
     assert sums is not None
     fields, of_fields, values, of_values = map(int, sums.groups())
-    assert fields / of_fields >= 0.7
-    assert values / of_values >= 0.4
+    assert fields == of_fields
+    assert values / of_values >= 0.98

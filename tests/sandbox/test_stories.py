@@ -80,8 +80,9 @@ FIELDS = {
 }
 INSTANTS = {
     "callbackScheduledTime", "conferenceStart", "conversationEnd", "conversationStart", "deliveryStatusChangeDate",
-    "emitDate", "eventTime", "flowOutcomeEndTimestamp", "flowOutcomeStartTimestamp", "inactivityTimeout",
-    "segmentEnd", "segmentStart", "surveyCompletedDate",
+    "detectedSpeechEnd", "detectedSpeechStart", "emitDate", "eventTime",
+    "flowOutcomeEndTimestamp", "flowOutcomeStartTimestamp", "inactivityTimeout", "segmentEnd", "segmentStart",
+    "surveyCompletedDate",
 }  # fmt: skip
 PURPOSES = {
     "acd", "agent", "api", "botflow", "campaign", "customer", "dialer", "external", "fax", "group", "inbound", "ivr",
@@ -202,7 +203,10 @@ def test_enumerated_values_are_those_of_the_api() -> None:
         "purpose": PURPOSES,
         "segmentType": SEGMENT_TYPES,
         "disconnectType": DISCONNECT_TYPES,
-        "mediaType": {"callback", "chat", "email", "message", "voice"},
+        "mediaType": {
+            *("callback", "chat", "cobrowse", "email", "internalmessage", "message", "screenmonitoring"),
+            *("screenshare", "unknown", "video", "voice"),
+        },
         "direction": {"inbound", "outbound"},
         "originatingDirection": {"inbound", "outbound"},
         "conversationInitiator": PURPOSES,
@@ -392,7 +396,7 @@ def test_the_rare_is_there_and_stays_rare(rarity: str) -> None:
 
 @pytest.mark.parametrize(
     "purpose",
-    "acd agent botflow campaign customer dialer external ivr outbound user voicemail workflow".split(),
+    "acd agent botflow campaign customer dialer external ivr outbound user voicemail voicesurveyflow workflow".split(),
 )
 def test_participants_of_a_purpose_occur(purpose: str) -> None:
     assert any(participant["purpose"] == purpose for participant, _ in sessions())

@@ -99,6 +99,19 @@ FLOWS = (
     ("Order Status Bot", "BOT"),
     ("Old Main Menu", "INBOUNDCALL"),
 )
+RARE_FLOWS = (
+    ("Card Payment", "SECURECALL"),
+    ("Voice Assistant", "VOICE"),
+    ("Speech Menu", "SPEECH"),
+    ("Follow-Up Ticket", "WORKITEM"),
+    ("Night Shift Rerouting", "WORKFLOW"),
+    ("Shared Greeting", "COMMONMODULE"),
+    ("Survey Invitation", "SURVEYINVITE"),
+    ("In-Queue Mail", "INQUEUEEMAIL"),
+    ("Mail Acknowledgement", "EMAILSEND"),
+    ("Complaint Process", "BUSINESSPROCESS"),
+    ("In-Queue Message", "INQUEUESHORTMESSAGE"),
+)
 CAMPAIGN_NAMES = ("Renewal Reminder", "Payment Reminder", "Win Back", "Delivery Survey")
 SYSTEM_CODES = ("ININ-WRAP-UP-TIMEOUT", "ININ-WRAP-UP-SKIPPED", "ININ-WRAP-UP-DELETED")
 DELETED = "deleted"
@@ -198,6 +211,8 @@ def centre(seed: int, size: int) -> Centre:
     users = _users(dice, size, division_ids, [t["id"] for t in teams])
     queues = _queues(dice, users, division_ids, [c["id"] for c in codes], skills, languages)
     flows = [_flow(dice, name, kind) for name, kind in FLOWS]
+    rare = Dice(f"centre/{seed}/rare flows")
+    flows += [_flow(rare, name, kind) for name, kind in RARE_FLOWS]
     campaigns = _campaigns(dice, queues)
     groups = [_group(dice, name, size) for name in ("All Agents", "Floor Walkers", "Specialists")]
     return Centre(
@@ -218,7 +233,10 @@ def centre(seed: int, size: int) -> Centre:
         division_ids=division_ids,
         queues=queues,
         users=users,
-        flows={kind: tuple(f for f in flows if f.type == kind and not f.name.startswith("Old")) for _, kind in FLOWS},
+        flows={
+            kind: tuple(f for f in flows if f.type == kind and not f.name.startswith("Old"))
+            for _, kind in (*FLOWS, *RARE_FLOWS)
+        },
         campaigns=campaigns,
         group_ids=tuple(g["id"] for g in groups),
         edge_ids=tuple(dice.uuid() for _ in range(6)),

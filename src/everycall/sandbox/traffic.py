@@ -68,6 +68,7 @@ class Kind(NamedTuple):
 
 VOICE = ("voice",)
 MESSAGE = ("message",)
+SIDES = ("video", "screenshare", "internalmessage", "unknown")
 _CALL = (12_000, 55_000, 190_000, 340_000, 620_000, 1_500_000, 3_000_000, 7_200_000)
 _LONG_CALL = (60_000, 150_000, 400_000, 640_000, 1_100_000, 2_200_000, 4_000_000, 9_000_000)
 _WAIT = (1_500, 4_000, 25_000, 70_000, 160_000, 420_000, 900_000, 2_400_000)
@@ -86,7 +87,7 @@ _LATER = (4 * MINUTE, 20 * MINUTE, 90 * MINUTE, 5 * HOUR, 22 * HOUR, 50 * HOUR, 
 KINDS: Final = (
     Kind("voice_answered", 3900, 0, "voice", 1, 1, VOICE, "inbound", _CALL),
     Kind("voice_missed", 700, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
-    Kind("voice_missed_twice", 160, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_missed_twice", 160, 0, "voice", 1, 2, ("voice", "screenmonitoring"), "inbound", _LONG_CALL),
     Kind("voice_abandoned", 650, 0, "voice", 1, 0, VOICE, "inbound", _WAIT),
     Kind("voice_abandoned_in_ivr", 350, 900, "", 0, 0, VOICE, "inbound", _BRIEF),
     Kind("voice_self_served", 260, 150, "", 0, 0, VOICE, "inbound", _WAIT),
@@ -96,12 +97,12 @@ KINDS: Final = (
     Kind("voice_consult_transfer", 150, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_conference", 70, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_stuck", 4, 0, "voice", 1, 2, VOICE, "inbound", ()),
-    Kind("voice_to_user", 150, 0, "", 0, 1, VOICE, "inbound", _CALL),
+    Kind("voice_to_user", 150, 0, "", 0, 1, ("voice", *SIDES), "inbound", _CALL),
     Kind("voice_blip", 30, 15, "", 0, 0, VOICE, "inbound", _BLIP),
     Kind("callback_requested", 400, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _SOON),
     Kind("callback_scheduled", 200, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _LATER),
     Kind("chat_answered", 620, 0, "chat", 1, 1, ("chat",), "inbound", _CHAT),
-    Kind("chat_missed", 60, 0, "chat", 1, 2, ("chat",), "inbound", _CHAT),
+    Kind("chat_missed", 60, 0, "chat", 1, 2, ("chat", "cobrowse", "screenshare"), "inbound", _CHAT),
     Kind("chat_abandoned", 90, 0, "chat", 1, 0, ("chat",), "inbound", _WAIT),
     Kind("outbound_by_agent", 700, 0, "outbound", 1, 1, VOICE, "outbound", _CALL),
     Kind("outbound_by_dialer", 480, 0, "outbound", 1, 1, VOICE, "outbound", _CALL),

@@ -13,6 +13,7 @@ from everycall.sandbox.stories.cut import cut
 from everycall.sandbox.stories.late import changes, lay_on
 from everycall.sandbox.stories.marks import attributes, mark, with_attributes
 from everycall.sandbox.stories.parts import Json, stamp
+from everycall.sandbox.stories.rare import touch
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import KIND_NAMES, KINDS, Sketch, Traffic, locate
 
@@ -60,6 +61,7 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     story = Story(centre, sketch, traffic.cast(kind, day, roll))
     TOLD_BY[sketch.kind](story)
     mark(story)
+    touch(story)
     lay_on(story, now_ms)
     told = story.told()
     return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))

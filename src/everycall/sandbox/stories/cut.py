@@ -13,7 +13,7 @@ _AT_FLOW_END = (
     "endingLanguage", "exitReason", "issuedCallback", "recognitionFailureReason",
     "transferTargetAddress", "transferTargetName", "transferType",
 )  # fmt: skip
-_AT_SESSION_END = ("acwSkipped", "dispositionAnalyzer", "dispositionName", "flowOutType")
+_AT_SESSION_END = ("acwSkipped", "dispositionAnalyzer", "dispositionName", "errorCodeDescription", "flowOutType")
 _ONCE_SELECTED = ("selectedAgentId", "selectedAgentRank", "usedRouting")
 
 
@@ -53,7 +53,10 @@ def _session(session: Json, now: str) -> Json | None:
     if len(segments) < len(session["segments"]) or "segmentEnd" not in segments[-1]:
         _drop(made, _AT_SESSION_END)
     if made.get("deliveryStatusChangeDate", "") > now:
-        _drop(made, ("deliveryStatus", "deliveryStatusChangeDate"))
+        _drop(made, ("deliveryPushed", "deliveryStatus", "deliveryStatusChangeDate", "extendedDeliveryStatus"))
+    for name in ("detectedSpeechStart", "detectedSpeechEnd"):
+        if made.get(name, "") > now:
+            del made[name]
     if "flow" in made:
         made["flow"] = _flow(made["flow"], made.get("metrics", ()), now)
     for name, when in (("mediaEndpointStats", "eventTime"), ("metrics", "emitDate")):

@@ -375,6 +375,7 @@ def _mobile(story: Story, message_type: str) -> Thread:
         "addressTo": own,
         "addressSelf": number,
         "addressOther": own,
+        "engagementSource": "SMS" if message_type == "sms" else "WhatsApp",
         "messageType": message_type,
         "provider": "PureCloud Messaging",
     }

@@ -19,7 +19,7 @@ resolutions that are days younger than their conversation. How many and how late
 from typing import Final, NamedTuple
 
 from everycall.sandbox.dice import Dice
-from everycall.sandbox.stories.parts import Json, stamp
+from everycall.sandbox.stories.parts import Json, by_name, stamp
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import DAY_MS, FOREVER_MS, HOUR, MINUTE, Sketch, locate
 
@@ -126,7 +126,24 @@ def _evaluation(story: Story, dice: Dice, happened: dict[str, int]) -> Json:
         "systemSubmitted": False,
         "userId": story.users[-1].id,
     }
+    _vary(made, dice, is_finished=is_finished)
     return made | {"oTotalCriticalScore": min(100, score + bonus), "oTotalScore": score} if is_finished else made
+
+
+def _vary(evaluation: Json, dice: Dice, *, is_finished: bool) -> None:
+    """Makes some evaluations what they seldom are: in review, retracted, of a calibration, for the assignee to see."""
+    luck = dice.below(1000)
+    if is_finished:
+        evaluation["evaluationStatus"] = "Retracted" if luck < 30 else "Finished"
+    else:
+        evaluation["evaluationStatus"] = "InProgress" if luck < 200 else "InReview" if luck < 300 else "Pending"
+    if luck >= 900:
+        evaluation |= {"assigneeApplicable": True, "assigneeId": dice.uuid()}
+    if luck % 20 == 0:
+        evaluation["calibrationId"] = dice.uuid()
+    told = by_name(evaluation)
+    evaluation.clear()
+    evaluation.update(told)
 
 
 def _survey(story: Story, dice: Dice, happened: dict[str, int]) -> Json:
