@@ -51,6 +51,14 @@ def test_switches_are_set() -> None:
         assert answer.json()["conversations"] == []
 
 
+def test_faults_are_armed() -> None:
+    with served(fault=("on query 1: 429 retry_after=7",)) as sandbox:
+        answer = asked(sandbox, {"interval": DAY})
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+        assert asked(sandbox, {"interval": DAY}).status_code == 200
+
+
 def test_a_raw_export_is_served(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
     path.write_text(json.dumps(ONE))
@@ -75,6 +83,7 @@ def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ({"switch": ("nonsense=1",)}, "'nonsense=1' sets no switch; write NAME=VALUE"),
+        ({"fault": ("on request 7: hiccup",)}, "'hiccup' is no kind of fault"),
         ({"now": "tomorrow"}, "'tomorrow' is not an ISO 8601 instant"),
         ({"speed": -1.0}, "a clock cannot run at the speed -1.0"),
         ({"host": "no.such.host.invalid"}, "'no.such.host.invalid' is no address of this machine"),

@@ -43,6 +43,14 @@ class Serving:
     rate_limit: Annotated[Count, Parameter(group=TROUBLE, help="Requests a minute for each token. [default: 300]")] = (
         300
     )
+    fault: Annotated[
+        tuple[str, ...],
+        Parameter(
+            group=TROUBLE,
+            help="What goes wrong and when: 'on query 3: 429 retry_after=5', 'on queries 5-8: 503', 'at random 2%'. "
+            "Can be given several times.",
+        ),
+    ] = ()
     switch: Annotated[
         tuple[str, ...],
         Parameter(group=TROUBLE, help="NAME=VALUE: how to behave where no source tells. Can be given several times."),
@@ -101,7 +109,7 @@ def only_one(spoken: Serving) -> None:
 
 def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responder]":
     """What answers requests while the block runs."""
-    from everycall.sandbox import Switches, server  # noqa: PLC0415 - as above
+    from everycall.sandbox import Faults, Switches, server  # noqa: PLC0415 - as above
     from everycall.sandbox.recording import load, recorder, replay  # noqa: PLC0415 - as above
 
     where: dict[str, Any] = {"host": spoken.host, "port": spoken.port}
@@ -117,6 +125,7 @@ def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responde
         rate_limit=spoken.rate_limit,
         now=spoken.now,
         speed=spoken.speed,
+        faults=Faults.parse(*spoken.fault),
         switches=Switches.parse(*spoken.switch),
         **where,
     )

@@ -342,7 +342,9 @@ def faults_table(sandbox: Sandbox) -> str:
         return '<p class="soft">Nothing is armed: every request is answered as the API would.</p>'
     rows = [
         (
-            rule.text.replace(f" to {QUERY}", " to details queries"),
+            rule.text.replace(f" to POST {QUERY}", " to details queries").replace(
+                f" to {QUERY}", " to details queries"
+            ),
             str(rule.seen),
             str(rule.struck),
             disarm_button(rule.number, rule.text),
