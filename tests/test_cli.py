@@ -13,10 +13,12 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pytest
 
@@ -101,6 +103,20 @@ def started(*words: str, environ: dict[str, str], shell: str = "", **options: An
         argv, env={**os.environ, **environ}, capture_output=True, timeout=HOLDS_S, check=False, **options
     )
     return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@contextmanager
+def under_way(*words: str, environ: dict[str, str]) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
+    """A command in a process of its own while it runs, and its standard error. It does not outlive the block."""
+    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, env=os.environ | environ) as running:
+        too_long = threading.Timer(HOLDS_S, running.kill)
+        too_long.start()
+        try:
+            assert running.stderr
+            yield running, running.stderr
+        finally:
+            too_long.cancel()
+            running.kill()
 
 
 def truth(where: Sandbox, interval: str = "") -> list[str]:
@@ -494,16 +510,15 @@ def test_an_interrupted_export_goes_on_where_it_was(
     own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
     words = ("export", "--interval", MONTH, "-o", "x.csv")
 
-    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, env=os.environ | own.environ) as under_way:
-        assert under_way.stderr
-        said = [next(under_way.stderr) for _ in range(4)]  # the beginning, and three of four windows
-        seen = Path(f"/proc/{under_way.pid}/cmdline")
+    with under_way(*words, environ=own.environ) as (running, stderr):
+        said = [next(stderr) for _ in range(4)]  # the beginning, and three of four windows
+        seen = Path(f"/proc/{running.pid}/cmdline")
         if seen.exists():
             assert own.client_secret.encode() not in seen.read_bytes()
-        under_way.send_signal(number)
-        said += under_way.communicate(timeout=HOLDS_S)[1].splitlines(keepends=True)
+        running.send_signal(number)
+        said += stderr.readlines()
+        assert running.wait() == 130
 
-    assert under_way.returncode == 130
     assert said[4:7] == [b"error: Interrupted.\n", b"\n", said[6]]
     assert b"the same command goes on from there" in said[6]
     assert not (folder / "x.csv").exists()
@@ -519,17 +534,14 @@ def test_an_interrupted_export_goes_on_where_it_was(
 def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, folder: Path) -> None:
     own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
 
-    with subprocess.Popen(
-        command("export", "--interval", MONTH, "-o", "x.csv"), stderr=subprocess.PIPE, env=os.environ | own.environ
-    ) as under_way:
-        assert under_way.stderr
+    with under_way("export", "--interval", MONTH, "-o", "x.csv", environ=own.environ) as (running, stderr):
         for _ in range(4):
-            next(under_way.stderr)
+            next(stderr)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-            under_way.send_signal(number)
-        err = under_way.communicate(timeout=HOLDS_S)[1]
+            running.send_signal(number)
+        err = stderr.read()
+        assert running.wait() == 130
 
-    assert under_way.returncode == 130
     assert err.startswith(b"error: Interrupted.")
     assert b"Traceback" not in err
     assert "ledger.jsonl" in names(folder / "x.csv.everycall")
