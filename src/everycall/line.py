@@ -349,8 +349,8 @@ class Line:
             correlation_ids=verdict.correlation_ids,
             oddities=dict(one.oddities),
         )
+        self._open.remove(one)  # first: an interruption discards the parts of what is open
         self._book.commit(entry)
-        self._open.remove(one)  # at once: an interruption discards the parts of what is open
         self._covered += one.window.length
         self._progress.tell(WindowClosed(one.window, sealed.rows, verdict.proven, verdict.reason))
 
