@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -26,6 +26,7 @@ from everycall import (
     export,
 )
 from everycall.crew import Alone, Threads
+from everycall.disk import File, SystemDisk
 from everycall.progress import Event, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
 from everycall.sandbox.answers import Request
@@ -344,6 +345,36 @@ def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, n
     assert len(fetched(again)) == 3 - summary.resumed_windows
     assert on_disk(output) == FINISHED
     assert_proven(again, summary, output, THREE_WEEKS)
+
+
+class InterruptedOnceWritten(SystemDisk):
+    """Ctrl-C comes when the ledger's line for the second window is on disk for good."""
+
+    def __init__(self) -> None:
+        self._opened: dict[int, Path] = {}
+        self._lines = 0
+
+    def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
+        file = super().open(path, mode)
+        self._opened[id(file)] = path
+        return file
+
+    def sync(self, file: File) -> None:
+        super().sync(file)
+        self._lines += self._opened[id(file)].name == "ledger.jsonl"
+        if self._lines == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(output: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        flat(15).export(output, THREE_WEEKS, disk=InterruptedOnceWritten())
+
+    again = flat(15)
+    summary = again.export(output, THREE_WEEKS)
+
+    assert (summary.resumed_windows, len(fetched(again))) == (2, 1)
+    assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
 
 
 def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> None:

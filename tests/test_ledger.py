@@ -1,5 +1,6 @@
 import hashlib
 import os
+import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -10,9 +11,11 @@ import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused
+from everycall.disk import SystemDisk
 from everycall.ledger import Entry, Ledger, Stream, part_name
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
+from simulation.disk import SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 SINK = CsvSink([Column("a", "text", "", lambda _, __: None)])
@@ -68,6 +71,42 @@ def folder_of(output: Path) -> Path:
 
 def names(output: Path) -> list[str]:
     return sorted(path.name for path in output.parent.iterdir())
+
+
+class Stopping(SystemDisk):
+    """Ends the process, as it were, before it removes a folder or the second file."""
+
+    def __init__(self, files: int = 1) -> None:
+        self._left = files
+
+    def unlink(self, path: Path) -> None:
+        if self._left == 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+        super().unlink(path)
+
+    def remove_folder(self, path: Path) -> None:  # noqa: ARG002
+        raise KeyboardInterrupt
+
+
+def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with(output: Path) -> None:
+    book = Ledger(output, SINK, HEADER, disk=Stopping())
+    done(book, 0, b"a\n")
+    with pytest.raises(KeyboardInterrupt):
+        book.finish(described)
+    book._lock.release()
+
+    assert output.read_bytes() == b"a\na\n"
+    assert ledger(output).entries == []
+
+
+def test_what_was_to_be_forgotten_is_not_gone_on_with_where_that_was_cut_short(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    _books.pop(output)._lock.release()
+    with pytest.raises(KeyboardInterrupt):
+        Ledger(output, SINK, HEADER, fresh=True, disk=Stopping())
+
+    assert ledger(output).entries == []
 
 
 # To the end
@@ -208,6 +247,20 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 
     assert ledger(output, fresh=True).entries == []
     assert ledger(output).entries == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
+    output = Path("/out/conversations.csv")
+    disk = SimDisk(random.Random(seed), lambda _: None, [output.parent])
+    book = Ledger(output, SINK, HEADER, disk=disk)
+    with disk.open(book.part_path(day(0)), "wb") as part:
+        part.write(b"a\n")
+        disk.sync(part)
+    book.commit(entry(day(0), b"a\n"))
+    disk.power_cut()
+
+    assert Ledger(output, SINK, HEADER, disk=disk).entries == [entry(day(0), b"a\n")]
 
 
 # What is refused

@@ -15,6 +15,7 @@ Rules of the file:
 import errno
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -153,6 +154,7 @@ class Ledger:
     def _locked(self) -> Held:
         try:
             self._disk.make_folder(self._folder)
+            self._disk.sync_folder(self._output.parent)  # or a power cut takes the folder away, with all that is done
             return self._disk.lock(self._folder / "lock", self._output)
         except OSError as error:
             raise OutputRefused(
@@ -160,7 +162,8 @@ class Ledger:
             ) from error
 
     def _clear(self) -> None:
-        """Forget what an unfinished run has left."""
+        """Forget what an unfinished run has left; the ledger first, so that a kill leaves nothing to go on from."""
+        self._disk.unlink(self._path)
         for path in self._disk.files(self._folder):
             if path.name != "lock":
                 self._disk.unlink(path)
@@ -249,7 +252,12 @@ class Ledger:
             self._leave()
 
     def _leave(self) -> None:
-        """Take the folder away, lock and all, and only then let go of the lock."""
+        """Take the folder away, lock and all, and only then let go of the lock.
+
+        The ledger goes first: killed from here on, an export that is finished is not gone on with.
+        """
+        with suppress(OSError):
+            self._disk.unlink(self._path)
         self._disk.remove_folder(self._folder)
         self._lock.release()
 
