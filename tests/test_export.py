@@ -30,6 +30,7 @@ from everycall.disk import File, SystemDisk
 from everycall.progress import Event, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
 from everycall.sandbox.answers import Request
+from everycall.sandbox.oauth import Client as SandboxClient
 from inprocess import (
     HEADER,
     MONDAY,
@@ -37,6 +38,7 @@ from inprocess import (
     Org,
     assert_proven,
     assert_whole,
+    client_of,
     manifest_of,
     org,
     read_csv,
@@ -277,6 +279,16 @@ def test_another_org_s_export_is_left_alone(output: Path) -> None:
 
     with pytest.raises(OutputRefused, match="source"):
         where.export(output, source="another org")
+
+
+def test_another_client_s_export_is_left_alone(output: Path) -> None:
+    """It may belong to another org at the same address, or see other divisions."""
+    where = flat(3, clients=[SandboxClient("one", "secret"), SandboxClient("two", "secret")])
+    where.export(output)
+
+    where.client = client_of(where.sandbox, where.clock, where.connection, client_id="two")
+    with pytest.raises(OutputRefused, match='clientId: "one" there, "two" now'):
+        where.export(output)
 
 
 FULL_DISK = """

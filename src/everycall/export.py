@@ -2,13 +2,14 @@
 
 import errno
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from everycall import tables
+from everycall.auth import Credentials
 from everycall.client import Client, Counts
 from everycall.crew import Crew, Threads
 from everycall.disk import Disk
@@ -18,6 +19,7 @@ from everycall.ledger import Book, Entry, Ledger, Stream
 from everycall.limits import PAGE_SIZE_MAX
 from everycall.line import Line
 from everycall.progress import Progress, Silent, Started
+from everycall.proof import Reading
 from everycall.query import Interval, Query
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
@@ -59,6 +61,18 @@ class Summary:
         return tuple(entry for entry in self.entries if entry.verdict != "proven")
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What an export is put together from. Tests put others in their place: with bugs in them, or smaller windows."""
+
+    reading: Callable[..., Reading] = Reading
+    sink: Callable[..., Sink] = CsvSink
+    ledger: Callable[..., Ledger] = Ledger
+
+
+PIECES = Pieces()
+
+
 def export(
     client: Client,
     query: Query,
@@ -74,6 +88,7 @@ def export(
     progress: Progress | None = None,
     crew: Crew | None = None,
     disk: Disk | None = None,
+    pieces: Pieces = PIECES,
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
 
@@ -96,6 +111,7 @@ def export(
         progress: is told what happens.
         crew: who asks; threads unless told otherwise.
         disk: where files go; the machine's unless told otherwise.
+        pieces: what it is put together from.
 
     Returns:
         The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
@@ -107,16 +123,16 @@ def export(
         EverycallError: what the client and the query raise.
     """
     table = tables.columns(view, columns)
-    sink = CsvSink(table, disk)
+    sink = pieces.sink(table, disk)
     started_at = client.clock.utc()
     asked = asked if asked is not None else {"interval": str(query.interval)}
     query = replace(query, interval=query.interval.until_now(started_at))
-    header = _header(query, table, sink, asked, source or client.credentials.env)
-    book, interval = _book(output, sink, header, query.interval, fresh=fresh, disk=disk)
+    header = _header(query, table, sink, asked, client.credentials, source)
+    book, interval = _book(output, sink, header, query.interval, pieces, fresh=fresh, disk=disk)
     query = replace(query, interval=interval)
     line = Line(
         client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
-        page_size=page_size, max_pages=max_pages,
+        page_size=page_size, max_pages=max_pages, reading=pieces.reading,
     )  # fmt: skip
     earlier = tuple(book.entries)
     gaps = without(interval, [entry.window for entry in earlier])
@@ -157,11 +173,14 @@ def export(
     )
 
 
-def _header(query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _header(
+    query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any], org: Credentials, source: str
+) -> dict[str, Any]:
     """What makes two exports the same one: all but the interval, which `asked` stands for."""
     return {
         "everycall": VERSION,
-        "source": source,
+        "source": source or org.env,
+        "clientId": org.client_id,  # another client may belong to another org of the region, or see other divisions
         "interval": str(query.interval),
         "asked": dict(asked),
         "filters": dict(query.filters.lists),
@@ -176,6 +195,7 @@ def _book(
     sink: Sink,
     header: dict[str, Any],
     interval: Interval,
+    pieces: Pieces,
     *,
     fresh: bool,
     disk: Disk | None,
@@ -184,7 +204,7 @@ def _book(
     try:
         if not isinstance(output, str | Path):
             return Stream(output, sink, interval, disk=disk), interval
-        book = Ledger(Path(output), sink, header, fresh=fresh, disk=disk)
+        book = pieces.ledger(Path(output), sink, header, fresh=fresh, disk=disk)
     except OSError as error:
         raise _failed(error, output) from error
     header["interval"] = book.header["interval"]

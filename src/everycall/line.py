@@ -9,7 +9,7 @@ that are open have nothing to ask. A row is written once the names in it are kno
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -142,6 +142,7 @@ class Line:
         progress: Progress | None = None,
         page_size: int = PAGE_SIZE_MAX,
         max_pages: int | None = None,
+        reading: Callable[..., Reading] = Reading,
     ) -> None:
         """See `export.export` for what the arguments mean."""
         self.names = Names()
@@ -152,7 +153,7 @@ class Line:
         self._client, self._query = client, query
         self._table, self._sink, self._book, self._crew = table, sink, book, crew
         self._progress: Progress = progress or Silent()
-        self._page_size = page_size
+        self._page_size, self._reading = page_size, reading
         self._pages_left = max_pages if max_pages is not None else float("inf")
         self._todo: deque[Interval] = deque()
         self._open: list[_Open] = []
@@ -210,7 +211,7 @@ class Line:
         if not self._todo or len(self._open) >= OPEN_MAX or self._pages_left <= 0:
             return False
         window = self._todo.popleft()
-        reading = Reading(window, page_size=self._page_size)
+        reading = self._reading(window, page_size=self._page_size)
         self._open.append(_Open(reading, self._sink.part(self._book.part_path(window))))
         return True
 
