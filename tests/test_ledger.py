@@ -99,7 +99,9 @@ def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with
 
 
 def test_what_was_to_be_forgotten_is_not_gone_on_with_where_that_was_cut_short(output: Path) -> None:
-    done(ledger(output), 0, b"a\n")
+    book = ledger(output)
+    for number in range(5):
+        done(book, number, b"a\n")
     _books.pop(output)._lock.release()
     with pytest.raises(KeyboardInterrupt):
         Ledger(output, SINK, HEADER, fresh=True, disk=Stopping())
