@@ -1,5 +1,6 @@
 import hashlib
 import os
+import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -14,6 +15,7 @@ from everycall.disk import SystemDisk
 from everycall.ledger import Entry, Ledger, Stream, part_name
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
+from simulation.disk import SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 SINK = CsvSink([Column("a", "text", "", lambda _, __: None)])
@@ -247,6 +249,20 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 
     assert ledger(output, fresh=True).entries == []
     assert ledger(output).entries == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
+    output = Path("/out/conversations.csv")
+    disk = SimDisk(random.Random(seed), lambda _: None, [output.parent])
+    book = Ledger(output, SINK, HEADER, disk=disk)
+    with disk.open(book.part_path(day(0)), "wb") as part:
+        part.write(b"a\n")
+        disk.sync(part)
+    book.commit(entry(day(0), b"a\n"))
+    disk.power_cut()
+
+    assert Ledger(output, SINK, HEADER, disk=disk).entries == [entry(day(0), b"a\n")]
 
 
 # What is refused

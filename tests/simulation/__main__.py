@@ -1,0 +1,41 @@
+"""python -m tests.simulation [--seed N] [--count K] [--seconds S]: live some seeds, stop at the first that breaks."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from .oracle import Wrong
+from .world import SOUND, live
+
+
+def main() -> int:
+    """Live the seeds that are asked for; 1 where one of them breaks the promise."""
+    words = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    words.add_argument("--seed", type=int, default=0, help="the first seed")
+    words.add_argument("--count", type=int, default=1, help="how many")
+    words.add_argument("--seconds", type=float, help="as many as there is time for, instead")
+    words.add_argument("--keep-going", action="store_true", help="show every seed that breaks, and go on")
+    asked = words.parse_args()
+    began, counts, broken = time.monotonic(), Counter[str](), 0
+    seed = asked.seed
+    while (seed < asked.seed + asked.count) if asked.seconds is None else time.monotonic() - began < asked.seconds:
+        try:
+            outcome = live(seed, SOUND)
+            counts.update(
+                {"seeds": 1, outcome.verdict: 1, "runs": outcome.runs, "requests": outcome.requests,
+                 "windows": outcome.windows, "windows proven": outcome.proven, "rows": outcome.rows}
+            )  # fmt: skip
+        except Wrong as wrong:
+            broken += 1
+            sys.stdout.write(f"seed {seed}: {wrong}\n  python -m tests.simulation --seed {seed}\n")
+            if not asked.keep_going:
+                return 1
+        seed += 1
+    took_s = time.monotonic() - began
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    sys.stdout.write(f"{told} in {took_s:.1f} s; {broken} broken\n")
+    return int(broken > 0)
+
+
+raise SystemExit(main())

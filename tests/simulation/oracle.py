@@ -1,0 +1,156 @@
+"""The judge: what an export says of itself, against what the org knows.
+
+What is promised, and checked after every run that ends:
+
+- Each row is a conversation that started in its window, each is there once, in a version that it once had.
+- A window that is called proven holds every conversation that the API knew of at its `countedAt`, and none that it did
+  not know of by the end. Only where the final count itself was a lie may one be missing: no client can tell.
+- Where a conversation came in several passes of a reading, its row is as new as the last of them.
+- A window that is not proven is called so, and so is the export.
+- Lengths and checksums are those of the output; manifest and summary say the same.
+
+And all the way: what stands under the output's name is whole, or it is what was there before; a finished window is not
+asked for again, whatever happened since; what does not go wrong any more, ends well.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from io import StringIO
+from typing import Any
+
+import msgspec
+
+from everycall import Interval, Summary
+from everycall.ledger import Entry
+
+from .org import Drifting
+from .wire import Answered
+
+
+class Wrong(AssertionError):
+    """The promise is broken."""
+
+
+def check(holds: object, words: str) -> None:
+    """Raises `Wrong` unless it holds."""
+    if not holds:
+        raise Wrong(words)
+
+
+def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
+    """Check a finished export; `runs` holds the answers of the run that finished each window, by its interval."""
+    said = msgspec.json.decode(msgspec.json.encode(summary.manifest))
+    check(manifest is None or manifest == said, "the manifest is not what the summary says")
+    is_proven = not summary.unread and all(entry.verdict == "proven" for entry in summary.entries)
+    check((summary.verdict == "proven") == is_proven, "the verdict is not that of the windows")
+    check(said["output"]["sizeBytes"] == len(data), "the manifest's length is not the output's")
+    check(said["output"]["sha256"] == hashlib.sha256(data).hexdigest(), "the manifest's checksum is not the output's")
+    check(said["rows"] == sum(entry.rows for entry in summary.entries), "the rows do not add up")
+    check_tiling(summary)
+    by_ms = ms(summary.finished_at)
+    for entry, rows in zip(summary.entries, parts(data, summary.entries), strict=True):
+        answers = runs[entry.interval]
+        check_rows(entry, rows, world, by_ms)
+        check_versions(entry, rows, world, answers)
+        if entry.verdict == "proven" and not is_miscounted(answers):
+            check_whole(entry, rows, world)
+
+
+def check_tiling(summary: Summary) -> None:
+    """The windows tile the interval."""
+    windows = sorted([*(entry.window for entry in summary.entries), *summary.unread], key=lambda window: window.start)
+    at = summary.interval.start
+    for window in windows:
+        check(window.start == at, f"{window} does not begin where the one before ends")
+        at = window.end
+    check(at == summary.interval.end, "the windows end before the interval does")
+
+
+def parts(data: bytes, entries: Sequence[Entry]) -> list[list[dict[str, str]]]:
+    """The rows of each window, by the lengths that its entry says; each part's checksum is checked."""
+    at = data.index(b"\n") + 1
+    header, found = data[:at].decode(), []
+    for entry in entries:
+        part = data[at : at + entry.size_bytes]
+        check(hashlib.sha256(part).hexdigest() == entry.sha256, f"the rows of {entry.interval} are not what was sealed")
+        found.append(list(csv.DictReader(StringIO(header + part.decode(), newline=""))))
+        at += entry.size_bytes
+    check(at == len(data), "the output is longer than its windows")
+    return found
+
+
+def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
+    """Each row is a conversation of that window, and there once."""
+    ids = [row["conversationId"] for row in rows]
+    owned = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms)
+    check(len(rows) == entry.rows, f"{entry.interval} does not have the rows that it says")
+    check(len(set(ids)) == len(ids), f"{doubles(ids)} came twice in {entry.interval}")
+    check(set(ids) <= owned, f"{set(ids) - owned} are no conversations of {entry.interval}")
+    check(ids == sorted(ids, key=lambda one: (world.by_id[one].start_ms, one)), f"{entry.interval} is not sorted")
+
+
+def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> None:
+    """What the API knew of when the last count was asked for is all there."""
+    known = world.owned(ms(entry.window.start), ms(entry.window.end), ms(datetime.fromisoformat(entry.counted_at)))
+    missing = known - {row["conversationId"] for row in rows}
+    check(not missing, f"{missing} are missing from {entry.interval}, which is called proven")
+
+
+def check_versions(entry: Entry, rows: list[dict[str, str]], world: Drifting, answers: list[Answered]) -> None:
+    """A row is as new as the last pass in which its conversation came."""
+    newest: dict[str, int] = {}
+    for one in passes(answers):
+        oldest: dict[str, int] = {}
+        for answer in one:
+            for each, version in answer.versions.items():
+                oldest[each] = min(version, oldest.get(each, version))
+        newest |= oldest
+    for row in rows:
+        each, version = row["conversationId"], int(row["disposition"][1:])
+        check(version <= len(world.by_id[each].changes_ms), f"{each} never had the version {version}")
+        check(
+            version >= newest.get(each, 0),
+            f"{each} stands in version {version} in {entry.interval}; {newest.get(each)} came last",
+        )
+
+
+def passes(answers: Iterable[Answered]) -> list[list[Answered]]:
+    """The pages of a window's reading that came, pass by pass; without those passes that were given up."""
+    found: list[list[Answered]] = [[]]
+    given_up = [False]
+    was_counted = False
+    for answer in sorted(answers, key=lambda answer: answer.number):
+        is_first = not answer.is_count and answer.page == 1 and (was_counted or given_up[-1])
+        if is_first:
+            found.append([])
+            given_up.append(False)
+        was_counted = answer.is_count or (was_counted and not is_first)
+        if answer.has_come and not answer.is_count:
+            found[-1].append(answer)
+            given_up[-1] |= answer.is_too_large
+    return [pages for pages, is_over in zip(found, given_up, strict=True) if not is_over]
+
+
+def is_miscounted(answers: Iterable[Answered]) -> bool:
+    """Whether the count that a proof rests on was a lie: the final one, or any where none was asked for."""
+    came = [answer for answer in answers if answer.has_come]
+    counts = [answer for answer in came if answer.is_count]
+    return not counts[-1].is_true if counts else not all(answer.is_true for answer in came)
+
+
+def doubles(ids: Iterable[str]) -> list[str]:
+    """What is there more than once."""
+    return [each for each, count in Counter(ids).items() if count > 1]
+
+
+def ms(instant: datetime) -> int:
+    """Epoch milliseconds."""
+    return round(instant.timestamp() * 1000)
+
+
+def overlap(one: Interval, other: Interval) -> bool:
+    """Whether two windows share an instant."""
+    return one.start < other.end and other.start < one.end

@@ -1,0 +1,269 @@
+"""What lies between the client and the org: a clock, a crew that interleaves, and a connection that loses things."""
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from everycall.connection import Broken, whole
+from everycall.crew import Job
+from everycall.exchange import Response
+from everycall.sandbox import QUERY, Faults, Sandbox
+from everycall.sandbox.answers import Request
+from everycall.sandbox.faults import Fault
+
+from .org import Drifting
+
+NESTED_MAX = 5
+"""How many jobs are under way at once, at most: each of them stands on the one before."""
+
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""A Monday."""
+
+
+class SimClock:
+    """One clock for all; it moves where somebody waits, or where something takes its time."""
+
+    def __init__(self) -> None:
+        self._passed_s = 0.0
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What others do while somebody waits."""
+
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self._passed_s
+
+    def utc(self) -> datetime:
+        """The present."""
+        return START + timedelta(seconds=self._passed_s)
+
+    def now(self) -> float:
+        """The present in epoch seconds, for the sandbox."""
+        return START.timestamp() + self._passed_s
+
+    @property
+    def now_ms(self) -> int:
+        """The present as the org sees it."""
+        return int(self.now() * 1000)
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self._passed_s += seconds
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:  # noqa: ARG002
+        """Others do something, and then the time has passed."""
+        assert seconds < float("inf"), "nothing would end this wait"
+        until = self._passed_s + seconds
+        self.meanwhile()
+        self._passed_s = max(self._passed_s, until)
+
+
+class Interleaved:
+    """A crew in one thread: jobs are begun in any order, others run while one waits, results come in any order."""
+
+    def __init__(self, size: int, dice: random.Random, between: Callable[[], None]) -> None:
+        self.size = size
+        self._dice, self._between = dice, between
+        self._waiting: list[Job] = []
+        self._done: list[tuple[Any, Exception | None]] = []
+        self._depth = 0
+        self.is_busy: Callable[[], bool] = lambda: False
+        """Whether whoever is under way holds something that others would wait for."""
+
+    def submit(self, job: Job) -> None:
+        """See `Crew.submit`."""
+        self._waiting.append(job)
+
+    def next(self) -> Any:
+        """See `Crew.next`."""
+        self._between()
+        while not self._done or (self._waiting and self._dice.random() < 0.5):
+            self._run()
+        result, error = self._done.pop(self._dice.randrange(len(self._done)))
+        if error is not None:
+            raise error
+        return result
+
+    def meanwhile(self) -> None:
+        """Somebody waits for something: others go on."""
+        if self._depth < NESTED_MAX and not self.is_busy():
+            while self._waiting and self._dice.random() < 0.3:
+                self._run()
+
+    def close(self) -> None:
+        """See `Crew.close`."""
+        self._waiting.clear()
+
+    def _run(self) -> None:
+        job = self._waiting.pop(self._dice.randrange(len(self._waiting)))
+        self._depth += 1
+        try:
+            self._done.append((job(), None))
+        except Exception as error:  # noqa: BLE001 - it is raised again where the result is taken
+            self._done.append((None, error))
+        finally:
+            self._depth -= 1
+
+
+@dataclass(slots=True)
+class Answered:
+    """One question of details that the org has answered."""
+
+    number: int
+    """In the order in which they were asked."""
+    run: int
+    interval: str
+    page: int
+    size: int
+    versions: dict[str, int]
+    """Of the conversations in it, by id."""
+    total_hits: int | None
+    is_true: bool = True
+    """Whether the count is."""
+    is_too_large: bool = False
+    """Whether it was refused for its size, which ends a pass."""
+    has_come: bool = False
+    """Whether the client got it."""
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it was asked for the count only; the simulation's pages are larger."""
+        return self.size == 1
+
+
+@dataclass
+class Trouble(Faults):
+    """Everything that the org and the network do wrong, drawn for each request."""
+
+    dice: random.Random
+    clock: SimClock
+    world: Drifting
+    rate: float = 0.0
+    content_rate: float = 0.0
+    off: tuple[int, ...] = (0,)
+    page_size_max: int = 100
+    lost: float = 0.0
+    last: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def calm(self) -> None:
+        """Nothing goes wrong any more."""
+        self.rate = self.content_rate = self.lost = 0.0
+        self.page_size_max = 100
+
+    def striking(self, request: Request) -> list[Fault]:
+        """The faults that strike this request."""
+        struck = [Fault(*self._drawn())] if self.dice.random() < self.rate else []
+        if request.path == QUERY:
+            struck += self._of_query()
+        self.last = struck
+        return struck
+
+    def _drawn(self) -> tuple[str, dict[str, Any]]:
+        kind = self.dice.choice(["429", "429", "401", "revoked", "500", "502", "503", "504", "408", "html", "cut_json"])
+        if kind == "429":
+            return kind, {"retry_after_s": self.dice.choice([None, 1, 5]), "as_date": self.dice.random() < 0.2}
+        return kind, {}
+
+    def _of_query(self) -> list[Fault]:
+        now_ms = self.clock.now_ms
+        hidden = (one.id for one in self.world.late if one.arrives_ms > now_ms)
+        struck = [Fault("unseen", {"conversation_id": one}) for one in hidden]
+        if self.page_size_max < 100:
+            struck.append(Fault("too_large", {"page_size": self.page_size_max}))
+        if self.dice.random() < self.content_rate:
+            kind = self.dice.choice(["short_page", "duplicates", "total_hits", "new_field", "null"])
+            options: dict[str, Any] = {"rows": self.dice.randint(1, 3)} if kind in ("short_page", "duplicates") else {}
+            options |= {"off": self.dice.choice(self.off)} if kind == "total_hits" else {}
+            struck.append(Fault(kind, options))
+        return struck
+
+
+class Wire:
+    """A connection to the org that loses, repeats, delays and cuts; see `Connection`."""
+
+    def __init__(
+        self, sandbox: Sandbox, trouble: Trouble, dice: random.Random, effect: Callable[[str], None], crew: Interleaved
+    ) -> None:
+        self._sandbox, self._trouble, self._dice, self._effect, self._crew = sandbox, trouble, dice, effect, crew
+        self.answered: list[Answered] = []
+        self.run = 0
+        self._asked = 0
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """See `Connection.send`."""
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        request = Request.of(method, target, headers, body or b"")
+        self._asked += 1
+        number, fate = self._asked, self._fate()
+        self._effect("request")
+        self._pass()
+        if fate == "lost":
+            raise Broken("the request got lost")
+        for _ in range(2 if fate == "twice" else 1):
+            wire = self._sandbox.respond(request)
+            answered = self._noted(number, request, wire.status, wire.body)
+        self._effect("answer")
+        self._pass()
+        data = wire.body
+        if fate == "answer lost":
+            raise Broken("the answer got lost")
+        if fate == "cut":
+            data = self.cut(data)
+        if fate == "garbled" and data:
+            at = self._dice.randrange(len(data))
+            data = data[:at] + b"\xff" + data[at + 1 :]
+        response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
+        if answered is not None:
+            answered.has_come = True
+        return response
+
+    def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
+        """What the client makes of the bytes."""
+        return whole(status, headers, data)
+
+    def cut(self, data: bytes) -> bytes:
+        """A beginning of it."""
+        return data[: self._dice.randrange(len(data))] if data else data
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+
+    def _fate(self) -> str:
+        if self._dice.random() >= self._trouble.lost:
+            return ""
+        return self._dice.choice(["lost", "answer lost", "twice", "cut", "garbled"])
+
+    def _pass(self) -> None:
+        self._trouble.clock.advance(self._dice.choice([0.01, 0.1, 0.5]))
+        self._crew.meanwhile()
+
+    def _noted(self, number: int, request: Request, status: int, body: bytes) -> Answered | None:
+        if request.path != QUERY:
+            return None
+        asked = msgspec.json.decode(request.body)
+        paging, kinds = asked["paging"], {fault.kind for fault in self._trouble.last}
+        try:
+            said = msgspec.json.decode(body) if status == 200 else {}
+        except msgspec.DecodeError:
+            said = {}
+        versions = {one["conversationId"]: version_of(one) for one in said.get("conversations", ())}
+        noted = Answered(
+            number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
+            said.get("totalHits"), is_true="total_hits" not in kinds, is_too_large=status == 400,
+        )  # fmt: skip
+        self.answered.append(noted)
+        return noted
+
+
+def version_of(conversation: Mapping[str, Any]) -> int:
+    """Which version of it was served."""
+    return int(conversation["participants"][0]["sessions"][0]["dispositionName"][1:])

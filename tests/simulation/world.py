@@ -1,0 +1,315 @@
+"""One seed: an org, a disk, a network, and someone who runs the same command until it ends; then the judge.
+
+Everything - the real line from `export` down, the sandbox, the clock, the disk - runs in one thread, and everything
+that is drawn is drawn from the seed. So the same seed goes the same way, to the byte.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
+from everycall.disk import Disk
+from everycall.export import Pieces
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.progress import Event, WindowClosed
+from everycall.proof import Reading
+from everycall.sandbox import Sandbox, Switches
+
+from .disk import Crash, SimDisk
+from .oracle import Wrong, check, judge, ms, overlap
+from .org import drawn
+from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
+
+FOLDER = Path("/out")
+OUTPUT = FOLDER / "conversations.csv"
+MANIFEST = OUTPUT.with_name(OUTPUT.name + MANIFEST_SUFFIX)
+RUNS_MAX = 12
+"""The last of them meet no trouble, and have to end."""
+
+CALM_RUNS = 3
+
+COLUMNS = ("conversationId", "startTime", "endTime", "disposition", "queueName")
+OTHER_COLUMNS = ("conversationId", "startTime", "disposition")
+
+INTERVALS = (  # days before the start, to the hour
+    (7, 6), (7, 5.5), (8.3, 7.1), (9, 2), (30, 10), (20, 1), (12.4, 12.3), (1.5, -1), (3, 0.5), (6, 0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a planted bug puts in the place of what is right. Nothing, unless told otherwise."""
+
+    pieces: Callable[..., Any] = Reading
+    """In the place of `Reading`."""
+    sink: Callable[..., Any] | None = None
+    ledger: Callable[..., Any] | None = None
+    disk: Callable[[SimDisk], Any] = lambda disk: disk
+    wire: type[Wire] = Wire
+    query: type[Query] = Query
+    client: type[Client] = Client
+
+
+SOUND = Planted()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a seed went."""
+
+    seed: int
+    runs: int
+    requests: int
+    verdict: str
+    rows: int
+    proven: int
+    windows: int
+
+
+@dataclass
+class Life:
+    """One seed's world, and what is known of its export so far."""
+
+    seed: int
+    planted: Planted = SOUND
+    dice: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dice = dice = random.Random(self.seed)
+        self.clock = SimClock()
+        self.disk = SimDisk(random.Random(dice.random()), self.effect, [FOLDER])
+        first, last = dice.choice(INTERVALS)
+        self.start, self.end = START - timedelta(days=first), START - timedelta(days=last)
+        self.is_moving = dice.random() < 0.15
+        """Whether the words ask for all until now, whenever they are said."""
+        self.world = drawn(dice, ms(self.start), ms(self.end), self.clock.now_ms)
+        self.trouble = Trouble(dice=random.Random(dice.random()), clock=self.clock, world=self.world)
+        self.sandbox = self._sandbox()
+        self.page_size = dice.choice([2, 4, 5, 10, 10])
+        reading = partial(self.planted.pieces, hits_max=dice.choice([10, 50, 20_000, 20_000]))
+        self.pieces = Pieces(reading=reading, **{
+            name: piece for name, piece in (("sink", self.planted.sink), ("ledger", self.planted.ledger)) if piece
+        })  # fmt: skip
+        self.is_stream = dice.random() < 0.1
+        self.crew = Interleaved(1, dice, self._between)
+        self.wire = self.planted.wire(self.sandbox, self.trouble, dice, self.effect, self.crew)
+        self.closed: dict[str, Interval] = {}
+        self.effects_left: float = float("inf")
+        self.jobs_left: float = float("inf")
+        self.is_dead = False
+
+    def _sandbox(self) -> Sandbox:
+        dice = self.dice
+        switches = Switches(
+            empty_answer=dice.choice(["{}", "totalHits", "empty list"]),
+            match=dice.choice(["overlap", "day"]),
+            end_at_midnight_touches_next_day=dice.random() < 0.3,
+            tie_order=dice.choice(["stable", "stable", "shifting"]),
+        )
+        limit = dice.choice([20, 300, 300, 5000])
+        return Sandbox(
+            self.world, now=self.clock.now, monotonic=self.clock.monotonic, faults=self.trouble,
+            switches=switches, rate_limit=limit,
+        )  # fmt: skip
+
+    # What the process meets
+
+    def effect(self, _: str) -> None:
+        """Something is about to be done that others can see; perhaps it never is."""
+        if self.is_dead:
+            raise Crash
+        self.effects_left -= 1
+        if self.effects_left <= 0:
+            self.is_dead = True
+            raise Crash
+        self.clock.advance(0.001)
+
+    def _between(self) -> None:
+        """A result is about to be taken; perhaps somebody says Ctrl-C first."""
+        self.jobs_left -= 1
+        if self.jobs_left <= 0:
+            self.jobs_left = float("inf")
+            raise KeyboardInterrupt
+
+    def tell(self, event: Event) -> None:
+        """See `Progress.tell`."""
+        if isinstance(event, WindowClosed):
+            self.closed[str(event.window)] = event.window
+
+    def answers(self) -> dict[str, list[Answered]]:
+        """Of each window, by its interval, the answers of the last run that asked for it: the one that finished it."""
+        found: dict[str, list[Answered]] = {}
+        for one in self.wire.answered:
+            others = found.setdefault(one.interval, [])
+            if others and others[0].run != one.run:
+                others.clear()
+            others.append(one)
+        return found
+
+    # One run
+
+    def arm(self, *, is_calm: bool) -> None:
+        """Draw what goes wrong in the next run."""
+        dice, trouble = self.dice, self.trouble
+        trouble.calm()
+        self.effects_left = self.jobs_left = float("inf")
+        self.disk.room_bytes = 1 << 40
+        if is_calm:
+            return
+        trouble.rate = dice.choice([0.0, 0.02, 0.1, 0.25])
+        trouble.lost = dice.choice([0.0, 0.02, 0.1])
+        trouble.content_rate = dice.choice([0.0, 0.03, 0.15])
+        trouble.off = dice.choice([(-1, 1, 2), (-3, 5), (30_000, 99_900, 1)])
+        trouble.page_size_max = dice.choice([100, 100, 100, 4])
+        if dice.random() < 0.7:
+            self.effects_left = dice.choice([dice.randint(1, 30), dice.randint(1, 120), dice.randint(1, 500)])
+        if dice.random() < 0.15:
+            self.jobs_left = dice.randint(1, 60)
+        if dice.random() < 0.15:
+            self.disk.room_bytes = dice.randint(0, 20_000)
+
+    def command(self, output: Path | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
+        """The same command, in a new process."""
+        self.is_dead = False
+        self.wire.run += 1
+        self.crew = Interleaved(self.dice.choice([1, 2, 5, 12]), self.dice, self._between)
+        self.wire._crew = self.crew
+        credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret, self.sandbox.url)
+        client = self.planted.client(
+            credentials, connection=self.wire, clock=self.clock, dice=random.Random(self.dice.random())
+        )
+        self.crew.is_busy = lambda: client._login.locked() or client._pace.wait_s(self.clock.monotonic()) > 0
+        self.clock.meanwhile = self.crew.meanwhile
+        end = self.clock.utc() if self.is_moving else self.end
+        query = self.planted.query(Interval(self.start, end))
+        disk: Disk = self.planted.disk(self.disk)
+        return export(
+            client, query, output, columns=columns, asked={"since": "then"} if self.is_moving else None,
+            fresh=fresh, page_size=self.page_size, progress=self, crew=self.crew, disk=disk, pieces=self.pieces,
+        )  # fmt: skip
+
+    def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
+        """One run of the command, and what the disk holds after it: the summary, if it ended, and its output."""
+        before = self.disk.content(OUTPUT)
+        finished = dict(self.closed)
+        asked_before = len(self.wire.answered)
+        output = BytesIO() if self.is_stream else OUTPUT
+        summary = None
+        try:
+            summary = self.command(output, fresh=fresh)
+        except Crash:
+            self.after_crash()
+        except KeyboardInterrupt:
+            self.disk.killed()
+        except EverycallError as error:
+            check(
+                not isinstance(error, OutputRefused) or not self.disk.room_bytes,
+                f"the same command is refused: {error}",
+            )
+            check(not is_calm, f"nothing goes wrong, and yet: {error}")
+            self.disk.killed()
+        self.check_not_asked_again(finished, asked_before)
+        if isinstance(output, BytesIO):
+            self.closed.clear()
+            return summary, output.getvalue()
+        self.check_output(before)
+        return summary, self.disk.content(OUTPUT) or b""
+
+    def after_crash(self) -> None:
+        """The machine comes up again."""
+        self.disk.power_cut() if self.dice.random() < 0.5 else self.disk.killed()
+
+    def check_not_asked_again(self, finished: dict[str, Interval], asked_before: int) -> None:
+        """What was finished before this run was not asked for in it."""
+        for interval in {one.interval for one in self.wire.answered[asked_before:]}:
+            window = Interval.read(interval)
+            again = [words for words, other in finished.items() if overlap(window, other)]
+            check(not again, f"{interval} was asked for again, though {again} was finished")
+
+    def check_output(self, before: bytes | None) -> None:
+        """What stands under the output's name is what was there before, or whole."""
+        data = self.disk.content(OUTPUT)
+        if data == before:
+            return
+        self.closed.clear()  # the output is there: whoever runs the command again begins again
+        folder = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
+        said = [self.disk.content(path) for path in (MANIFEST, folder / "manifest")]
+        lengths = [msgspec.json.decode(one)["output"]["sizeBytes"] for one in said if one]
+        check(data is not None and len(data) in lengths, "a file looks finished and is not")
+
+    def other_words(self) -> None:
+        """The command with other columns: refused where something is there, and nothing is touched."""
+        folder = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
+        if self.is_stream or not (self.disk.exists(folder / "ledger.jsonl") or self.disk.exists(MANIFEST)):
+            return
+        before = {path: inode.data for path, inode in self.disk.names.files.items() if not path.endswith("/lock")}
+        try:
+            self.command(OUTPUT, fresh=False, columns=OTHER_COLUMNS)
+        except OutputRefused:
+            after = {path: inode.data for path, inode in self.disk.names.files.items() if not path.endswith("/lock")}
+            check(before == after, "a command that was refused has changed something")
+            self.disk.killed()
+        else:
+            raise Wrong("a command with other words was not refused")
+
+    # From the first run to the last
+
+    def live(self) -> Outcome:
+        """Run the command until it ends, and judge what it made."""
+        for number in range(1, RUNS_MAX + 1):
+            is_calm = number > RUNS_MAX - CALM_RUNS
+            if is_calm:
+                self.clock.advance(3600)  # by now nothing changes any more
+            self.arm(is_calm=is_calm)
+            fresh = number > 1 and self.dice.random() < 0.05
+            if fresh:
+                self.closed.clear()
+            kept = set(self.closed)
+            summary, data = self.attempt(is_calm=is_calm, fresh=fresh)
+            if summary is not None:
+                self.judge(summary, data)
+                self.check_proven(summary, kept, is_calm=is_calm)
+                proven = sum(entry.verdict == "proven" for entry in summary.entries)
+                return Outcome(
+                    self.seed, number, len(self.wire.answered), summary.verdict, summary.rows, proven,
+                    len(summary.entries),
+                )  # fmt: skip
+            self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
+            if self.dice.random() < 0.1:
+                self.arm(is_calm=True)
+                self.other_words()
+        raise Wrong(f"it has not ended after {RUNS_MAX} runs")
+
+    def judge(self, summary: Summary, data: bytes) -> None:
+        """Ask the judge; and see whether what is finished outlives a power cut."""
+        manifest = self.disk.content(MANIFEST)
+        said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
+        check(self.is_stream or said is not None, "there is no manifest")
+        judge(summary, data, said, self.world, self.answers())
+        if not self.is_stream:
+            self.disk.power_cut()
+            check(self.disk.content(OUTPUT) == data, "a power cut took the finished output away")
+            check(self.disk.content(MANIFEST) == manifest, "a power cut took the manifest away")
+
+    def check_proven(self, summary: Summary, kept: set[str], *, is_calm: bool) -> None:
+        """Where nothing went wrong and nothing changed, every window is proven."""
+        for entry in summary.entries:
+            if is_calm and entry.interval not in kept:
+                check(entry.verdict == "proven", f"{entry.interval} is not proven, though nothing went wrong")
+
+
+def live(seed: int, planted: Planted = SOUND) -> Outcome:
+    """How a seed goes.
+
+    Raises:
+        Wrong: the promise is broken.
+    """
+    return Life(seed, planted).live()
