@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hash
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench lock clean
+.PHONY: help demo test kill lint format docs bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into c
 test: $(VENV)/.dev $(VENV)/.node ## every check
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto
+
+kill: $(VENV)/.dev ## kill one export two hundred times, and compare what it ends with to an undisturbed one
+	$(BIN)/python tests/killing.py --kills 200
 
 lint: $(VENV)/.dev ## style, types, layers
 	$(BIN)/ruff check .

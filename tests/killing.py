@@ -1,0 +1,219 @@
+"""The real command, killed again and again in the course of one export, beside an undisturbed one.
+
+    python tests/killing.py --kills 200     # `make kill`
+
+A kill comes at a random moment: from shortly before the command asks its first question to a moment that is moved so
+that the kills are used up about when the windows are. Most are SIGKILL, some SIGTERM and Ctrl-C; one life in the
+middle starts over with `--fresh`.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from everycall.sandbox import QUERY, Sandbox, server
+from inprocess import manifest_of
+
+END = date(2024, 1, 1)
+"""Long settled: the sandbox says the same of it whenever it is asked."""
+
+WINDOWS_A_KILL = 2.5
+LATENCY_MAX_S = 0.05
+HOLDS_S = 120.0
+
+SIGNALS = {signal.SIGKILL: 8, signal.SIGTERM: 1, signal.SIGINT: 1}
+"""How often each is drawn."""
+
+ENDS_WITH = {
+    signal.SIGKILL: {-signal.SIGKILL},
+    signal.SIGTERM: {130, -signal.SIGTERM},
+    signal.SIGINT: {130, -signal.SIGINT},
+}
+"""Exit codes after each; the second ones are Python's, before everycall has begun."""
+
+
+@dataclass
+class Export:
+    """One command that is run until it is done, and what is on disk in between."""
+
+    folder: Path
+    interval: str
+    sandbox: Sandbox
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "x.csv"
+
+    @property
+    def aside(self) -> Path:
+        return self.folder / "x.csv.everycall"
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        export = ["export", "--interval", self.interval, "-o", str(self.output), "--quiet", *words]
+        environ = {**os.environ, **self.sandbox.environ}
+        return subprocess.Popen([sys.executable, "-m", "everycall", *export], env=environ, stderr=subprocess.PIPE)
+
+    def done(self) -> set[str]:
+        """Windows that the ledger has, whole."""
+        path = self.aside / "ledger.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return {msgspec.json.decode(line)["interval"] for line in lines[1:] if line.endswith(b"\n")}
+
+    def left(self) -> Iterator[str]:
+        """What lies about that is neither a finished part nor the ledger, by name or ending."""
+        for path in self.aside.iterdir() if self.aside.exists() else ():
+            if path.suffix != ".part" and path.name not in ("ledger.jsonl", "lock"):
+                yield path.suffix or path.name
+
+    def is_clean(self) -> bool:
+        return sorted(path.name for path in self.folder.iterdir()) == ["x.csv", "x.csv.manifest.json"]
+
+
+@dataclass
+class Told:
+    """What the kills did."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    """By signal."""
+    struck: Counter[str] = field(default_factory=Counter)
+    """When they came: before the first question, before or after the first window of that life was done."""
+    left: Counter[str] = field(default_factory=Counter)
+    """What was found lying about afterwards, in how many cases."""
+    asked_again: set[str] = field(default_factory=set)
+    """Finished windows that a later life asked for all the same."""
+    codes: list[str] = field(default_factory=list)
+    """Exit codes that nobody expected."""
+    exports: int = 0
+    """That came to their end while there were kills to do."""
+    differing: int = 0
+    """Of them and the last one, those whose bytes or windows were not those of the undisturbed one."""
+    windows: int = 0
+    took_s: float = 0.0
+
+    def __str__(self) -> str:
+        def listed(counts: Counter[str]) -> str:
+            return ", ".join(f"{count} {words}" for words, count in counts.most_common()) or "nothing"
+
+        of = f"{self.exports} export(s) of {self.windows} windows, in {self.took_s:.0f} s"
+        lines = [
+            f"{sum(self.kills.values())} kills ({listed(self.kills)}) during {of}",
+            f"they came: {listed(self.struck)}",
+            f"found lying about: {listed(self.left)}",
+            f"finished windows asked for again: {len(self.asked_again)}",
+            f"unexpected exit codes: {', '.join(self.codes) or 'none'}",
+            f"exports that differ from the undisturbed one: {self.differing}",
+        ]
+        return "\n".join(lines)
+
+
+def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Told:
+    """Kill the command so many times, and let it finish."""
+    dice, told, started = random.Random(seed), Told(), time.monotonic()
+    with org(dice.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
+        interval = f"{END - timedelta(days=7 * round(kills * WINDOWS_A_KILL))}/{END}"
+        quiet, killed = (Export(made(Path(folder) / name), interval, sandbox) for name in ("quiet", "killed"))
+        startup_s = undisturbed(quiet)
+        wanted = facts(quiet)
+        told.windows, reach_s = len(wanted[1]), 8 * LATENCY_MAX_S
+        while sum(told.kills.values()) < kills:
+            number = sum(told.kills.values())
+            delay_s = dice.uniform(0.9 * startup_s, startup_s + reach_s)
+            drawn = dice.choices(list(SIGNALS), list(SIGNALS.values()))[0]
+            live(killed, told, drawn, delay_s, *(["--fresh"] if number == kills // 3 else []))
+            if killed.is_clean():
+                told.exports += 1
+                told.differing += facts(killed) != wanted
+            is_ahead = len(killed.done()) / told.windows > 0.9 * number / kills
+            reach_s = min(max(reach_s * (0.85 if is_ahead else 1.15), LATENCY_MAX_S), 10.0)
+            say(f"kill {number + 1}: {drawn.name} after {delay_s:.2f} s, {len(killed.done())} windows done")
+        undisturbed(killed)
+        told.exports += 1
+        told.differing += facts(killed) != wanted
+    told.took_s = time.monotonic() - started
+    return told
+
+
+@contextmanager
+def org(seed: float) -> Iterator[Sandbox]:
+    """An org that has a few conversations every day, and that takes its time for each answer."""
+    dice = random.Random(seed)
+    with server(
+        conversations_per_day=3, flat=True, rate_limit=1_000_000, latency_s=lambda _: dice.uniform(0, LATENCY_MAX_S)
+    ) as sandbox:
+        yield sandbox
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def undisturbed(export: Export) -> float:
+    """Let the command come to its end; seconds until it asked its first question."""
+    began, number = time.time(), last_number(export.sandbox)
+    with export.start() as under_way:
+        said = under_way.communicate(timeout=HOLDS_S)[1]
+    if under_way.returncode != 0 or not export.is_clean():
+        raise AssertionError(f"the command ended with {under_way.returncode}: {said.decode()}")
+    return min(one.arrived_s for one in export.sandbox.requests if one.number > number) - began
+
+
+def live(export: Export, told: Told, drawn: signal.Signals, delay_s: float, *words: str) -> None:
+    """Start the command and kill it after a while, unless it is done by then."""
+    number, before = last_number(export.sandbox), export.done()
+    with export.start(*words) as under_way:
+        try:
+            under_way.wait(delay_s)
+        except subprocess.TimeoutExpired:
+            under_way.send_signal(drawn)
+        said = under_way.communicate(timeout=HOLDS_S)[1].decode()
+    asked = {one.body["interval"] for one in export.sandbox.requests if one.number > number and one.path == QUERY}
+    if not words:
+        told.asked_again |= before & asked
+    if under_way.returncode == 0:
+        return
+    if under_way.returncode not in ENDS_WITH[drawn]:
+        told.codes.append(f"{under_way.returncode} after {drawn.name}: {said}")
+    told.kills[drawn.name] += 1
+    told.left.update(set(export.left()))
+    gained = export.done() - before
+    told.struck["after a window" if gained else "before a window" if asked else "before a question"] += 1
+
+
+def last_number(sandbox: Sandbox) -> int:
+    return sandbox.requests[-1].number if sandbox.requests else 0
+
+
+def facts(export: Export) -> tuple[bytes, list[Any]]:
+    """The output's bytes, and what its manifest says of each window."""
+    windows = manifest_of(export.output)["windows"]
+    told = [(one["interval"], one["verdict"], one["rows"], one["sha256"]) for one in windows]
+    return export.output.read_bytes(), told
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description="Kill the real command again and again, and compare what it ends with.")
+    words.add_argument("--kills", type=int, default=200)
+    words.add_argument("--seed", type=int, default=1)
+    said = words.parse_args()
+    told = killed(said.kills, said.seed, say=lambda line: print(line, flush=True))  # noqa: T201
+    print(told)  # noqa: T201
+    sys.exit(bool(told.differing or told.asked_again or told.codes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""The real command, killed in the course of an export. `make kill` does it two hundred times."""
+
+import pytest
+
+from killing import killed
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_same_command_ends_with_the_bytes_of_an_undisturbed_one() -> None:
+    told = killed(kills=12, seed=1)
+
+    assert sum(told.kills.values()) == 12
+    assert told.differing == 0, told
+    assert not told.asked_again, told
+    assert not told.codes, told
