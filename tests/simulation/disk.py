@@ -83,8 +83,8 @@ def folder_of(path: str) -> str:
 class SimFile:
     """A file with a buffer, as Python has them; see `File`."""
 
-    def __init__(self, disk: "SimDisk", inode: Inode) -> None:
-        self._disk, self.inode = disk, inode
+    def __init__(self, disk: "SimDisk", inode: Inode, name: str) -> None:
+        self._disk, self.inode, self.name = disk, inode, name
         self._buffer = bytearray()
         self._at = 0
         self.is_closed = False
@@ -156,7 +156,7 @@ class SimDisk:
         """See `Disk.open`."""
         name = str(path)
         if mode == "rb":
-            return SimFile(self, self._found(name))
+            return SimFile(self, self._found(name), name)
         self._effect(f"open {name}")
         if folder_of(name) not in self.names.folders:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
@@ -166,7 +166,7 @@ class SimDisk:
             self._do(Change("link", name, inode))
         if mode == "wb":
             inode.data = b""
-        return SimFile(self, inode)
+        return SimFile(self, inode, name)
 
     def take(self, inode: Inode, buffer: bytearray) -> None:
         """Bytes come out of a process's buffer; a crash may let any beginning of them through."""
@@ -273,6 +273,10 @@ class SimDisk:
         self._pending.append(change)
 
     # What becomes of it
+
+    def inode(self, path: Path) -> Inode | None:
+        """The file that has the name."""
+        return self.names.files.get(str(path))
 
     def content(self, path: Path) -> bytes | None:
         """What the file holds; None where there is none."""

@@ -13,7 +13,7 @@ from everycall.sandbox.instants import DAY_MS, to_text
 from everycall.sandbox.recorded import Recorded, RecordedDay
 from everycall.sandbox.traffic import FOREVER_MS, Sketch
 
-QUEUES = 3
+QUEUES, USERS = 3, 8
 
 COUNTS = (0, 1, 4, 9, 9, 12, 12, 16, 16, 20, 20, 30, 40, 40, 60, 120)
 """How many conversations there are: enough for pages that shift, and few, so that many worlds can be tried."""
@@ -31,6 +31,7 @@ class Told:
     changes_ms: tuple[int, ...]
     """When its later versions begin."""
     queue: int
+    user: int
 
     def version(self, now_ms: int) -> int:
         """How often it had changed by then."""
@@ -42,7 +43,8 @@ class Drifting(Recorded):
 
     def __init__(self, told: list[Told]) -> None:
         listed = [{"id": queue_id(number), "name": f"Queue {number}"} for number in range(QUEUES - 1)]
-        super().__init__([], {"queues": listed})
+        people = [{"id": user_id(number), "name": f"User {number}", "state": "active"} for number in range(USERS - 1)]
+        super().__init__([], {"queues": listed, "users": people})
         self.told = told
         self.by_id = {one.id: one for one in told}
         self._bodies: dict[tuple[str, int, bool], dict[str, Any]] = {}
@@ -70,14 +72,20 @@ def body(one: Told, version: int, has_ended: bool) -> dict[str, Any]:
     """What the API says of it: little, but enough for a row."""
     segment = {"queueId": queue_id(one.queue), "segmentStart": to_text(one.start_ms), "segmentType": "interact"}
     session = {"dispositionName": f"v{version}", "mediaType": "voice", "segments": [segment]}
+    user = user_id((one.user + version) % USERS)
     end = {"conversationEnd": to_text(one.end_ms)} if has_ended else {}
     start = {"conversationId": one.id, "conversationStart": to_text(one.start_ms)}
-    return {**end, **start, "participants": [{"purpose": "acd", "sessions": [session]}]}
+    return {**end, **start, "participants": [{"purpose": "agent", "sessions": [session], "userId": user}]}
 
 
 def queue_id(number: int) -> str:
     """The last queue is a deleted one: no list has it."""
     return f"00000000-0000-4000-8000-{number:012x}"
+
+
+def user_id(number: int) -> str:
+    """The last user cannot be found."""
+    return f"00000000-0000-4000-9000-{number:012x}"
 
 
 def drawn(dice: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drifting:
@@ -97,6 +105,6 @@ def drawn(dice: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drift
         arrives = now_ms + dice.randint(0, horizon_ms) if dice.random() < drift else at
         told.append(Told(
             f"{dice.getrandbits(32):08x}-0000-4000-8000-{number:012x}", at, end, arrives,
-            changes if drifts else (), dice.randrange(QUEUES),
+            changes if drifts else (), dice.randrange(QUEUES), dice.randrange(USERS),
         ))  # fmt: skip
     return Drifting(told)

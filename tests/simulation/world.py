@@ -11,19 +11,19 @@ from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
-from everycall.disk import Disk
 from everycall.export import Pieces
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger
 from everycall.progress import Event, WindowClosed
 from everycall.proof import Reading
 from everycall.sandbox import Sandbox, Switches
+from everycall.sinks.csv import CsvSink
+from everycall.sinks.interface import Sink
 
-from .disk import Crash, SimDisk
+from .disk import Crash, Inode, SimDisk
 from .oracle import Wrong, check, judge, ms, overlap
 from .org import drawn
 from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
@@ -36,7 +36,7 @@ RUNS_MAX = 12
 
 CALM_RUNS = 3
 
-COLUMNS = ("conversationId", "startTime", "endTime", "disposition", "queueName")
+COLUMNS = ("conversationId", "startTime", "endTime", "disposition", "queueName", "agentName")
 OTHER_COLUMNS = ("conversationId", "startTime", "disposition")
 
 INTERVALS = (  # days before the start, to the hour
@@ -46,13 +46,12 @@ INTERVALS = (  # days before the start, to the hour
 
 @dataclass(frozen=True)
 class Planted:
-    """What a planted bug puts in the place of what is right. Nothing, unless told otherwise."""
+    """What stands in the place of what: a planted bug hands in its own."""
 
-    pieces: Callable[..., Any] = Reading
-    """In the place of `Reading`."""
-    sink: Callable[..., Any] | None = None
-    ledger: Callable[..., Any] | None = None
-    disk: Callable[[SimDisk], Any] = lambda disk: disk
+    reading: Callable[..., Reading] = Reading
+    sink: Callable[..., Sink] = CsvSink
+    ledger: Callable[..., Ledger] = Ledger
+    disk: type[SimDisk] = SimDisk
     wire: type[Wire] = Wire
     query: type[Query] = Query
     client: type[Client] = Client
@@ -85,7 +84,7 @@ class Life:
     def __post_init__(self) -> None:
         self.dice = dice = random.Random(self.seed)
         self.clock = SimClock()
-        self.disk = SimDisk(random.Random(dice.random()), self.effect, [FOLDER])
+        self.disk = self.planted.disk(random.Random(dice.random()), self.effect, [FOLDER])
         first, last = dice.choice(INTERVALS)
         self.start, self.end = START - timedelta(days=first), START - timedelta(days=last)
         self.is_moving = dice.random() < 0.15
@@ -94,10 +93,8 @@ class Life:
         self.trouble = Trouble(dice=random.Random(dice.random()), clock=self.clock, world=self.world)
         self.sandbox = self._sandbox()
         self.page_size = dice.choice([2, 4, 5, 10, 10])
-        reading = partial(self.planted.pieces, hits_max=dice.choice([10, 50, 20_000, 20_000]))
-        self.pieces = Pieces(reading=reading, **{
-            name: piece for name, piece in (("sink", self.planted.sink), ("ledger", self.planted.ledger)) if piece
-        })  # fmt: skip
+        reading = partial(self.planted.reading, hits_max=dice.choice([10, 50, 20_000, 20_000]))
+        self.pieces = Pieces(reading, self.planted.sink, self.planted.ledger)
         self.is_stream = dice.random() < 0.1
         self.crew = Interleaved(1, dice, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, dice, self.effect, self.crew)
@@ -105,6 +102,8 @@ class Life:
         self.effects_left: float = float("inf")
         self.jobs_left: float = float("inf")
         self.is_dead = False
+        self.is_other = self.is_refused = False
+        """Whether the words are others than at first, with --fresh; and whether they were refused without it since."""
 
     def _sandbox(self) -> Sandbox:
         dice = self.dice
@@ -190,15 +189,14 @@ class Life:
         self.clock.meanwhile = self.crew.meanwhile
         end = self.clock.utc() if self.is_moving else self.end
         query = self.planted.query(Interval(self.start, end))
-        disk: Disk = self.planted.disk(self.disk)
         return export(
             client, query, output, columns=columns, asked={"since": "then"} if self.is_moving else None,
-            fresh=fresh, page_size=self.page_size, progress=self, crew=self.crew, disk=disk, pieces=self.pieces,
+            fresh=fresh, page_size=self.page_size, progress=self, crew=self.crew, disk=self.disk, pieces=self.pieces,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
         """One run of the command, and what the disk holds after it: the summary, if it ended, and its output."""
-        before = self.disk.content(OUTPUT)
+        before = self.disk.inode(OUTPUT)
         finished = dict(self.closed)
         asked_before = len(self.wire.answered)
         output = BytesIO() if self.is_stream else OUTPUT
@@ -227,6 +225,14 @@ class Life:
         """The machine comes up again."""
         self.disk.power_cut() if self.dice.random() < 0.5 else self.disk.killed()
 
+    def start_over(self) -> None:
+        """The next run is one with --fresh, perhaps with other words from now on."""
+        self.closed.clear()
+        self.is_refused = False
+        if not self.is_moving and self.dice.random() < 0.5:
+            self.is_other = True
+            self.start += timedelta(minutes=7)
+
     def check_not_asked_again(self, finished: dict[str, Interval], asked_before: int) -> None:
         """What was finished before this run was not asked for in it."""
         for interval in {one.interval for one in self.wire.answered[asked_before:]}:
@@ -234,16 +240,16 @@ class Life:
             again = [words for words, other in finished.items() if overlap(window, other)]
             check(not again, f"{interval} was asked for again, though {again} was finished")
 
-    def check_output(self, before: bytes | None) -> None:
+    def check_output(self, before: Inode | None) -> None:
         """What stands under the output's name is what was there before, or whole."""
         data = self.disk.content(OUTPUT)
-        if data == before:
+        if data is None or self.disk.inode(OUTPUT) is before:
             return
         self.closed.clear()  # the output is there: whoever runs the command again begins again
         folder = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
         said = [self.disk.content(path) for path in (MANIFEST, folder / "manifest")]
         lengths = [msgspec.json.decode(one)["output"]["sizeBytes"] for one in said if one]
-        check(data is not None and len(data) in lengths, "a file looks finished and is not")
+        check(len(data) in lengths, "a file looks finished and is not")
 
     def other_words(self) -> None:
         """The command with other columns: refused where something is there, and nothing is touched."""
@@ -269,14 +275,17 @@ class Life:
             if is_calm:
                 self.clock.advance(3600)  # by now nothing changes any more
             self.arm(is_calm=is_calm)
-            fresh = number > 1 and self.dice.random() < 0.05
+            fresh = self.is_refused or (number > 1 and self.dice.random() < 0.07)
             if fresh:
-                self.closed.clear()
+                self.start_over()
             kept = set(self.closed)
             summary, data = self.attempt(is_calm=is_calm, fresh=fresh)
             if summary is not None:
                 self.judge(summary, data)
                 self.check_proven(summary, kept, is_calm=is_calm)
+                if not is_calm and self.dice.random() < 0.05:
+                    self.closed.clear()
+                    continue  # the same command again, on what it made
                 proven = sum(entry.verdict == "proven" for entry in summary.entries)
                 return Outcome(
                     self.seed, number, len(self.wire.answered), summary.verdict, summary.rows, proven,
@@ -300,7 +309,9 @@ class Life:
             check(self.disk.content(MANIFEST) == manifest, "a power cut took the manifest away")
 
     def check_proven(self, summary: Summary, kept: set[str], *, is_calm: bool) -> None:
-        """Where nothing went wrong and nothing changed, every window is proven."""
+        """Where nothing went wrong and nothing changed, every window is proven, unless equal starts have no order."""
+        if self.sandbox.switches.tie_order == "shifting":
+            return
         for entry in summary.entries:
             if is_calm and entry.interval not in kept:
                 check(entry.verdict == "proven", f"{entry.interval} is not proven, though nothing went wrong")

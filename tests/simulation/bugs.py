@@ -1,0 +1,209 @@
+"""Bugs that others have had, or that we might: each planted through a seam, and each to be found by the judge."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from everycall import Client, EverycallError, Interval, Query
+from everycall.connection import Broken
+from everycall.disk import File
+from everycall.exchange import Request, Response
+from everycall.ledger import Ledger
+from everycall.proof import ID_BYTES, Ask, Reading, Verdict, distinct
+from everycall.sinks.csv import CsvSink
+from everycall.sinks.lines import _ENTRY, LinePart, _start_and_id
+
+from .disk import SimDisk, SimFile
+from .wire import Wire
+from .world import Planted
+
+
+class NoRecount(Reading):
+    """Trusts the count on the first page, and never asks again."""
+
+    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+        """See `Reading.page_read`."""
+        counts = super().page_read(ask, ids, total_hits, correlation_id)
+        if self.wants_count:
+            self.counted(Ask("count", 0, 1, ask.reading_pass), self.hits or 0)
+            return True
+        return counts
+
+
+class ShortPageIsTheEnd(Reading):
+    """Takes a page that is not full for the last one, and what came by then for all."""
+
+    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+        """See `Reading.page_read`."""
+        counts = super().page_read(ask, ids, total_hits, correlation_id)
+        if counts and 0 < len(ids) // ID_BYTES < ask.size:
+            unique = distinct(self._pass.ids)
+            self.verdict = Verdict(True, unique, unique, unique, 1, (ask.reading_pass,), ())
+        return counts
+
+
+class EmptyPageIsAnError(Client):
+    """Does not know `{}`."""
+
+    def send(self, request: Request) -> Response:
+        """See `Client.send`."""
+        response = super().send(request)
+        if response.body == b"{}":
+            raise EverycallError("the answer has no conversations")
+        return response
+
+
+class MovedCountIsFine(Reading):
+    """Is content where as many came as one of the counts says, whatever the other says."""
+
+    def _judge(self, now: Any, hits_after: int) -> Verdict | None:
+        unique = distinct(now.ids)
+        if unique in (now.hits_before, hits_after):
+            return self._verdict(now, hits_after, unique, (now.number,))
+        return super()._judge(now, hits_after)
+
+
+class ManyIsEnough(Reading):
+    """Counts rows, not conversations."""
+
+    def _judge(self, now: Any, hits_after: int) -> Verdict | None:
+        if len(now.ids) // ID_BYTES >= hits_after:
+            return self._verdict(now, hits_after, hits_after, (now.number,))
+        return super()._judge(now, hits_after)
+
+
+class OldVersionStays(LinePart):
+    """Keeps the version that came first."""
+
+    def _newest(self, kept_passes: set[int]) -> Iterator[tuple[int, int]]:
+        first: dict[bytes, bytes] = {}
+        for entry in self._entries():
+            if _ENTRY.unpack(entry)[4] in kept_passes:
+                first.setdefault(entry[:16], entry)
+        self._index = bytearray(b"".join(first.values()))
+        return super()._newest(kept_passes)
+
+
+class DoublesStay(LinePart):
+    """Writes each row that came."""
+
+    def _newest(self, kept_passes: set[int]) -> Iterator[tuple[int, int]]:
+        for entry in sorted(self._entries(), key=_start_and_id):
+            _, offset, _, length, reading_pass = _ENTRY.unpack(entry)
+            if reading_pass in kept_passes:
+                yield offset, length
+
+
+def sink(part: type[LinePart]) -> Callable[..., CsvSink]:
+    """CSV with other parts."""
+
+    class Sink(CsvSink):
+        def part(self, path: Path) -> LinePart:
+            return part(path, self.lines, self._disk)
+
+    return Sink
+
+
+class CarriedInIsOwned(Query):
+    """Takes what a window returns for what belongs to it."""
+
+    def owns(self, started: datetime, window: Interval) -> bool:  # noqa: ARG002
+        """See `Query.owns`."""
+        return True
+
+
+class PartIsNotSynced(SimDisk):
+    """Commits a window before its rows are durable."""
+
+    def sync(self, file: File) -> None:
+        """See `Disk.sync`."""
+        assert isinstance(file, SimFile)
+        file.flush() if file.name.endswith(".part") else super().sync(file)
+
+
+class LedgerIsNotSynced(SimDisk):
+    """Goes on before the line in the ledger is durable."""
+
+    def sync(self, file: File) -> None:
+        """See `Disk.sync`."""
+        assert isinstance(file, SimFile)
+        file.flush() if file.name.endswith("ledger.jsonl") else super().sync(file)
+
+
+class NoFolderIsSynced(SimDisk):
+    """Believes that a name is there once the file is."""
+
+    def sync_folder(self, folder: Path) -> None:
+        """See `Disk.sync_folder`."""
+
+
+class SpoolGoesOn(SimDisk):
+    """On resume, writes on where an earlier run's leftovers end."""
+
+    def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> SimFile:
+        """See `Disk.open`."""
+        return super().open(path, "ab" if mode == "wb" and path.suffix == ".spool" else mode)
+
+
+class CopiedInPlace(SimDisk):
+    """Puts the output in its place piece by piece."""
+
+    def replace(self, source: Path, target: Path) -> None:
+        """See `Disk.replace`."""
+        if target.suffix != ".csv":
+            return super().replace(source, target)
+        with self.open(target, "wb") as output:
+            data = self.read(source)
+            for at in range(0, len(data), 100):
+                output.write(data[at : at + 100])
+                output.flush()
+            self.sync(output)
+        return self.unlink(source)
+
+
+class ResumedTwice(Ledger):
+    """On resume, takes what was done for new as well."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self.entries += self.entries[:1]
+
+
+class AnyWordsWill(Ledger):
+    """Goes on with whatever is there."""
+
+    def __init__(self, output: Path, sink: Any, header: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(output, sink, {**header, "columns": [], "asked": {}}, **options)
+
+
+class CutIsTheEnd(Wire):
+    """Takes an answer that breaks off for one without conversations."""
+
+    def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
+        """See `Wire.whole`."""
+        try:
+            return super().whole(status, headers, data)
+        except Broken:
+            return Response(status, headers, b"{}")
+
+
+BUGS: Mapping[str, Planted] = {
+    "skip the re-count": Planted(reading=NoRecount),
+    "stop on a short page": Planted(reading=ShortPageIsTheEnd),
+    "treat {} as an error": Planted(client=EmptyPageIsAnError),
+    "ignore a moved count": Planted(reading=MovedCountIsFine),
+    "count rows instead of conversations": Planted(reading=ManyIsEnough),
+    "keep the old version": Planted(sink=sink(OldVersionStays)),
+    "keep what came twice": Planted(sink=sink(DoublesStay)),
+    "count carried-in as owned": Planted(query=CarriedInIsOwned),
+    "commit before fsync": Planted(disk=PartIsNotSynced),
+    "take a line in the ledger for durable": Planted(disk=LedgerIsNotSynced),
+    "believe in names": Planted(disk=NoFolderIsSynced),
+    "go on in an old spool": Planted(disk=SpoolGoesOn),
+    "write the output in place": Planted(disk=CopiedInPlace),
+    "write a window twice on resume": Planted(ledger=ResumedTwice),
+    "mix two queries": Planted(ledger=AnyWordsWill),
+    "accept a cut body": Planted(wire=CutIsTheEnd),
+}
+"""By what one would call them."""
