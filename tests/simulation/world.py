@@ -102,8 +102,8 @@ class Life:
         self.effects_left: float = float("inf")
         self.jobs_left: float = float("inf")
         self.is_dead = False
-        self.is_other = self.is_refused = False
-        """Whether the words are others than at first, with --fresh; and whether they were refused without it since."""
+        self.is_fresh = self.is_other = self.is_refused = False
+        """Whether it was started over, whether with other words, and whether the last run was refused for that."""
 
     def _sandbox(self) -> Sandbox:
         dice = self.dice
@@ -208,18 +208,22 @@ class Life:
         except KeyboardInterrupt:
             self.disk.killed()
         except EverycallError as error:
-            check(
-                not isinstance(error, OutputRefused) or not self.disk.room_bytes,
-                f"the same command is refused: {error}",
-            )
-            check(not is_calm, f"nothing goes wrong, and yet: {error}")
-            self.disk.killed()
+            self.meet(error, is_calm=is_calm)
         self.check_not_asked_again(finished, asked_before)
         if isinstance(output, BytesIO):
             self.closed.clear()
             return summary, output.getvalue()
         self.check_output(before)
         return summary, self.disk.content(OUTPUT) or b""
+
+    def meet(self, error: EverycallError, *, is_calm: bool) -> None:
+        """The command says that it cannot go on; perhaps it is right."""
+        is_orphan = self.is_fresh and "is no export" in str(error)  # its manifest was yet to come, its ledger forgotten
+        self.is_refused = isinstance(error, OutputRefused) and (self.is_other or is_orphan)
+        may_refuse = self.is_refused or not self.disk.room_bytes
+        check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
+        check(self.is_refused or not is_calm, f"nothing goes wrong, and yet: {error}")
+        self.disk.killed()
 
     def after_crash(self) -> None:
         """The machine comes up again."""
@@ -228,7 +232,7 @@ class Life:
     def start_over(self) -> None:
         """The next run is one with --fresh, perhaps with other words from now on."""
         self.closed.clear()
-        self.is_refused = False
+        self.is_fresh, self.is_refused = True, False
         if not self.is_moving and self.dice.random() < 0.5:
             self.is_other = True
             self.start += timedelta(minutes=7)
