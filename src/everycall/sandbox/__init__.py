@@ -18,6 +18,10 @@ The way of a request, one module each: `server` (bytes) > `app` (routes) > `oaut
 the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and the other way
 round, so that one misunderstanding cannot cancel another.
 
+Beside the way: `admin` is the page at `/`, `recording` records a real org, replays it and reads raw exports in,
+`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then;
+`scripts/sandbox_coverage.py` counts it.
+
 Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
 submitted, and which faults are armed.
 
