@@ -172,9 +172,10 @@ class Client:
 
     def close(self) -> None:
         """Wake up and turn away all who wait in here, and close the connections."""
-        with self._changed:
-            self._closed = True
+        self._closed = True
+        if self._changed.acquire(timeout=1.0):  # an interruption in the wrong moment may have left it locked
             self._changed.notify_all()
+            self._changed.release()
         self._connection.close()
 
     def play(self, exchange: Exchange[T]) -> T:

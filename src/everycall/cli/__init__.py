@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, BinaryIO, Literal, NoReturn
@@ -47,6 +47,9 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     errors.OutputFailed: 1,
 }
 NOT_PROVEN, INTERRUPTED = 4, 130
+
+TIDY_UP_S = 10
+"""How long an interrupted command may take to end in order."""
 
 TIMEOUT_MAX_S = 3600
 """An hour for one answer; what takes longer does not come."""
@@ -316,6 +319,7 @@ def _heed_interruptions() -> Sequence[int]:
     def stop(number: int, _frame: FrameType | None) -> None:
         came.append(number)
         if len(came) == 1:
+            _end_soon()
             raise KeyboardInterrupt
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -325,6 +329,20 @@ def _heed_interruptions() -> Sequence[int]:
     return came
 
 
+def _end_soon() -> None:
+    """End all the same where the tidying up waits for a lock that the interruption has left locked for ever.
+
+    Nothing is lost by it: what was finished is on disk, and the next run tidies up what was not.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os._exit(INTERRUPTED)
+
+    if hasattr(signal, "SIGALRM"):  # Windows has none
+        signal.signal(signal.SIGALRM, end)
+        signal.alarm(TIDY_UP_S)
+
+
 def _leave(code: int) -> NoReturn:
     """Leave without complaints about a standard output that nobody reads any more, or that is full."""
     try:
@@ -332,6 +350,10 @@ def _leave(code: int) -> NoReturn:
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
+    if code == INTERRUPTED:  # and do not wait for threads that were in the middle of something
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 
