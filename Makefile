@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hash
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill lint format docs bench lock clean
+.PHONY: help demo test kill soak lint format docs bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ test: $(VENV)/.dev $(VENV)/.node ## every check
 
 kill: $(VENV)/.dev ## kill one export two hundred times, and compare what it ends with to an undisturbed one
 	$(BIN)/python tests/killing.py --kills 200
+
+soak: $(VENV)/.dev ## live new worlds of the simulation for SECONDS (600), and name each seed that breaks the promise
+	$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600) --seed $(or $(SEED),$(shell date +%s)) --keep-going
 
 lint: $(VENV)/.dev ## style, types, layers
 	$(BIN)/ruff check .

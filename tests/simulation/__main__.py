@@ -29,6 +29,7 @@ def main() -> int:
         except Wrong as wrong:
             broken += 1
             sys.stdout.write(f"seed {seed}: {wrong}\n  python -m tests.simulation --seed {seed}\n")
+            sys.stdout.flush()
             if not asked.keep_going:
                 return 1
         seed += 1

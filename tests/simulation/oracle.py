@@ -5,7 +5,7 @@ What is promised, and checked after every run that ends:
 - Each row is a conversation that started in its window, each is there once, in a version that it once had.
 - A window that is called proven holds every conversation that the API knew of at its `countedAt`, and none that it did
   not know of by the end. Only where the final count itself was a lie may one be missing: no client can tell.
-- Where a conversation came in several passes of a reading, its row is as new as the last of them.
+- A row is in the version that came last, of all passes that were not given up.
 - A window that is not proven is called so, and so is the export.
 - Lengths and checksums are those of the output; manifest and summary say the same.
 
@@ -100,19 +100,16 @@ def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> No
 
 
 def check_versions(entry: Entry, rows: list[dict[str, str]], world: Drifting, answers: list[Answered]) -> None:
-    """A row is as new as the last pass in which its conversation came."""
+    """A row is what came last of its conversation."""
     newest: dict[str, int] = {}
     for one in passes(answers):
-        oldest: dict[str, int] = {}
-        for answer in one:
-            for each, version in answer.versions.items():
-                oldest[each] = min(version, oldest.get(each, version))
-        newest |= oldest
+        for answer in sorted(one, key=lambda answer: answer.taken):
+            newest |= answer.versions
     for row in rows:
         each, version = row["conversationId"], int(row["disposition"][1:])
         check(version <= len(world.by_id[each].changes_ms), f"{each} never had the version {version}")
         check(
-            version >= newest.get(each, 0),
+            version == newest.get(each),
             f"{each} stands in version {version} in {entry.interval}; {newest.get(each)} came last",
         )
 

@@ -71,6 +71,9 @@ class Interleaved:
         self._dice, self._between = dice, between
         self._waiting: list[Job] = []
         self._done: list[tuple[Any, Exception | None]] = []
+        self.came: dict[int, Answered] = {}
+        """Answers by the id of what the client got of them."""
+        self._taken = 0
         self._depth = 0
         self.is_busy: Callable[[], bool] = lambda: False
         """Whether whoever is under way holds something that others would wait for."""
@@ -87,6 +90,9 @@ class Interleaved:
         result, error = self._done.pop(self._dice.randrange(len(self._done)))
         if error is not None:
             raise error
+        self._taken += 1
+        if (answered := self.came.get(id(getattr(result, "answer", None)))) is not None:
+            answered.taken = self._taken
         return result
 
     def meanwhile(self) -> None:
@@ -129,6 +135,9 @@ class Answered:
     """Whether it was refused for its size, which ends a pass."""
     has_come: bool = False
     """Whether the client got it."""
+    taken: int = 0
+    """In the order in which answers were taken from the crew; 0 before."""
+    response: Response | None = None
 
     @property
     def is_count(self) -> bool:
@@ -223,7 +232,8 @@ class Wire:
             data = data[:at] + b"\xff" + data[at + 1 :]
         response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
         if answered is not None:
-            answered.has_come = True
+            answered.has_come, answered.response = True, response
+            self._crew.came[id(response)] = answered
         return response
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
