@@ -4,14 +4,15 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import cpu, memory, rate_limit, sandbox
+from bench import cpu, memory, proof, rate_limit, sandbox
+from everycall.limits import WINDOW_HITS_DEFAULT
 
 WEEK = "2026-11-02T00:00:00.000Z/2026-11-09T00:00:00.000Z"
 
 
 def main() -> None:
     """Measure, then write."""
-    sections = [_cpu(), _sandbox(), _memory(), _rate_limit()]
+    sections = [_cpu(), _proof(), _sandbox(), _memory(), _rate_limit()]
     head = f"""# Benchmarks
 
 Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, 2 shared cores, the sandbox on
@@ -35,6 +36,35 @@ def _cpu() -> str:
 | everycall: unzip, check, decode, eight columns, spool, sort, seal | {found.everycall_us:.0f} | {found.ratio:.2f} |
 
 At the API's 300 pages of 100 a minute that is {found.everycall_us * 500 / 1e4:.0f} % of one core.
+"""
+
+
+def _proof() -> str:
+    org = proof.Org()
+    took = proof.cpu(org)
+    rows = "\n".join(
+        f"| {words} | {found.windows} | {found.with_conversations} | {found.empty} | {found.recounts} "
+        f"| {found.thrown_away} | {found.share:.1%} |"
+        for words, found in (("a day", proof.asked(org, proof.DAY)), ("a week", proof.asked(org, proof.WEEK)))
+    )
+    return f"""## What ledger, checksums and proof cost
+
+`python -m bench.proof`: {proof.PER_DAY:,} conversations a day. Days are put together into windows of at most
+{WINDOW_HITS_DEFAULT:,} conversations; the first page of what turns out to be more is thrown away.
+The share is that of recounts and such first pages against the other pages. Logins and look-ups of names are left out.
+
+| export of | windows | pages | empty pages | recounts | thrown away | share of requests, goal: at most 3 % |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+CPU of an export of a day, but for the network, {proof.ROUNDS} interleaved rounds, the least of each. The plain one
+is put together from the same pieces, less ids, second count, spool, sort, checksums, syncs and ledger.
+
+| what | microseconds a conversation |
+| --- | --- |
+| plain | {took.plain_us:.0f} |
+| everycall | {took.proven_us:.0f} |
+| added, goal: at most 10 % | {took.share:.1%} |
 """
 
 
