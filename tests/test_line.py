@@ -11,6 +11,7 @@ from everycall.progress import Event, Noticed, PageRead
 from everycall.query import Filters
 from everycall.sandbox import QUERY
 from everycall.sandbox.recorded import Recorded
+from everycall.sandbox.traffic import Sketch
 from inprocess import MONDAY, WEEK, Org, assert_proven, manifest_of, org, read_csv
 
 QUEUE = "00000000-0000-4000-8000-0000000000aa"
@@ -210,6 +211,52 @@ def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
 
 
 # What came
+
+
+class SlowNames(Alone):
+    """The second look-up comes when nothing else is out."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+        self._late: list[Any] = []
+        self._look_ups = 0
+
+    def next(self) -> Any:
+        while self._jobs:
+            result = super().next()
+            is_look_up = hasattr(result, "found")
+            self._look_ups += is_look_up
+            if not is_look_up or self._look_ups != 2:
+                return result
+            self._late.append(result)
+        return self._late.pop()
+
+
+class Changing(Recorded):
+    """Each time that it is told, the third conversation has changed."""
+
+    told = 0
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        conversation = super().conversation(sketch, now_ms)
+        if not sketch.conversation_id.endswith("2"):
+            return conversation
+        self.told += 1
+        return {**conversation, "conversationEnd": f"2026-01-05T00:05:0{self.told}.000Z"}
+
+
+def test_a_version_that_waits_for_names_does_not_replace_a_newer_one(output: Path) -> None:
+    """Its page came with the first reading; the second one has the rest of that page no more, and waits for nothing."""
+    calls = [call(number, userId=user(9 if number == 3 else 1)) for number in range(4)]
+    where = org(world=Changing(calls))
+    for number in (1, 6):  # of each reading, one page comes short: only together are they whole
+        where.sandbox.faults.on(number, "short_page", path=QUERY)
+    summary = where.export(output, crew=SlowNames(), page_size=2)
+    (entry,) = summary.entries
+    ends = {row["conversationId"][-1]: row["endTime"] for row in read_csv(output)}
+
+    assert (summary.verdict, entry.re_reads) == ("proven", 1)
+    assert ends["2"] == "2026-01-05T00:05:02.000Z"
 
 
 def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) -> None:

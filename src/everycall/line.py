@@ -280,9 +280,18 @@ class Line:
         self._write_named()
 
     def _write_named(self) -> None:
-        """Write the pages whose names are known; ask for the names of the others."""
-        ready = [held for held in self._held if not held.wanted]
-        self._held = [held for held in self._held if held.wanted]
+        """Write the pages whose names are known, each window's in the order in which they came; ask for the others'.
+
+        What is written last of a conversation is taken for its newest version, so no page may overtake another.
+        """
+        behind: set[_Open] = set()
+        ready: list[_Held] = []
+        waiting: list[_Held] = []
+        for held in self._held:
+            if held.wanted:
+                behind.add(held.open)
+            (waiting if held.open in behind else ready).append(held)
+        self._held = waiting
         for held in ready:
             held.open.held -= 1
             held.open.part.add(held.reading_pass, self._keyed_rows(held))
