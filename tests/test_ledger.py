@@ -15,6 +15,7 @@ from everycall.disk import SystemDisk
 from everycall.ledger import Entry, Ledger, Stream, part_name
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
+from everycall.verification import _take_over
 from simulation.disk import SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -263,6 +264,20 @@ def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
     disk.power_cut()
 
     assert Ledger(output, SINK, HEADER, disk=disk).entries == [entry(day(0), b"a\n")]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_window_that_a_repair_has_taken_over_outlives_a_power_cut(seed: int) -> None:
+    output = Path("/out/conversations.csv")
+    disk = SimDisk(random.Random(seed), lambda _: None, [output.parent])
+    with disk.open(output, "wb") as file:
+        file.write(b"a\nabc\n")
+        disk.sync(file)
+    book = Ledger(output, SINK, HEADER, fresh=True, disk=disk)
+    _take_over(output, 2, entry(day(0), b"abc\n"), book, disk)
+    disk.power_cut()
+
+    assert disk.content(book.part_path(day(0))) == b"abc\n"
 
 
 # What is refused

@@ -19,6 +19,7 @@ import msgspec
 
 from everycall.client import Client
 from everycall.crew import Crew, Threads
+from everycall.disk import Disk, File, SystemDisk
 from everycall.errors import OutputRefused, QueryError
 from everycall.export import IN_FLIGHT_DEFAULT, Summary, export
 from everycall.ledger import MANIFEST_SUFFIX, Entry, Ledger
@@ -146,7 +147,7 @@ def repair(client: Client, found: Verification, *, progress: Progress | None = N
         manifest, _ = _manifest(found.output)
         for entry, at in _places(_sink(said), manifest.windows):
             if entry in kept:
-                _take_over(found.output, at, entry, book)
+                _take_over(found.output, at, entry, book, SystemDisk())
     finally:
         book.abandon()
     return export(
@@ -207,7 +208,7 @@ def _digest(file: BinaryIO, at: int, size_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def _pieces(file: BinaryIO, at: int, size_bytes: int) -> Iterator[bytes]:
+def _pieces(file: File | BinaryIO, at: int, size_bytes: int) -> Iterator[bytes]:
     file.seek(at)
     while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
         size_bytes -= len(piece)
@@ -235,9 +236,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(path: Path, at: int, entry: Entry, book: Ledger) -> None:
-    """A window that holds, as a part of the export to be."""
-    with path.open("rb") as output, book.part_path(entry.window).open("wb") as part:
+def _take_over(path: Path, at: int, entry: Entry, book: Ledger, disk: Disk) -> None:
+    """A window that holds, as a part of the export to be; durable before the ledger says so."""
+    with disk.open(path, "rb") as output, disk.open(book.part_path(entry.window), "wb") as part:
         for piece in _pieces(output, at, entry.size_bytes):
             part.write(piece)
+        disk.sync(part)
     book.commit(entry)
