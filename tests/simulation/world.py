@@ -166,7 +166,7 @@ class Life:
         trouble.rate = dice.choice([0.0, 0.02, 0.1, 0.25])
         trouble.lost = dice.choice([0.0, 0.02, 0.1])
         trouble.content_rate = dice.choice([0.0, 0.03, 0.15])
-        trouble.off = dice.choice([(-1, 1, 2), (-3, 5), (30_000, 99_900, 1)])
+        trouble.off = dice.choice([(-1, 1, 2), (-3, 5), (40, 300, 1)])
         trouble.page_size_max = dice.choice([100, 100, 100, 4])
         if dice.random() < 0.7:
             self.effects_left = dice.choice([dice.randint(1, 30), dice.randint(1, 120), dice.randint(1, 500)])
