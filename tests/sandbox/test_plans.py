@@ -127,3 +127,8 @@ def test_the_words_of_a_rule_say_which_requests() -> None:
         "500 on one in 3 requests",
         "hang on request 2",
     ]
+
+
+def test_a_range_may_be_written_with_to() -> None:
+    assert read_plan("on requests 5 to 6: 503") == read_plan("on requests 5-6: 503")
+    assert read_plan("on requests 5 to 6 to /api/v2/users: 503") == read_plan("on requests 5-6 to /api/v2/users: 503")

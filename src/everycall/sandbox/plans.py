@@ -82,7 +82,7 @@ def read_plan(text: str) -> Plan | Chance:
     Raises:
         ValueError: it says nothing that can be understood; its text gives examples.
     """
-    words = " ".join(text.split())
+    words = re.sub(r"(?<=\d) to (?=\d+(?: ?[:,]| to ))", "-", " ".join(text.split()))  # 5 to 8 is a range, and no path
     if matched := _AT_RANDOM.fullmatch(words):
         return _chance(matched)
     matched = _ON.fullmatch(words)
