@@ -172,12 +172,12 @@ def test_what_was_done_is_known_again(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     again = ledger(output)
 
-    assert again.resumed
+    assert again.entries
     assert again.entries == [entry(day(0), b"a\n")]
 
 
 def test_a_beginning_resumes_nothing(output: Path) -> None:
-    assert not ledger(output).resumed
+    assert not ledger(output).entries
 
 
 @pytest.mark.parametrize("cut", [1, 5, 100])
@@ -308,7 +308,7 @@ def test_a_tuple_is_the_same_query_as_the_list_that_it_is_written_as(output: Pat
     words = {**HEADER, "asked": {"queue": ("Sales", "Billing")}}
     done(ledger(output, words), 0, b"a\n")
 
-    assert ledger(output, words).resumed
+    assert ledger(output, words).entries
 
 
 @pytest.mark.parametrize("manifest", [None, b"", b"[]", b'{"query":3}', b'{"name":"somebody else"}'])
@@ -364,7 +364,7 @@ def test_an_export_that_did_something_leaves_it(output: Path) -> None:
     done(book, 0, b"a\n")
     book.abandon()
 
-    assert ledger(output).resumed
+    assert ledger(output).entries
 
 
 # Streams

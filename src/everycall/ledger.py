@@ -87,8 +87,6 @@ class Book(Protocol):
 
     entries: list[Entry]
     """Finished windows, in no particular order."""
-    resumed: bool
-    """Whether some were finished by an earlier run."""
 
     def part_path(self, window: Interval) -> Path:
         """Where the window's part has to be sealed."""
@@ -149,7 +147,6 @@ class Ledger:
         except BaseException:
             self._lock.release()
             raise
-        self.resumed = bool(self.entries)
 
     def _locked(self) -> Held:
         try:
@@ -291,7 +288,6 @@ class Stream:
     def __init__(self, output: BinaryIO, sink: Sink, interval: Interval, *, disk: Disk | None = None) -> None:
         """`output` gets the head at once; parts wait in a temporary folder."""
         self.entries: list[Entry] = []
-        self.resumed = False
         self._output = output
         self._sink = sink
         self._next = interval.start
