@@ -1,7 +1,8 @@
 import hashlib
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -16,10 +17,11 @@ from everycall.ledger import Entry, Ledger, Stream, part_name
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
 from everycall.verification import _take_over
-from simulation.disk import SimDisk
+from simulation.disk import Crash, SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-SINK = CsvSink([Column("a", "text", "", lambda _, __: None)])
+TABLE = [Column("a", "text", "", lambda _, __: None)]
+SINK = CsvSink(TABLE)
 HEADER: Mapping[str, Any] = {"interval": "x", "asked": {"last": "7d"}, "filters": {}}
 
 
@@ -278,6 +280,33 @@ def test_a_window_that_a_repair_has_taken_over_outlives_a_power_cut(seed: int) -
     disk.power_cut()
 
     assert disk.content(book.part_path(day(0))) == b"abc\n"
+
+
+def crashing(after: int) -> SimDisk:
+    """A disk whose machine loses its power before it has done that many things."""
+    left = iter([None] * after)
+
+    def effect(what: str) -> None:
+        if next(left, what) is not None:
+            raise Crash
+
+    return SimDisk(random.Random(after), effect, [Path("/out")])
+
+
+@pytest.mark.parametrize("end", [SimDisk.killed, SimDisk.power_cut])
+@pytest.mark.parametrize("after", range(40))
+def test_an_output_never_stands_without_its_manifest(after: int, end: Callable[[SimDisk], None]) -> None:
+    output, disk = Path("/out/conversations.csv"), crashing(after)
+    with suppress(Crash):
+        book = Ledger(output, CsvSink(TABLE, disk), HEADER, disk=disk)
+        with disk.open(book.part_path(day(0)), "wb") as part:
+            part.write(b"a\n")
+            disk.sync(part)
+        book.commit(entry(day(0), b"a\n"))
+        book.finish(described)
+    end(disk)
+
+    assert disk.content(output) is None or disk.content(output.with_name("conversations.csv.manifest.json"))
 
 
 # What is refused

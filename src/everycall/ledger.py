@@ -2,7 +2,7 @@
 
     OUT.everycall/ledger.jsonl      the query, then a line per finished window
     OUT.everycall/*.part            a finished window's rows
-    OUT, OUT.manifest.json          appear together at the end, and the folder goes
+    OUT.manifest.json, OUT          appear at the end, one right after the other, and the folder goes
 
 Rules of the file:
 
@@ -236,8 +236,9 @@ class Ledger:
                     )
             self._disk.sync(output)
         self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
-        self._disk.replace(whole, self._output)
         self._disk.replace(described, self._manifest)
+        self._disk.sync_folder(self._output.parent)  # an output without its manifest would be taken for a foreign file
+        self._disk.replace(whole, self._output)
         self._disk.sync_folder(self._output.parent)
         self._leave()
 

@@ -218,8 +218,7 @@ class Life:
 
     def meet(self, error: EverycallError, *, is_calm: bool) -> None:
         """The command says that it cannot go on; perhaps it is right."""
-        is_orphan = self.is_fresh and "is no export" in str(error)  # its manifest was yet to come, its ledger forgotten
-        self.is_refused = isinstance(error, OutputRefused) and (self.is_other or is_orphan)
+        self.is_refused = isinstance(error, OutputRefused) and self.is_other
         may_refuse = self.is_refused or not self.disk.room_bytes
         check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
         check(self.is_refused or not is_calm, f"nothing goes wrong, and yet: {error}")
