@@ -213,6 +213,24 @@ def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
 # What came
 
 
+class WithoutStarts(Recorded):
+    """A world whose index knows when conversations started, and does not say so in a way that can be read."""
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        return super().conversation(sketch, now_ms) | {"conversationStart": "soon"}
+
+
+def test_a_conversation_without_a_readable_start_belongs_to_the_window_of_its_first_segment(output: Path) -> None:
+    across_noon = call(719) | {"conversationEnd": "2026-01-05T12:30:00.000Z"}
+    where = org(world=WithoutStarts([across_noon], {}))
+    midnight, noon, next_midnight = "2026-01-05T00:00:00Z", "2026-01-05T12:00:00Z", "2026-01-06T00:00:00Z"
+    morning = where.export(output, f"{midnight}/{noon}").manifest
+    afternoon = where.export(output, f"{noon}/{next_midnight}", fresh=True).manifest
+
+    assert (morning["rows"], morning["carriedIn"]) == (1, 0)
+    assert (afternoon["rows"], afternoon["carriedIn"]) == (0, 1)
+
+
 class SlowNames(Alone):
     """The second look-up comes when nothing else is out."""
 

@@ -66,8 +66,8 @@ def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MA
             _check(present)
             present, seen = reading, set()
         for conversation in answer.conversations:
-            start = conversation.conversation_start
-            mine = start is None or query.owns(start, reading.window)
+            began = conversation.began
+            mine = began is None or query.owns(began, reading.window)
             if mine and conversation.conversation_id not in seen:
                 seen.add(conversation.conversation_id)
                 yield conversation

@@ -307,9 +307,9 @@ class Line:
         """The rows that belong to the window; what was carried in from an earlier one is left to its owner."""
         window, live = held.open.window, held.open.live
         for facts in held.facts:
-            if facts.start is not None and not self._query.owns(facts.start, window):
+            if facts.began is not None and not self._query.owns(facts.began, window):
                 continue
-            key = Key(since_epoch_ms(facts.start) if facts.start else 0, id_bytes(facts.conversation_id))
+            key = Key(since_epoch_ms(facts.began) if facts.began else 0, id_bytes(facts.conversation_id))
             if facts.end:
                 live.pop(key.id, None)
             else:

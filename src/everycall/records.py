@@ -338,6 +338,20 @@ class Conversation(_Record, frozen=True, kw_only=True):
     resolutions: tuple[Resolution, ...] = ()
     participants: tuple[Participant, ...] = ()
 
+    @property
+    def began(self) -> datetime | None:
+        """conversationStart; where that is missing or cannot be read, the earliest segmentStart; None without any."""
+        return self.conversation_start or min(
+            (
+                segment.segment_start
+                for participant in self.participants
+                for session in participant.sessions
+                for segment in session.segments
+                if segment.segment_start is not None
+            ),
+            default=None,
+        )
+
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of the details query, read but not changed."""

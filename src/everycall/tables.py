@@ -43,6 +43,8 @@ class Facts:
     """What the columns need of a conversation: found in one walk, small enough to wait for names."""
 
     conversation_id: str
+    began: datetime | None
+    """What decides to which window it belongs: its start, or the next best where that cannot be read."""
     start: datetime | None
     end: datetime | None
     channel: str | None
@@ -87,6 +89,7 @@ class Facts:
         ending = last.outside_end or last.end
         return cls(
             conversation_id=conversation.conversation_id,
+            began=conversation.began,
             start=conversation.conversation_start,
             end=conversation.conversation_end,
             channel=_first(session.media_type for session in customer),
