@@ -1,18 +1,24 @@
 """A finished export, asked again and mended."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from everycall import Interval, OutputRefused, Query
 from everycall.crew import Alone
 from everycall.sandbox import QUERY
+from everycall.sandbox.answers import Request
 from everycall.verification import Verification, repair, source_of, verify
 from inprocess import Org, manifest_of, org, told
 
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
+A_DAY_LATER = "2026-01-06T00:00:00.000Z/2026-01-27T00:00:00.000Z"
 SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+THIRD_WEEK = "2026-01-19T00:00:00.000Z/2026-01-26T00:00:00.000Z"
 
 
 @pytest.fixture
@@ -33,13 +39,20 @@ def checked(where: Org, output: Path) -> Verification:
     return verify(where.client, output, crew=Alone(8))
 
 
+def hide(where: Org, *conversations: Mapping[str, Any]) -> None:
+    """The API knows of all but these."""
+    where.sandbox.faults.clear()
+    for one in conversations:
+        where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=one["conversationId"])
+
+
 def exported_without(where: Org, output: Path) -> str:
     """An export of three weeks; a conversation of the second was not known to the API by then."""
-    late = next(one["conversationId"] for one in where.sandbox.store.conversations(SECOND_WEEK))
-    where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=late)
+    late = where.sandbox.store.conversations(SECOND_WEEK)[0]
+    hide(where, late)
     where.export(output, THREE_WEEKS)
-    where.sandbox.faults.clear()
-    return str(late)
+    hide(where)
+    return str(late["conversationId"])
 
 
 def test_an_export_of_what_stood_still_holds(where: Org, output: Path) -> None:
@@ -107,6 +120,18 @@ def test_a_file_cut_short_is_damaged_from_there_on(where: Org, output: Path, lef
     assert states(checked(where, output)) == ["damaged", "damaged", "damaged"]
 
 
+def test_a_file_that_goes_on_after_its_last_window_is_damaged_there(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    sound = output.read_bytes()
+    output.write_bytes(sound + sound.splitlines(keepends=True)[-1])
+
+    found = checked(where, output)
+    repair(where.client, found)
+
+    assert states(found) == ["holds", "holds", "damaged"]
+    assert output.read_bytes() == sound
+
+
 def test_a_file_that_is_gone_is_made_anew(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     sound = output.read_bytes()
@@ -151,6 +176,59 @@ def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(whe
     where.sandbox.faults.clear()
     repair(where.client, found)
     assert told(output) == where.truth(THREE_WEEKS)
+
+
+@contextmanager
+def interrupted(where: Org, at: str) -> Iterator[None]:
+    """Ctrl-C, when something is asked for that holds these words."""
+
+    def interrupt(request: Request) -> None:
+        if at.encode() in request.body:
+            raise KeyboardInterrupt
+
+    where.connection.before = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    where.connection.before = lambda _: None
+
+
+def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    sound = output.read_bytes()
+    output.write_bytes(b"")
+    with interrupted(where, THIRD_WEEK):
+        repair(where.client, checked(where, output), crew=Alone())
+    before = len(where.queries)
+    summary = repair(where.client, checked(where, output))
+
+    assert {served.body["interval"] for served in where.queries[before:]} == {THIRD_WEEK}
+    assert summary.resumed_windows == 2
+    assert output.read_bytes() == sound
+
+
+def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, output: Path) -> None:
+    one, other = where.sandbox.store.conversations(SECOND_WEEK)[:2]
+    hide(where, one, other)
+    where.export(output, THREE_WEEKS, max_pages=4)
+    hide(where, other)
+    found = checked(where, output)
+    with interrupted(where, THIRD_WEEK):
+        repair(where.client, found, crew=Alone())
+    hide(where)
+    repair(where.client, checked(where, output))
+
+    assert told(output) == where.truth(THREE_WEEKS)
+
+
+def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(where: Org, output: Path) -> None:
+    words = {"last": "21d"}
+    where.export(output, THREE_WEEKS, asked=words)
+    with interrupted(where, "2026-01-27"):
+        where.export(output, A_DAY_LATER, asked=words)
+
+    with pytest.raises(OutputRefused, match=f"unfinished export of {A_DAY_LATER}"):
+        repair(where.client, checked(where, output))
+    assert where.export(output, A_DAY_LATER, asked=words).resumed_windows == 2
 
 
 def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> None:

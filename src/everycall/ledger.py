@@ -14,7 +14,7 @@ Rules of the file:
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -181,15 +181,15 @@ class Ledger:
     def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
         try:
             if not self._disk.exists(self._path):
-                self._write_durably(self._path, msgspec.json.encode(header) + b"\n")
+                self._rewrite(header, [])
                 return header, []
             lines = self._disk.read(self._path).splitlines(keepends=True)
             before = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
             # A line without its end was cut by a kill, in the middle: that window was not done.
             entries = self._usable(msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n"))
-            if len(entries) + 1 != len(lines):  # or what is read again would stand here twice
-                self._write_durably(self._path, lines[0] + b"".join(map(_line, entries)))
+            if len(entries) + 1 != len(lines):
+                self._rewrite(before, entries)
         except OSError as error:
             raise OutputRefused(
                 f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
@@ -203,6 +203,15 @@ class Ledger:
     def _usable(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries whose parts are there in full; the others are read again."""
         return [entry for entry in entries if self._disk.size(self.part_path(entry.window)) == entry.size_bytes]
+
+    def _rewrite(self, header: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+        """Only these; another entry of a window that is read again would make it stand here twice."""
+        self._write_durably(self._path, msgspec.json.encode(header) + b"\n" + b"".join(map(_line, entries)))
+
+    def keep(self, is_good: Callable[[Entry], bool]) -> None:
+        """Forget the other entries: their windows are not done."""
+        self.entries = [entry for entry in self.entries if is_good(entry)]
+        self._rewrite(self.header, self.entries)
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""

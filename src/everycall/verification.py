@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,13 +21,15 @@ from everycall.client import Client
 from everycall.crew import Crew, Threads
 from everycall.disk import Disk, File, SystemDisk
 from everycall.errors import OutputRefused, QueryError
-from everycall.export import IN_FLIGHT_DEFAULT, Summary, export
-from everycall.ledger import MANIFEST_SUFFIX, Entry, Ledger
+from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger
+from everycall.limits import PAGE_SIZE_MAX
 from everycall.pages import count
 from everycall.progress import Progress
 from everycall.query import Filters, Interval, Match, Query
 from everycall.sinks.csv import CsvSink
 from everycall.tables import columns
+from everycall.windows import without
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]
 
@@ -106,20 +108,21 @@ def source_of(output: Path) -> str:
     Raises:
         OutputRefused: it is no finished export.
     """
-    return _manifest(output)[0].query.source
+    return _manifest(output, SystemDisk())[0].query.source
 
 
-def verify(client: Client, output: Path, *, crew: Crew | None = None) -> Verification:
+def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk | None = None) -> Verification:
     """Check the bytes of each window, and count each that is undamaged again, with one request.
 
     Raises:
         OutputRefused: `output` is no finished export, or was made by a version that writes differently.
         EverycallError: what the client raises.
     """
-    manifest, header = _manifest(output)
+    disk = disk or SystemDisk()
+    manifest, header = _manifest(output, disk)
     said = manifest.query
     query = Query(Interval.read(manifest.interval), Filters(said.filters), said.match)
-    intact = _intact(output, _sink(said), manifest.windows)
+    intact = _intact(output, _sink(said, disk), manifest.windows, disk)
     crew = crew or Threads(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], crew)
@@ -131,34 +134,69 @@ def verify(client: Client, output: Path, *, crew: Crew | None = None) -> Verific
     return Verification(output, said.source, tuple(findings), query, header)
 
 
-def repair(client: Client, found: Verification, *, progress: Progress | None = None) -> Summary:
+def repair(
+    client: Client,
+    found: Verification,
+    *,
+    page_size: int = PAGE_SIZE_MAX,
+    progress: Progress | None = None,
+    crew: Crew | None = None,
+    disk: Disk | None = None,
+    pieces: Pieces = PIECES,
+) -> Summary:
     """Export the windows that do not hold again, and put them in the place of the old ones, in one step.
 
-    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request.
+    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request. So are those
+    that a repair has mended before it was cut short, unless they have changed again since.
+
+    Args:
+        client: the way into the org.
+        found: what `verify` has found just now.
+        page_size: see `export`.
+        progress: see `export`.
+        crew: see `export`.
+        disk: see `export`.
+        pieces: see `export`.
 
     Raises:
-        OutputRefused: another process is at it, or another version of everycall made it.
+        OutputRefused: another process is at it, an export of another time is unfinished, or another version of
+            everycall made it.
         EverycallError: what an export raises; the same repair goes on from there.
     """
     said = msgspec.convert(found.header, _Header)
-    kept = [finding.entry for finding in found.findings if finding.state == "holds" and finding.entry is not None]
-    book = Ledger(found.output, _sink(said), found.header, fresh=True)
+    _prepare(found, _sink(said, disk), pieces, disk or SystemDisk())
+    return export(
+        client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source,
+        page_size=page_size, progress=progress, crew=crew, disk=disk, pieces=pieces,
+    )  # fmt: skip
+
+
+def _prepare(found: Verification, sink: CsvSink, pieces: Pieces, disk: Disk) -> None:
+    """A ledger in which all windows are done that an export need not read again."""
+    hits_now = {str(finding.window): finding.hits_now for finding in found.findings}
+    holding = {str(finding.window) for finding in found.findings if finding.state == "holds"}
+    book = pieces.ledger(found.output, sink, found.header, disk=disk)
     try:
-        manifest, _ = _manifest(found.output)
-        for entry, at in _places(_sink(said), manifest.windows):
-            if entry in kept:
-                _take_over(found.output, at, entry, book, SystemDisk())
+        if book.header["interval"] != found.header["interval"]:
+            raise OutputRefused(
+                f"Beside {found.output} lies an unfinished export of {book.header['interval']}.",
+                hint="Run its command again to finish it; or remove the folder "
+                f"{found.output.name}{FOLDER_SUFFIX}, which holds what it has read so far.",
+            )
+        book.keep(lambda entry: entry.verdict == "proven" and hits_now.get(entry.interval) in (None, entry.hits_after))
+        done = [entry.window for entry in book.entries]
+        manifest, _ = _manifest(found.output, disk)
+        for entry, at in _places(sink, manifest.windows):
+            if entry.interval in holding and without(entry.window, done) == [entry.window]:
+                _take_over(found.output, at, entry, book, disk)
     finally:
         book.abandon()
-    return export(
-        client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source, progress=progress
-    )
 
 
-def _manifest(output: Path) -> tuple[_Manifest, Mapping[str, Any]]:
+def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
-        body = path.read_bytes()
+        body = disk.read(path)
         return msgspec.json.decode(body, type=_Manifest), msgspec.json.decode(body)["query"]
     except OSError as error:
         raise OutputRefused(
@@ -171,9 +209,9 @@ def _manifest(output: Path) -> tuple[_Manifest, Mapping[str, Any]]:
         ) from error
 
 
-def _sink(said: _Header) -> CsvSink:
+def _sink(said: _Header, disk: Disk | None) -> CsvSink:
     try:
-        return CsvSink(columns(only=said.columns))
+        return CsvSink(columns(only=said.columns), disk)
     except QueryError as error:
         raise OutputRefused(
             f"The export was made by everycall {said.everycall}, whose columns were others ({error})",
@@ -189,26 +227,32 @@ def _places(sink: CsvSink, entries: Sequence[Entry]) -> Iterator[tuple[Entry, in
         at += entry.size_bytes
 
 
-def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry]) -> dict[str, bool]:
-    """For each window, by its interval, whether its bytes are what was written. A wrong header damages them all."""
-    if not output.is_file():
+def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry], disk: Disk) -> dict[str, bool]:
+    """For each window, by its interval, whether its bytes are what was written.
+
+    A wrong header damages them all; what was added at the end, the last.
+    """
+    places = list(_places(sink, entries))
+    if disk.size(output) is None:
         return {entry.interval: False for entry in entries}
-    with output.open("rb") as file:
+    with disk.open(output, "rb") as file:
         is_whole = file.read(len(sink.head())) == sink.head()
-        return {
-            entry.interval: is_whole and _digest(file, at, entry.size_bytes) == entry.sha256
-            for entry, at in _places(sink, entries)
+        intact = {
+            entry.interval: is_whole and _digest(file, at, entry.size_bytes) == entry.sha256 for entry, at in places
         }
+        if places and file.read(1):
+            intact[places[-1][0].interval] = False
+    return intact
 
 
-def _digest(file: BinaryIO, at: int, size_bytes: int) -> str:
+def _digest(file: File, at: int, size_bytes: int) -> str:
     digest = hashlib.sha256()
     for piece in _pieces(file, at, size_bytes):
         digest.update(piece)
     return digest.hexdigest()
 
 
-def _pieces(file: File | BinaryIO, at: int, size_bytes: int) -> Iterator[bytes]:
+def _pieces(file: File, at: int, size_bytes: int) -> Iterator[bytes]:
     file.seek(at)
     while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
         size_bytes -= len(piece)
