@@ -1,15 +1,17 @@
 """A finished export, asked again and mended."""
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from everycall import Interval, OutputRefused, Query
+from everycall import Interval, OutputFailed, OutputRefused, Query
 from everycall.crew import Alone
+from everycall.disk import File, SystemDisk
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.verification import Verification, repair, source_of, verify
@@ -176,6 +178,25 @@ def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(whe
     where.sandbox.faults.clear()
     repair(where.client, found)
     assert told(output) == where.truth(THREE_WEEKS)
+
+
+class Full(SystemDisk):
+    """Has no room for rows."""
+
+    def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
+        if path.suffix == ".part":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(path, mode)
+
+
+def test_a_repair_on_a_full_disk_says_so_and_leaves_the_output_as_it_was(where: Org, output: Path) -> None:
+    exported_without(where, output)
+    before = output.read_bytes()
+    found = checked(where, output)
+
+    with pytest.raises(OutputFailed, match="The disk is full"):
+        repair(where.client, found, disk=Full())
+    assert output.read_bytes() == before
 
 
 @contextmanager

@@ -153,7 +153,7 @@ def export(
     except BaseException as error:
         book.abandon()
         if isinstance(error, OSError):
-            raise _failed(error, output) from error
+            raise failed(error, output) from error
         raise
     finally:
         line.close()
@@ -206,7 +206,7 @@ def _book(
             return Stream(output, sink, interval, disk=disk), interval
         book = pieces.ledger(Path(output), sink, header, fresh=fresh, disk=disk)
     except OSError as error:
-        raise _failed(error, output) from error
+        raise failed(error, output) from error
     header["interval"] = book.header["interval"]
     return book, Interval.read(header["interval"])
 
@@ -250,7 +250,7 @@ def _manifest(
     }
 
 
-def _failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
+def failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     """What an error of the file system means to a reader."""
     if isinstance(error, BrokenPipeError):
         return OutputFailed("Whoever read the output went away before its end.")

@@ -21,7 +21,7 @@ from everycall.client import Client
 from everycall.crew import Crew, Threads
 from everycall.disk import Disk, File, SystemDisk
 from everycall.errors import OutputRefused, QueryError
-from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export
+from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export, failed
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger
 from everycall.limits import PAGE_SIZE_MAX
 from everycall.pages import count
@@ -161,10 +161,14 @@ def repair(
     Raises:
         OutputRefused: another process is at it, an export of another time is unfinished, or another version of
             everycall made it.
-        EverycallError: what an export raises; the same repair goes on from there.
+        OutputFailed: the disk is full; the same repair goes on from there, as after what an export raises.
+        EverycallError: what an export raises.
     """
     said = msgspec.convert(found.header, _Header)
-    _prepare(found, _sink(said, disk), pieces, disk or SystemDisk())
+    try:
+        _prepare(found, _sink(said, disk), pieces, disk or SystemDisk())
+    except OSError as error:
+        raise failed(error, found.output) from error
     return export(
         client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source,
         page_size=page_size, progress=progress, crew=crew, disk=disk, pieces=pieces,
@@ -184,10 +188,11 @@ def _prepare(found: Verification, sink: CsvSink, pieces: Pieces, disk: Disk) -> 
                 f"{found.output.name}{FOLDER_SUFFIX}, which holds what it has read so far.",
             )
         book.keep(lambda entry: entry.verdict == "proven" and hits_now.get(entry.interval) in (None, entry.hits_after))
-        done = [entry.window for entry in book.entries]
         manifest, _ = _manifest(found.output, disk)
+        gaps = without(Interval.read(manifest.interval), [entry.window for entry in book.entries])
         for entry, at in _places(sink, manifest.windows):
-            if entry.interval in holding and without(entry.window, done) == [entry.window]:
+            window = entry.window
+            if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
                 _take_over(found.output, at, entry, book, disk)
     finally:
         book.abandon()

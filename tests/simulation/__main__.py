@@ -24,7 +24,8 @@ def main() -> int:
             outcome = live(seed, SOUND)
             counts.update(
                 {"seeds": 1, outcome.verdict: 1, "runs": outcome.runs, "requests": outcome.requests,
-                 "windows": outcome.windows, "windows proven": outcome.proven, "rows": outcome.rows}
+                 "windows": outcome.windows, "windows proven": outcome.proven, "rows": outcome.rows,
+                 "repairs": outcome.repairs}
             )  # fmt: skip
         except Wrong as wrong:
             broken += 1

@@ -1,11 +1,12 @@
 """Bugs that others have had, or that we might: each planted through a seam, and each to be found by the judge."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from everycall import Client, EverycallError, Interval, Query
+from everycall import Client, EverycallError, Interval, Query, Summary, verification
 from everycall.connection import Broken
 from everycall.disk import File
 from everycall.exchange import Request, Response
@@ -13,6 +14,7 @@ from everycall.ledger import Ledger
 from everycall.proof import ID_BYTES, Ask, Reading, Verdict, distinct
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.lines import _ENTRY, LinePart, _start_and_id
+from everycall.verification import Verification
 
 from .disk import SimDisk, SimFile
 from .wire import Wire
@@ -39,7 +41,7 @@ class ShortPageIsTheEnd(Reading):
         counts = super().page_read(ask, ids, total_hits, correlation_id)
         if counts and 0 < len(ids) // ID_BYTES < ask.size:
             unique = distinct(self._pass.ids)
-            self.verdict = Verdict(True, unique, unique, unique, 1, (ask.reading_pass,), ())
+            self.verdict = self._verdict(self._pass, unique, unique, (ask.reading_pass,))
         return counts
 
 
@@ -188,6 +190,23 @@ class CutIsTheEnd(Wire):
             return Response(status, headers, b"{}")
 
 
+def blind_to(state: str) -> Callable[..., Verification]:
+    """A verify that takes such windows for whole."""
+
+    def verify(*words: Any, **options: Any) -> Verification:
+        found = verification.verify(*words, **options)
+        seen = (replace(one, state="holds") if one.state == state else one for one in found.findings)
+        return replace(found, findings=tuple(seen))
+
+    return verify
+
+
+def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
+    """Forgets what a repair that was cut short had mended."""
+    Ledger(found.output, CsvSink(()), found.header, fresh=True, disk=options["disk"]).abandon()
+    return verification.repair(client, found, **options)
+
+
 BUGS: Mapping[str, Planted] = {
     "skip the re-count": Planted(reading=NoRecount),
     "stop on a short page": Planted(reading=ShortPageIsTheEnd),
@@ -205,5 +224,8 @@ BUGS: Mapping[str, Planted] = {
     "write a window twice on resume": Planted(ledger=ResumedTwice),
     "mix two queries": Planted(ledger=AnyWordsWill),
     "accept a cut body": Planted(wire=CutIsTheEnd),
+    "verify counts and no checksums": Planted(verify=blind_to("damaged")),
+    "verify checksums and no counts": Planted(verify=blind_to("changed")),
+    "start a repair over": Planted(repair=repair_from_the_start),
 }
 """By what one would call them."""

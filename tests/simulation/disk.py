@@ -283,6 +283,14 @@ class SimDisk:
         inode = self.names.files.get(str(path))
         return None if inode is None else inode.data
 
+    def damage(self, path: Path, data: bytes | None) -> None:
+        """Somebody else has put this in the file's place, or taken it away: durably."""
+        if data is None:
+            del self.names.files[str(path)], self._durable.files[str(path)]
+        else:
+            inode = self.names.files[str(path)]
+            inode.data = inode.synced = data
+
     def killed(self) -> None:
         """The process is gone."""
         self.locked.clear()

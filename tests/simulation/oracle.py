@@ -56,7 +56,7 @@ def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: M
         check_rows(entry, rows, world, by_ms)
         check_versions(entry, rows, world, answers)
         if entry.verdict == "proven" and not is_miscounted(answers):
-            check_whole(entry, rows, world)
+            check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
 
 
 def check_tiling(summary: Summary) -> None:
@@ -92,9 +92,9 @@ def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms:
     check(ids == sorted(ids, key=lambda one: (world.by_id[one].start_ms, one)), f"{entry.interval} is not sorted")
 
 
-def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> None:
-    """What the API knew of when the last count was asked for is all there."""
-    known = world.owned(ms(entry.window.start), ms(entry.window.end), ms(datetime.fromisoformat(entry.counted_at)))
+def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
+    """What the API knew of by then is all there."""
+    known = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms)
     missing = known - {row["conversationId"] for row in rows}
     check(not missing, f"{missing} are missing from {entry.interval}, which is called proven")
 

@@ -15,6 +15,7 @@ from everycall.crew import Job
 from everycall.exchange import Response
 from everycall.sandbox import QUERY, Faults, Sandbox
 from everycall.sandbox.answers import Request
+from everycall.sandbox.answers import Wire as Bytes
 from everycall.sandbox.faults import Fault
 
 from .org import Drifting
@@ -138,6 +139,7 @@ class Answered:
     taken: int = 0
     """In the order in which answers were taken from the crew; 0 before."""
     response: Response | None = None
+    correlation_id: str = ""
 
     @property
     def is_count(self) -> bool:
@@ -219,7 +221,7 @@ class Wire:
             raise Broken("the request got lost")
         for _ in range(2 if fate == "twice" else 1):
             wire = self._sandbox.respond(request)
-            answered = self._noted(number, request, wire.status, wire.body)
+            answered = self._noted(number, request, wire)
         self._effect("answer")
         self._pass()
         data = wire.body
@@ -256,19 +258,20 @@ class Wire:
         self._trouble.clock.advance(self._dice.choice([0.01, 0.1, 0.5]))
         self._crew.meanwhile()
 
-    def _noted(self, number: int, request: Request, status: int, body: bytes) -> Answered | None:
+    def _noted(self, number: int, request: Request, wire: Bytes) -> Answered | None:
         if request.path != QUERY:
             return None
         asked = msgspec.json.decode(request.body)
         paging, kinds = asked["paging"], {fault.kind for fault in self._trouble.last}
         try:
-            said = msgspec.json.decode(body) if status == 200 else {}
+            said = msgspec.json.decode(wire.body) if wire.status == 200 else {}
         except msgspec.DecodeError:
             said = {}
         versions = {one["conversationId"]: version_of(one) for one in said.get("conversations", ())}
         noted = Answered(
             number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
-            said.get("totalHits"), is_true="total_hits" not in kinds, is_too_large=status == 400,
+            said.get("totalHits"), is_true="total_hits" not in kinds, is_too_large=wire.status == 400,
+            correlation_id=wire.headers["ININ-Correlation-Id"],
         )  # fmt: skip
         self.answered.append(noted)
         return noted

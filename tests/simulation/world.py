@@ -5,28 +5,33 @@ that is drawn is drawn from the seed. So the same seed goes the same way, to the
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
 from everycall.export import Pieces
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger
 from everycall.progress import Event, WindowClosed
 from everycall.proof import Reading
 from everycall.sandbox import Sandbox, Switches
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
+from everycall.verification import Verification, repair, verify
 
 from .disk import Crash, Inode, SimDisk
+from .mending import Mending
 from .oracle import Wrong, check, judge, ms, overlap
 from .org import drawn
 from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
+
+T = TypeVar("T")
 
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
@@ -55,6 +60,8 @@ class Planted:
     wire: type[Wire] = Wire
     query: type[Query] = Query
     client: type[Client] = Client
+    verify: Callable[..., Verification] = verify
+    repair: Callable[..., Summary] = repair
 
 
 SOUND = Planted()
@@ -71,6 +78,8 @@ class Outcome:
     rows: int
     proven: int
     windows: int
+    repairs: int = 0
+    """How often verify and repair were run on what had been finished."""
 
 
 @dataclass
@@ -80,6 +89,7 @@ class Life:
     seed: int
     planted: Planted = SOUND
     dice: random.Random = field(init=False)
+    output: Path = OUTPUT
 
     def __post_init__(self) -> None:
         self.dice = dice = random.Random(self.seed)
@@ -143,14 +153,14 @@ class Life:
         if isinstance(event, WindowClosed):
             self.closed[str(event.window)] = event.window
 
-    def answers(self) -> dict[str, list[Answered]]:
-        """Of each window, by its interval, the answers of the last run that asked for it: the one that finished it."""
-        found: dict[str, list[Answered]] = {}
+    def answers(self, entries: Iterable[Entry]) -> dict[str, list[Answered]]:
+        """Of each window, by its interval, the answers of the run that finished it."""
+        runs = {one.correlation_id: one.run for one in self.wire.answered}
+        finished = {entry.interval: runs[entry.correlation_ids[-1]] for entry in entries}
+        found: dict[str, list[Answered]] = {interval: [] for interval in finished}
         for one in self.wire.answered:
-            others = found.setdefault(one.interval, [])
-            if others and others[0].run != one.run:
-                others.clear()
-            others.append(one)
+            if finished.get(one.interval) == one.run:
+                found[one.interval].append(one)
         return found
 
     # One run
@@ -175,8 +185,8 @@ class Life:
         if dice.random() < 0.15:
             self.disk.room_bytes = dice.randint(0, 20_000)
 
-    def command(self, output: Path | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
-        """The same command, in a new process."""
+    def process(self) -> Client:
+        """A new process, with a crew and a client of its own."""
         self.is_dead = False
         self.wire.run += 1
         self.crew = Interleaved(self.dice.choice([1, 2, 5, 12]), self.dice, self._between)
@@ -187,6 +197,11 @@ class Life:
         )
         self.crew.is_busy = lambda: client._login.locked() or client._pace.wait_s(self.clock.monotonic()) > 0
         self.clock.meanwhile = self.crew.meanwhile
+        return client
+
+    def command(self, output: Path | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
+        """The same command, in a new process."""
+        client = self.process()
         end = self.clock.utc() if self.is_moving else self.end
         query = self.planted.query(Interval(self.start, end))
         return export(
@@ -200,21 +215,25 @@ class Life:
         finished = dict(self.closed)
         asked_before = len(self.wire.answered)
         output = BytesIO() if self.is_stream else OUTPUT
-        summary = None
-        try:
-            summary = self.command(output, fresh=fresh)
-        except Crash:
-            self.after_crash()
-        except KeyboardInterrupt:
-            self.disk.killed()
-        except EverycallError as error:
-            self.meet(error, is_calm=is_calm)
+        summary = self.survive(partial(self.command, output, fresh=fresh), is_calm=is_calm)
         self.check_not_asked_again(finished, asked_before)
         if isinstance(output, BytesIO):
             self.closed.clear()
             return summary, output.getvalue()
         self.check_output(before)
         return summary, self.disk.content(OUTPUT) or b""
+
+    def survive(self, run: Callable[[], T], *, is_calm: bool) -> T | None:
+        """What a process comes to; None where it does not end by itself."""
+        try:
+            return run()
+        except Crash:
+            self.after_crash()
+        except KeyboardInterrupt:
+            self.disk.killed()
+        except EverycallError as error:
+            self.meet(error, is_calm=is_calm)
+        return None
 
     def meet(self, error: EverycallError, *, is_calm: bool) -> None:
         """The command says that it cannot go on; perhaps it is right."""
@@ -289,10 +308,11 @@ class Life:
                 if not is_calm and self.dice.random() < 0.05:
                     self.closed.clear()
                     continue  # the same command again, on what it made
+                repairs = self.mend() if not self.is_stream and self.dice.random() < 0.3 else 0
                 proven = sum(entry.verdict == "proven" for entry in summary.entries)
                 return Outcome(
                     self.seed, number, len(self.wire.answered), summary.verdict, summary.rows, proven,
-                    len(summary.entries),
+                    len(summary.entries), repairs,
                 )  # fmt: skip
             self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
             if self.dice.random() < 0.1:
@@ -300,12 +320,29 @@ class Life:
                 self.other_words()
         raise Wrong(f"it has not ended after {RUNS_MAX} runs")
 
+    def mend(self) -> int:
+        """Verify and repair what was finished until it holds; how many runs it took."""
+        mending = Mending(self)
+        mending.begin()
+        for number in range(1, RUNS_MAX + 1):
+            is_calm = number > RUNS_MAX - CALM_RUNS
+            if is_calm:
+                self.clock.advance(3600)
+            self.arm(is_calm=is_calm)
+            if mending.is_settled:
+                self.trouble.content_rate = 0.0
+            holds = self.survive(mending.step, is_calm=is_calm)
+            if holds or (is_calm and holds is not None and self.sandbox.switches.tie_order == "shifting"):
+                return number
+            self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
+        raise Wrong(f"it does not hold after {RUNS_MAX} repairs")
+
     def judge(self, summary: Summary, data: bytes) -> None:
         """Ask the judge; and see whether what is finished outlives a power cut."""
         manifest = self.disk.content(MANIFEST)
         said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
         check(self.is_stream or said is not None, "there is no manifest")
-        judge(summary, data, said, self.world, self.answers())
+        judge(summary, data, said, self.world, self.answers(summary.entries))
         if not self.is_stream:
             self.disk.power_cut()
             check(self.disk.content(OUTPUT) == data, "a power cut took the finished output away")
