@@ -18,6 +18,7 @@ from everycall.sandbox.app import ROUTES
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.switches import Switches
 from fault_table import ROWS, Row
+from simulation.bugs import BUGS
 
 HELP_WIDTH = 100
 
@@ -80,6 +81,11 @@ def evidence() -> str:
     head = "what happens | conversations there are | rows that come | windows | read again | exit code"
     numbers = ("conversations", "rows", "windows", "re_reads", "code")
     return table(head, ((_happens(row), *(f"{getattr(row, name):,}" for name in numbers)) for row in ROWS))
+
+
+def planted_bugs() -> str:
+    """Every bug that `tests/test_simulation.py` plants."""
+    return "\n".join(f"- {bug}" for bug in BUGS)
 
 
 def _happens(row: Row) -> str:
