@@ -23,6 +23,7 @@ from typing import IO, Any, NamedTuple
 import pytest
 
 from everycall.cli import run
+from everycall.lock import Lock
 from everycall.sandbox import QUERY, Sandbox, server
 from everycall.sandbox import Client as SandboxClient
 
@@ -254,7 +255,7 @@ def test_a_full_disk_ends_an_export_in_order(folder: Path, shared: Sandbox) -> N
 
     assert said.code == 1
     assert "Writing failed: File too large" in said.err
-    assert hint_of(said).startswith("Make room, and run the same command")
+    assert hint_of(said).startswith("Raise the limit (ulimit -f), and run the same command")
     assert names(folder) == []
 
 
@@ -547,6 +548,115 @@ def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, fol
     assert "ledger.jsonl" in names(folder / "x.csv.everycall")
 
 
+# verify: 0, 4, and the rest as ever
+
+
+def weeks(first: int, last: int) -> str:
+    """The interval between those days before the Monday, with all that the API asks for."""
+    return "/".join(f"{MONDAY - timedelta(days=days)}T00:00:00.000Z" for days in (first, last))
+
+
+@pytest.fixture
+def exported(say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished export of four weeks, in a folder of its own, out of a sandbox of its own."""
+    around(monkeypatch, own.environ)
+    assert say("export", "--interval", MONTH, "-o", "x.csv").code == 0
+    return folder / "x.csv"
+
+
+@pytest.fixture
+def outdated(say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, but one conversation of the second week was not known to the API by then."""
+    around(monkeypatch, own.environ)
+    late = own.store.conversations(weeks(21, 14))[30]["conversationId"]
+    own.faults.on(None, "unseen", path=QUERY, conversation_id=late)
+    assert say("export", "--interval", MONTH, "-o", "x.csv").code == 0
+    own.faults.clear()
+    return folder / "x.csv"
+
+
+def test_an_export_that_holds_is_said_to(say: Say, exported: Path) -> None:
+    assert say("verify", "x.csv") == (0, "", "Holds: all of x.csv, 4 windows.\n")
+    assert say("verify", "x.csv", "--quiet") == (0, "", "")
+
+
+def test_what_arrived_since_is_named_and_repaired(say: Say, outdated: Path, own: Sandbox) -> None:
+    said = say("verify", "x.csv")
+
+    assert said.code == 4
+    assert said.err.startswith("DOES NOT HOLD: 1 of 4 windows of x.csv.\n")
+    assert re.search(r"\+1 conversation since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", said.err)
+    assert said.err.endswith("hint: --repair exports these windows again, and only these.\n")
+    assert say("verify", "x.csv", "--repair").code == 0
+    assert ids(outdated.read_text()) == truth(own, weeks(28, 0))
+    assert say("verify", "x.csv").code == 0
+
+
+def test_what_was_damaged_is_named_and_repaired(say: Say, exported: Path) -> None:
+    sound = exported.read_bytes()
+    exported.write_bytes(sound[:-3])
+    said = say("verify", "x.csv")
+
+    assert said.code == 4
+    assert "damaged: the file does not hold what was written" in said.err
+    assert say("verify", "x.csv", "--repair").code == 0
+    assert exported.read_bytes() == sound
+
+
+def test_a_repair_says_what_it_took_over(say: Say, outdated: Path) -> None:
+    said = say("verify", "x.csv", "--repair")
+
+    assert "in 4 windows, 3 of them done before" in said.err
+    assert "hint" not in said.err
+
+
+def test_the_findings_as_json_name_every_window(say: Say, outdated: Path) -> None:
+    said = say("verify", "x.csv", "--json")
+    found = json.loads(said.out)
+
+    assert (said.code, said.err) == (4, "")
+    assert found["verdict"] == "does not hold"
+    assert [window["state"] for window in found["windows"]] == ["holds", "changed", "holds", "holds"]
+
+
+def test_what_is_not_finished_cannot_be_verified(say: Say, folder: Path) -> None:
+    said = say("verify", "x.csv")
+
+    assert said.code == 2
+    assert said.err.startswith("error: x.csv has no manifest")
+
+
+def test_another_org_cannot_say_whether_an_export_holds(say: Say, exported: Path) -> None:
+    said = say("verify", "x.csv", "--sandbox")
+
+    assert said.code == 2
+    assert "x.csv came from http://127.0.0.1" in said.err
+    assert "--sandbox" in hint_of(said)
+
+
+@pytest.mark.parametrize(("fault", "code"), [({"kind": "403"}, 3), ({"kind": "html", "status": 501}, 5)])
+def test_a_verification_that_cannot_ask_says_why(
+    fault: dict[str, Any], code: int, say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+    say("export", "--interval", DAY, "-o", "x.csv")
+    own.faults.on(None, path=QUERY, **fault)
+
+    assert say("verify", "x.csv").code == code
+
+
+def test_a_repair_beside_another_process_is_refused(say: Say, outdated: Path) -> None:
+    before = outdated.read_bytes()
+    (outdated.parent / "x.csv.everycall").mkdir()
+    other = Lock(outdated.parent / "x.csv.everycall" / "lock", outdated)
+    said = say("verify", "x.csv", "--repair")
+    other.release()
+
+    assert said.code == 2
+    assert f"is being written by process {os.getpid()}" in said.err
+    assert outdated.read_bytes() == before
+
+
 # Where the credentials come from
 
 
@@ -746,6 +856,7 @@ def test_a_link_is_written_through(say: Say, folder: Path, shared: Sandbox) -> N
     assert say("export", "--interval", DAY, "-o", "link.csv").code == 0
 
     assert (folder / "link.csv").is_symlink()
+    assert say("verify", "link.csv").code == 0
     assert names(folder / "elsewhere") == ["x.csv", "x.csv.manifest.json"]
 
 

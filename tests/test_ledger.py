@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import random
@@ -6,13 +7,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused
-from everycall.disk import SystemDisk
+from everycall.disk import File, SystemDisk
 from everycall.ledger import Entry, Ledger, Stream, part_name
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
@@ -22,7 +23,8 @@ from simulation.disk import Crash, SimDisk
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TABLE = [Column("a", "text", "", lambda _, __: None)]
 SINK = CsvSink(TABLE)
-HEADER: Mapping[str, Any] = {"interval": "x", "asked": {"last": "7d"}, "filters": {}}
+INTERVAL = "2026-01-05T00:00:00.000Z/2026-01-15T00:00:00.000Z"
+HEADER: Mapping[str, Any] = {"interval": INTERVAL, "asked": {"last": "7d"}, "filters": {}}
 
 
 def day(number: int) -> Interval:
@@ -103,6 +105,20 @@ def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with
     assert ledger(output).entries == []
 
 
+class Full(SystemDisk):
+    """Has no room for any file."""
+
+    def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:  # noqa: ARG002
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_disk_that_is_full_is_none_that_cannot_be_written_and_nothing_is_left_on_it(output: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        Ledger(output, SINK, HEADER, disk=Full())
+
+    assert names(output) == []
+
+
 def test_what_was_to_be_forgotten_is_not_gone_on_with_where_that_was_cut_short(output: Path) -> None:
     book = ledger(output)
     for number in range(5):
@@ -167,6 +183,17 @@ def test_a_part_that_changed_since_it_was_sealed_is_not_put_out(output: Path) ->
     assert not output.exists()
 
 
+def test_a_part_that_changed_since_it_was_sealed_is_read_again_and_no_other(output: Path) -> None:
+    book = ledger(output)
+    done(book, 0, b"abc\n")
+    done(book, 1, b"def\n")
+    book.part_path(day(0)).write_bytes(b"abd\n")
+    with pytest.raises(OutputFailed):
+        book.finish(described)
+
+    assert [one.window for one in ledger(output).entries] == [day(1)]
+
+
 # Going on
 
 
@@ -207,6 +234,29 @@ def test_a_part_of_the_wrong_size_is_read_again(output: Path, left: bytes | None
     assert ledger(output).entries == []
 
 
+def test_a_window_that_is_not_proven_is_read_again(output: Path) -> None:
+    book = ledger(output)
+    book.part_path(day(0)).write_bytes(b"a\n")
+    book.commit(msgspec.structs.replace(entry(day(0), b"a\n"), verdict="unproven"))
+
+    assert ledger(output).entries == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [day(0), Interval(day(0).start, day(1).end), Interval(day(0).start - timedelta(days=9), day(0).start), day(10)],
+)
+def test_a_window_that_was_put_into_the_ledger_twice_or_from_elsewhere_is_left_out(
+    output: Path, other: Interval
+) -> None:
+    book = ledger(output)
+    done(book, 0, b"a\n")
+    book.part_path(other).write_bytes(b"a\n")
+    book.commit(entry(other, b"a\n"))
+
+    assert [one.window for one in ledger(output).entries] == [day(0)]
+
+
 def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> None:
     """Its first part was lost, and the run that read it again was killed as well."""
     book = ledger(output)
@@ -221,9 +271,16 @@ def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> Non
     assert output.read_bytes() == b"a\na\n"
 
 
-def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nonsense", b"", b"123", b"{}", b'{"interval": "a/b", "asked": {}}', b'{"interval": "2026", "asked": {}}',
+        msgspec.json.encode(entry(day(0), b"a\n")), msgspec.json.encode(HEADER) + b"\n{}",
+    ],
+)  # fmt: skip
+def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path, line: bytes) -> None:
     done(ledger(output), 0, b"a\n")
-    (folder_of(output) / "ledger.jsonl").write_bytes(b"nonsense\n")
+    (folder_of(output) / "ledger.jsonl").write_bytes(line + b"\n")
 
     with pytest.raises(OutputRefused, match="cannot be read") as refused:
         ledger(output)
@@ -330,7 +387,7 @@ def test_another_query_s_finished_export_is_refused_too(output: Path) -> None:
 def test_the_same_words_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
 
-    assert ledger(output, {**HEADER, "interval": "y"}).header["interval"] == "x"
+    assert ledger(output, {**HEADER, "interval": str(day(3))}).header["interval"] == INTERVAL
 
 
 def test_a_tuple_is_the_same_query_as_the_list_that_it_is_written_as(output: Path) -> None:

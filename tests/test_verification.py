@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused, Query
@@ -82,7 +83,7 @@ def test_what_arrived_late_is_said_by_window_and_number(where: Org, output: Path
 
     counted_at = manifest_of(output)["windows"][1]["countedAt"][:19]
     assert states(found) == ["holds", "changed", "holds"]
-    assert str(found.findings[1]) == f"changed: +1 conversations since {counted_at}Z"
+    assert str(found.findings[1]) == f"changed: +1 conversation since {counted_at}Z"
 
 
 def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path) -> None:
@@ -286,3 +287,63 @@ def test_a_verification_long_after_counts_the_same(where: Org, output: Path) -> 
     where.clock.advance(timedelta(days=40).total_seconds())
 
     assert checked(where, output).holds
+
+
+# What is no manifest
+
+
+def edited(output: Path, **changes: Any) -> None:
+    """Somebody has been at the manifest; `query` is merged into the one that is there."""
+    path = output.with_name(output.name + ".manifest.json")
+    said = manifest_of(output)
+    path.write_bytes(msgspec.json.encode({**said, **changes, "query": {**said["query"], **changes.get("query", {})}}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"windows": []}, {"interval": "2026-01-05T00:00:00.000Z/2027-01-26T00:00:00.000Z"}, {"interval": "2026"},
+        {"unread": [SECOND_WEEK]}, {"unread": ["soon"]}, {"rows": 7}, {"query": {"columns": []}},
+        {"query": {"format": "parquet"}},
+    ],
+)  # fmt: skip
+def test_a_manifest_that_does_not_add_up_is_refused(where: Org, output: Path, changes: dict[str, Any]) -> None:
+    where.export(output, THREE_WEEKS)
+    edited(output, **changes)
+
+    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+        checked(where, output)
+
+
+@pytest.mark.parametrize("size_bytes", [10**18, 10**30])
+def test_lengths_that_cannot_be_are_no_surprise(where: Org, output: Path, size_bytes: int) -> None:
+    where.export(output, THREE_WEEKS)
+    windows = manifest_of(output)["windows"]
+    edited(output, windows=[{**windows[0], "sizeBytes": size_bytes}, *windows[1:]])
+
+    assert states(checked(where, output)) == ["damaged"] * 3
+
+
+def test_another_oauth_client_cannot_say_whether_an_export_holds(where: Org, output: Path) -> None:
+    """Its roles may cover other divisions."""
+    where.export(output, THREE_WEEKS)
+    edited(output, query={"clientId": "another"})
+
+    with pytest.raises(OutputRefused, match="with the OAuth client another"):
+        checked(where, output)
+
+
+def test_what_another_version_wrote_is_verified_and_not_repaired(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    edited(output, query={"everycall": "0.0.9"})
+    found = checked(where, output)
+
+    assert found.holds
+    with pytest.raises(OutputRefused, match=r"was exported by everycall 0\.0\.9"):
+        repair(where.client, found)
+    assert sorted(path.name for path in output.parent.iterdir()) == ["rows.csv", "rows.csv.manifest.json"]
+
+
+def test_a_file_without_a_name_is_refused(where: Org) -> None:
+    with pytest.raises(OutputRefused, match="has no name"):
+        checked(where, Path())

@@ -32,7 +32,7 @@ def test_what_holds_is_one_line() -> None:
 
 def test_what_does_not_hold_is_named_with_what_to_do() -> None:
     assert shown(verification("holds", "unread")) == (
-        "DOES NOT HOLD: 1 of the 2 windows of rows.csv.\n"
+        "DOES NOT HOLD: 1 of 2 windows of rows.csv.\n"
         "\n"
         "  2026-01-06 to 2026-01-07 UTC  was never read\n"
         "\n"

@@ -15,7 +15,7 @@ from everycall.crew import Crew, Threads
 from everycall.disk import Disk
 from everycall.errors import OutputError, OutputFailed
 from everycall.instants import text
-from everycall.ledger import Book, Entry, Ledger, Stream
+from everycall.ledger import DISK_FULL, Book, Entry, Ledger, Stream
 from everycall.limits import PAGE_SIZE_MAX
 from everycall.line import Line
 from everycall.progress import Progress, Silent, Started
@@ -243,7 +243,7 @@ def _manifest(
         "provisionalRows": sum(entry.rows for entry in provisional),
         "open": sum(entry.open for entry in entries),
         "carriedIn": sum(entry.carried_in for entry in entries),
-        "namesUnavailable": dict(line.names.unavailable),
+        "namesUnavailable": {kind: why for entry in entries for kind, why in entry.names_unavailable.items()},
         "oddities": dict(sum((Counter(entry.oddities) for entry in entries), Counter())),
         "oddityExamples": line.examples,
         "windows": entries,
@@ -255,8 +255,8 @@ def failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     if isinstance(error, BrokenPipeError):
         return OutputFailed("Whoever read the output went away before its end.")
     where = f" ({error.filename})" if error.filename else ""
-    full = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
-    reason = full.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
-    first = "Make room" if error.errno in (*full, errno.EFBIG) else "Mend that"
+    reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
+    steps = {**dict.fromkeys(DISK_FULL, "Make room"), errno.EFBIG: "Raise the limit (ulimit -f)"}
+    first = steps.get(error.errno or 0, "Mend that")
     follows = "it goes on from here" if isinstance(output, str | Path) else "it starts over, as a stream has to"
     return OutputFailed(f"{reason}{where}.", hint=f"{first}, and run the same command: {follows}.")

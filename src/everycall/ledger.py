@@ -7,6 +7,7 @@
 Rules of the file:
 
 - A window is done when its line is in the ledger, whole, and not before. Its part is on disk, durably, by then.
+- What is done and not proven is read again when the export goes on.
 - OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
 - A ledger answers one query. Another one on the same OUT is refused, with the difference.
 - One process at a time writes an OUT. A second one is refused, and told which the first is.
@@ -18,17 +19,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
 
 import msgspec
 
 from everycall.disk import Disk, Held, SystemDisk
-from everycall.errors import OutputFailed, OutputRefused
+from everycall.errors import OutputFailed, OutputRefused, QueryError
+from everycall.oddities import Oddity
 from everycall.query import Interval
 from everycall.sinks.interface import Sink, Writable
 
 FOLDER_SUFFIX = ".everycall"
 MANIFEST_SUFFIX = ".manifest.json"
+
+DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -61,7 +65,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether the vendor will still rebuild this window's data: it ended less than four days before."""
     counted_at: str
     """When the last count was asked for: what the proof holds as of."""
-    size_bytes: int
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
     """Length of this window's rows in the output; they stand in the order of the windows."""
     sha256: str
     """Of exactly those bytes."""
@@ -69,6 +73,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of the counts, for the vendor's support."""
     oddities: dict[str, int] = {}
     """What did not fit the records, by kind and field, as often as it came."""
+    oddity_examples: tuple[Oddity, ...] = ()
+    """Those that were the first of their kind and field, in full."""
+    names_unavailable: dict[str, str] = {}
+    """Which names could not be looked up, and why: ids stand in the rows instead."""
+
+    def __post_init__(self) -> None:
+        interval_of(self.interval)
 
     @property
     def window(self) -> Interval:
@@ -80,6 +91,28 @@ class _Manifest(msgspec.Struct):
     """What tells an export of ours from a foreign file."""
 
     query: dict[str, Any]
+
+
+class _Header(msgspec.Struct):
+    """What the first line of a ledger has at least."""
+
+    interval: str
+    asked: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        interval_of(self.interval)
+
+
+def interval_of(words: str) -> Interval:
+    """The interval that stands in a ledger or a manifest, which somebody may have edited.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return Interval.read(words)
+    except QueryError as error:
+        raise ValueError(str(error)) from error
 
 
 class Book(Protocol):
@@ -145,7 +178,11 @@ class Ledger:
                 self._clear()
             self.header, self.entries = self._begin(header)
         except BaseException:
-            self._lock.release()
+            try:
+                if not self._disk.exists(self._path):  # nothing was begun
+                    self._disk.remove_folder(self._folder)
+            finally:
+                self._lock.release()
             raise
 
     def _locked(self) -> Held:
@@ -154,9 +191,14 @@ class Ledger:
             self._disk.sync_folder(self._output.parent)  # or a power cut takes the folder away, with all that is done
             return self._disk.lock(self._folder / "lock", self._output)
         except OSError as error:
-            raise OutputRefused(
-                f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> Exception:
+        if error.errno in DISK_FULL:
+            return error  # no other place in the folder would do
+        return OutputRefused(
+            f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o, or remove it."
+        )
 
     def _clear(self) -> None:
         """Forget what an unfinished run has left; the ledger first, so that a kill leaves nothing to go on from."""
@@ -183,26 +225,36 @@ class Ledger:
             if not self._disk.exists(self._path):
                 self._rewrite(header, [])
                 return header, []
-            lines = self._disk.read(self._path).splitlines(keepends=True)
-            before = msgspec.json.decode(lines[0])
+            lines = self._disk.read(self._path).splitlines(keepends=True) or [b""]
+            said = msgspec.json.decode(lines[0], type=_Header)
+            before: Mapping[str, Any] = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
             # A line without its end was cut by a kill, in the middle: that window was not done.
-            entries = self._usable(msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n"))
+            found = [msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n")]
+            entries = self._usable(found, interval_of(said.interval))
             if len(entries) + 1 != len(lines):
                 self._rewrite(before, entries)
         except OSError as error:
-            raise OutputRefused(
-                f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o."
-            ) from error
-        except (msgspec.MsgspecError, IndexError) as error:
+            raise self._unwritable(error) from error
+        except msgspec.MsgspecError as error:
             raise OutputRefused(
                 f"{self._path} cannot be read: {error}.", hint="Say --fresh to start this export over."
             ) from error
         return before, entries
 
-    def _usable(self, entries: Iterable[Entry]) -> list[Entry]:
-        """The entries whose parts are there in full; the others are read again."""
-        return [entry for entry in entries if self._disk.size(self.part_path(entry.window)) == entry.size_bytes]
+    def _usable(self, entries: Iterable[Entry], interval: Interval) -> list[Entry]:
+        """The entries that are proven, with their parts there in full; what the others stand for is read again.
+
+        Where a ledger was meddled with, none of them overlaps another, or reaches beyond the interval.
+        """
+        found, end = [], interval.start
+        for entry in sorted(entries, key=lambda entry: entry.interval):
+            is_whole = self._disk.size(self.part_path(entry.window)) == entry.size_bytes
+            fits = end <= entry.window.start and entry.window.end <= interval.end
+            if entry.verdict == "proven" and is_whole and fits:
+                found.append(entry)
+                end = entry.window.end
+        return found
 
     def _rewrite(self, header: Mapping[str, Any], entries: Sequence[Entry]) -> None:
         """Only these; another entry of a window that is read again would make it stand here twice."""
@@ -212,6 +264,9 @@ class Ledger:
         """Forget the other entries: their windows are not done."""
         self.entries = [entry for entry in self.entries if is_good(entry)]
         self._rewrite(self.header, self.entries)
+
+    def _forget(self, entry: Entry) -> None:
+        self.keep(lambda one: one is not entry)
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -229,7 +284,7 @@ class Ledger:
         """See `Book.finish`.
 
         Raises:
-            OutputFailed: a part is not what it was when it was sealed.
+            OutputFailed: a part is not what it was when it was sealed. It is forgotten, and will be read again.
         """
         whole, described = self._folder / "output", self._folder / "manifest"
         with self._disk.open(whole, "wb") as output:
@@ -239,9 +294,10 @@ class Ledger:
                 tally.begin_part()
                 self._sink.append(self.part_path(entry.window), tally)
                 if tally.part.hexdigest() != entry.sha256:
+                    self._forget(entry)
                     raise OutputFailed(
                         f"The part of {entry.interval} in {self._folder} is not what was written.",
-                        hint="The disk may be failing. Say --fresh to start this export over.",
+                        hint="Run the same command: it reads that window again. The disk may be failing.",
                     )
             self._disk.sync(output)
         self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))

@@ -75,6 +75,7 @@ class _Open:
     live: dict[bytes, str] = field(default_factory=dict)
     """Ids of those without an end, by their 16 bytes."""
     oddities: Counter[str] = field(default_factory=Counter)
+    examples: list[Oddity] = field(default_factory=list)
 
     @property
     def window(self) -> Interval:
@@ -146,8 +147,8 @@ class Line:
     ) -> None:
         """See `export.export` for what the arguments mean."""
         self.names = Names()
-        self.examples: list[Oddity] = []
-        """The first oddity of each kind and field."""
+        self.examples = [oddity for entry in book.entries for oddity in entry.oddity_examples]
+        """The first oddity of each kind and field, those of earlier runs too."""
         self.pages = 0
         """Pages that came, of all windows and passes."""
         self._client, self._query = client, query
@@ -323,6 +324,7 @@ class Line:
             seen = any(known.kind == oddity.kind and known.field == oddity.field for known in self.examples)
             if not seen and len(self.examples) < EXAMPLES_MAX:
                 self.examples.append(oddity)
+                one.examples.append(oddity)
                 self._progress.tell(Noticed(str(oddity)))
 
     # What is done
@@ -332,6 +334,7 @@ class Line:
             if one.reading.instead is not None:
                 self._open.remove(one)
                 one.part.discard()
+                self.examples = [oddity for oddity in self.examples if oddity not in one.examples]  # it will come again
                 self._todo.extendleft(reversed(one.reading.instead))
             elif one.reading.verdict is not None:
                 self._commit(one, one.reading.verdict)
@@ -358,6 +361,8 @@ class Line:
             sha256=sealed.sha256,
             correlation_ids=verdict.correlation_ids,
             oddities=dict(one.oddities),
+            oddity_examples=tuple(one.examples),
+            names_unavailable={str(kind): why for kind, why in self.names.unavailable.items()},
         )
         self._open.remove(one)  # first: an interruption discards the parts of what is open
         self._book.commit(entry)

@@ -9,11 +9,13 @@ One request a window; changes that leave the count as it was - a wrap-up code th
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,13 +24,14 @@ from everycall.crew import Crew, Threads
 from everycall.disk import Disk, File, SystemDisk
 from everycall.errors import OutputRefused, QueryError
 from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export, failed
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger, interval_of
 from everycall.limits import PAGE_SIZE_MAX
 from everycall.pages import count
 from everycall.progress import Progress
 from everycall.query import Filters, Interval, Match, Query
 from everycall.sinks.csv import CsvSink
 from everycall.tables import columns
+from everycall.version import VERSION
 from everycall.windows import without
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]
@@ -41,18 +44,29 @@ class _Header(msgspec.Struct, frozen=True, rename="camel"):
 
     everycall: str
     source: str
+    client_id: str
     asked: dict[str, Any]
     filters: dict[str, Any]
     match: Match
-    format: str
-    columns: tuple[str, ...]
+    format: Literal["csv"]
+    columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
 class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
     query: _Header
     interval: str
+    rows: int
     windows: tuple[Entry, ...]
-    unread: tuple[str, ...] = ()
+    unread: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where it is not what an export has written: somebody has edited it."""
+        whole = interval_of(self.interval)
+        pieces = [*(entry.window for entry in self.windows), *(interval_of(words) for words in self.unread)]
+        if without(whole, pieces) or sum((one.length for one in pieces), timedelta()) != whole.length:
+            raise ValueError("its windows do not cover its interval once")
+        if self.rows != sum(entry.rows for entry in self.windows):
+            raise ValueError("the rows of its windows do not add up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,8 @@ class Finding:
         """One phrase for a reader."""
         if self.state == "changed" and self.entry is not None and self.hits_now is not None:
             difference = self.hits_now - self.entry.hits_after
-            return f"changed: {difference:+,} conversations since {self.entry.counted_at[:19]}Z"
+            many = "conversation" if abs(difference) == 1 else "conversations"
+            return f"changed: {difference:+,} {many} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry else ""
         words = {"damaged": "damaged: the file does not hold what was written", "unread": "was never read"}
         return words.get(self.state, self.state) + reason
@@ -99,7 +114,8 @@ class Verification:
             {"interval": str(one.window), "state": one.state, "hitsNow": one.hits_now, "said": str(one)}
             for one in self.findings
         ]
-        return {"output": str(self.output), "verdict": "holds" if self.holds else "does not hold", "windows": windows}
+        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may be no text
+        return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
 def source_of(output: Path) -> str:
@@ -115,12 +131,18 @@ def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk
     """Check the bytes of each window, and count each that is undamaged again, with one request.
 
     Raises:
-        OutputRefused: `output` is no finished export, or was made by a version that writes differently.
+        OutputRefused: `output` is no finished export, was made with another OAuth client, or by a version that writes
+            differently.
         EverycallError: what the client raises.
     """
     disk = disk or SystemDisk()
     manifest, header = _manifest(output, disk)
     said = manifest.query
+    if said.client_id != client.credentials.client_id:
+        raise OutputRefused(
+            f"{output} was exported with the OAuth client {said.client_id}, and this is another, which may see others.",
+            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client's, or export anew with --fresh.",
+        )
     query = Query(Interval.read(manifest.interval), Filters(said.filters), said.match)
     intact = _intact(output, _sink(said, disk), manifest.windows, disk)
     crew = crew or Threads(IN_FLIGHT_DEFAULT)
@@ -165,6 +187,11 @@ def repair(
         EverycallError: what an export raises.
     """
     said = msgspec.convert(found.header, _Header)
+    if said.everycall != VERSION:
+        raise OutputRefused(
+            f"{found.output} was exported by everycall {said.everycall}, and {VERSION} may write other rows.",
+            hint="Export anew with --fresh.",
+        )
     try:
         _prepare(found, _sink(said, disk), pieces, disk or SystemDisk())
     except OSError as error:
@@ -199,6 +226,8 @@ def _prepare(found: Verification, sink: CsvSink, pieces: Pieces, disk: Disk) -> 
 
 
 def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
+    if not output.name:
+        raise OutputRefused("The file to verify has no name.", hint="Name a finished export: conversations.csv.")
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
         body = disk.read(path)
@@ -242,11 +271,15 @@ def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry], disk: Disk) -
         return {entry.interval: False for entry in entries}
     with disk.open(output, "rb") as file:
         is_whole = file.read(len(sink.head())) == sink.head()
+        length = disk.size(output) or 0
         intact = {
-            entry.interval: is_whole and _digest(file, at, entry.size_bytes) == entry.sha256 for entry, at in places
+            entry.interval: is_whole
+            and at + entry.size_bytes <= length
+            and _digest(file, at, entry.size_bytes) == entry.sha256
+            for entry, at in places
         }
-        if places and file.read(1):
-            intact[places[-1][0].interval] = False
+    if places and places[-1][1] + places[-1][0].size_bytes < length:
+        intact[places[-1][0].interval] = False
     return intact
 
 

@@ -150,7 +150,7 @@ class Life:
 
     def tell(self, event: Event) -> None:
         """See `Progress.tell`."""
-        if isinstance(event, WindowClosed):
+        if isinstance(event, WindowClosed) and event.proven:
             self.closed[str(event.window)] = event.window
 
     def answers(self, entries: Iterable[Entry]) -> dict[str, list[Answered]]:

@@ -189,6 +189,7 @@ def verify(
     """
     _check_numbers(where, PAGE_SIZE_MAX, None)
     talk = face.console()
+    output = _followed(output)
     made_from = verification.source_of(output)
     with _org(where, talk) as (client, source):
         if source != made_from:
@@ -242,14 +243,14 @@ def run(words: Sequence[str], interruptions: Sequence[int] = ()) -> int:
         result = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _interrupted(talk)
+        return _interrupted(talk, words)
     except BrokenPipeError:
         return 1
     except Exception as error:
         is_bug = not isinstance(error, (errors.EverycallError, CycloptsError, OSError))
         if is_bug and os.environ.get("EVERYCALL_TRACEBACK"):
             raise
-        return _interrupted(talk) if interruptions else _failed(talk, error)
+        return _interrupted(talk, words) if interruptions else _failed(talk, error)
     return result if isinstance(result, int) else 0
 
 
@@ -276,9 +277,9 @@ def _misspoken(error: CycloptsError) -> tuple[str, str]:
     return str(error), hint
 
 
-def _interrupted(talk: Console) -> int:
+def _interrupted(talk: Console, words: Sequence[str]) -> int:
     hint = "An export into a file keeps the windows that were finished: the same command goes on from there."
-    face.failure(talk, "Interrupted.", hint)
+    face.failure(talk, "Interrupted.", hint if "export" in words or "--repair" in words else "")
     return INTERRUPTED
 
 
@@ -410,10 +411,13 @@ def _asked(when: When, which: Which, client: Client, talk: Console) -> tuple[Que
 
 
 def _target(output: str) -> Path | BinaryIO:
-    """Where the rows go. What a link points to is written, not put in the link's place."""
-    if output == "-":
-        return sys.stdout.buffer
-    return Path(os.path.realpath(output)) if Path(output).is_symlink() else Path(output)
+    """Where the rows go."""
+    return sys.stdout.buffer if output == "-" else _followed(Path(output))
+
+
+def _followed(path: Path) -> Path:
+    """What a link points to: that is written and verified, and nothing is put in the link's place."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _report(talk: Console, done: Summary, source: str, *, quiet: bool, json: bool) -> None:

@@ -18,7 +18,7 @@ def show(where: Console, found: Verification, *, is_repaired: bool = False) -> N
     if not wrong:
         verdict = Text("Holds: ", style="bold green") + Text(f"all of {found.output}, {windows}.")
     else:
-        verdict = Text("DOES NOT HOLD: ", style="bold red") + Text(f"{len(wrong)} of the {windows} of {found.output}.")
+        verdict = Text("DOES NOT HOLD: ", style="bold red") + Text(f"{len(wrong)} of {windows} of {found.output}.")
     where.print(verdict, soft_wrap=True)
     if wrong:
         where.print()
