@@ -274,7 +274,7 @@ def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry], disk: Disk) -
         length = disk.size(output) or 0
         intact = {
             entry.interval: is_whole
-            and at + entry.size_bytes <= length
+            and entry.size_bytes <= max(0, length - at)
             and _digest(file, at, entry.size_bytes) == entry.sha256
             for entry, at in places
         }
@@ -291,7 +291,8 @@ def _digest(file: File, at: int, size_bytes: int) -> str:
 
 
 def _pieces(file: File, at: int, size_bytes: int) -> Iterator[bytes]:
-    file.seek(at)
+    if size_bytes:
+        file.seek(at)
     while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
         size_bytes -= len(piece)
         yield piece
