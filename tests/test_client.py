@@ -24,6 +24,7 @@ from everycall.connection import Broken
 from everycall.exchange import Request, Response
 from everycall.pages import count
 from everycall.sandbox import QUERY
+from everycall.sandbox.answers import Request as Asked
 from inprocess import MONDAY, Org, client_of, org
 
 ME = Request("GET", "/api/v2/organizations/me")
@@ -369,18 +370,25 @@ def test_neither_secret_nor_token_is_in_any_word() -> None:
 # Closing
 
 
+class Holding(StillClock):
+    """Holds who waits until somebody wakes them up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Event()
+        self.woken: list[bool] = []
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:  # noqa: ARG002
+        self.waiting.set()
+        self.woken.append(condition.wait(20))
+
+
 def test_a_closed_client_turns_away_who_waits_in_it() -> None:
     """The thread waits for a rate limit that nobody will lift: only the close can end it."""
-    where = org(conversations_per_day=5)
-    waiting, ended = threading.Event(), []
-
-    class Holding(StillClock):
-        def wait(self, condition: threading.Condition, seconds: float) -> None:  # noqa: ARG002
-            waiting.set()
-            condition.wait(20)
-
-    client = client_of(where.sandbox, Holding(), where.connection)
+    where, clock = org(conversations_per_day=5), Holding()
+    client = client_of(where.sandbox, clock, where.connection)
     where.sandbox.faults.on(1, "429", path="/organizations", retry_after_s=60)
+    ended: list[bool] = []
 
     def ask() -> None:
         with pytest.raises(Closed):
@@ -389,12 +397,30 @@ def test_a_closed_client_turns_away_who_waits_in_it() -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    assert waiting.wait(20)
+    assert clock.waiting.wait(20)
     client.close()
     thread.join(20)
 
-    assert ended
+    assert clock.woken == ended == [True]
     assert where.connection.is_closed
+
+
+def test_an_answer_wakes_up_those_who_wait_for_it() -> None:
+    """One asks first, and brings home how many may."""
+    where, clock = org(conversations_per_day=5), Holding()
+    client = client_of(where.sandbox, clock, where.connection)
+
+    def before(request: Asked) -> None:
+        assert "oauth" in request.path or clock.waiting.wait(20)
+
+    where.connection.before = before
+    threads = [threading.Thread(target=client.send, args=[ME]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert clock.woken == [True]
 
 
 def test_a_closed_client_asks_nothing() -> None:

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,21 @@ def test_two_temporary_folders_are_different() -> None:
 def test_what_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         DISK.open(tmp_path / "nowhere" / "a", "wb")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse it elsewhere, or nowhere")
+def test_to_sync_is_to_ask_the_system() -> None:
+    """Which says that it cannot, where nothing is kept."""
+    with DISK.open(Path("/dev/null"), "wb") as file, pytest.raises(OSError, match="Invalid argument"):
+        DISK.sync(file)
+    with pytest.raises(OSError, match="Invalid argument"):
+        DISK.sync_folder(Path("/proc"))
+
+
+def test_to_sync_a_folder_takes_no_handle_for_good(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("wb") as file:
+        free = file.fileno()
+    DISK.sync_folder(tmp_path)
+
+    with (tmp_path / "a").open("wb") as file:
+        assert file.fileno() == free

@@ -20,6 +20,7 @@ from everycall import (
     Interval,
     OutputFailed,
     OutputRefused,
+    PermissionMissing,
     Query,
     QueryError,
     QueryRefused,
@@ -427,8 +428,20 @@ def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Pa
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
     summary = later.export(output, moved, asked={"last": "21d"})
 
-    assert str(summary.interval) == THREE_WEEKS
+    manifest = manifest_of(output)
+    assert str(summary.interval) == manifest["interval"] == manifest["query"]["interval"] == THREE_WEEKS
     assert_proven(later, summary, output, THREE_WEEKS)
+
+
+def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output: Path) -> None:
+    moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
+    first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
+    undisturbed = flat(15).export(BytesIO(), query=first)
+    stopped(output, 14, query=first, asked={"last": "21d"})
+    later = flat(15, clock=StillClock(NOON + timedelta(days=15)))
+    summary = later.export(output, query=second, asked={"last": "21d"})
+
+    assert (summary.verdict, summary.rows) == ("proven", undisturbed.rows)
 
 
 def test_a_window_whose_part_was_lost_is_read_again(output: Path) -> None:
@@ -459,6 +472,32 @@ def test_a_query_that_is_refused_half_way_keeps_what_was_done(output: Path) -> N
         where.export(output, THREE_WEEKS)
 
     assert on_disk(output) == UNFINISHED
+
+
+def test_an_export_is_proven_as_of_its_earliest_count(output: Path) -> None:
+    where = flat(8)
+    where.connection.before = lambda _: where.clock.advance(1)
+    where.export(output, THREE_WEEKS)
+    counted = [window["countedAt"] for window in manifest_of(output)["windows"]]
+
+    assert manifest_of(output)["provenAsOf"] == min(counted) < max(counted)
+
+
+@pytest.mark.parametrize("kind", ["", "403"])
+def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> None:
+    closed: list[bool] = []
+
+    class Watched(Alone):
+        def close(self) -> None:
+            closed.append(True)
+
+    where = flat(8)
+    if kind:
+        where.sandbox.faults.on(None, kind, path=QUERY)
+    with suppress(PermissionMissing):
+        where.export(output, crew=Watched())
+
+    assert closed
 
 
 def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
@@ -502,6 +541,15 @@ def test_a_safety_stop_of_no_pages_leaves_everything(output: Path) -> None:
 
     assert (summary.verdict, summary.rows, len(summary.unread)) == ("unproven", 0, 1)
     assert output.read_text() == HEADER
+
+
+def test_a_safety_stop_before_anything_came_leaves_the_window_unread(output: Path) -> None:
+    where = flat(40)
+    where.sandbox.faults.on(1, "too_large", path=QUERY, page_size=20)
+    summary = where.export(output, max_pages=1)
+
+    assert (summary.verdict, summary.rows) == ("unproven", 0)
+    assert summary.unread == (Interval.read(MONDAY),)
 
 
 @pytest.mark.parametrize("size", [1, 4, 40])

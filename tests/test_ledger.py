@@ -14,7 +14,7 @@ import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused
 from everycall.disk import File, SystemDisk
-from everycall.ledger import Entry, Ledger, Stream, part_name
+from everycall.ledger import Entry, Ledger, Stream, part_name, pretty
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
 from everycall.verification import _take_over
@@ -50,8 +50,9 @@ def ledger(output: Path, header: Mapping[str, Any] = HEADER, *, fresh: bool = Fa
     return _books[output]
 
 
-def test_a_second_process_is_refused_while_the_first_is_at_work(output: Path) -> None:
-    first = Ledger(output, SINK, HEADER)
+@pytest.mark.parametrize("is_first_fresh", [False, True])
+def test_a_second_process_is_refused_while_the_first_is_at_work(output: Path, is_first_fresh: bool) -> None:
+    first = Ledger(output, SINK, HEADER, fresh=is_first_fresh)
 
     for fresh in (False, True):
         with pytest.raises(OutputRefused, match=f"being written by process {os.getpid()}"):
@@ -257,6 +258,16 @@ def test_a_window_that_was_put_into_the_ledger_twice_or_from_elsewhere_is_left_o
     assert [one.window for one in ledger(output).entries] == [day(0)]
 
 
+def test_what_is_still_there_beside_a_part_that_was_lost_is_known_again_and_again(output: Path) -> None:
+    book = ledger(output)
+    for number in range(2):
+        done(book, number, b"a\n")
+    book.part_path(day(0)).unlink()
+
+    assert ledger(output).entries == [entry(day(1), b"a\n")]
+    assert ledger(output).entries == [entry(day(1), b"a\n")]
+
+
 def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> None:
     """Its first part was lost, and the run that read it again was killed as well."""
     book = ledger(output)
@@ -295,6 +306,32 @@ def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
         ledger(output)
 
 
+def test_others_are_kept_out_until_the_folder_is_gone(output: Path) -> None:
+    """Or it would be taken away from under somebody who has just begun."""
+    refused: list[str] = []
+
+    class Watched(SystemDisk):
+        def remove_folder(self, path: Path) -> None:
+            with pytest.raises(OutputRefused) as second:
+                Ledger(output, SINK, HEADER, fresh=True)
+            refused.append(str(second.value))
+            super().remove_folder(path)
+
+    Ledger(output, SINK, HEADER, disk=Watched()).finish(described)
+
+    assert len(refused) == 1
+
+
+def test_an_export_that_has_ended_keeps_no_handle(output: Path) -> None:
+    with (output.parent / "a").open("wb") as file:
+        free = file.fileno()
+    for end in (Ledger.abandon, lambda book: book.finish(described)):
+        end(Ledger(output, SINK, HEADER))
+
+    with (output.parent / "a").open("wb") as file:
+        assert file.fileno() == free
+
+
 def test_a_kill_between_output_and_manifest_is_mended_by_the_next_run(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     output.write_bytes(b"a\na\n")
@@ -323,6 +360,58 @@ def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
     disk.power_cut()
 
     assert Ledger(output, SINK, HEADER, disk=disk).entries == [entry(day(0), b"a\n")]
+
+
+class Fuse:
+    """Lets so many effects on a disk through; then the power goes."""
+
+    left = float("inf")
+
+    def __call__(self, _: str) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Crash
+
+
+def cut_off(seed: int, end: Callable[[Ledger], None], effects: int) -> SimDisk:
+    """What is left where the power goes so many effects after one window was sealed, and `end` begun."""
+    fuse, output = Fuse(), Path("/out/conversations.csv")
+    disk = SimDisk(random.Random(seed), fuse, [output.parent])
+    book = Ledger(output, CsvSink(TABLE, disk), HEADER, disk=disk)
+    with disk.open(book.part_path(day(0)), "wb") as part:
+        part.write(b"a\n")
+        disk.sync(part)
+    with suppress(Crash):
+        fuse.left = effects
+        end(book)
+    disk.power_cut()
+    return disk
+
+
+@pytest.mark.parametrize("effects", range(6))
+@pytest.mark.parametrize("seed", range(5))
+def test_a_line_in_the_ledger_has_its_part_whenever_the_power_goes(seed: int, effects: int) -> None:
+    disk = cut_off(seed, lambda book: book.commit(entry(day(0), b"a\n")), effects)
+
+    folder = Path("/out/conversations.csv.everycall")
+    lines = disk.content(folder / "ledger.jsonl") or b""
+    assert lines.count(b"\n") < 2 or disk.content(folder / part_name(day(0))) == b"a\n"
+
+
+@pytest.mark.parametrize("effects", range(4, 24))
+@pytest.mark.parametrize("seed", range(10))
+def test_an_output_is_whole_and_its_manifest_is_not_lost_whenever_the_power_goes(seed: int, effects: int) -> None:
+    def end(book: Ledger) -> None:
+        book.commit(entry(day(0), b"a\n"))
+        book.finish(described)
+
+    disk = cut_off(seed, end, effects)
+
+    output = Path("/out/conversations.csv")
+    manifests = (output.with_name(f"{output.name}.manifest.json"), folder_of(output) / "manifest")
+    whole = pretty(described(4, hashlib.sha256(b"a\na\n").hexdigest()))
+    assert disk.content(output) in (None, b"a\na\n")
+    assert disk.content(output) is None or whole in map(disk.content, manifests)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -376,12 +465,28 @@ def test_another_query_s_unfinished_export_is_refused_with_the_difference(output
         ledger(output, {**HEADER, "asked": {"last": "8d"}})
 
 
+def test_a_command_that_is_refused_holds_nothing(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    _books.pop(output)._lock.release()
+    with pytest.raises(OutputRefused, match="another export"):
+        Ledger(output, SINK, {**HEADER, "filters": {"queueId": ["q"]}})
+
+    Ledger(output, SINK, HEADER).abandon()
+
+
 def test_another_query_s_finished_export_is_refused_too(output: Path) -> None:
     ledger(output).finish(described)
 
     with pytest.raises(OutputRefused, match="filters: nothing there"):
         ledger(output, {**HEADER, "filters": {"segmentFilters": [{}]}})
     assert output.read_bytes() == b"a\n"
+
+
+def test_a_word_that_is_not_said_any_more_makes_another_query(output: Path) -> None:
+    done(ledger(output, {**HEADER, "match": "activity"}), 0, b"a\n")
+
+    with pytest.raises(OutputRefused, match='match: "activity" there, nothing now'):
+        ledger(output)
 
 
 def test_the_same_words_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
@@ -470,6 +575,15 @@ def test_a_stream_gets_windows_in_order_as_soon_as_it_can() -> None:
 
     assert seen == [["a"], ["a", "a", "b"], ["a", "a", "b"], ["a", "a", "b", "c", "d"]]
     book.abandon()
+
+
+def test_a_stream_with_a_buffer_gives_out_what_is_done(output: Path) -> None:
+    with output.open("wb") as buffered:
+        book = Stream(buffered, SINK, Interval(day(0).start, day(4).end))
+        done(book, 0, b"b\n")
+
+        assert output.read_bytes() == b"a\nb\n"
+        book.abandon()
 
 
 def test_windows_behind_one_that_was_left_unread_come_at_the_end() -> None:

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from everycall import Interval, Query
+from everycall.connection import whole
 from everycall.crew import Alone
-from everycall.line import HELD_MAX, OPEN_MAX
+from everycall.instants import text
+from everycall.line import HELD_MAX, OPEN_MAX, Digest
 from everycall.progress import Event, Noticed, PageRead
 from everycall.query import Filters
 from everycall.sandbox import QUERY
+from everycall.sandbox.answers import Request
 from everycall.sandbox.recorded import Recorded
 from everycall.sandbox.traffic import Sketch
 from inprocess import MONDAY, WEEK, Org, assert_proven, manifest_of, org, read_csv
@@ -140,7 +143,28 @@ def test_a_window_that_holds_too_much_is_split_by_days(output: Path) -> None:
     assert_proven(where, summary, output, WEEK)
 
 
+def test_pages_that_were_too_large_are_too_large_for_the_next_window_as_well(output: Path) -> None:
+    where = flat(8)
+    where.sandbox.faults.on(None, "too_large", path=QUERY, page_size=50)
+    summary = where.export(output, THREE_WEEKS)
+    sizes = [served.body["paging"]["pageSize"] for served in where.queries]
+
+    assert sizes.count(100) == 1
+    assert_proven(where, summary, output, THREE_WEEKS)
+
+
 # Names
+
+
+def test_the_pieces_of_a_window_are_asked_in_the_order_of_time(output: Path) -> None:
+    """A stream's rows come out in that order, and would wait for the first piece."""
+    where = flat(4)
+    where.sandbox.faults.on(1, "total_hits", path=QUERY, off=70_000)
+    where.export(output, WEEK)
+    whole, *pieces = [window for window, number in where.pages if number == 1]
+
+    assert (whole, len(pieces)) == (WEEK, 7)
+    assert pieces == sorted(pieces)
 
 
 def test_users_are_looked_up_by_the_hundred(output: Path) -> None:
@@ -277,6 +301,53 @@ def test_a_version_that_waits_for_names_does_not_replace_a_newer_one(output: Pat
     assert ends["2"] == "2026-01-05T00:05:02.000Z"
 
 
+def test_a_window_is_counted_as_of_when_its_last_count_was_asked_for(output: Path) -> None:
+    """Not as of its answer, and not as of the end of the export: what arrives meanwhile may be missing."""
+    where = flat(8)
+    where.sandbox.faults.on(1, "total_hits", path=QUERY)  # so that it is read twice
+    sent: list[str] = []
+
+    def travel(_: Request) -> None:
+        sent.append(text(where.clock.utc()))
+        where.clock.advance(1)
+
+    where.connection.before = travel
+    (entry,) = where.export(output).entries
+
+    assert (entry.verdict, entry.re_reads) == ("proven", 1)
+    assert entry.counted_at == sent[-1]
+
+
+class Ending(Recorded):
+    """The third conversation ends once it was told for the first time."""
+
+    told = 0
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        conversation = super().conversation(sketch, now_ms)
+        self.told += sketch.conversation_id.endswith("2")
+        is_live = sketch.conversation_id.endswith("3") or (sketch.conversation_id.endswith("2") and self.told == 1)
+        return {name: value for name, value in conversation.items() if name != "conversationEnd" or not is_live}
+
+
+def test_open_are_those_without_an_end_in_the_version_that_is_kept(output: Path) -> None:
+    where = org(world=Ending([call(number, userId=user(1)) for number in range(4)]))
+    where.sandbox.faults.on(1, "short_page", path=QUERY)  # so that it is read twice
+    (entry,) = where.export(output, page_size=2).entries
+
+    without_end = [row["conversationId"] for row in read_csv(output) if not row["endTime"]]
+    assert (entry.verdict, entry.re_reads, entry.open) == ("proven", 1, 1)
+    assert list(entry.open_conversations) == without_end == [call(3)["conversationId"]]
+
+
+def test_half_a_character_that_was_mended_is_said() -> None:
+    body = rb'{"conversations":[{"conversationId":"c","externalTag":"cut here: \ud83d"}],"totalHits":1}'
+    digest = Digest.of(whole(200, {}, body))
+
+    assert len(digest.facts) == 1
+    assert [(one.path, one.value) for one in digest.oddities] == [("$", "half of a surrogate pair")]
+
+
 def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) -> None:
     where = flat(120)
     where.sandbox.faults.on(None, "new_field", path=QUERY)
@@ -287,6 +358,17 @@ def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) ->
     assert manifest["oddities"]["unknown field: fieldOfTomorrow"] == 120
     assert manifest["oddityExamples"][0]["path"] == "fieldOfTomorrow"
     assert len(listening.notices) == len(manifest["oddityExamples"]) == 2
+
+
+def test_a_page_of_a_reading_that_was_given_up_leaves_no_trace(output: Path) -> None:
+    where = recorded(8)
+    where.sandbox.faults.on(None, "new_field", path=QUERY)
+    where.sandbox.faults.on(2, "too_large", path=QUERY, page_size=1)  # by then, the others are under way
+    summary = where.export(output, page_size=2, crew=Alone(5))
+    first_page, all_again = 2, 8
+
+    assert_proven(where, summary, output)
+    assert manifest_of(output)["oddities"]["unknown field: fieldOfTomorrow"] == first_page + all_again
 
 
 def test_a_conversation_without_a_start_is_kept(output: Path) -> None:

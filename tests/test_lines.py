@@ -1,4 +1,5 @@
 import hashlib
+import random
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from everycall.sinks import lines
 from everycall.sinks.interface import Key, Sealed
 from everycall.sinks.lines import LinePart
 from everycall.tables import Row
+from simulation.disk import SimDisk
 
 
 def told(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -79,6 +81,20 @@ def test_what_is_sealed_is_told_by_length_and_checksum(tmp_path: Path) -> None:
     assert sealed == Sealed(2, len(data), hashlib.sha256(data).hexdigest())
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_sealed_outlives_a_power_cut(seed: int) -> None:
+    """Its name is the ledger's business."""
+    folder = Path("/out")
+    disk = SimDisk(random.Random(seed), lambda _: None, [folder])
+    one = LinePart(folder / "a.part", told, disk)
+    one.add(1, [(key(1, 1), ("here",))])
+    one.seal((1,))
+    disk.sync_folder(folder)
+    disk.power_cut()
+
+    assert disk.content(folder / "a.part") == b"here\n"
+
+
 def test_a_part_of_no_rows_is_an_empty_file(tmp_path: Path) -> None:
     sealed = part(tmp_path).seal((1,))
 
@@ -105,6 +121,7 @@ def test_a_sealed_part_is_alone(tmp_path: Path) -> None:
 def test_a_discarded_part_leaves_nothing(tmp_path: Path) -> None:
     one = part(tmp_path)
     one.add(1, [(key(1, 1), ("a",))])
+    (tmp_path / "a.part").write_bytes(b"as far as there was room")
     one.discard()
     one.discard()
 

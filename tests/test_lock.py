@@ -58,3 +58,23 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
         holder.wait()
 
     Lock(tmp_path / "lock", Path("rows.csv")).release()
+
+
+def test_the_holder_is_named_right_whoever_was_named_before(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("4194304000\n")
+    first = Lock(tmp_path / "lock", Path("rows.csv"))
+
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+    first.release()
+
+
+def test_who_is_refused_keeps_no_handle(tmp_path: Path) -> None:
+    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    with (tmp_path / "other").open("wb") as file:
+        free = file.fileno()
+    with pytest.raises(OutputRefused):
+        Lock(tmp_path / "lock", Path("rows.csv"))
+
+    with (tmp_path / "other").open("wb") as file:
+        assert file.fileno() == free
+    first.release()

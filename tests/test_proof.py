@@ -58,7 +58,7 @@ def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_question
 
     assert sum(ask.kind == "count" for ask in outcome.asked) <= PASSES_MAX
     arrived = sum(ask.kind == "page" for ask in outcome.asked) * (arriving > 0)
-    assert pages_asked(outcome) <= PASSES_MAX * ((length + arrived + count_off) / page_size + 3)
+    assert pages_asked(outcome) <= PASSES_MAX * ((length + arrived + max(0, count_off)) / page_size + 3)
 
 
 @settings(max_examples=200)
@@ -218,6 +218,14 @@ def test_pages_are_read_on_as_long_as_the_last_one_holds_anything() -> None:
     assert [ask.number for ask in asked if ask.reading_pass == 1] == [1, 2, 3, 4, 5, 6, 7, 8, 0]
 
 
+def test_an_empty_page_is_not_the_end_where_the_count_says_that_there_are_more() -> None:
+    one = reading()
+
+    asked = scripted(one, lambda ask: ([ask.number] if ask.number in (1, 2, 4, 5) else [], 50))
+
+    assert [ask.number for ask in asked if ask.reading_pass == 1] == [1, 2, 3, 4, 5, 6, 0]
+
+
 def test_no_page_is_asked_that_the_api_would_refuse() -> None:
     one = reading(100)
     first = one.next_ask()
@@ -333,6 +341,24 @@ def test_stopping_keeps_what_was_read_and_proves_nothing() -> None:
 
     assert verdict_of(one) == Verdict(False, 25, 25, 10, 1, (1,), (), "enough")
     assert one.next_ask() is None
+
+
+def test_stopping_keeps_the_passes_before_too() -> None:
+    one = reading()
+    for ids, hits in ((TEN[:9], 10), ([], None)):
+        ask = one.next_ask()
+        assert ask
+        one.page_read(ask, packed(ids), hits)
+    count = one.next_ask()
+    assert count
+    one.counted(count, 10)
+    again = one.next_ask()
+    assert again
+    one.page_read(again, packed(TEN[5:]), 10)
+
+    one.stop("enough")
+
+    assert verdict_of(one) == Verdict(False, 10, 10, 10, 2, (1, 2), (), "enough")
 
 
 def test_the_correlation_ids_of_both_counts_are_kept() -> None:

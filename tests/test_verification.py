@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from everycall import Interval, OutputFailed, OutputRefused, Query
+from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
 from everycall.crew import Alone
 from everycall.disk import File, SystemDisk
 from everycall.sandbox import QUERY
@@ -84,6 +84,43 @@ def test_what_arrived_late_is_said_by_window_and_number(where: Org, output: Path
     counted_at = manifest_of(output)["windows"][1]["countedAt"][:19]
     assert states(found) == ["holds", "changed", "holds"]
     assert str(found.findings[1]) == f"changed: +1 conversation since {counted_at}Z"
+
+
+def test_what_has_left_is_a_change_too(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    gone = next(one["conversationId"] for one in where.sandbox.store.conversations(SECOND_WEEK))
+    where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=gone)
+
+    found = checked(where, output)
+
+    assert states(found) == ["holds", "changed", "holds"]
+    assert "changed: -1 conversation since" in str(found.findings[1])
+
+
+def test_what_was_never_read_does_not_hold(where: Org, output: Path) -> None:
+    where.export(output, max_pages=0)
+
+    found = checked(where, output)
+
+    assert states(found) == ["unread"]
+    assert not found.holds
+
+
+@pytest.mark.parametrize("fault", [[], ["403"]])
+def test_the_crew_is_let_go_however_it_ends(where: Org, output: Path, fault: list[str]) -> None:
+    closed: list[bool] = []
+
+    class Watched(Alone):
+        def close(self) -> None:
+            closed.append(True)
+
+    where.export(output)
+    for kind in fault:
+        where.sandbox.faults.on(None, kind, path=QUERY)
+    with suppress(PermissionMissing):
+        verify(where.client, output, crew=Watched())
+
+    assert closed
 
 
 def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path) -> None:
@@ -251,6 +288,19 @@ def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(whe
     with pytest.raises(OutputRefused, match=f"unfinished export of {A_DAY_LATER}"):
         repair(where.client, checked(where, output))
     assert where.export(output, A_DAY_LATER, asked=words).resumed_windows == 2
+
+
+@pytest.mark.parametrize("words", [{"match": "activity"}, {"last": "3w"}])
+def test_a_repair_asks_what_the_export_asked(where: Org, output: Path, words: dict[str, Any]) -> None:
+    query = Query(Interval.read(THREE_WEEKS), match=words.get("match", "start"))
+    where.export(output, query=query, asked=words)
+    sound, said = output.read_bytes(), manifest_of(output)["query"]
+    output.write_bytes(sound[:300])
+
+    repair(where.client, checked(where, output))
+
+    assert output.read_bytes() == sound
+    assert manifest_of(output)["query"] == said
 
 
 def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> None:

@@ -11,7 +11,7 @@ from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, start_of_day
 from everycall.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED
 from everycall.query import Filters, Interval, Match, Query
-from everycall.windows import is_provisional, split, windows, without
+from everycall.windows import is_provisional, settled_until, split, windows, without
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -144,6 +144,13 @@ def test_what_the_vendor_will_still_rebuild_is_in_windows_of_its_own() -> None:
     assert settled.end == datetime(2026, 6, 11, tzinfo=UTC)
     assert not is_provisional(settled, NOW)
     assert is_provisional(provisional, NOW)
+
+
+def test_an_interval_that_ends_where_the_data_settles_needs_no_cut_there() -> None:
+    interval = Interval(settled_until(NOW) - 2 * DAY, settled_until(NOW))
+
+    assert list(windows(Query(interval), NOW)) == [interval]
+    assert not is_provisional(interval, NOW)
 
 
 @pytest.mark.parametrize(
