@@ -562,6 +562,14 @@ def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
     assert_whole(summary, output)
 
 
+def test_a_stop_between_two_readings_tells_the_counts_of_the_first(output: Path) -> None:
+    where = flat(8)
+    where.sandbox.faults.on(None, "total_hits", path=QUERY)
+    (entry,) = where.export(output, max_pages=2).entries
+
+    assert (entry.hits_before, entry.hits_after, entry.re_reads) == (11, 11, 0)
+
+
 # Streams
 
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,26 @@ def test_who_is_refused_keeps_no_handle(tmp_path: Path) -> None:
     with (tmp_path / "other").open("wb") as file:
         assert file.fileno() == free
     first.release()
+
+
+def test_whoever_has_it_has_the_file_that_others_would_find(tmp_path: Path) -> None:
+    """Though each who is done takes the file away, perhaps from under one who has just opened it."""
+    path = tmp_path / "lock"
+    astray: list[int] = []
+
+    def work() -> None:
+        for number in range(300):
+            with suppress(OutputRefused):
+                one = Lock(path, Path("rows.csv"))
+                if not path.exists():
+                    astray.append(number)
+                path.unlink(missing_ok=True)
+                one.release()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not astray

@@ -72,14 +72,19 @@ class _Open:
     pages: int = 0
     held: int = 0
     counted_at: datetime | None = None
-    live: dict[bytes, str] = field(default_factory=dict)
-    """Ids of those without an end, by their 16 bytes."""
+    live: dict[bytes, dict[int, str]] = field(default_factory=dict)
+    """Of those that came without an end, by their 16 bytes and by pass: the id, or nothing where it had an end."""
     oddities: Counter[str] = field(default_factory=Counter)
     examples: list[Oddity] = field(default_factory=list)
 
     @property
     def window(self) -> Interval:
         return self.reading.window
+
+    def without_end(self, kept_passes: Sequence[int]) -> tuple[str, ...]:
+        """Ids of those whose newest version in these passes has no end."""
+        kept = ({number: found[number] for number in found if number in kept_passes} for found in self.live.values())
+        return tuple(sorted(newest for found in kept if found and (newest := found[max(found)])))
 
     @property
     def covered(self) -> timedelta:
@@ -311,10 +316,8 @@ class Line:
             if facts.began is not None and not self._query.owns(facts.began, window):
                 continue
             key = Key(since_epoch_ms(facts.began) if facts.began else 0, id_bytes(facts.conversation_id))
-            if facts.end:
-                live.pop(key.id, None)
-            else:
-                live[key.id] = facts.conversation_id
+            if not facts.end or key.id in live:
+                live.setdefault(key.id, {})[held.reading_pass] = "" if facts.end else facts.conversation_id
             self._rows += 1
             yield key, tables.row(facts, self.names, self._table)
 
@@ -341,6 +344,7 @@ class Line:
 
     def _commit(self, one: _Open, verdict: Verdict) -> None:
         sealed = one.part.seal(verdict.kept_passes)
+        without_end = one.without_end(verdict.kept_passes)
         now = self._client.clock.utc()
         entry = Entry(
             interval=str(one.window),
@@ -352,8 +356,8 @@ class Line:
             unique_ids=verdict.unique_ids,
             rows=sealed.rows,
             carried_in=verdict.unique_ids - sealed.rows,
-            open=len(one.live),
-            open_conversations=tuple(sorted(one.live.values())),
+            open=len(without_end),
+            open_conversations=without_end,
             re_reads=verdict.passes - 1,
             provisional=is_provisional(one.window, now),
             counted_at=text(one.counted_at or now),

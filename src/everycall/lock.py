@@ -41,11 +41,17 @@ class Lock:
                     f"{what} is being written by process {holder}.",
                     hint="Wait until it has ended, or choose another output with -o.",
                 ) from None
-            if path.exists() and path.stat().st_ino == os.fstat(self._handle).st_ino:
+            if self._is_at(path):
                 break
             os.close(self._handle)  # whoever had it has just finished, and took the file away
         os.ftruncate(self._handle, 0)
         os.write(self._handle, f"{os.getpid()}\n".encode())
+
+    def _is_at(self, path: Path) -> bool:
+        try:
+            return path.stat().st_ino == os.fstat(self._handle).st_ino
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Let it go; once is enough, and twice does no harm."""

@@ -73,6 +73,7 @@ class _Pass:
     last_page: int = 1
     in_flight: set[int] = field(default_factory=set)
     counting: bool = False
+    hits_after: int | None = None
     correlation_ids: tuple[str, ...] = ()
 
 
@@ -182,6 +183,7 @@ class Reading:
         if ask.reading_pass != now.number or self.is_done:
             return
         self._passes += 1
+        now.hits_after = total_hits
         now.correlation_ids += (correlation_id,) if correlation_id else ()
         self.verdict = self._judge(now, total_hits)
         if self.verdict is None:
@@ -212,13 +214,16 @@ class Reading:
 
     def stop(self, reason: str) -> None:
         """Give up on the window as it stands, unproven; what was read is kept."""
-        if not self.is_done:
-            now = self._pass
-            passes = [*self._earlier, now]
-            unique = distinct(b"".join(one.ids for one in passes))
-            kept = tuple(one.number for one in passes)
+        if self.is_done:
+            return
+        passes = list(self._earlier)
+        if self._pass.hits_before is not None or not passes:  # or the next time through has told nothing yet
+            passes.append(self._pass)
             self._passes += 1
-            self.verdict = self._verdict(now, now.hits_before or 0, unique, kept, reason)
+        last = passes[-1]
+        hits_after = last.hits_after if last.hits_after is not None else last.hits_before or 0
+        unique = distinct(b"".join(one.ids for one in passes))
+        self.verdict = self._verdict(last, hits_after, unique, tuple(one.number for one in passes), reason)
 
 
 def distinct(ids: bytes | bytearray) -> int:
