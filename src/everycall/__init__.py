@@ -8,6 +8,11 @@
 The rungs below an export are `rows`, `conversations` and `pages`; each can be used alone.
 """
 
+from everycall import starting
+
+starting.heed_interruptions()
+
+# ruff: noqa: E402 - what takes its time to load comes after that
 from everycall.auth import Credentials
 from everycall.client import Client, Clock, Counts
 from everycall.errors import (

@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+import pytest
+
+from everycall.starting import is_command
+
+LOADED = "import sys; sys.argv[0] = {program!r}; import everycall, os, signal; os.kill(os.getpid(), signal.SIGINT)"
+
+
+def interrupted(program: str) -> tuple[int, str]:
+    """Exit code and standard error of a process of that name that meets Ctrl-C before it does anything."""
+    code = LOADED.format(program=program)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_is_a_word_and_the_usual_exit_code() -> None:
+    assert interrupted("/usr/bin/everycall") == (130, "error: Interrupted.\n")
+
+
+def test_a_program_that_uses_the_library_heeds_ctrl_c_itself() -> None:
+    code, said = interrupted("/usr/bin/report")
+
+    assert code != 130
+    assert said.endswith("KeyboardInterrupt\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "is_it"),
+    [("/usr/bin/everycall", True), ("everycall.exe", True), ("-m", True), ("-c", False), ("", False), ("x.py", False)],
+)
+def test_the_command_is_known_by_its_name(program: str, is_it: bool) -> None:
+    assert is_command(program) is is_it
