@@ -8,7 +8,7 @@ from simulation.bugs import BUGS
 from simulation.oracle import Wrong
 from simulation.world import live
 
-SEEDS = 2000
+SEEDS = 3000
 LOTS = 20
 CAUGHT_WITHIN = 1000
 

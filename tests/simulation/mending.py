@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from everycall import Interval
 from everycall.ledger import Entry
 from everycall.progress import Event, WindowClosed
-from everycall.verification import Finding, Verification
+from everycall.verification import Verification
 
 from .oracle import check, check_whole, is_miscounted, parts
 from .wire import Answered
@@ -78,23 +78,23 @@ class Mending:
         head = ",".join(found.header["columns"]).encode() + b"\n"
         sound = intact(data, head, entries)
         for finding in found.findings:
-            assert finding.entry is not None, "nothing is left unread here"
+            if finding.entry is None:
+                check(finding.state == "unread", f"{finding.window} was never read and is called {finding.state}")
+                continue
             is_damaged = not sound[finding.entry.interval]
             check((finding.state == "damaged") == is_damaged, f"{finding.window} is called {finding.state}")
-        if data is not None and all(sound.values()):
-            for finding, rows in zip(found.findings, parts(data, entries), strict=True):
-                self.check_holds(finding, rows, counts, now_ms)
+        if data is not None and entries and all(sound.values()):
+            states = [one.state for one in found.findings if one.entry is not None]
+            for entry, state, rows in zip(entries, states, parts(data, entries), strict=True):
+                if state == "holds":
+                    self.check_holds(entry, rows, counts, now_ms)
 
-    def check_holds(
-        self, finding: Finding, rows: list[dict[str, str]], counts: Sequence[Answered], now_ms: int
-    ) -> None:
+    def check_holds(self, entry: Entry, rows: list[dict[str, str]], counts: Sequence[Answered], now_ms: int) -> None:
         """A window that holds has all that the API knew of when it was verified, unless a count was a lie."""
-        entry = finding.entry
-        assert entry is not None
         answers = self.life.answers([entry])
         asked = [one for one in counts if one.interval == entry.interval]
         lies = is_miscounted(answers[entry.interval]) or not all(one.is_true for one in asked)
-        if finding.state == "holds" and not lies:
+        if not lies:
             check(asked, f"{entry.interval} is said to hold, and was not counted")
             check_whole(entry, rows, self.life.world, now_ms)
 
@@ -108,7 +108,7 @@ def intact(data: bytes | None, head: bytes, entries: Sequence[Entry]) -> dict[st
         part = data[at : at + entry.size_bytes]
         at += entry.size_bytes
         found[entry.interval] = hashlib.sha256(part).hexdigest() == entry.sha256
-    if len(data) > at:
+    if entries and len(data) > at:
         found[entries[-1].interval] = False
     return found
 

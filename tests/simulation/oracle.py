@@ -49,11 +49,14 @@ def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: M
     check(said["output"]["sizeBytes"] == len(data), "the manifest's length is not the output's")
     check(said["output"]["sha256"] == hashlib.sha256(data).hexdigest(), "the manifest's checksum is not the output's")
     check(said["rows"] == sum(entry.rows for entry in summary.entries), "the rows do not add up")
+    check(said["provenAsOf"] == min((one.counted_at for one in summary.entries), default=None), "not the first count")
+    check(said["interval"] == said["query"]["interval"] == str(summary.interval), "the interval is another")
     check_tiling(summary)
     by_ms = ms(summary.finished_at)
     for entry, rows in zip(summary.entries, parts(data, summary.entries), strict=True):
         answers = runs[entry.interval]
         check_rows(entry, rows, world, by_ms)
+        check_numbers(entry, rows, answers)
         check_versions(entry, rows, world, answers)
         if entry.verdict == "proven" and not is_miscounted(answers):
             check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
@@ -92,9 +95,21 @@ def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms:
     check(ids == sorted(ids, key=lambda one: (world.by_id[one].start_ms, one)), f"{entry.interval} is not sorted")
 
 
+def check_numbers(entry: Entry, rows: list[dict[str, str]], answers: list[Answered]) -> None:
+    """What the entry says beside its rows is what came."""
+    last = next(one for one in answers if one.correlation_id == entry.correlation_ids[-1])
+    is_open = sorted(row["conversationId"] for row in rows if not row["endTime"])
+    check(list(entry.open_conversations) == is_open, f"{entry.interval} calls others open than are")
+    check(entry.open == len(is_open), f"{entry.interval} miscounts what is open")
+    check(entry.unique_ids - entry.rows == entry.carried_in, f"{entry.interval} miscounts what was carried in")
+    if last.is_count:
+        check(ms(datetime.fromisoformat(entry.counted_at)) <= last.at_ms, f"{entry.interval} was counted before")
+        check(entry.hits_after == (last.total_hits or 0), f"{entry.interval} was counted otherwise")
+
+
 def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
     """What the API knew of by then is all there."""
-    known = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms)
+    known = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms, surely=True)
     missing = known - {row["conversationId"] for row in rows}
     check(not missing, f"{missing} are missing from {entry.interval}, which is called proven")
 

@@ -47,6 +47,8 @@ class Drifting(Recorded):
         super().__init__([], {"queues": listed, "users": people})
         self.told = told
         self.by_id = {one.id: one for one in told}
+        self.activity_from_ms: int | None = None
+        """Where an export begins that takes what still lived by then for its own; None where none does."""
         self._bodies: dict[tuple[str, int, bool], dict[str, Any]] = {}
         self.late = [one for one in told if one.arrives_ms > one.start_ms]
         by_day: defaultdict[int, list[Sketch]] = defaultdict(list)
@@ -63,9 +65,17 @@ class Drifting(Recorded):
             self._bodies[key] = body(one, *key[1:])
         return self._bodies[key]
 
-    def owned(self, start_ms: int, end_ms: int, by_ms: int) -> set[str]:
-        """The ids of what started in [start, end) and had arrived by then."""
-        return {one.id for one in self.told if start_ms <= one.start_ms < end_ms and one.arrives_ms <= by_ms}
+    def owned(self, start_ms: int, end_ms: int, by_ms: int, *, surely: bool = False) -> set[str]:
+        """The ids of what belongs to the window [start, end) and had arrived by then.
+
+        Where activity counts, so does what started earlier on the day; and surely so if it still lived.
+        """
+        since_ms = start_ms - start_ms % DAY_MS if start_ms == self.activity_from_ms else start_ms
+        return {
+            one.id for one in self.told
+            if since_ms <= one.start_ms < end_ms and one.arrives_ms <= by_ms
+            and (one.start_ms >= start_ms or one.end_ms > start_ms or not surely)
+        }  # fmt: skip
 
 
 def body(one: Told, version: int, has_ended: bool) -> dict[str, Any]:

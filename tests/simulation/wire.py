@@ -140,6 +140,8 @@ class Answered:
     """In the order in which answers were taken from the crew; 0 before."""
     response: Response | None = None
     correlation_id: str = ""
+    at_ms: int = 0
+    """When it was answered."""
 
     @property
     def is_count(self) -> bool:
@@ -271,7 +273,7 @@ class Wire:
         noted = Answered(
             number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
             said.get("totalHits"), is_true="total_hits" not in kinds, is_too_large=wire.status == 400,
-            correlation_id=wire.headers["ININ-Correlation-Id"],
+            correlation_id=wire.headers["ININ-Correlation-Id"], at_ms=self._trouble.clock.now_ms,
         )  # fmt: skip
         self.answered.append(noted)
         return noted

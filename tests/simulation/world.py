@@ -17,16 +17,17 @@ import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
 from everycall.export import Pieces
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger, part_name
 from everycall.progress import Event, WindowClosed
 from everycall.proof import Reading
+from everycall.query import Match
 from everycall.sandbox import Sandbox, Switches
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
 from everycall.verification import Verification, repair, verify
 
 from .disk import Crash, Inode, SimDisk
-from .mending import Mending
+from .mending import Mending, damaged
 from .oracle import Wrong, check, judge, ms, overlap
 from .org import drawn
 from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
@@ -36,6 +37,7 @@ T = TypeVar("T")
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
 MANIFEST = OUTPUT.with_name(OUTPUT.name + MANIFEST_SUFFIX)
+LEDGER_FOLDER = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
 RUNS_MAX = 12
 """The last of them meet no trouble, and have to end."""
 
@@ -100,6 +102,8 @@ class Life:
         self.is_moving = dice.random() < 0.15
         """Whether the words ask for all until now, whenever they are said."""
         self.world = drawn(dice, ms(self.start), ms(self.end), self.clock.now_ms)
+        self.match: Match = "activity" if dice.random() < 0.15 else "start"
+        self._match()
         self.trouble = Trouble(dice=random.Random(dice.random()), clock=self.clock, world=self.world)
         self.sandbox = self._sandbox()
         self.page_size = dice.choice([2, 4, 5, 10, 10])
@@ -111,9 +115,13 @@ class Life:
         self.closed: dict[str, Interval] = {}
         self.effects_left: float = float("inf")
         self.jobs_left: float = float("inf")
-        self.is_dead = False
+        self.max_pages: int | None = None
+        self.is_dead = self.is_meddled = False
         self.is_fresh = self.is_other = self.is_refused = False
         """Whether it was started over, whether with other words, and whether the last run was refused for that."""
+
+    def _match(self) -> None:
+        self.world.activity_from_ms = ms(self.start) if self.match == "activity" else None
 
     def _sandbox(self) -> Sandbox:
         dice = self.dice
@@ -170,9 +178,11 @@ class Life:
         dice, trouble = self.dice, self.trouble
         trouble.calm()
         self.effects_left = self.jobs_left = float("inf")
-        self.disk.room_bytes = 1 << 40
+        self.disk.room_bytes, self.max_pages = 1 << 40, None
         if is_calm:
             return
+        if dice.random() < 0.04:
+            self.max_pages = dice.choice([1, 2, 6])
         trouble.rate = dice.choice([0.0, 0.02, 0.1, 0.25])
         trouble.lost = dice.choice([0.0, 0.02, 0.1])
         trouble.content_rate = dice.choice([0.0, 0.03, 0.15])
@@ -203,10 +213,11 @@ class Life:
         """The same command, in a new process."""
         client = self.process()
         end = self.clock.utc() if self.is_moving else self.end
-        query = self.planted.query(Interval(self.start, end))
+        query = self.planted.query(Interval(self.start, end), match=self.match)
         return export(
             client, query, output, columns=columns, asked={"since": "then"} if self.is_moving else None,
-            fresh=fresh, page_size=self.page_size, progress=self, crew=self.crew, disk=self.disk, pieces=self.pieces,
+            fresh=fresh, page_size=self.page_size, max_pages=self.max_pages, progress=self, crew=self.crew,
+            disk=self.disk, pieces=self.pieces,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
@@ -240,7 +251,8 @@ class Life:
         self.is_refused = isinstance(error, OutputRefused) and self.is_other
         may_refuse = self.is_refused or not self.disk.room_bytes
         check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
-        check(self.is_refused or not is_calm, f"nothing goes wrong, and yet: {error}")
+        is_known = self.is_refused or (self.is_meddled and "is not what was written" in str(error))
+        check(is_known or not is_calm, f"nothing goes wrong, and yet: {error}")
         self.disk.killed()
 
     def after_crash(self) -> None:
@@ -254,6 +266,7 @@ class Life:
         if not self.is_moving and self.dice.random() < 0.5:
             self.is_other = True
             self.start += timedelta(minutes=7)
+            self._match()
 
     def check_not_asked_again(self, finished: dict[str, Interval], asked_before: int) -> None:
         """What was finished before this run was not asked for in it."""
@@ -268,15 +281,22 @@ class Life:
         if data is None or self.disk.inode(OUTPUT) is before:
             return
         self.closed.clear()  # the output is there: whoever runs the command again begins again
-        folder = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
-        said = [self.disk.content(path) for path in (MANIFEST, folder / "manifest")]
+        said = [self.disk.content(path) for path in (MANIFEST, LEDGER_FOLDER / "manifest")]
         lengths = [msgspec.json.decode(one)["output"]["sizeBytes"] for one in said if one]
         check(len(data) in lengths, "a file looks finished and is not")
 
+    def meddle(self) -> None:
+        """Somebody damages a finished part, or takes it away: that window is to be read again, and no other."""
+        finished = {LEDGER_FOLDER / part_name(window): interval for interval, window in self.closed.items()}
+        if parts := [path for path in finished if self.disk.content(path)]:
+            path = self.dice.choice(parts)
+            self.disk.damage(path, damaged(self.disk.content(path) or b"", self.dice))
+            del self.closed[finished[path]]
+            self.is_meddled = True
+
     def other_words(self) -> None:
         """The command with other columns: refused where something is there, and nothing is touched."""
-        folder = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
-        if self.is_stream or not (self.disk.exists(folder / "ledger.jsonl") or self.disk.exists(MANIFEST)):
+        if self.is_stream or not (self.disk.exists(LEDGER_FOLDER / "ledger.jsonl") or self.disk.exists(MANIFEST)):
             return
         before = {path: inode.data for path, inode in self.disk.names.files.items() if not path.endswith("/lock")}
         try:
@@ -318,6 +338,8 @@ class Life:
             if self.dice.random() < 0.1:
                 self.arm(is_calm=True)
                 self.other_words()
+            if number < RUNS_MAX - CALM_RUNS and self.dice.random() < 0.1:
+                self.meddle()
         raise Wrong(f"it has not ended after {RUNS_MAX} runs")
 
     def mend(self) -> int:
