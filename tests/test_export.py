@@ -407,6 +407,20 @@ def stopped(output: Path, at: int, **options: Any) -> None:
         where.export(output, THREE_WEEKS, **options)
 
 
+def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_next(output: Path) -> None:
+    where = flat(15)
+    where.sandbox.faults.on(None, "403", path="/routing/wrapupcodes")
+    where.sandbox.faults.on(None, "new_field", path=QUERY)
+    where.connection.before = interrupting(14)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, THREE_WEEKS)
+    manifest = flat(15).export(output, THREE_WEEKS).manifest
+
+    assert list(manifest["namesUnavailable"]) == ["wrapupcodes"]
+    assert manifest["oddityExamples"]
+    assert [bool(entry.names_unavailable) for entry in manifest["windows"]] == [True, False, False]
+
+
 def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
     stopped(output, 14)
     events: list[Event] = []

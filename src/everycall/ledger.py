@@ -41,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     interval: str
     """`start/end`, as it was sent."""
     route: str
+    """By which of the API's ways it was read: query."""
     verdict: str
     """proven or unproven."""
     reason: str = ""
