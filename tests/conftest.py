@@ -1,7 +1,11 @@
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# What a shell starts in the background ignores Ctrl-C, and the commands that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("everycall", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("everycall")

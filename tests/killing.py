@@ -210,6 +210,7 @@ def main() -> None:
     words.add_argument("--kills", type=int, default=200)
     words.add_argument("--seed", type=int, default=1)
     said = words.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by its children
     told = killed(said.kills, said.seed, say=lambda line: print(line, flush=True))  # noqa: T201
     print(told)  # noqa: T201
     sys.exit(bool(told.differing or told.asked_again or told.codes))
