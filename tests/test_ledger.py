@@ -179,7 +179,7 @@ def test_a_part_that_changed_since_it_was_sealed_is_not_put_out(output: Path) ->
     done(book, 0, b"abc\n")
     book.part_path(day(0)).write_bytes(b"abd\n")
 
-    with pytest.raises(OutputFailed, match="is not what was written"):
+    with pytest.raises(OutputFailed, match="has changed since"):
         book.finish(described)
     assert not output.exists()
 

@@ -11,7 +11,7 @@ from everycall.instants import text
 from everycall.line import HELD_MAX, OPEN_MAX, Digest
 from everycall.progress import Event, Noticed, PageRead
 from everycall.query import Filters
-from everycall.sandbox import QUERY
+from everycall.sandbox import QUERY, Switches
 from everycall.sandbox.answers import Request
 from everycall.sandbox.recorded import Recorded
 from everycall.sandbox.traffic import Sketch
@@ -235,6 +235,24 @@ def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
 
 
 # What came
+
+
+class WithoutInstants(Recorded):
+    """A world that tells nothing but ids."""
+
+    def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
+        return {"conversationId": super().conversation(sketch, now_ms)["conversationId"]}
+
+
+def test_a_conversation_that_fits_any_window_is_in_one_of_them(output: Path) -> None:
+    """The API may count the day at whose beginning an interval ends, and so return Monday's for the week before."""
+    switches = Switches(match="day", end_at_midnight_touches_next_day=True)
+    where = org(world=WithoutInstants([call(1), call(2)], {}), switches=switches)
+    summary = where.export(output, "2025-12-29T00:00:00.000Z/2026-01-12T00:00:00.000Z")
+
+    assert [entry.unique_ids for entry in summary.entries] == [2, 2]
+    assert [entry.rows for entry in summary.entries] == [2, 0]
+    assert len(read_csv(output)) == 2
 
 
 class WithoutStarts(Recorded):

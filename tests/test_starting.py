@@ -27,8 +27,17 @@ def test_a_program_that_uses_the_library_heeds_ctrl_c_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "is_it"),
-    [("/usr/bin/everycall", True), ("everycall.exe", True), ("-m", True), ("-c", False), ("", False), ("x.py", False)],
+    ("argv", "orig_argv", "is_it"),
+    [
+        (["/usr/bin/everycall", "plan"], ["python", "/usr/bin/everycall", "plan"], True),
+        (["everycall.exe"], ["everycall.exe"], True),
+        (["-m", "plan"], ["python", "-X", "dev", "-m", "everycall", "plan"], True),
+        (["-m", "everycall"], ["python", "-m", "report", "everycall"], False),
+        (["-m"], ["python", "-mreport"], False),
+        (["-c"], ["python", "-c", "import everycall"], False),
+        (["x.py"], ["python", "x.py", "everycall"], False),
+        ([], [], False),
+    ],
 )
-def test_the_command_is_known_by_its_name(program: str, is_it: bool) -> None:
-    assert is_command(program) is is_it
+def test_the_command_is_known_by_its_name(argv: list[str], orig_argv: list[str], is_it: bool) -> None:
+    assert is_command(argv, orig_argv) is is_it

@@ -257,10 +257,10 @@ def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, outpu
     output.write_bytes(b"")
     with interrupted(where, THIRD_WEEK):
         repair(where.client, checked(where, output), crew=Alone())
-    before = len(where.queries)
+    before = len(where.pages)
     summary = repair(where.client, checked(where, output))
 
-    assert {served.body["interval"] for served in where.queries[before:]} == {THIRD_WEEK}
+    assert {window for window, _ in where.pages[before:]} == {THIRD_WEEK}
     assert summary.resumed_windows == 2
     assert output.read_bytes() == sound
 
@@ -353,7 +353,8 @@ def edited(output: Path, **changes: Any) -> None:
     "changes",
     [
         {"windows": []}, {"interval": "2026-01-05T00:00:00.000Z/2027-01-26T00:00:00.000Z"}, {"interval": "2026"},
-        {"unread": [SECOND_WEEK]}, {"unread": ["soon"]}, {"rows": 7}, {"query": {"columns": []}},
+        {"unread": [SECOND_WEEK]}, {"unread": ["soon"]}, {"rows": 7}, {"query": {"interval": SECOND_WEEK}},
+        {"query": {"interval": 5}}, {"query": {"columns": []}},
         {"query": {"format": "parquet"}},
     ],
 )  # fmt: skip
@@ -395,5 +396,5 @@ def test_what_another_version_wrote_is_verified_and_not_repaired(where: Org, out
 
 
 def test_a_file_without_a_name_is_refused(where: Org) -> None:
-    with pytest.raises(OutputRefused, match="has no name"):
+    with pytest.raises(OutputRefused, match="is a folder"):
         checked(where, Path())

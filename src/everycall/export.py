@@ -18,7 +18,7 @@ from everycall.instants import text
 from everycall.ledger import DISK_FULL, Book, Entry, Ledger, Stream
 from everycall.limits import PAGE_SIZE_MAX
 from everycall.line import Line
-from everycall.progress import Progress, Silent, Started
+from everycall.progress import Noticed, Progress, Silent, Started
 from everycall.proof import Reading
 from everycall.query import Interval, Query
 from everycall.sinks.csv import CsvSink
@@ -29,6 +29,9 @@ from everycall.windows import windows, without
 
 IN_FLIGHT_DEFAULT = 40
 """Requests under way at once: enough to spend a minute's 300 in a few seconds at a latency of half a second."""
+
+
+GOES_ON = "This goes on with an unfinished export of {}. --fresh starts over, with the interval of now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ def export(
     query = replace(query, interval=query.interval.until_now(started_at))
     header = _header(query, table, sink, asked, client.credentials, source)
     book, interval = _book(output, sink, header, query.interval, pieces, fresh=fresh, disk=disk)
+    is_earlier = interval != query.interval
     query = replace(query, interval=interval)
     line = Line(
         client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
@@ -136,10 +140,6 @@ def export(
     )  # fmt: skip
     earlier = tuple(book.entries)
     gaps = without(interval, [entry.window for entry in earlier])
-    (progress or Silent()).tell(
-        Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier))
-    )
-
     told: dict[str, Any] = {}
 
     def manifest(size_bytes: int, sha256: str) -> Mapping[str, Any]:
@@ -148,6 +148,10 @@ def export(
         return told
 
     try:
+        listener = progress or Silent()
+        listener.tell(Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier)))
+        if is_earlier:
+            listener.tell(Noticed(GOES_ON.format(interval)))
         unread = line.run(one for gap in gaps for one in windows(replace(query, interval=gap), started_at))
         book.finish(manifest)
     except BaseException as error:

@@ -60,6 +60,7 @@ def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MA
         EverycallError: what the client and the query raise.
     """
     seen: set[str] = set()
+    timeless: set[str] = set()
     present: Reading | None = None
     for reading, answer in _answers(client, query, page_size, passes_max=PASSES_MAX):
         if reading is not present:
@@ -67,9 +68,10 @@ def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MA
             present, seen = reading, set()
         for conversation in answer.conversations:
             began = conversation.began
+            known = timeless if began is None else seen  # what tells no time may come in any window
             mine = began is None or query.owns(began, reading.window)
-            if mine and conversation.conversation_id not in seen:
-                seen.add(conversation.conversation_id)
+            if mine and conversation.conversation_id not in known:
+                known.add(conversation.conversation_id)
                 yield conversation
     _check(present)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, NoReturn, Protocol
 
 import msgspec
 
@@ -76,6 +76,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What did not fit the records, by kind and field, as often as it came."""
     oddity_examples: tuple[Oddity, ...] = ()
     """Those that were the first of their kind and field, in full."""
+    timeless: tuple[str, ...] = ()
+    """conversationIds of rows that tell neither a start nor a segment's, so that they would fit any window."""
+    taken_over: bool = False
+    """Whether a repair found that it still held, and left it as it was."""
     names_unavailable: dict[str, str] = {}
     """Which names could not be looked up, and why: ids stand in the rows instead."""
 
@@ -88,13 +92,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return Interval.read(self.interval)
 
 
-class _Manifest(msgspec.Struct):
+class _Named(msgspec.Struct):
     """What tells an export of ours from a foreign file."""
 
     query: dict[str, Any]
 
 
-class _Header(msgspec.Struct):
+class _FirstLine(msgspec.Struct):
     """What the first line of a ledger has at least."""
 
     interval: str
@@ -112,7 +116,7 @@ def interval_of(words: str) -> Interval:
     """
     try:
         return Interval.read(words)
-    except QueryError as error:
+    except (QueryError, OverflowError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -149,6 +153,7 @@ class Ledger:
         header: Mapping[str, Any],
         *,
         fresh: bool = False,
+        is_repair: bool = False,
         disk: Disk | None = None,
     ) -> None:
         """Open the ledger beside the output, or begin one.
@@ -158,6 +163,7 @@ class Ledger:
             sink: what kind of file.
             header: the query in words; an unfinished or finished export of other words is not touched.
             fresh: start over, whatever is there.
+            is_repair: go on with what a repair has taken over, too; an export is to read all anew.
             disk: the machine's unless told otherwise.
 
         Raises:
@@ -165,6 +171,7 @@ class Ledger:
         """
         self._output = output
         self._sink = sink
+        self._is_repair = is_repair
         self._disk: Disk = disk or SystemDisk()
         self._folder = output.with_name(output.name + FOLDER_SUFFIX)
         self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
@@ -177,6 +184,8 @@ class Ledger:
         try:
             if fresh:
                 self._clear()
+            else:
+                self._check_finished(header)  # again: another process may have been at its end just now
             self.header, self.entries = self._begin(header)
         except BaseException:
             try:
@@ -192,14 +201,14 @@ class Ledger:
             self._disk.sync_folder(self._output.parent)  # or a power cut takes the folder away, with all that is done
             return self._disk.lock(self._folder / "lock", self._output)
         except OSError as error:
-            raise self._unwritable(error) from error
+            self._refuse(error)
 
-    def _unwritable(self, error: OSError) -> Exception:
+    def _refuse(self, error: OSError) -> NoReturn:
         if error.errno in DISK_FULL:
-            return error  # no other place in the folder would do
-        return OutputRefused(
+            raise error  # another output would not help
+        raise OutputRefused(
             f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o, or remove it."
-        )
+        ) from error
 
     def _clear(self) -> None:
         """Forget what an unfinished run has left; the ledger first, so that a kill leaves nothing to go on from."""
@@ -213,8 +222,8 @@ class Ledger:
         if not self._disk.exists(self._output) or self._disk.exists(self._path):
             return
         try:
-            before = msgspec.json.decode(self._disk.read(self._manifest), type=_Manifest).query
-        except (OSError, msgspec.MsgspecError):
+            before = msgspec.json.decode(self._disk.read(self._manifest), type=_Named).query
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise OutputRefused(
                 f"{self._output} exists, and is no export of everycall.",
                 hint="Choose another output, or say --fresh to replace it.",
@@ -227,19 +236,19 @@ class Ledger:
                 self._rewrite(header, [])
                 return header, []
             lines = self._disk.read(self._path).splitlines(keepends=True) or [b""]
-            said = msgspec.json.decode(lines[0], type=_Header)
+            said = msgspec.json.decode(lines[0], type=_FirstLine)
             before: Mapping[str, Any] = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
             # A line without its end was cut by a kill, in the middle: that window was not done.
             found = [msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n")]
             entries = self._usable(found, interval_of(said.interval))
-            if len(entries) + 1 != len(lines):
+            if len(entries) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
                 self._rewrite(before, entries)
         except OSError as error:
-            raise self._unwritable(error) from error
-        except msgspec.MsgspecError as error:
+            self._refuse(error)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise OutputRefused(
-                f"{self._path} cannot be read: {error}.", hint="Say --fresh to start this export over."
+                f"{self._path} cannot be read: {str(error).rstrip('.')}.", hint="Say --fresh to start this export over."
             ) from error
         return before, entries
 
@@ -252,7 +261,8 @@ class Ledger:
         for entry in sorted(entries, key=lambda entry: entry.interval):
             is_whole = self._disk.size(self.part_path(entry.window)) == entry.size_bytes
             fits = end <= entry.window.start and entry.window.end <= interval.end
-            if entry.verdict == "proven" and is_whole and fits:
+            is_ours = self._is_repair or not entry.taken_over
+            if entry.verdict == "proven" and is_whole and fits and is_ours:
                 found.append(entry)
                 end = entry.window.end
         return found
@@ -265,9 +275,6 @@ class Ledger:
         """Forget the other entries: their windows are not done."""
         self.entries = [entry for entry in self.entries if is_good(entry)]
         self._rewrite(self.header, self.entries)
-
-    def _forget(self, entry: Entry) -> None:
-        self.keep(lambda one: one is not entry)
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -288,6 +295,7 @@ class Ledger:
             OutputFailed: a part is not what it was when it was sealed. It is forgotten, and will be read again.
         """
         whole, described = self._folder / "output", self._folder / "manifest"
+        damaged: list[Entry] = []
         with self._disk.open(whole, "wb") as output:
             tally = _Tally(output)
             tally.write(self._sink.head())
@@ -295,12 +303,15 @@ class Ledger:
                 tally.begin_part()
                 self._sink.append(self.part_path(entry.window), tally)
                 if tally.part.hexdigest() != entry.sha256:
-                    self._forget(entry)
-                    raise OutputFailed(
-                        f"The part of {entry.interval} in {self._folder} is not what was written.",
-                        hint="Run the same command: it reads that window again. The disk may be failing.",
-                    )
+                    damaged.append(entry)
             self._disk.sync(output)
+        if damaged:
+            self.keep(lambda entry: entry not in damaged)
+            raise OutputFailed(
+                f"What was written of {damaged[0].interval} in {self._folder} has changed since"
+                f"{f', and {len(damaged) - 1} more' if len(damaged) > 1 else ''}.",
+                hint="Run the same command: it reads that again. The disk may be failing.",
+            )
         self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
         self._disk.replace(described, self._manifest)
         self._disk.sync_folder(self._output.parent)  # an output without its manifest would be taken for a foreign file
@@ -310,10 +321,17 @@ class Ledger:
 
     def abandon(self) -> None:
         """Leave nothing behind where nothing was done yet; otherwise leave all, to go on from."""
-        if self.entries:
+        if self.entries or self._has_entries():
             self._lock.release()
         else:
             self._leave()
+
+    def _has_entries(self) -> bool:
+        """Whether one was written, though an interruption came before it was noted here."""
+        try:
+            return self._disk.read(self._path).count(b"\n") > 1
+        except OSError:
+            return False
 
     def _leave(self) -> None:
         """Take the folder away, lock and all, and only then let go of the lock.

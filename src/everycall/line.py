@@ -154,6 +154,7 @@ class Line:
         self.names = Names()
         self.examples = [oddity for entry in book.entries for oddity in entry.oddity_examples]
         """The first oddity of each kind and field, those of earlier runs too."""
+        self._timeless = {each: entry.window for entry in book.entries for each in entry.timeless}
         self.pages = 0
         """Pages that came, of all windows and passes."""
         self._client, self._query = client, query
@@ -313,13 +314,19 @@ class Line:
         """The rows that belong to the window; what was carried in from an earlier one is left to its owner."""
         window, live = held.open.window, held.open.live
         for facts in held.facts:
-            if facts.began is not None and not self._query.owns(facts.began, window):
+            if not self._is_owned(facts, window):
                 continue
             key = Key(since_epoch_ms(facts.began) if facts.began else 0, id_bytes(facts.conversation_id))
             if not facts.end or key.id in live:
                 live.setdefault(key.id, {})[held.reading_pass] = "" if facts.end else facts.conversation_id
             self._rows += 1
             yield key, tables.row(facts, self.names, self._table)
+
+    def _is_owned(self, facts: Facts, window: Interval) -> bool:
+        """Whether it belongs to the window; what tells no time at all belongs to the first one that returned it."""
+        if facts.began is None:
+            return self._timeless.setdefault(facts.conversation_id, window) == window
+        return self._query.owns(facts.began, window)
 
     def _notice(self, one: _Open, oddities: Iterable[Oddity]) -> None:
         for oddity in oddities:
@@ -337,6 +344,7 @@ class Line:
             if one.reading.instead is not None:
                 self._open.remove(one)
                 one.part.discard()
+                self._timeless = {each: window for each, window in self._timeless.items() if window != one.window}
                 self.examples = [oddity for oddity in self.examples if oddity not in one.examples]  # it will come again
                 self._todo.extendleft(reversed(one.reading.instead))
             elif one.reading.verdict is not None:
@@ -365,6 +373,7 @@ class Line:
             sha256=sealed.sha256,
             correlation_ids=verdict.correlation_ids,
             oddities=dict(one.oddities),
+            timeless=tuple(each for each, window in self._timeless.items() if window == one.window),
             oddity_examples=tuple(one.examples),
             names_unavailable={str(kind): why for kind, why in self.names.unavailable.items()},
         )

@@ -29,23 +29,27 @@ class Lock:
 
         Raises:
             OutputRefused: another process has it, which the message names.
+            OSError: the file cannot be made or written, or the file system knows no locks.
         """
         while True:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 _take(self._handle)
-            except OSError:
+                if self._is_at(path):
+                    os.ftruncate(self._handle, 0)
+                    os.write(self._handle, f"{os.getpid()}\n".encode())
+                    return
+            except (BlockingIOError, PermissionError):  # the latter on Windows
                 holder = os.read(self._handle, 20).decode(errors="replace").strip() or "another"
-                os.close(self._handle)
+                self.release()
                 raise OutputRefused(
                     f"{what} is being written by process {holder}.",
                     hint="Wait until it has ended, or choose another output with -o.",
                 ) from None
-            if self._is_at(path):
-                break
-            os.close(self._handle)  # whoever had it has just finished, and took the file away
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()}\n".encode())
+            except BaseException:
+                self.release()
+                raise
+            self.release()  # whoever had it has just finished, and took the file away
 
     def _is_at(self, path: Path) -> bool:
         try:

@@ -11,7 +11,7 @@ One request a window; changes that leave the count as it was - a wrap-up code th
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ class _Header(msgspec.Struct, frozen=True, rename="camel"):
     everycall: str
     source: str
     client_id: str
+    interval: str
     asked: dict[str, Any]
     filters: dict[str, Any]
     match: Match
@@ -63,6 +64,8 @@ class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
         """Raises ValueError where it is not what an export has written: somebody has edited it."""
         whole = interval_of(self.interval)
         pieces = [*(entry.window for entry in self.windows), *(interval_of(words) for words in self.unread)]
+        if self.query.interval != self.interval:
+            raise ValueError("its interval is not that of its query")
         if without(whole, pieces) or sum((one.length for one in pieces), timedelta()) != whole.length:
             raise ValueError("its windows do not cover its interval once")
         if self.rows != sum(entry.rows for entry in self.windows):
@@ -86,7 +89,7 @@ class Finding:
             difference = self.hits_now - self.entry.hits_after
             many = "conversation" if abs(difference) == 1 else "conversations"
             return f"changed: {difference:+,} {many} since {self.entry.counted_at[:19]}Z"
-        reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry else ""
+        reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
         words = {"damaged": "damaged: the file does not hold what was written", "unread": "was never read"}
         return words.get(self.state, self.state) + reason
 
@@ -192,42 +195,48 @@ def repair(
             f"{found.output} was exported by everycall {said.everycall}, and {VERSION} may write other rows.",
             hint="Export anew with --fresh.",
         )
+    pieces = replace(pieces, ledger=partial(pieces.ledger, is_repair=True))
+    crew = crew or Threads(IN_FLIGHT_DEFAULT)
     try:
-        _prepare(found, _sink(said, disk), pieces, disk or SystemDisk())
+        book = pieces.ledger(found.output, _sink(said, disk), found.header, disk=disk)
+        try:
+            _prepare(book, client, found, crew, disk or SystemDisk())
+        finally:
+            book.abandon()
+        return export(
+            client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source,
+            page_size=page_size, progress=progress, crew=crew, disk=disk, pieces=pieces,
+        )  # fmt: skip
     except OSError as error:
         raise failed(error, found.output) from error
-    return export(
-        client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source,
-        page_size=page_size, progress=progress, crew=crew, disk=disk, pieces=pieces,
-    )  # fmt: skip
-
-
-def _prepare(found: Verification, sink: CsvSink, pieces: Pieces, disk: Disk) -> None:
-    """A ledger in which all windows are done that an export need not read again."""
-    hits_now = {str(finding.window): finding.hits_now for finding in found.findings}
-    holding = {str(finding.window) for finding in found.findings if finding.state == "holds"}
-    book = pieces.ledger(found.output, sink, found.header, disk=disk)
-    try:
-        if book.header["interval"] != found.header["interval"]:
-            raise OutputRefused(
-                f"Beside {found.output} lies an unfinished export of {book.header['interval']}.",
-                hint="Run its command again to finish it; or remove the folder "
-                f"{found.output.name}{FOLDER_SUFFIX}, which holds what it has read so far.",
-            )
-        book.keep(lambda entry: entry.verdict == "proven" and hits_now.get(entry.interval) in (None, entry.hits_after))
-        manifest, _ = _manifest(found.output, disk)
-        gaps = without(Interval.read(manifest.interval), [entry.window for entry in book.entries])
-        for entry, at in _places(sink, manifest.windows):
-            window = entry.window
-            if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-                _take_over(found.output, at, entry, book, disk)
     finally:
-        book.abandon()
+        crew.close()
+
+
+def _prepare(book: Ledger, client: Client, found: Verification, crew: Crew, disk: Disk) -> None:
+    """Bring the ledger to where all windows are done in it that an export need not read again."""
+    if book.header["interval"] != found.header["interval"]:
+        raise OutputRefused(
+            f"Beside {found.output} lies an unfinished export of {book.header['interval']}.",
+            hint="Run its command again to finish it; or remove the folder "
+            f"{found.output.name}{FOLDER_SUFFIX}, which holds what it has read so far.",
+        )
+    hits_now = {str(one.window): one.hits_now for one in found.findings if one.hits_now is not None}
+    uncounted = [entry.window for entry in book.entries if entry.interval not in hits_now]
+    hits_now |= _counts(client, found.query, uncounted, crew)
+    book.keep(lambda entry: hits_now[entry.interval] == entry.hits_after)
+    holding = {str(one.window) for one in found.findings if one.state == "holds"}
+    manifest, _ = _manifest(found.output, disk)
+    gaps = without(Interval.read(manifest.interval), [entry.window for entry in book.entries])
+    for entry, at in _places(_sink(manifest.query, disk), manifest.windows):
+        window = entry.window
+        if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
+            _take_over(found.output, at, entry, book, disk)
 
 
 def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
-    if not output.name:
-        raise OutputRefused("The file to verify has no name.", hint="Name a finished export: conversations.csv.")
+    if not output.name or disk.is_folder(output):
+        raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
         body = disk.read(path)
@@ -237,9 +246,9 @@ def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
             f"{output} has no manifest: {path} cannot be read ({error.strerror}).",
             hint="Only a finished export can be verified. An unfinished one goes on when its command is given again.",
         ) from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OutputRefused(
-            f"{path} is no manifest of everycall: {error}.", hint="Export anew with --fresh."
+            f"{path} is no manifest of everycall: {str(error).rstrip('.')}.", hint="Export anew with --fresh."
         ) from error
 
 
@@ -325,4 +334,4 @@ def _take_over(path: Path, at: int, entry: Entry, book: Ledger, disk: Disk) -> N
         for piece in _pieces(output, at, entry.size_bytes):
             part.write(piece)
         disk.sync(part)
-    book.commit(entry)
+    book.commit(msgspec.structs.replace(entry, taken_over=True))

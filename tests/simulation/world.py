@@ -251,7 +251,7 @@ class Life:
         self.is_refused = isinstance(error, OutputRefused) and self.is_other
         may_refuse = self.is_refused or not self.disk.room_bytes
         check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
-        is_known = self.is_refused or (self.is_meddled and "is not what was written" in str(error))
+        is_known = self.is_refused or (self.is_meddled and "has changed since" in str(error))
         check(is_known or not is_calm, f"nothing goes wrong, and yet: {error}")
         self.disk.killed()
 
