@@ -28,7 +28,8 @@ from everycall import (
 )
 from everycall.crew import Alone, Threads
 from everycall.disk import File, SystemDisk
-from everycall.progress import Event, PageRead, Started, WindowClosed
+from everycall.export import GOES_ON
+from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
 from everycall.sandbox.answers import Request
 from everycall.sandbox.oauth import Client as SandboxClient
@@ -421,17 +422,22 @@ def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_
     assert [bool(entry.names_unavailable) for entry in manifest["windows"]] == [True, False, False]
 
 
+class Listening:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+
 def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
     stopped(output, 14)
-    events: list[Event] = []
+    listening = Listening()
+    summary = flat(15).export(output, THREE_WEEKS, progress=listening)
 
-    class Listening:
-        def tell(self, event: Event) -> None:
-            events.append(event)
-
-    summary = flat(15).export(output, THREE_WEEKS, progress=Listening())
-
-    assert events[0] == Started(Interval.read(THREE_WEEKS), timedelta(days=7), 105)
+    assert listening.events[0] == Started(Interval.read(THREE_WEEKS), timedelta(days=7), 105)
     assert summary.resumed_windows == 1
     assert summary.rows == 315
 
@@ -440,9 +446,11 @@ def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Pa
     stopped(output, 14, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
-    summary = later.export(output, moved, asked={"last": "21d"})
+    listening = Listening()
+    summary = later.export(output, moved, asked={"last": "21d"}, progress=listening)
 
     manifest = manifest_of(output)
+    assert listening.events[1] == Noticed(GOES_ON.format(THREE_WEEKS))
     assert str(summary.interval) == manifest["interval"] == manifest["query"]["interval"] == THREE_WEEKS
     assert_proven(later, summary, output, THREE_WEEKS)
 

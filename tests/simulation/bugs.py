@@ -172,6 +172,20 @@ class ResumedTwice(Ledger):
         self.entries += self.entries[:1]
 
 
+class NotedIsDone(Ledger):
+    """Interrupted, believes that nothing was done where nothing was noted in memory yet."""
+
+    def _has_entries(self) -> bool:
+        return False
+
+
+class SmallerPagesNeverCome(Reading):
+    """Where an answer would be too large, waits for it all the same."""
+
+    def too_large(self, ask: Ask) -> None:
+        """See `Reading.too_large`."""
+
+
 class AnyWordsWill(Ledger):
     """Goes on with whatever is there."""
 
@@ -222,6 +236,8 @@ BUGS: Mapping[str, Planted] = {
     "go on in an old spool": Planted(disk=SpoolGoesOn),
     "write the output in place": Planted(disk=CopiedInPlace),
     "write a window twice on resume": Planted(ledger=ResumedTwice),
+    "forget a window that an interruption came upon": Planted(ledger=NotedIsDone),
+    "wait for an answer that is too large": Planted(reading=SmallerPagesNeverCome),
     "mix two queries": Planted(ledger=AnyWordsWill),
     "accept a cut body": Planted(wire=CutIsTheEnd),
     "verify counts and no checksums": Planted(verify=blind_to("damaged")),

@@ -16,6 +16,13 @@ from typing import Literal, Self
 
 from everycall.disk import File, Held
 from everycall.errors import OutputRefused
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+
+FOLDER = Path("/out")
+OUTPUT = FOLDER / "conversations.csv"
+MANIFEST = OUTPUT.with_name(OUTPUT.name + MANIFEST_SUFFIX)
+LEDGER_FOLDER = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
+LEDGER = LEDGER_FOLDER / "ledger.jsonl"
 
 BUFFER_BYTES = 8192
 

@@ -10,7 +10,8 @@ from everycall.ledger import Entry
 from everycall.progress import Event, WindowClosed
 from everycall.verification import Verification
 
-from .oracle import check, check_whole, is_miscounted, parts
+from .disk import OUTPUT
+from .oracle import check, check_whole, is_miscounted, table
 from .wire import Answered
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Mending:
         life = self.life
         life.is_other = life.is_refused = False
         life.clock.advance(3600 if self.is_settled else self.dice.choice([0, 60, 300]))
-        before = life.disk.content(life.output) or b""
-        life.disk.damage(life.output, damaged(before, self.dice))
+        before = life.disk.content(OUTPUT) or b""
+        life.disk.damage(OUTPUT, damaged(before, self.dice))
 
     def step(self) -> bool:
         """Verify, and repair what does not hold; whether all holds."""
@@ -48,46 +49,46 @@ class Mending:
         at = len(life.wire.answered)
         now_ms = life.clock.now_ms
         try:
-            found = life.planted.verify(client, life.output, crew=life.crew, disk=life.disk)
+            found = life.planted.verify(client, OUTPUT, crew=life.crew, disk=life.disk)
         finally:
             counts = life.wire.answered[at:]
             del life.wire.answered[at:]
         self.check(found, counts, now_ms)
         if found.holds:
             return True
-        before = life.disk.inode(life.output)
-        finished = [one.window for one in found.findings if one.state == "holds"] + self.mended
+        before = life.disk.inode(OUTPUT)
+        holding = {str(one.window): one.window for one in found.findings if one.state == "holds"}
+        mended = {str(window): window for window in self.mended}
         try:
             summary = life.planted.repair(
                 client, found, page_size=life.page_size, progress=self, crew=life.crew, disk=life.disk,
                 pieces=life.pieces,
             )  # fmt: skip
         finally:
-            life.check_not_asked_again({str(window): window for window in finished}, at)
-            if life.disk.inode(life.output) is not before:
+            life.check_not_asked_again(holding, at)
+            life.check_not_asked_again(mended, at, but_counted=True)
+            if life.disk.inode(OUTPUT) is not before:
                 self.mended.clear()
-        life.judge(summary, life.disk.content(life.output) or b"")
+        life.judge(summary, life.disk.content(OUTPUT) or b"")
         return False
 
     # What verify says
 
     def check(self, found: Verification, counts: Sequence[Answered], now_ms: int) -> None:
         """What is called damaged is, and nothing else; what is called whole is."""
-        data = self.life.disk.content(self.life.output)
+        data = self.life.disk.content(OUTPUT)
         entries = [one.entry for one in found.findings if one.entry is not None]
         head = ",".join(found.header["columns"]).encode() + b"\n"
         sound = intact(data, head, entries)
         for finding in found.findings:
-            if finding.entry is None:
+            entry = finding.entry
+            if entry is None:
                 check(finding.state == "unread", f"{finding.window} was never read and is called {finding.state}")
                 continue
-            is_damaged = not sound[finding.entry.interval]
-            check((finding.state == "damaged") == is_damaged, f"{finding.window} is called {finding.state}")
-        if data is not None and entries and all(sound.values()):
-            states = [one.state for one in found.findings if one.entry is not None]
-            for entry, state, rows in zip(entries, states, parts(data, entries), strict=True):
-                if state == "holds":
-                    self.check_holds(entry, rows, counts, now_ms)
+            part = sound[entry.interval]
+            check((finding.state == "damaged") == (part is None), f"{finding.window} is called {finding.state}")
+            if finding.state == "holds" and part is not None:
+                self.check_holds(entry, table(head + part), counts, now_ms)
 
     def check_holds(self, entry: Entry, rows: list[dict[str, str]], counts: Sequence[Answered], now_ms: int) -> None:
         """A window that holds has all that the API knew of when it was verified, unless a count was a lie."""
@@ -99,17 +100,21 @@ class Mending:
             check_whole(entry, rows, self.life.world, now_ms)
 
 
-def intact(data: bytes | None, head: bytes, entries: Sequence[Entry]) -> dict[str, bool]:
-    """Of each window, by its interval, whether its rows are what was sealed; more than all rows is the last one's."""
+def intact(data: bytes | None, head: bytes, entries: Sequence[Entry]) -> dict[str, bytes | None]:
+    """Of each window, by its interval, the rows that were sealed; None where they are others.
+
+    More than all rows is the last one's damage; another header is that of all.
+    """
     if data is None or not data.startswith(head):
-        return {entry.interval: False for entry in entries}
-    found, at = {}, len(head)
+        return {entry.interval: None for entry in entries}
+    found: dict[str, bytes | None] = {}
+    at = len(head)
     for entry in entries:
         part = data[at : at + entry.size_bytes]
         at += entry.size_bytes
-        found[entry.interval] = hashlib.sha256(part).hexdigest() == entry.sha256
+        found[entry.interval] = part if hashlib.sha256(part).hexdigest() == entry.sha256 else None
     if entries and len(data) > at:
-        found[entries[-1].interval] = False
+        found[entries[-1].interval] = None
     return found
 
 

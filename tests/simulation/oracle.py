@@ -25,9 +25,10 @@ import msgspec
 
 from everycall import Interval, Summary
 from everycall.ledger import Entry
+from everycall.sandbox.instants import to_text
 
 from .org import Drifting
-from .wire import Answered
+from .wire import START, Answered
 
 
 class Wrong(AssertionError):
@@ -57,6 +58,7 @@ def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: M
         answers = runs[entry.interval]
         check_rows(entry, rows, world, by_ms)
         check_numbers(entry, rows, answers)
+        check_values(rows, world)
         check_versions(entry, rows, world, answers)
         if entry.verdict == "proven" and not is_miscounted(answers):
             check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
@@ -75,14 +77,19 @@ def check_tiling(summary: Summary) -> None:
 def parts(data: bytes, entries: Sequence[Entry]) -> list[list[dict[str, str]]]:
     """The rows of each window, by the lengths that its entry says; each part's checksum is checked."""
     at = data.index(b"\n") + 1
-    header, found = data[:at].decode(), []
+    header, found = data[:at], []
     for entry in entries:
         part = data[at : at + entry.size_bytes]
         check(hashlib.sha256(part).hexdigest() == entry.sha256, f"the rows of {entry.interval} are not what was sealed")
-        found.append(list(csv.DictReader(StringIO(header + part.decode(), newline=""))))
+        found.append(table(header + part))
         at += entry.size_bytes
     check(at == len(data), "the output is longer than its windows")
     return found
+
+
+def table(data: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV by column."""
+    return list(csv.DictReader(StringIO(data.decode(), newline="")))
 
 
 def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
@@ -102,9 +109,23 @@ def check_numbers(entry: Entry, rows: list[dict[str, str]], answers: list[Answer
     check(list(entry.open_conversations) == is_open, f"{entry.interval} calls others open than are")
     check(entry.open == len(is_open), f"{entry.interval} miscounts what is open")
     check(entry.unique_ids - entry.rows == entry.carried_in, f"{entry.interval} miscounts what was carried in")
+    days = (entry.window.end - START).total_seconds() / 86400
+    check(entry.provisional or days <= -4, f"{entry.interval} is not settled yet")
+    check(not entry.provisional or days > -5, f"{entry.interval} is settled")
     if last.is_count:
         check(ms(datetime.fromisoformat(entry.counted_at)) <= last.at_ms, f"{entry.interval} was counted before")
         check(entry.hits_after == (last.total_hits or 0), f"{entry.interval} was counted otherwise")
+
+
+def check_values(rows: list[dict[str, str]], world: Drifting) -> None:
+    """Instants and names are those of the version that the row is in; columns that were not asked for are not there."""
+    for row in rows:
+        one, version = world.by_id[row["conversationId"]], int(row["disposition"][1:])
+        said = {"startTime": to_text(one.start_ms), "queueName": one.queue_name, "agentName": one.user_name(version)}
+        wrong = {column: row[column] for column in said if column in row and row[column] != said[column]}
+        check(not wrong, f"{one.id} says {wrong} instead of {said}")
+        end = row.get("endTime", "")
+        check(not end or end == to_text(one.end_ms), f"{one.id} says that it ended {end}")
 
 
 def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:

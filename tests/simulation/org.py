@@ -33,6 +33,16 @@ class Told:
     queue: int
     user: int
 
+    @property
+    def queue_name(self) -> str:
+        """The last queue is gone, and has its id for a name."""
+        return f"Queue {self.queue}" if self.queue < QUEUES - 1 else queue_id(self.queue)
+
+    def user_name(self, version: int) -> str:
+        """Each version has another user; the last of them cannot be found."""
+        number = (self.user + version) % USERS
+        return f"User {number}" if number < USERS - 1 else user_id(number)
+
     def version(self, now_ms: int) -> int:
         """How often it had changed by then."""
         return sum(at <= now_ms for at in self.changes_ms)

@@ -205,7 +205,7 @@ class Wire:
     def __init__(
         self, sandbox: Sandbox, trouble: Trouble, dice: random.Random, effect: Callable[[str], None], crew: Interleaved
     ) -> None:
-        self._sandbox, self._trouble, self._dice, self._effect, self._crew = sandbox, trouble, dice, effect, crew
+        self._sandbox, self._trouble, self._dice, self._effect, self.crew = sandbox, trouble, dice, effect, crew
         self.answered: list[Answered] = []
         self.run = 0
         self._asked = 0
@@ -237,7 +237,7 @@ class Wire:
         response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
         if answered is not None:
             answered.has_come, answered.response = True, response
-            self._crew.came[id(response)] = answered
+            self.crew.came[id(response)] = answered
         return response
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
@@ -258,7 +258,7 @@ class Wire:
 
     def _pass(self) -> None:
         self._trouble.clock.advance(self._dice.choice([0.01, 0.1, 0.5]))
-        self._crew.meanwhile()
+        self.crew.meanwhile()
 
     def _noted(self, number: int, request: Request, wire: Bytes) -> Answered | None:
         if request.path != QUERY:

@@ -5,10 +5,11 @@ that is drawn is drawn from the seed. So the same seed goes the same way, to the
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +18,7 @@ import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
 from everycall.export import Pieces
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger, part_name
+from everycall.ledger import Entry, Ledger, part_name
 from everycall.progress import Event, WindowClosed
 from everycall.proof import Reading
 from everycall.query import Match
@@ -26,7 +27,7 @@ from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
 from everycall.verification import Verification, repair, verify
 
-from .disk import Crash, Inode, SimDisk
+from .disk import FOLDER, LEDGER, LEDGER_FOLDER, MANIFEST, OUTPUT, Crash, Inode, SimDisk
 from .mending import Mending, damaged
 from .oracle import Wrong, check, judge, ms, overlap
 from .org import drawn
@@ -34,14 +35,9 @@ from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
 
 T = TypeVar("T")
 
-FOLDER = Path("/out")
-OUTPUT = FOLDER / "conversations.csv"
-MANIFEST = OUTPUT.with_name(OUTPUT.name + MANIFEST_SUFFIX)
-LEDGER_FOLDER = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
-RUNS_MAX = 12
-"""The last of them meet no trouble, and have to end."""
-
+RUNS_MAX = (4, 4, 12)
 CALM_RUNS = 3
+"""The last of them, which meet no trouble and have to end."""
 
 COLUMNS = ("conversationId", "startTime", "endTime", "disposition", "queueName", "agentName")
 OTHER_COLUMNS = ("conversationId", "startTime", "disposition")
@@ -91,7 +87,6 @@ class Life:
     seed: int
     planted: Planted = SOUND
     dice: random.Random = field(init=False)
-    output: Path = OUTPUT
 
     def __post_init__(self) -> None:
         self.dice = dice = random.Random(self.seed)
@@ -113,7 +108,13 @@ class Life:
         self.crew = Interleaved(1, dice, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, dice, self.effect, self.crew)
         self.closed: dict[str, Interval] = {}
+        self.runs_max = dice.choice(RUNS_MAX)
         self.effects_left: float = float("inf")
+        self.signal_in: float = float("inf")
+        """So many effects of a kind until somebody says Ctrl-C."""
+        self.signal_at = ""
+        self.kept: set[str] = set()
+        """What was finished by then."""
         self.jobs_left: float = float("inf")
         self.max_pages: int | None = None
         self.is_dead = self.is_meddled = False
@@ -139,14 +140,19 @@ class Life:
 
     # What the process meets
 
-    def effect(self, _: str) -> None:
+    def effect(self, what: str) -> None:
         """Something is about to be done that others can see; perhaps it never is."""
         if self.is_dead:
             raise Crash
         self.effects_left -= 1
+        self.signal_in -= what.startswith(self.signal_at)
         if self.effects_left <= 0:
             self.is_dead = True
             raise Crash
+        if self.signal_in == 0:
+            self.signal_in = float("inf")
+            self.kept = set(self.written_down())
+            raise KeyboardInterrupt
         self.clock.advance(0.001)
 
     def _between(self) -> None:
@@ -171,13 +177,23 @@ class Life:
                 found[one.interval].append(one)
         return found
 
+    def written_down(self) -> dict[str, Interval]:
+        """The windows that are done by the ledger on the disk, if the next run is an export of the same words."""
+        lines = (self.disk.content(LEDGER) or b"").splitlines(keepends=True)[1:]
+        entries = [msgspec.json.decode(line, type=Entry) for line in lines if line.endswith(b"\n")]
+        return {
+            one.interval: one.window for one in entries
+            if one.verdict == "proven" and not one.taken_over
+            and sha256(self.disk.content(LEDGER_FOLDER / part_name(one.window)) or b"-").hexdigest() == one.sha256
+        }  # fmt: skip
+
     # One run
 
     def arm(self, *, is_calm: bool) -> None:
         """Draw what goes wrong in the next run."""
         dice, trouble = self.dice, self.trouble
         trouble.calm()
-        self.effects_left = self.jobs_left = float("inf")
+        self.effects_left = self.signal_in = self.jobs_left = float("inf")
         self.disk.room_bytes, self.max_pages = 1 << 40, None
         if is_calm:
             return
@@ -193,6 +209,9 @@ class Life:
         if dice.random() < 0.15:
             self.jobs_left = dice.randint(1, 60)
         if dice.random() < 0.15:
+            self.signal_at, most = dice.choice([("", 200), ("sync", 10)])
+            self.signal_in = dice.randint(1, most)
+        if dice.random() < 0.15:
             self.disk.room_bytes = dice.randint(0, 20_000)
 
     def process(self) -> Client:
@@ -200,7 +219,7 @@ class Life:
         self.is_dead = False
         self.wire.run += 1
         self.crew = Interleaved(self.dice.choice([1, 2, 5, 12]), self.dice, self._between)
-        self.wire._crew = self.crew
+        self.wire.crew = self.crew
         credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret, self.sandbox.url)
         client = self.planted.client(
             credentials, connection=self.wire, clock=self.clock, dice=random.Random(self.dice.random())
@@ -223,7 +242,7 @@ class Life:
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
         """One run of the command, and what the disk holds after it: the summary, if it ended, and its output."""
         before = self.disk.inode(OUTPUT)
-        finished = dict(self.closed)
+        finished = dict(self.closed) if fresh else {**self.written_down(), **self.closed}
         asked_before = len(self.wire.answered)
         output = BytesIO() if self.is_stream else OUTPUT
         summary = self.survive(partial(self.command, output, fresh=fresh), is_calm=is_calm)
@@ -242,8 +261,11 @@ class Life:
             self.after_crash()
         except KeyboardInterrupt:
             self.disk.killed()
+            check(self.kept <= set(self.written_down()), "an interruption lost what was finished")
         except EverycallError as error:
             self.meet(error, is_calm=is_calm)
+        finally:
+            self.kept.clear()
         return None
 
     def meet(self, error: EverycallError, *, is_calm: bool) -> None:
@@ -268,9 +290,12 @@ class Life:
             self.start += timedelta(minutes=7)
             self._match()
 
-    def check_not_asked_again(self, finished: dict[str, Interval], asked_before: int) -> None:
-        """What was finished before this run was not asked for in it."""
-        for interval in {one.interval for one in self.wire.answered[asked_before:]}:
+    def check_not_asked_again(
+        self, finished: Mapping[str, Interval], asked_before: int, *, but_counted: bool = False
+    ) -> None:
+        """What was finished before this run was not asked for in it; perhaps it may be counted."""
+        asked = (one for one in self.wire.answered[asked_before:] if not (but_counted and one.is_count))
+        for interval in {one.interval for one in asked}:
             window = Interval.read(interval)
             again = [words for words, other in finished.items() if overlap(window, other)]
             check(not again, f"{interval} was asked for again, though {again} was finished")
@@ -312,8 +337,8 @@ class Life:
 
     def live(self) -> Outcome:
         """Run the command until it ends, and judge what it made."""
-        for number in range(1, RUNS_MAX + 1):
-            is_calm = number > RUNS_MAX - CALM_RUNS
+        for number in range(1, self.runs_max + 1):
+            is_calm = number > self.runs_max - CALM_RUNS
             if is_calm:
                 self.clock.advance(3600)  # by now nothing changes any more
             self.arm(is_calm=is_calm)
@@ -323,6 +348,7 @@ class Life:
             kept = set(self.closed)
             summary, data = self.attempt(is_calm=is_calm, fresh=fresh)
             if summary is not None:
+                check(not summary.unread or self.max_pages is not None, "windows are unread for no reason")
                 self.judge(summary, data)
                 self.check_proven(summary, kept, is_calm=is_calm)
                 if not is_calm and self.dice.random() < 0.05:
@@ -338,16 +364,16 @@ class Life:
             if self.dice.random() < 0.1:
                 self.arm(is_calm=True)
                 self.other_words()
-            if number < RUNS_MAX - CALM_RUNS and self.dice.random() < 0.1:
+            if number < self.runs_max - CALM_RUNS and self.dice.random() < 0.1:
                 self.meddle()
-        raise Wrong(f"it has not ended after {RUNS_MAX} runs")
+        raise Wrong(f"it has not ended after {self.runs_max} runs")
 
     def mend(self) -> int:
         """Verify and repair what was finished until it holds; how many runs it took."""
         mending = Mending(self)
         mending.begin()
-        for number in range(1, RUNS_MAX + 1):
-            is_calm = number > RUNS_MAX - CALM_RUNS
+        for number in range(1, self.runs_max + 1):
+            is_calm = number > self.runs_max - CALM_RUNS
             if is_calm:
                 self.clock.advance(3600)
             self.arm(is_calm=is_calm)
@@ -357,7 +383,7 @@ class Life:
             if holds or (is_calm and holds is not None and self.sandbox.switches.tie_order == "shifting"):
                 return number
             self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
-        raise Wrong(f"it does not hold after {RUNS_MAX} repairs")
+        raise Wrong(f"it does not hold after {self.runs_max} repairs")
 
     def judge(self, summary: Summary, data: bytes) -> None:
         """Ask the judge; and see whether what is finished outlives a power cut."""
