@@ -118,6 +118,9 @@ n requests is 60 s for each full window that has to be waited through: 60 s x (n
 | latency | pages | requests | took | least | ratio | answered 429 |
 | --- | --- | --- | --- | --- | --- | --- |
 {body}
+
+The last one ends just below a full window, and pays for its last 300 requests at once, which the sandbox has to make
+on the same two cores.
 """
 
 
