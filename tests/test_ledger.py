@@ -15,6 +15,7 @@ import pytest
 from everycall import Interval, OutputFailed, OutputRefused
 from everycall.disk import File, SystemDisk
 from everycall.ledger import Entry, Ledger, Stream, part_name, pretty
+from everycall.lock import Lock
 from everycall.sinks.csv import CsvSink
 from everycall.tables import Column
 from everycall.verification import _take_over
@@ -106,6 +107,23 @@ def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with
     assert ledger(output).entries == []
 
 
+class FinishedMeanwhile(SystemDisk):
+    """Another process finishes an export of other words just before the lock is free."""
+
+    def lock(self, path: Path, what: Path) -> Lock:
+        what.write_bytes(b"rows of the other\n")
+        what.with_name(what.name + ".manifest.json").write_bytes(pretty({"query": {**HEADER, "asked": {}}}))
+        return super().lock(path, what)
+
+
+def test_what_another_process_has_finished_while_this_one_began_is_not_overwritten(output: Path) -> None:
+    with pytest.raises(OutputRefused, match="holds another export"):
+        Ledger(output, SINK, HEADER, disk=FinishedMeanwhile())
+
+    assert output.read_bytes() == b"rows of the other\n"
+    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
+
+
 class Full(SystemDisk):
     """Has no room for any file."""
 
@@ -184,15 +202,16 @@ def test_a_part_that_changed_since_it_was_sealed_is_not_put_out(output: Path) ->
     assert not output.exists()
 
 
-def test_a_part_that_changed_since_it_was_sealed_is_read_again_and_no_other(output: Path) -> None:
+def test_parts_that_changed_since_they_were_sealed_are_read_again_and_no_others(output: Path) -> None:
     book = ledger(output)
-    done(book, 0, b"abc\n")
-    done(book, 1, b"def\n")
-    book.part_path(day(0)).write_bytes(b"abd\n")
-    with pytest.raises(OutputFailed):
+    for number in range(4):
+        done(book, number, b"abc\n")
+    for number in (0, 2):
+        book.part_path(day(number)).write_bytes(b"abd\n")
+    with pytest.raises(OutputFailed, match="and 1 more"):
         book.finish(described)
 
-    assert [one.window for one in ledger(output).entries] == [day(1)]
+    assert [one.window for one in ledger(output).entries] == [day(1), day(3)]
 
 
 # Going on

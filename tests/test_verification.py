@@ -279,6 +279,36 @@ def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, 
     assert told(output) == where.truth(THREE_WEEKS)
 
 
+def test_what_an_interrupted_repair_had_mended_is_counted_again(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    output.write_bytes(b"")
+    hide(where, where.sandbox.store.conversations(SECOND_WEEK)[0])
+    with interrupted(where, THIRD_WEEK):
+        repair(where.client, checked(where, output), crew=Alone())
+    hide(where)
+    repair(where.client, checked(where, output))
+
+    assert told(output) == where.truth(THREE_WEEKS)
+
+
+def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: Org, output: Path) -> None:
+    exported_without(where, output)
+    found = checked(where, output)
+    with interrupted(where, SECOND_WEEK):
+        repair(where.client, found, crew=Alone())
+
+    assert where.export(output, THREE_WEEKS).resumed_windows == 0
+
+
+def test_a_manifest_that_is_no_utf_8_is_refused(where: Org, output: Path) -> None:
+    where.export(output, THREE_WEEKS)
+    path = output.with_name(output.name + ".manifest.json")
+    path.write_bytes(path.read_bytes().replace(b'"asked": {', b'"asked": {"\xe4": 1, '))
+
+    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+        checked(where, output)
+
+
 def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(where: Org, output: Path) -> None:
     words = {"last": "21d"}
     where.export(output, THREE_WEEKS, asked=words)
