@@ -17,7 +17,7 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 def verification(*states: str) -> Verification:
     days = [Interval(MONDAY + timedelta(days=n), MONDAY + timedelta(days=n + 1)) for n in range(len(states))]
     findings = tuple(Finding(day, cast("State", state), None, None) for day, state in zip(days, states, strict=True))
-    return Verification(Path("rows.csv"), "an org", findings, Query(days[0]), {})
+    return Verification(Path("rows.csv"), findings, Query(days[0]), {})
 
 
 def shown(found: Verification, *, is_repaired: bool = False) -> str:

@@ -99,12 +99,11 @@ class Verification:
     """What became of an export."""
 
     output: Path
-    source: str
-    """Where it came from, as its manifest says."""
     findings: tuple[Finding, ...]
     """In the order of time."""
     query: Query
     header: Mapping[str, Any]
+    """The query in words, as the manifest has it."""
 
     @property
     def holds(self) -> bool:
@@ -156,7 +155,7 @@ def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk
     findings = [_finding(entry, hits.get(entry.interval)) for entry in manifest.windows]
     findings += [Finding(Interval.read(words), "unread", None, None) for words in manifest.unread]
     findings.sort(key=lambda finding: finding.window.start)
-    return Verification(output, said.source, tuple(findings), query, header)
+    return Verification(output, tuple(findings), query, header)
 
 
 def repair(
@@ -171,8 +170,8 @@ def repair(
 ) -> Summary:
     """Export the windows that do not hold again, and put them in the place of the old ones, in one step.
 
-    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request. So are those
-    that a repair has mended before it was cut short, unless they have changed again since.
+    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request. Those that an
+    interrupted repair has mended cost one each: they are counted again, and read again only where they have changed.
 
     Args:
         client: the way into the org.
@@ -257,7 +256,7 @@ def _sink(said: _Header, disk: Disk | None) -> CsvSink:
         return CsvSink(columns(only=said.columns), disk)
     except QueryError as error:
         raise OutputRefused(
-            f"The export was made by everycall {said.everycall}, whose columns were others ({error})",
+            f"The export was made by everycall {said.everycall}, whose columns were others: {error}",
             hint="Export anew with --fresh.",
         ) from error
 

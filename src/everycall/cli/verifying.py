@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from everycall.cli.face import span
+from everycall.cli.face import counted, span
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
@@ -13,8 +13,7 @@ SHOWN_MAX = 15
 def show(where: Console, found: Verification, *, is_repaired: bool = False) -> None:
     """The verdict, and each window that does not hold, on one screen; what to do, unless it is being done."""
     wrong = [finding for finding in found.findings if finding.state != "holds"]
-    total = len(found.findings)
-    windows = f"{total} window{'s' if total != 1 else ''}"
+    windows = counted(len(found.findings), "window")
     if not wrong:
         verdict = Text("Holds: ", style="bold green") + Text(f"all of {found.output}, {windows}.")
     else:
