@@ -17,6 +17,7 @@ from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console,
 from everycall import Client, Credentials, Interval, Query, Unreachable, auth, cli, client, conversations, limits
 from everycall.connection import Broken
 from everycall.exchange import Response
+from everycall.starting import INTERRUPTED
 from inprocess import manifest_of, org
 
 DOCS = ROOT / "docs"
@@ -94,7 +95,7 @@ def test_every_public_name_is_on_the_page_of_the_library() -> None:
 
 
 def test_every_exit_code_is_on_the_page_of_the_errors() -> None:
-    codes = {0, 1, cli.NOT_PROVEN, cli.INTERRUPTED, *cli.EXIT_CODES.values()}
+    codes = {0, 1, cli.NOT_PROVEN, INTERRUPTED, *cli.EXIT_CODES.values()}
 
     assert set(re.findall(r"^\| (\d+) \|", text_of("docs/errors.md"), re.MULTILINE)) == {str(code) for code in codes}
 

@@ -36,6 +36,7 @@ from everycall.export import Summary, export
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, pretty
 from everycall.limits import PAGE_SIZE_MAX, RETENTION
 from everycall.query import Query
+from everycall.starting import INTERRUPTED
 from everycall.version import VERSION
 
 EXIT_CODES: Mapping[type[BaseException], int] = {
@@ -46,7 +47,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     errors.OutputRefused: 2,
     errors.OutputFailed: 1,
 }
-NOT_PROVEN, INTERRUPTED = 4, 130
+NOT_PROVEN = 4
 
 TIDY_UP_S = 10
 """How long an interrupted command may take to end in order."""
