@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import cpu, memory, proof, rate_limit, sandbox
-from everycall.limits import WINDOW_HITS_DEFAULT
+from everycall.api.limits import WINDOW_HITS_DEFAULT
 
 WEEK = "2026-11-02T00:00:00.000Z/2026-11-09T00:00:00.000Z"
 

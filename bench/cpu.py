@@ -14,15 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from everycall import tables
+from everycall.acquire.coordinator import Digest
+from everycall.acquire.proof import id_bytes
+from everycall.api.names import Names
 from everycall.connection import whole
-from everycall.line import Digest
-from everycall.names import Names
-from everycall.proof import id_bytes
 from everycall.sandbox import Org
 from everycall.sandbox.store import Store
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Key
+from everycall.tables import flat as tables
 
 PAGES = 60
 ROUNDS = 7

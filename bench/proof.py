@@ -15,18 +15,18 @@ from typing import Any
 import msgspec
 
 from everycall import Client, Credentials, Interval, Query, export
+from everycall.acquire.proof import Ask, Reading, Verdict, id_bytes
+from everycall.api.exchange import Response
+from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.connection import whole
-from everycall.crew import Alone
-from everycall.exchange import Response
-from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces
+from everycall.executor import SerialExecutor
+from everycall.exporting import IN_FLIGHT_DEFAULT, PIECES, Pieces
 from everycall.ledger import Entry, Ledger
-from everycall.limits import PAGE_SIZE_MAX
-from everycall.proof import Ask, Reading, Verdict, id_bytes
 from everycall.sandbox import QUERY, Sandbox
 from everycall.sandbox.answers import Request, Wire
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Key, Part, Sealed
-from everycall.tables import Row
+from everycall.tables.flat import Row
 
 PER_DAY = 5_000
 DAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
@@ -201,7 +201,7 @@ def _cpu_s(org: Org, pieces: Pieces) -> float:
         query, output = Query(Interval.read(DAY)), Path(folder) / "x.csv"
         gc.collect()
         started = time.process_time()
-        export(client, query, output, crew=Alone(IN_FLIGHT_DEFAULT), pieces=pieces)
+        export(client, query, output, executor=SerialExecutor(IN_FLIGHT_DEFAULT), pieces=pieces)
         return time.process_time() - started
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench.stand_in import stand_in
 from everycall import Client, Credentials, Interval, Query, Summary, export
+from everycall.api.limits import RATE_PER_MINUTE
 from everycall.instants import start_of_day
-from everycall.limits import RATE_PER_MINUTE
 
 DAYS = 6
 PER_DAY = 15_000

@@ -21,7 +21,7 @@ def main() -> None:
     words.add_argument("--rate-limit", type=int, default=10**9)
     words.add_argument("--latency", type=float, nargs=2, default=(0.0, 0.0))
     said = words.parse_args()
-    dice = random.Random(1)
+    rng = random.Random(1)
     low, high = said.latency
 
     def ready(sandbox: object) -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         conversations_per_day=said.conversations_per_day,
         flat=True,
         rate_limit=said.rate_limit,
-        latency_s=lambda _: dice.uniform(low, high),
+        latency_s=lambda _: rng.uniform(low, high),
     )
 
 

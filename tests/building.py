@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from everycall.records import Conversation
+from everycall.api.records import Conversation
 
 DAY = "2026-01-05T"
 

@@ -15,9 +15,9 @@ import msgspec
 
 from clocks import StillClock
 from everycall import Client, Credentials, Interval, Query, Summary, export
+from everycall.api.exchange import Response
 from everycall.connection import Broken, Timeouts, whole
-from everycall.crew import Alone, Crew
-from everycall.exchange import Response
+from everycall.executor import Executor, SerialExecutor
 from everycall.sandbox import QUERY, Sandbox, Served
 from everycall.sandbox.answers import Request, Wire
 
@@ -76,11 +76,17 @@ class Org:
     client: Client
 
     def export(
-        self, output: Path | BytesIO, interval: str = MONDAY, *, query: Query | None = None, crew: Crew | None = None,
-        **options: Any,
+        self, output: Path | BytesIO, interval: str = MONDAY, *, query: Query | None = None,
+        executor: Executor | None = None, **options: Any,
     ) -> Summary:  # fmt: skip
-        """See `everycall.export`; one request at a time unless told otherwise."""
-        return export(self.client, query or Query(Interval.read(interval)), output, crew=crew or Alone(), **options)
+        """See `everycall.exporting`; one request at a time unless told otherwise."""
+        return export(
+            self.client,
+            query or Query(Interval.read(interval)),
+            output,
+            executor=executor or SerialExecutor(),
+            **options,
+        )
 
     def truth(self, interval: str = MONDAY) -> list[tuple[str, str, str]]:
         """(conversationId, startTime, endTime) of every conversation that started in the interval, sorted."""
@@ -119,7 +125,7 @@ def client_of(
 ) -> Client:
     """A client of the sandbox; its own one unless told otherwise."""
     credentials = Credentials(client_id or sandbox.client_id, secret or sandbox.client_secret, sandbox.url)
-    return Client(credentials, connection=connection, clock=clock, dice=random.Random(1))
+    return Client(credentials, connection=connection, clock=clock, rng=random.Random(1))
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -122,8 +122,8 @@ class Told:
 
 def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Told:
     """Kill the command so many times, and let it finish."""
-    dice, told, started = random.Random(seed), Told(), time.monotonic()
-    with org(dice.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
+    rng, told, started = random.Random(seed), Told(), time.monotonic()
+    with org(rng.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
         interval = f"{END - timedelta(days=7 * round(kills * WINDOWS_A_KILL))}/{END}"
         quiet, killed = (Export(made(Path(folder) / name), interval, sandbox) for name in ("quiet", "killed"))
         startup_s = undisturbed(quiet)
@@ -131,8 +131,8 @@ def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -
         told.windows, reach_s = len(wanted[1]), 8 * LATENCY_MAX_S
         while sum(told.kills.values()) < kills:
             number = sum(told.kills.values())
-            delay_s = dice.uniform(0.9 * startup_s, startup_s + reach_s)
-            drawn = dice.choices(list(SIGNALS), list(SIGNALS.values()))[0]
+            delay_s = rng.uniform(0.9 * startup_s, startup_s + reach_s)
+            drawn = rng.choices(list(SIGNALS), list(SIGNALS.values()))[0]
             live(killed, told, drawn, delay_s, *(["--fresh"] if number == kills // 3 else []))
             if killed.is_clean():
                 told.exports += 1
@@ -150,9 +150,9 @@ def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -
 @contextmanager
 def org(seed: float) -> Iterator[Sandbox]:
     """An org that has a few conversations every day, and that takes its time for each answer."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     with server(
-        conversations_per_day=3, flat=True, rate_limit=1_000_000, latency_s=lambda _: dice.uniform(0, LATENCY_MAX_S)
+        conversations_per_day=3, flat=True, rate_limit=1_000_000, latency_s=lambda _: rng.uniform(0, LATENCY_MAX_S)
     ) as sandbox:
         yield sandbox
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Literal
 
-from everycall.limits import RateLimit
+from everycall.api.limits import RateLimit
 from everycall.pacing import Pace, Sent
 
 Rounding = Literal["floor", "ceil", "round", "exact"]
@@ -58,7 +58,7 @@ class Server:
 
 def between(least_s: float, most_s: float) -> Callable[[random.Random], float]:
     """Latencies spread evenly."""
-    return lambda dice: dice.uniform(least_s, most_s)
+    return lambda rng: rng.uniform(least_s, most_s)
 
 
 @dataclass
@@ -93,10 +93,10 @@ def crowd(
         pace: what is tried.
         server: what answers.
         requests: how many have to be answered well.
-        latency_s: between sending and answer, by the dice; the request arrives somewhere in between. 0.01 to 3 s
+        latency_s: between sending and answer, by the rng; the request arrives somewhere in between. 0.01 to 3 s
             unless told otherwise.
         senders: in flight at most.
-        seed: of the dice.
+        seed: of the rng.
         lost: the part of the requests that get no answer, though the server counted them.
         others: when another program sends a request with the same token.
     """
@@ -116,11 +116,11 @@ class _Crowd:
         requests: int,
         latency_s: Callable[[random.Random], float],
         senders: int,
-        dice: random.Random,
+        rng: random.Random,
         lost: float,
     ) -> None:
         self.pace, self.server, self.senders = pace, server, senders
-        self.latency_s, self.dice, self.lost = latency_s, dice, lost
+        self.latency_s, self.rng, self.lost = latency_s, rng, lost
         self.left, self.out, self.rejected, self.now = requests, 0, 0, 0.0
         self.events: list[tuple[float, int, Callable[[float], object]]] = []
         self.serial = count()
@@ -141,8 +141,8 @@ class _Crowd:
     def send(self) -> None:
         while self.out < self.senders and self.left and self.pace.wait_s(self.now) == 0:
             self.left, self.out = self.left - 1, self.out + 1
-            whole_s = self.latency_s(self.dice)
-            there_s = whole_s * self.dice.random()
+            whole_s = self.latency_s(self.rng)
+            there_s = whole_s * self.rng.random()
             self.at(self.now + there_s, partial(self.arrive, self.pace.sent(self.now), whole_s - there_s))
         wait_s = self.pace.wait_s(self.now)
         assert wait_s != math.inf or self.out, "nobody may send, and no answer will change that"
@@ -151,7 +151,7 @@ class _Crowd:
 
     def arrive(self, ticket: Sent, back_s: float, now: float) -> None:
         through, said, retry_s = self.server.arrive(now), self.server.says(now), self.server.retry_after_s(now)
-        if self.dice.random() < self.lost:
+        if self.rng.random() < self.lost:
             self.at(now + back_s, self.is_lost)
         elif through:
             self.at(now + back_s, partial(self.is_answered, ticket, said))

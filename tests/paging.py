@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from everycall.proof import ID_BYTES, Ask, Reading
+from everycall.acquire.proof import ID_BYTES, Ask, Reading
 
 
 @dataclass
@@ -12,7 +12,7 @@ class Listed:
     """What the API would page through: numbers in place of conversations."""
 
     rows: list[int]
-    dice: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     arriving: float = 0.0
     """How likely one arrives before an answer."""
     leaving: float = 0.0
@@ -28,14 +28,14 @@ class Listed:
 
     def move(self) -> None:
         """Let time pass before an answer."""
-        if self.dice.random() < self.arriving:
-            self.rows.insert(self.dice.randint(0, len(self.rows)), self.dice.getrandbits(100))
+        if self.rng.random() < self.arriving:
+            self.rows.insert(self.rng.randint(0, len(self.rows)), self.rng.getrandbits(100))
             self.changes += 1
-        if self.rows and self.dice.random() < self.leaving:
-            self.rows.pop(self.dice.randrange(len(self.rows)))
+        if self.rows and self.rng.random() < self.leaving:
+            self.rows.pop(self.rng.randrange(len(self.rows)))
             self.changes += 1
-        if self.dice.random() < self.shuffling:
-            self.dice.shuffle(self.rows)
+        if self.rng.random() < self.shuffling:
+            self.rng.shuffle(self.rows)
 
     @property
     def count(self) -> int:
@@ -46,8 +46,8 @@ class Listed:
         """The rows of a page, and the count on it; None past the end."""
         rows = self.rows[(number - 1) * size : number * size]
         total_hits = self.count if rows else None
-        if rows and self.dice.random() < self.withholding:
-            rows.pop(self.dice.randrange(len(rows)))
+        if rows and self.rng.random() < self.withholding:
+            rows.pop(self.rng.randrange(len(rows)))
         return rows, total_hits
 
 
@@ -82,7 +82,7 @@ def read(reading: Reading, api: Listed, *, in_flight: int = 1, too_large_above: 
             asked.append(ask)
             assert len(asked) < 10_000, "it never ends"
         api.move()
-        ask = out.pop(api.dice.randrange(len(out)))
+        ask = out.pop(api.rng.randrange(len(out)))
         changes_at_start.setdefault(ask.reading_pass, api.changes)
         if ask.kind == "count":
             counted = list(api.rows)

@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeVar
 
-from everycall.exchange import Exchange, Request, Response
+from everycall.api.exchange import Exchange, Request, Response
 
 T = TypeVar("T")
 

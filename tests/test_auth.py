@@ -1,8 +1,8 @@
 import pytest
 
-from everycall.auth import REGIONS, TOKEN_PATH, Credentials, Hosts, Token, hosts, token
+from everycall.api.auth import REGIONS, TOKEN_PATH, Credentials, Hosts, Token, hosts, token
+from everycall.api.exchange import Request
 from everycall.errors import CredentialsMissing, CredentialsRefused, SettingsError
-from everycall.exchange import Request
 from playing import answer, played
 
 VARIABLES = {"GENESYS_CLIENT_ID": "id", "GENESYS_CLIENT_SECRET": "s3cret", "GENESYS_ENV": "eu-central-1"}

@@ -19,10 +19,10 @@ from everycall import (
     SettingsError,
     Unreachable,
 )
+from everycall.api.details_query import count
+from everycall.api.exchange import Request, Response
 from everycall.client import PATIENCE_S, WAIT_MAX_S, Closed
 from everycall.connection import Broken
-from everycall.exchange import Request, Response
-from everycall.pages import count
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request as Asked
 from inprocess import MONDAY, Org, client_of, org
@@ -61,7 +61,7 @@ def asked(*answers: Response | Broken, login: bytes = LOGIN) -> tuple[Client, Sc
     clock = StillClock()
     connection = Scripted(*answers, clock=clock, login=login)
     credentials = Credentials("id", "swordfish", "http://127.0.0.1")
-    return Client(credentials, connection=connection, clock=clock, dice=random.Random(1)), connection, clock
+    return Client(credentials, connection=connection, clock=clock, rng=random.Random(1)), connection, clock
 
 
 def counted(where: Org) -> int:
@@ -269,7 +269,7 @@ def test_two_clients_do_not_come_again_at_the_same_instant() -> None:
     for seed in (1, 2):
         clock = StillClock()
         connection = Scripted(OK, Broken("x"), Broken("x"), OK, clock=clock)
-        client = Client(credentials, connection=connection, clock=clock, dice=random.Random(seed))
+        client = Client(credentials, connection=connection, clock=clock, rng=random.Random(seed))
         client.send(ME)
         client.send(ME)
         waits.append(clock.waits_s)

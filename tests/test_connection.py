@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycall.api.exchange import Response
 from everycall.connection import Broken, HttpConnection, Timeouts, is_json, whole
 from everycall.errors import SettingsError
-from everycall.exchange import Response
 from everycall.sandbox import Sandbox, server
 
 GZIP = {"content-encoding": "gzip"}

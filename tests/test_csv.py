@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Key
-from everycall.tables import VIEWS, Column, Type, Value
+from everycall.tables.flat import VIEWS, Column, Type, Value
 
 TEXTS = st.text()
 

@@ -23,7 +23,7 @@ from everycall import (
     Unreachable,
     ids_named,
 )
-from everycall.crew import Alone
+from everycall.executor import SerialExecutor
 from everycall.sandbox import QUERY, Switches
 from everycall.sandbox.oauth import PERMISSIONS
 from everycall.sandbox.oauth import Client as SandboxClient
@@ -73,7 +73,7 @@ UNFINISHED = ["conversations.csv.everycall"]
 
 
 def refused(where: Org, output: Path, kind: type[EverycallError], words: str, client: Client | None = None) -> None:
-    """The export ends with that error, and there is nothing on disk."""
+    """The export ends with that error, and there is nothing on filesystem."""
     where.client = client or where.client
     with pytest.raises(kind, match=words):
         where.export(output)
@@ -391,7 +391,7 @@ def test_a_fifth_of_all_requests_failing_at_random_is_outlived(output: Path, see
     where = flat(140)
     where.sandbox.faults.at_random(0.2, seed=seed)
 
-    assert_proven(where, where.export(output, page_size=20, crew=Alone(5)), output)
+    assert_proven(where, where.export(output, page_size=20, executor=SerialExecutor(5)), output)
 
 
 @pytest.mark.parametrize("biggest", [50, 25, 12, 1])
@@ -465,7 +465,7 @@ SWITCHES = [
 )
 def test_whatever_the_switches_the_rows_are_right_and_proven(output: Path, switches: Any, interval: str) -> None:
     where = flat(45, switches=Switches(**switches), rate_limit=20)
-    summary = where.export(output, interval, page_size=20, crew=Alone(3))
+    summary = where.export(output, interval, page_size=20, executor=SerialExecutor(3))
 
     assert_proven(where, summary, output, interval)
 

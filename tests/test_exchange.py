@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
+from everycall.api.exchange import Exchange, Problem, Request, Response, problem, refusal
 from everycall.errors import PermissionMissing, QueryRefused
-from everycall.exchange import Exchange, Problem, Request, Response, problem, refusal
 from playing import answer, played
 
 REASON = "You must have at least one of the following permissions assigned: [analytics:conversationDetail:view]"

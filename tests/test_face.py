@@ -86,7 +86,7 @@ def screen_lines(lines: list[str], width: int) -> int:
 
 def told(where: face.Face, *events: Event) -> None:
     for event in events:
-        where.tell(event)
+        where.report(event)
 
 
 # The summary
@@ -189,7 +189,7 @@ def lines_of(clock: StillClock, counts: Counts, *events: tuple[float, Event]) ->
     listener = face.Lines(console, lambda: counts, clock.monotonic)
     for after_s, event in events:
         clock.advance(after_s)
-        listener.tell(event)
+        listener.report(event)
     listener.close()
     return console.lines
 

@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused
-from everycall.disk import File, SystemDisk
+from everycall.filesystem import File, SystemFilesystem
 from everycall.ledger import Entry, Ledger, Stream, part_name, pretty
 from everycall.lock import Lock
 from everycall.sinks.csv import CsvSink
-from everycall.tables import Column
+from everycall.tables.flat import Column
 from everycall.verification import _take_over
 from simulation.disk import Crash, SimDisk
 
@@ -80,7 +80,7 @@ def names(output: Path) -> list[str]:
     return sorted(path.name for path in output.parent.iterdir())
 
 
-class Stopping(SystemDisk):
+class Stopping(SystemFilesystem):
     """Ends the process, as it were, before it removes a folder or the second file."""
 
     def __init__(self, files: int = 1) -> None:
@@ -97,7 +97,7 @@ class Stopping(SystemDisk):
 
 
 def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with(output: Path) -> None:
-    book = Ledger(output, SINK, HEADER, disk=Stopping())
+    book = Ledger(output, SINK, HEADER, filesystem=Stopping())
     done(book, 0, b"a\n")
     with pytest.raises(KeyboardInterrupt):
         book.finish(described)
@@ -107,7 +107,7 @@ def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with
     assert ledger(output).entries == []
 
 
-class FinishedMeanwhile(SystemDisk):
+class FinishedMeanwhile(SystemFilesystem):
     """Another process finishes an export of other words just before the lock is free."""
 
     def lock(self, path: Path, what: Path) -> Lock:
@@ -118,13 +118,13 @@ class FinishedMeanwhile(SystemDisk):
 
 def test_what_another_process_has_finished_while_this_one_began_is_not_overwritten(output: Path) -> None:
     with pytest.raises(OutputRefused, match="holds another export"):
-        Ledger(output, SINK, HEADER, disk=FinishedMeanwhile())
+        Ledger(output, SINK, HEADER, filesystem=FinishedMeanwhile())
 
     assert output.read_bytes() == b"rows of the other\n"
     assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
 
 
-class Full(SystemDisk):
+class Full(SystemFilesystem):
     """Has no room for any file."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:  # noqa: ARG002
@@ -133,7 +133,7 @@ class Full(SystemDisk):
 
 def test_a_disk_that_is_full_is_none_that_cannot_be_written_and_nothing_is_left_on_it(output: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
-        Ledger(output, SINK, HEADER, disk=Full())
+        Ledger(output, SINK, HEADER, filesystem=Full())
 
     assert names(output) == []
 
@@ -144,7 +144,7 @@ def test_what_was_to_be_forgotten_is_not_gone_on_with_where_that_was_cut_short(o
         done(book, number, b"a\n")
     _books.pop(output)._lock.release()
     with pytest.raises(KeyboardInterrupt):
-        Ledger(output, SINK, HEADER, fresh=True, disk=Stopping())
+        Ledger(output, SINK, HEADER, fresh=True, filesystem=Stopping())
 
     assert ledger(output).entries == []
 
@@ -329,14 +329,14 @@ def test_others_are_kept_out_until_the_folder_is_gone(output: Path) -> None:
     """Or it would be taken away from under somebody who has just begun."""
     refused: list[str] = []
 
-    class Watched(SystemDisk):
+    class Watched(SystemFilesystem):
         def remove_folder(self, path: Path) -> None:
             with pytest.raises(OutputRefused) as second:
                 Ledger(output, SINK, HEADER, fresh=True)
             refused.append(str(second.value))
             super().remove_folder(path)
 
-    Ledger(output, SINK, HEADER, disk=Watched()).finish(described)
+    Ledger(output, SINK, HEADER, filesystem=Watched()).finish(described)
 
     assert len(refused) == 1
 
@@ -370,15 +370,15 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
     output = Path("/out/conversations.csv")
-    disk = SimDisk(random.Random(seed), lambda _: None, [output.parent])
-    book = Ledger(output, SINK, HEADER, disk=disk)
-    with disk.open(book.part_path(day(0)), "wb") as part:
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
+    book = Ledger(output, SINK, HEADER, filesystem=filesystem)
+    with filesystem.open(book.part_path(day(0)), "wb") as part:
         part.write(b"a\n")
-        disk.sync(part)
+        filesystem.sync(part)
     book.commit(entry(day(0), b"a\n"))
-    disk.power_cut()
+    filesystem.power_cut()
 
-    assert Ledger(output, SINK, HEADER, disk=disk).entries == [entry(day(0), b"a\n")]
+    assert Ledger(output, SINK, HEADER, filesystem=filesystem).entries == [entry(day(0), b"a\n")]
 
 
 class Fuse:
@@ -395,26 +395,26 @@ class Fuse:
 def cut_off(seed: int, end: Callable[[Ledger], None], effects: int) -> SimDisk:
     """What is left where the power goes so many effects after one window was sealed, and `end` begun."""
     fuse, output = Fuse(), Path("/out/conversations.csv")
-    disk = SimDisk(random.Random(seed), fuse, [output.parent])
-    book = Ledger(output, CsvSink(TABLE, disk), HEADER, disk=disk)
-    with disk.open(book.part_path(day(0)), "wb") as part:
+    filesystem = SimDisk(random.Random(seed), fuse, [output.parent])
+    book = Ledger(output, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
+    with filesystem.open(book.part_path(day(0)), "wb") as part:
         part.write(b"a\n")
-        disk.sync(part)
+        filesystem.sync(part)
     with suppress(Crash):
         fuse.left = effects
         end(book)
-    disk.power_cut()
-    return disk
+    filesystem.power_cut()
+    return filesystem
 
 
 @pytest.mark.parametrize("effects", range(6))
 @pytest.mark.parametrize("seed", range(5))
 def test_a_line_in_the_ledger_has_its_part_whenever_the_power_goes(seed: int, effects: int) -> None:
-    disk = cut_off(seed, lambda book: book.commit(entry(day(0), b"a\n")), effects)
+    filesystem = cut_off(seed, lambda book: book.commit(entry(day(0), b"a\n")), effects)
 
     folder = Path("/out/conversations.csv.everycall")
-    lines = disk.content(folder / "ledger.jsonl") or b""
-    assert lines.count(b"\n") < 2 or disk.content(folder / part_name(day(0))) == b"a\n"
+    lines = filesystem.content(folder / "ledger.jsonl") or b""
+    assert lines.count(b"\n") < 2 or filesystem.content(folder / part_name(day(0))) == b"a\n"
 
 
 @pytest.mark.parametrize("effects", range(4, 24))
@@ -424,27 +424,27 @@ def test_an_output_is_whole_and_its_manifest_is_not_lost_whenever_the_power_goes
         book.commit(entry(day(0), b"a\n"))
         book.finish(described)
 
-    disk = cut_off(seed, end, effects)
+    filesystem = cut_off(seed, end, effects)
 
     output = Path("/out/conversations.csv")
     manifests = (output.with_name(f"{output.name}.manifest.json"), folder_of(output) / "manifest")
     whole = pretty(described(4, hashlib.sha256(b"a\na\n").hexdigest()))
-    assert disk.content(output) in (None, b"a\na\n")
-    assert disk.content(output) is None or whole in map(disk.content, manifests)
+    assert filesystem.content(output) in (None, b"a\na\n")
+    assert filesystem.content(output) is None or whole in map(filesystem.content, manifests)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_window_that_a_repair_has_taken_over_outlives_a_power_cut(seed: int) -> None:
     output = Path("/out/conversations.csv")
-    disk = SimDisk(random.Random(seed), lambda _: None, [output.parent])
-    with disk.open(output, "wb") as file:
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
+    with filesystem.open(output, "wb") as file:
         file.write(b"a\nabc\n")
-        disk.sync(file)
-    book = Ledger(output, SINK, HEADER, fresh=True, disk=disk)
-    _take_over(output, 2, entry(day(0), b"abc\n"), book, disk)
-    disk.power_cut()
+        filesystem.sync(file)
+    book = Ledger(output, SINK, HEADER, fresh=True, filesystem=filesystem)
+    _take_over(output, 2, entry(day(0), b"abc\n"), book, filesystem)
+    filesystem.power_cut()
 
-    assert disk.content(book.part_path(day(0))) == b"abc\n"
+    assert filesystem.content(book.part_path(day(0))) == b"abc\n"
 
 
 def crashing(after: int) -> SimDisk:
@@ -461,17 +461,17 @@ def crashing(after: int) -> SimDisk:
 @pytest.mark.parametrize("end", [SimDisk.killed, SimDisk.power_cut])
 @pytest.mark.parametrize("after", range(40))
 def test_an_output_never_stands_without_its_manifest(after: int, end: Callable[[SimDisk], None]) -> None:
-    output, disk = Path("/out/conversations.csv"), crashing(after)
+    output, filesystem = Path("/out/conversations.csv"), crashing(after)
     with suppress(Crash):
-        book = Ledger(output, CsvSink(TABLE, disk), HEADER, disk=disk)
-        with disk.open(book.part_path(day(0)), "wb") as part:
+        book = Ledger(output, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
+        with filesystem.open(book.part_path(day(0)), "wb") as part:
             part.write(b"a\n")
-            disk.sync(part)
+            filesystem.sync(part)
         book.commit(entry(day(0), b"a\n"))
         book.finish(described)
-    end(disk)
+    end(filesystem)
 
-    assert disk.content(output) is None or disk.content(output.with_name("conversations.csv.manifest.json"))
+    assert filesystem.content(output) is None or filesystem.content(output.with_name("conversations.csv.manifest.json"))
 
 
 # What is refused

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from everycall import limits
-from everycall.limits import (
+from everycall.api import limits
+from everycall.api.limits import (
     FRESHNESS,
     HITS_MAX,
     PAGE_SIZE_MAX,

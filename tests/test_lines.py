@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everycall.disk import SystemDisk
+from everycall.filesystem import SystemFilesystem
 from everycall.sinks import lines
 from everycall.sinks.interface import Key, Sealed
 from everycall.sinks.lines import LinePart
-from everycall.tables import Row
+from everycall.tables.flat import Row
 from simulation.disk import SimDisk
 
 
@@ -29,7 +29,7 @@ def key(start_ms: int, number: int) -> Key:
 
 
 def part(folder: Path) -> LinePart:
-    return LinePart(folder / "a.part", told, SystemDisk())
+    return LinePart(folder / "a.part", told, SystemFilesystem())
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -85,14 +85,14 @@ def test_what_is_sealed_is_told_by_length_and_checksum(tmp_path: Path) -> None:
 def test_what_is_sealed_outlives_a_power_cut(seed: int) -> None:
     """Its name is the ledger's business."""
     folder = Path("/out")
-    disk = SimDisk(random.Random(seed), lambda _: None, [folder])
-    one = LinePart(folder / "a.part", told, disk)
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
+    one = LinePart(folder / "a.part", told, filesystem)
     one.add(1, [(key(1, 1), ("here",))])
     one.seal((1,))
-    disk.sync_folder(folder)
-    disk.power_cut()
+    filesystem.sync_folder(folder)
+    filesystem.power_cut()
 
-    assert disk.content(folder / "a.part") == b"here\n"
+    assert filesystem.content(folder / "a.part") == b"here\n"
 
 
 def test_a_part_of_no_rows_is_an_empty_file(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_parts_are_put_together_through_a_buffer(tmp_path: Path) -> None:
             return super().write(data)
 
     output = Counting()
-    lines.append(tmp_path / "b.part", output, SystemDisk())
+    lines.append(tmp_path / "b.part", output, SystemFilesystem())
 
     assert len(output.getvalue()) == 3 * lines.BUFFER_BYTES + 5
     assert max(pieces) <= lines.BUFFER_BYTES
@@ -179,13 +179,13 @@ def test_parts_are_put_together_through_a_buffer(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from everycall.disk import SystemDisk
+from everycall.filesystem import SystemFilesystem
 from everycall.sinks.interface import Key
 from everycall.sinks.lines import LinePart
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-part = LinePart(Path(sys.argv[1]) / "a.part", lambda rows: (row[0] for row in rows), SystemDisk())
+part = LinePart(Path(sys.argv[1]) / "a.part", lambda rows: (row[0] for row in rows), SystemFilesystem())
 try:
     part.add(1, [(Key(1, bytes(16)), (b"x" * 5000,))])
 except OSError:

@@ -4,9 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everycall.api.exchange import Request, Response
+from everycall.api.names import (
+    PATHS,
+    WORDS,
+    Entity,
+    Found,
+    Kind,
+    Names,
+    Unavailable,
+    ids_named,
+    listing,
+    look_up,
+    users,
+)
 from everycall.errors import QueryRefused, UnknownName
-from everycall.exchange import Request, Response
-from everycall.names import PATHS, WORDS, Entity, Found, Kind, Names, Unavailable, ids_named, listing, look_up, users
 from playing import answer, played
 
 KINDS: list[Kind] = ["queues", "users", "wrapupcodes", "divisions"]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sampled
-from everycall.oddities import Oddity, fitted
-from everycall.records import Conversation, conversation_of
+from everycall.api.oddities import Oddity, fitted
+from everycall.api.records import Conversation, conversation_of
 
 Place = tuple[str | int, ...]
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everycall.limits import RATE_PER_MINUTE, RateLimit
+from everycall.api.limits import RATE_PER_MINUTE, RateLimit
 from everycall.pacing import RESET_MAX_S, UNTOLD_MARGIN_S, Pace
 from limiting import ROUNDINGS, Rounding, Server, between, crowd
 
 SILENT = RateLimit(None, None, None)
 
 
-def hangs_at_times(dice: random.Random) -> float:
-    return 170.0 if dice.random() < 0.005 else dice.uniform(0.01, 3.0)
+def hangs_at_times(rng: random.Random) -> float:
+    return 170.0 if rng.random() < 0.005 else rng.uniform(0.01, 3.0)
 
 
 # Against a server that counts

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from everycall import Filters, Interval, Query
+from everycall.api.limits import RATE_PER_MINUTE
 from everycall.cli import planning
-from everycall.limits import RATE_PER_MINUTE
 from inprocess import MONDAY, WEEK, Org, org
 
 FORTY_DAYS = "2026-01-01T00:00:00.000Z/2026-02-10T00:00:00.000Z"

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycall.acquire.proof import ID_BYTES, Ask, Reading, Verdict, distinct, id_bytes
+from everycall.api.limits import HITS_MAX, PASSES_MAX
+from everycall.api.query import Interval
 from everycall.instants import DAY
-from everycall.limits import HITS_MAX, PASSES_MAX
-from everycall.proof import ID_BYTES, Ask, Reading, Verdict, distinct, id_bytes
-from everycall.query import Interval
 from paging import Listed, Outcome, packed, read, scripted
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -51,8 +51,8 @@ def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_question
     page_size: int,
     in_flight: int,
 ) -> None:
-    dice = random.Random(seed)
-    api = Listed(list(range(length)), dice, arriving, leaving, withholding, shuffling, count_off)
+    rng = random.Random(seed)
+    api = Listed(list(range(length)), rng, arriving, leaving, withholding, shuffling, count_off)
 
     outcome = read(reading(page_size), api, in_flight=in_flight)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everycall.api.query import FILTER_LISTS, MEDIA_TYPES, Filters, Interval, Match, Query
 from everycall.errors import QueryError
 from everycall.instants import DAY, MILLISECOND
-from everycall.query import FILTER_LISTS, MEDIA_TYPES, Filters, Interval, Match, Query
 
 NOW = datetime(2026, 1, 20, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

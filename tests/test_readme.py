@@ -12,7 +12,7 @@ import pytest
 from documents import ROOT, blocks
 from everycall.sandbox import server
 from everycall.sandbox.app import ROUTES
-from everycall.tables import DEFAULT
+from everycall.tables.flat import DEFAULT
 from inprocess import manifest_of
 
 README = ROOT / "README.md"

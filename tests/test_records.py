@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 import sampled
+from everycall.api.records import Conversation, Page, conversation_of
 from everycall.errors import ServiceFailed
-from everycall.records import Conversation, Page, conversation_of
 
 CHAT = sampled.body("conversation_chat_2021")
 

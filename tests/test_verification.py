@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
-from everycall.crew import Alone
-from everycall.disk import File, SystemDisk
+from everycall.executor import SerialExecutor
+from everycall.filesystem import File, SystemFilesystem
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.verification import Verification, repair, source_of, verify
@@ -39,7 +39,7 @@ def states(found: Verification) -> list[str]:
 
 
 def checked(where: Org, output: Path) -> Verification:
-    return verify(where.client, output, crew=Alone(8))
+    return verify(where.client, output, executor=SerialExecutor(8))
 
 
 def hide(where: Org, *conversations: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ def test_what_was_never_read_does_not_hold(where: Org, output: Path) -> None:
 def test_the_crew_is_let_go_however_it_ends(where: Org, output: Path, fault: list[str]) -> None:
     closed: list[bool] = []
 
-    class Watched(Alone):
+    class Watched(SerialExecutor):
         def close(self) -> None:
             closed.append(True)
 
@@ -118,7 +118,7 @@ def test_the_crew_is_let_go_however_it_ends(where: Org, output: Path, fault: lis
     for kind in fault:
         where.sandbox.faults.on(None, kind, path=QUERY)
     with suppress(PermissionMissing):
-        verify(where.client, output, crew=Watched())
+        verify(where.client, output, executor=Watched())
 
     assert closed
 
@@ -218,7 +218,7 @@ def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(whe
     assert told(output) == where.truth(THREE_WEEKS)
 
 
-class Full(SystemDisk):
+class Full(SystemFilesystem):
     """Has no room for rows."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
@@ -233,7 +233,7 @@ def test_a_repair_on_a_full_disk_says_so_and_leaves_the_output_as_it_was(where: 
     found = checked(where, output)
 
     with pytest.raises(OutputFailed, match="The disk is full"):
-        repair(where.client, found, disk=Full())
+        repair(where.client, found, filesystem=Full())
     assert output.read_bytes() == before
 
 
@@ -256,7 +256,7 @@ def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, outpu
     sound = output.read_bytes()
     output.write_bytes(b"")
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, checked(where, output), crew=Alone())
+        repair(where.client, checked(where, output), executor=SerialExecutor())
     before = len(where.pages)
     summary = repair(where.client, checked(where, output))
 
@@ -272,7 +272,7 @@ def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, 
     hide(where, other)
     found = checked(where, output)
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, found, crew=Alone())
+        repair(where.client, found, executor=SerialExecutor())
     hide(where)
     repair(where.client, checked(where, output))
 
@@ -284,7 +284,7 @@ def test_what_an_interrupted_repair_had_mended_is_counted_again(where: Org, outp
     output.write_bytes(b"")
     hide(where, where.sandbox.store.conversations(SECOND_WEEK)[0])
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, checked(where, output), crew=Alone())
+        repair(where.client, checked(where, output), executor=SerialExecutor())
     hide(where)
     repair(where.client, checked(where, output))
 
@@ -295,7 +295,7 @@ def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: 
     exported_without(where, output)
     found = checked(where, output)
     with interrupted(where, SECOND_WEEK):
-        repair(where.client, found, crew=Alone())
+        repair(where.client, found, executor=SerialExecutor())
 
     assert where.export(output, THREE_WEEKS).resumed_windows == 0
 

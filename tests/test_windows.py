@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycall.acquire.windows import is_provisional, settled_until, split, windows, without
+from everycall.api.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED
+from everycall.api.query import Filters, Interval, Match, Query
 from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, start_of_day
-from everycall.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED
-from everycall.query import Filters, Interval, Match, Query
-from everycall.windows import is_provisional, settled_until, split, windows, without
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -33,13 +33,13 @@ def is_tiled(interval: Interval, pieces: list[Interval]) -> bool:
     return borders and bool(pieces) and (pieces[0].start, pieces[-1].end) == (interval.start, interval.end)
 
 
-def split_to_the_end(window: Interval, dice: random.Random) -> list[Interval]:
-    """The windows that stand, where what each holds is up to the dice."""
-    hits = dice.choice([0, 100, 30_000, HITS_MAX - 1, HITS_MAX, 5 * HITS_MAX])
+def split_to_the_end(window: Interval, rng: random.Random) -> list[Interval]:
+    """The windows that stand, where what each holds is up to the rng."""
+    hits = rng.choice([0, 100, 30_000, HITS_MAX - 1, HITS_MAX, 5 * HITS_MAX])
     if window.length <= timedelta(minutes=1):
         hits = min(hits, HITS_MAX - 1)
     pieces = split(window, hits)
-    return pieces if pieces == [window] else [one for piece in pieces for one in split_to_the_end(piece, dice)]
+    return pieces if pieces == [window] else [one for piece in pieces for one in split_to_the_end(piece, rng)]
 
 
 def touched_days(window: Interval) -> int:
@@ -48,14 +48,14 @@ def touched_days(window: Interval) -> int:
 
 @given(INTERVALS, st.booleans(), st.randoms(use_true_random=False))
 def test_windows_tile_the_interval_however_they_are_split(
-    interval: Interval, is_filtered: bool, dice: random.Random
+    interval: Interval, is_filtered: bool, rng: random.Random
 ) -> None:
     query = Query(interval, FILTERED if is_filtered else Filters())
 
     whole = list(windows(query, NOW))
 
     assert is_tiled(interval, whole)
-    assert is_tiled(interval, [one for window in whole for one in split_to_the_end(window, dice)])
+    assert is_tiled(interval, [one for window in whole for one in split_to_the_end(window, rng)])
 
 
 @given(INTERVALS, st.booleans())
@@ -88,13 +88,11 @@ def test_days_stay_whole_as_long_as_the_api_pages_through_them(interval: Interva
 
 @settings(max_examples=40)
 @given(INTERVALS, st.sampled_from(get_args(Match)), st.randoms(use_true_random=False))
-def test_every_conversation_belongs_to_exactly_one_window(
-    interval: Interval, match: Match, dice: random.Random
-) -> None:
+def test_every_conversation_belongs_to_exactly_one_window(interval: Interval, match: Match, rng: random.Random) -> None:
     query = Query(interval, match=match)
-    pieces = [one for window in windows(query, NOW) for one in split_to_the_end(window, dice)]
+    pieces = [one for window in windows(query, NOW) for one in split_to_the_end(window, rng)]
     length_ms = interval.length // MILLISECOND
-    starts = [interval.start + dice.randrange(length_ms) * MILLISECOND for _ in range(20)]
+    starts = [interval.start + rng.randrange(length_ms) * MILLISECOND for _ in range(20)]
 
     for started in [*starts, *(piece.start for piece in pieces)]:
         assert sum(query.owns(started, piece) for piece in pieces) == 1
@@ -112,10 +110,10 @@ def test_what_started_before_the_interval_belongs_to_its_first_window_or_to_none
 
 
 @given(INTERVALS, st.randoms(use_true_random=False), st.floats(0, 1))
-def test_what_is_done_and_what_is_left_tile_the_interval(interval: Interval, dice: random.Random, part: float) -> None:
-    pieces = [one for window in windows(Query(interval), NOW) for one in split_to_the_end(window, dice)]
-    done = [piece for piece in pieces if dice.random() < part]
-    dice.shuffle(done)
+def test_what_is_done_and_what_is_left_tile_the_interval(interval: Interval, rng: random.Random, part: float) -> None:
+    pieces = [one for window in windows(Query(interval), NOW) for one in split_to_the_end(window, rng)]
+    done = [piece for piece in pieces if rng.random() < part]
+    rng.shuffle(done)
 
     left = without(interval, done)
 

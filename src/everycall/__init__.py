@@ -13,7 +13,10 @@ from everycall import starting
 starting.heed_interruptions()
 
 # ruff: noqa: E402 - what takes its time to load comes after that
-from everycall.auth import Credentials
+from everycall.api.auth import Credentials
+from everycall.api.names import ids_named
+from everycall.api.query import Filters, Interval, Query
+from everycall.api.records import Conversation, Page
 from everycall.client import Client, Clock, Counts
 from everycall.errors import (
     AccessError,
@@ -33,12 +36,9 @@ from everycall.errors import (
     Unreachable,
     WindowTooFull,
 )
-from everycall.export import Summary, export
-from everycall.ladder import Unproven, conversations, pages, rows
-from everycall.names import ids_named
+from everycall.exporting import Summary, export
+from everycall.iterators import Unproven, conversations, pages, rows
 from everycall.progress import Progress
-from everycall.query import Filters, Interval, Query
-from everycall.records import Conversation, Page
 from everycall.version import VERSION as __version__
 
 __all__ = [

@@ -3,7 +3,7 @@
     client = Client(Credentials(...))
     page = client.play(pages.page(query, window, 1, 100))
 
-The only clock is the one passed in, and the only dice too. Safe to use from many threads, which then share one token
+The only clock is the one passed in, and the only rng too. Safe to use from many threads, which then share one token
 and one rate budget. What is tried again, and what is not:
 
 - 429: after `Retry-After` (seconds or a date), else after the window; everybody waits.
@@ -29,11 +29,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from everycall.auth import Credentials, Hosts, Token, hosts, token
+from everycall.api.auth import Credentials, Hosts, Token, hosts, token
+from everycall.api.exchange import Exchange, Request, Response, problem
+from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.connection import Broken, Connection, HttpConnection, Timeouts
 from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
-from everycall.exchange import Exchange, Request, Response, problem
-from everycall.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.pacing import Pace
 from everycall.version import VERSION
 
@@ -125,7 +125,7 @@ class Client:
         *,
         connection: Connection | None = None,
         clock: Clock | None = None,
-        dice: random.Random | None = None,
+        rng: random.Random | None = None,
         rate_share: float = 1.0,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     ) -> None:
@@ -135,7 +135,7 @@ class Client:
             credentials: the OAuth client, and where its org lives.
             connection: where requests go; a socket unless told otherwise.
             clock: the machine's unless told otherwise.
-            dice: for the jitter of the waits between tries.
+            rng: for the jitter of the waits between tries.
             rate_share: how much of the API's rate limit to use, above 0 and at most 1.
             timeouts: how long an answer may take before it is asked for again; a connection of one's own has its own.
 
@@ -151,7 +151,7 @@ class Client:
         self.clock: Clock = clock or SystemClock()
         self._hosts: Hosts = hosts(credentials.env)
         self._connection: Connection = connection or HttpConnection(timeouts, monotonic=self.clock.monotonic)
-        self._dice = dice or random.Random()
+        self._rng = rng or random.Random()
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()
         self._login = threading.Lock()
@@ -200,7 +200,7 @@ class Client:
         Raises:
             CredentialsRefused, Unreachable, ServiceFailed: as `play` says.
         """
-        tries = _Tries(self.clock.monotonic(), self._dice)
+        tries = _Tries(self.clock.monotonic(), self._rng)
         dead: list[Token] = []
         while True:
             try:
@@ -360,9 +360,9 @@ class Client:
 class _Tries:
     """How often one request was tried, since when, and how long to wait before the next try."""
 
-    def __init__(self, now: float, dice: random.Random) -> None:
+    def __init__(self, now: float, rng: random.Random) -> None:
         self._start = now
-        self._dice = dice
+        self._rng = rng
         self.number = 0
         self.over = False
 
@@ -375,7 +375,7 @@ class _Tries:
 
     def next_wait_s(self) -> float:
         longest = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(max(self.number - 1, 0), 10))
-        return float(longest * (1 - self._dice.random() / 2))
+        return float(longest * (1 - self._rng.random() / 2))
 
 
 def _retry_after_s(headers: Mapping[str, str], clock: Clock) -> float | None:

@@ -16,8 +16,8 @@ import msgspec
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
+from everycall.api.exchange import Response
 from everycall.errors import SettingsError
-from everycall.exchange import Response
 
 IN_FLIGHT_MAX = 64
 """Connections kept open at most; the exporter has fewer requests under way."""

@@ -6,7 +6,7 @@
 
 Rules of the file:
 
-- A window is done when its line is in the ledger, whole, and not before. Its part is on disk, durably, by then.
+- A window is done when its line is in the ledger, whole, and not before. Its part is on filesystem, durably, by then.
 - What is done and not proven is read again when the export goes on.
 - OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
 - A ledger answers one query. Another one on the same OUT is refused, with the difference.
@@ -23,10 +23,10 @@ from typing import Annotated, Any, BinaryIO, NoReturn, Protocol
 
 import msgspec
 
-from everycall.disk import Disk, Held, SystemDisk
+from everycall.api.oddities import Oddity
+from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused, QueryError
-from everycall.oddities import Oddity
-from everycall.query import Interval
+from everycall.filesystem import Filesystem, Held, SystemFilesystem
 from everycall.sinks.interface import Sink, Writable
 
 FOLDER_SUFFIX = ".everycall"
@@ -154,7 +154,7 @@ class Ledger:
         *,
         fresh: bool = False,
         is_repair: bool = False,
-        disk: Disk | None = None,
+        filesystem: Filesystem | None = None,
     ) -> None:
         """Open the ledger beside the output, or begin one.
 
@@ -164,7 +164,7 @@ class Ledger:
             header: the query in words; an unfinished or finished export of other words is not touched.
             fresh: start over, whatever is there.
             is_repair: go on with what a repair has taken over, too; an export is to read all anew.
-            disk: the machine's unless told otherwise.
+            filesystem: the machine's unless told otherwise.
 
         Raises:
             OutputRefused: the folder is missing or not writable; or the output holds something else.
@@ -172,7 +172,7 @@ class Ledger:
         self._output = output
         self._sink = sink
         self._is_repair = is_repair
-        self._disk: Disk = disk or SystemDisk()
+        self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._folder = output.with_name(output.name + FOLDER_SUFFIX)
         self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
         self._path = self._folder / "ledger.jsonl"
@@ -189,17 +189,19 @@ class Ledger:
             self.header, self.entries = self._begin(header)
         except BaseException:
             try:
-                if not self._disk.exists(self._path):  # nothing was begun
-                    self._disk.remove_folder(self._folder)
+                if not self._filesystem.exists(self._path):  # nothing was begun
+                    self._filesystem.remove_folder(self._folder)
             finally:
                 self._lock.release()
             raise
 
     def _locked(self) -> Held:
         try:
-            self._disk.make_folder(self._folder)
-            self._disk.sync_folder(self._output.parent)  # or a power cut takes the folder away, with all that is done
-            return self._disk.lock(self._folder / "lock", self._output)
+            self._filesystem.make_folder(self._folder)
+            self._filesystem.sync_folder(
+                self._output.parent
+            )  # or a power cut takes the folder away, with all that is done
+            return self._filesystem.lock(self._folder / "lock", self._output)
         except OSError as error:
             self._refuse(error)
 
@@ -212,17 +214,17 @@ class Ledger:
 
     def _clear(self) -> None:
         """Forget what an unfinished run has left; the ledger first, so that a kill leaves nothing to go on from."""
-        self._disk.unlink(self._path)
-        for path in self._disk.files(self._folder):
+        self._filesystem.unlink(self._path)
+        for path in self._filesystem.files(self._folder):
             if path.name != "lock":
-                self._disk.unlink(path)
+                self._filesystem.unlink(path)
 
     def _check_finished(self, header: Mapping[str, Any]) -> None:
         """Refuse an output that is there already and is not this query's."""
-        if not self._disk.exists(self._output) or self._disk.exists(self._path):
+        if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
             return
         try:
-            before = msgspec.json.decode(self._disk.read(self._manifest), type=_Named).query
+            before = msgspec.json.decode(self._filesystem.read(self._manifest), type=_Named).query
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise OutputRefused(
                 f"{self._output} exists, and is no export of everycall.",
@@ -232,10 +234,10 @@ class Ledger:
 
     def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
         try:
-            if not self._disk.exists(self._path):
+            if not self._filesystem.exists(self._path):
                 self._rewrite(header, [])
                 return header, []
-            lines = self._disk.read(self._path).splitlines(keepends=True) or [b""]
+            lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
             said = msgspec.json.decode(lines[0], type=_FirstLine)
             before: Mapping[str, Any] = msgspec.json.decode(lines[0])
             _check_same(before, header, self._output)
@@ -259,7 +261,7 @@ class Ledger:
         """
         found, end = [], interval.start
         for entry in sorted(entries, key=lambda entry: entry.interval):
-            is_whole = self._disk.size(self.part_path(entry.window)) == entry.size_bytes
+            is_whole = self._filesystem.size(self.part_path(entry.window)) == entry.size_bytes
             fits = end <= entry.window.start and entry.window.end <= interval.end
             is_ours = self._is_repair or not entry.taken_over
             if entry.verdict == "proven" and is_whole and fits and is_ours:
@@ -282,10 +284,10 @@ class Ledger:
 
     def commit(self, entry: Entry) -> None:
         """See `Book.commit`. Durable when it returns."""
-        self._disk.sync_folder(self._folder)
-        with self._disk.open(self._path, "ab") as ledger:
+        self._filesystem.sync_folder(self._folder)
+        with self._filesystem.open(self._path, "ab") as ledger:
             ledger.write(_line(entry))
-            self._disk.sync(ledger)
+            self._filesystem.sync(ledger)
         self.entries.append(entry)
 
     def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
@@ -296,7 +298,7 @@ class Ledger:
         """
         whole, described = self._folder / "output", self._folder / "manifest"
         damaged: list[Entry] = []
-        with self._disk.open(whole, "wb") as output:
+        with self._filesystem.open(whole, "wb") as output:
             tally = _Tally(output)
             tally.write(self._sink.head())
             for entry in sorted(self.entries, key=lambda entry: entry.interval):
@@ -304,7 +306,7 @@ class Ledger:
                 self._sink.append(self.part_path(entry.window), tally)
                 if tally.part.hexdigest() != entry.sha256:
                     damaged.append(entry)
-            self._disk.sync(output)
+            self._filesystem.sync(output)
         if damaged:
             self.keep(lambda entry: entry not in damaged)
             raise OutputFailed(
@@ -313,10 +315,12 @@ class Ledger:
                 hint="Run the same command: it reads that again. The disk may be failing.",
             )
         self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
-        self._disk.replace(described, self._manifest)
-        self._disk.sync_folder(self._output.parent)  # an output without its manifest would be taken for a foreign file
-        self._disk.replace(whole, self._output)
-        self._disk.sync_folder(self._output.parent)
+        self._filesystem.replace(described, self._manifest)
+        self._filesystem.sync_folder(
+            self._output.parent
+        )  # an output without its manifest would be taken for a foreign file
+        self._filesystem.replace(whole, self._output)
+        self._filesystem.sync_folder(self._output.parent)
         self._leave()
 
     def abandon(self) -> None:
@@ -329,7 +333,7 @@ class Ledger:
     def _has_entries(self) -> bool:
         """Whether one was written, though an interruption came before it was noted here."""
         try:
-            return self._disk.read(self._path).count(b"\n") > 1
+            return self._filesystem.read(self._path).count(b"\n") > 1
         except OSError:
             return False
 
@@ -339,29 +343,29 @@ class Ledger:
         The ledger goes first: killed from here on, an export that is finished is not gone on with.
         """
         with suppress(OSError):
-            self._disk.unlink(self._path)
-        self._disk.remove_folder(self._folder)
+            self._filesystem.unlink(self._path)
+        self._filesystem.remove_folder(self._folder)
         self._lock.release()
 
     def _check_folder(self) -> None:
         folder = self._output.parent
-        if not self._disk.is_folder(folder):
+        if not self._filesystem.is_folder(folder):
             raise OutputRefused(
                 f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o."
             )
-        if self._disk.is_folder(self._output):
+        if self._filesystem.is_folder(self._output):
             raise OutputRefused(f"{self._output} is a folder.", hint="Name a file in it with -o.")
-        if not self._disk.is_writable(folder):
+        if not self._filesystem.is_writable(folder):
             raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
 
     def _write_durably(self, path: Path, data: bytes) -> None:
         """The whole file or the one before it, whatever happens."""
         aside = path.with_name(path.name + ".new")
-        with self._disk.open(aside, "wb") as file:
+        with self._filesystem.open(aside, "wb") as file:
             file.write(data)
-            self._disk.sync(file)
-        self._disk.replace(aside, path)
-        self._disk.sync_folder(path.parent)
+            self._filesystem.sync(file)
+        self._filesystem.replace(aside, path)
+        self._filesystem.sync_folder(path.parent)
 
 
 class Stream:
@@ -370,7 +374,9 @@ class Stream:
     Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
     """
 
-    def __init__(self, output: BinaryIO, sink: Sink, interval: Interval, *, disk: Disk | None = None) -> None:
+    def __init__(
+        self, output: BinaryIO, sink: Sink, interval: Interval, *, filesystem: Filesystem | None = None
+    ) -> None:
         """`output` gets the head at once; parts wait in a temporary folder."""
         self.entries: list[Entry] = []
         self._output = output
@@ -379,8 +385,8 @@ class Stream:
         self._waiting: dict[datetime, Entry] = {}
         self._tally = _Tally(output)
         self._tally.write(sink.head())
-        self._disk: Disk = disk or SystemDisk()
-        self._folder = self._disk.temporary_folder()
+        self._filesystem: Filesystem = filesystem or SystemFilesystem()
+        self._folder = self._filesystem.temporary_folder()
 
     def part_path(self, window: Interval) -> Path:
         """See `Book.part_path`."""
@@ -398,7 +404,7 @@ class Stream:
         path = self.part_path(entry.window)
         self._sink.append(path, self._tally)
         self._output.flush()
-        self._disk.unlink(path)
+        self._filesystem.unlink(path)
 
     def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
         """See `Book.finish`. A stream has no manifest beside it; the summary says what it would."""
@@ -410,7 +416,7 @@ class Stream:
 
     def abandon(self) -> None:
         """Remove the temporary folder."""
-        self._disk.remove_folder(self._folder)
+        self._filesystem.remove_folder(self._folder)
 
 
 def _line(entry: Entry) -> bytes:

@@ -15,7 +15,7 @@ send at once as long as the window has room, and then to wait for its end. Two t
 from dataclasses import dataclass
 from typing import Literal
 
-from everycall.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
+from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
 
 ROUNDING_S = 1.0
 """How far a whole number of seconds may lie from the truth, either way."""

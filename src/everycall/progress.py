@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
-from everycall.query import Interval
+from everycall.api.query import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PageRead:
 
 @dataclass(frozen=True, slots=True)
 class WindowClosed:
-    """A window is on disk, with its verdict."""
+    """A window is on filesystem, with its verdict."""
 
     window: Interval
     rows: int
@@ -56,7 +56,7 @@ Event: TypeAlias = Started | PageRead | WindowClosed | Noticed
 class Progress(Protocol):
     """Listens to an export. Called on the thread that runs it, in order."""
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Something happened."""
         ...
 
@@ -64,5 +64,5 @@ class Progress(Protocol):
 class Silent:
     """Listens and says nothing."""
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Nothing."""

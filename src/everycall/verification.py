@@ -19,20 +19,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from everycall.acquire.windows import without
+from everycall.api.details_query import count
+from everycall.api.limits import PAGE_SIZE_MAX
+from everycall.api.query import Filters, Interval, Match, Query
 from everycall.client import Client
-from everycall.crew import Crew, Threads
-from everycall.disk import Disk, File, SystemDisk
 from everycall.errors import OutputRefused, QueryError
-from everycall.export import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export, failed
+from everycall.executor import Executor, ThreadExecutor
+from everycall.exporting import IN_FLIGHT_DEFAULT, PIECES, Pieces, Summary, export, failed
+from everycall.filesystem import File, Filesystem, SystemFilesystem
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Entry, Ledger, interval_of
-from everycall.limits import PAGE_SIZE_MAX
-from everycall.pages import count
 from everycall.progress import Progress
-from everycall.query import Filters, Interval, Match, Query
 from everycall.sinks.csv import CsvSink
-from everycall.tables import columns
+from everycall.tables.flat import columns
 from everycall.version import VERSION
-from everycall.windows import without
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]
 
@@ -126,10 +126,12 @@ def source_of(output: Path) -> str:
     Raises:
         OutputRefused: it is no finished export.
     """
-    return _manifest(output, SystemDisk())[0].query.source
+    return _manifest(output, SystemFilesystem())[0].query.source
 
 
-def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk | None = None) -> Verification:
+def verify(
+    client: Client, output: Path, *, executor: Executor | None = None, filesystem: Filesystem | None = None
+) -> Verification:
     """Check the bytes of each window, and count each that is undamaged again, with one request.
 
     Raises:
@@ -137,8 +139,8 @@ def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk
             differently.
         EverycallError: what the client raises.
     """
-    disk = disk or SystemDisk()
-    manifest, header = _manifest(output, disk)
+    filesystem = filesystem or SystemFilesystem()
+    manifest, header = _manifest(output, filesystem)
     said = manifest.query
     if said.client_id != client.credentials.client_id:
         raise OutputRefused(
@@ -146,12 +148,12 @@ def verify(client: Client, output: Path, *, crew: Crew | None = None, disk: Disk
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client's, or export anew with --fresh.",
         )
     query = Query(Interval.read(manifest.interval), Filters(said.filters), said.match)
-    intact = _intact(output, _sink(said, disk), manifest.windows, disk)
-    crew = crew or Threads(IN_FLIGHT_DEFAULT)
+    intact = _intact(output, _sink(said, filesystem), manifest.windows, filesystem)
+    executor = executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
-        hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], crew)
+        hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
     finally:
-        crew.close()
+        executor.close()
     findings = [_finding(entry, hits.get(entry.interval)) for entry in manifest.windows]
     findings += [Finding(Interval.read(words), "unread", None, None) for words in manifest.unread]
     findings.sort(key=lambda finding: finding.window.start)
@@ -164,8 +166,8 @@ def repair(
     *,
     page_size: int = PAGE_SIZE_MAX,
     progress: Progress | None = None,
-    crew: Crew | None = None,
-    disk: Disk | None = None,
+    executor: Executor | None = None,
+    filesystem: Filesystem | None = None,
     pieces: Pieces = PIECES,
 ) -> Summary:
     """Export the windows that do not hold again, and put them in the place of the old ones, in one step.
@@ -178,8 +180,8 @@ def repair(
         found: what `verify` has found just now.
         page_size: see `export`.
         progress: see `export`.
-        crew: see `export`.
-        disk: see `export`.
+        executor: see `export`.
+        filesystem: see `export`.
         pieces: see `export`.
 
     Raises:
@@ -195,24 +197,24 @@ def repair(
             hint="Export anew with --fresh.",
         )
     pieces = replace(pieces, ledger=partial(pieces.ledger, is_repair=True))
-    crew = crew or Threads(IN_FLIGHT_DEFAULT)
+    executor = executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
-        book = pieces.ledger(found.output, _sink(said, disk), found.header, disk=disk)
+        book = pieces.ledger(found.output, _sink(said, filesystem), found.header, filesystem=filesystem)
         try:
-            _prepare(book, client, found, crew, disk or SystemDisk())
+            _prepare(book, client, found, executor, filesystem or SystemFilesystem())
         finally:
             book.abandon()
         return export(
             client, found.query, found.output, columns=said.columns, asked=said.asked, source=said.source,
-            page_size=page_size, progress=progress, crew=crew, disk=disk, pieces=pieces,
+            page_size=page_size, progress=progress, executor=executor, filesystem=filesystem, pieces=pieces,
         )  # fmt: skip
     except OSError as error:
         raise failed(error, found.output) from error
     finally:
-        crew.close()
+        executor.close()
 
 
-def _prepare(book: Ledger, client: Client, found: Verification, crew: Crew, disk: Disk) -> None:
+def _prepare(book: Ledger, client: Client, found: Verification, executor: Executor, filesystem: Filesystem) -> None:
     """Bring the ledger to where all windows are done in it that an export need not read again."""
     if book.header["interval"] != found.header["interval"]:
         raise OutputRefused(
@@ -222,23 +224,23 @@ def _prepare(book: Ledger, client: Client, found: Verification, crew: Crew, disk
         )
     hits_now = {str(one.window): one.hits_now for one in found.findings if one.hits_now is not None}
     uncounted = [entry.window for entry in book.entries if entry.interval not in hits_now]
-    hits_now |= _counts(client, found.query, uncounted, crew)
+    hits_now |= _counts(client, found.query, uncounted, executor)
     book.keep(lambda entry: hits_now[entry.interval] == entry.hits_after)
     holding = {str(one.window) for one in found.findings if one.state == "holds"}
-    manifest, _ = _manifest(found.output, disk)
+    manifest, _ = _manifest(found.output, filesystem)
     gaps = without(Interval.read(manifest.interval), [entry.window for entry in book.entries])
-    for entry, at in _places(_sink(manifest.query, disk), manifest.windows):
+    for entry, at in _places(_sink(manifest.query, filesystem), manifest.windows):
         window = entry.window
         if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-            _take_over(found.output, at, entry, book, disk)
+            _take_over(found.output, at, entry, book, filesystem)
 
 
-def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
-    if not output.name or disk.is_folder(output):
+def _manifest(output: Path, filesystem: Filesystem) -> tuple[_Manifest, Mapping[str, Any]]:
+    if not output.name or filesystem.is_folder(output):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
-        body = disk.read(path)
+        body = filesystem.read(path)
         return msgspec.json.decode(body, type=_Manifest), msgspec.json.decode(body)["query"]
     except OSError as error:
         raise OutputRefused(
@@ -251,9 +253,9 @@ def _manifest(output: Path, disk: Disk) -> tuple[_Manifest, Mapping[str, Any]]:
         ) from error
 
 
-def _sink(said: _Header, disk: Disk | None) -> CsvSink:
+def _sink(said: _Header, filesystem: Filesystem | None) -> CsvSink:
     try:
-        return CsvSink(columns(only=said.columns), disk)
+        return CsvSink(columns(only=said.columns), filesystem)
     except QueryError as error:
         raise OutputRefused(
             f"The export was made by everycall {said.everycall}, whose columns were others: {error}",
@@ -269,17 +271,17 @@ def _places(sink: CsvSink, entries: Sequence[Entry]) -> Iterator[tuple[Entry, in
         at += entry.size_bytes
 
 
-def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry], disk: Disk) -> dict[str, bool]:
+def _intact(output: Path, sink: CsvSink, entries: Sequence[Entry], filesystem: Filesystem) -> dict[str, bool]:
     """For each window, by its interval, whether its bytes are what was written.
 
     A wrong header damages them all; what was added at the end, the last.
     """
     places = list(_places(sink, entries))
-    if disk.size(output) is None:
+    if filesystem.size(output) is None:
         return {entry.interval: False for entry in entries}
-    with disk.open(output, "rb") as file:
+    with filesystem.open(output, "rb") as file:
         is_whole = file.read(len(sink.head())) == sink.head()
-        length = disk.size(output) or 0
+        length = filesystem.size(output) or 0
         intact = {
             entry.interval: is_whole
             and entry.size_bytes <= max(0, length - at)
@@ -306,15 +308,15 @@ def _pieces(file: File, at: int, size_bytes: int) -> Iterator[bytes]:
         yield piece
 
 
-def _counts(client: Client, query: Query, windows: Sequence[Interval], crew: Crew) -> dict[str, int]:
+def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:
     """The API's present count of each window, by its interval."""
 
     def counted(window: Interval) -> tuple[str, int]:
         return str(window), client.play(count(query, window))
 
     for window in windows:
-        crew.submit(partial(counted, window))
-    return dict(crew.next() for _ in windows)
+        executor.submit(partial(counted, window))
+    return dict(executor.next() for _ in windows)
 
 
 def _finding(entry: Entry, hits_now: int | None) -> Finding:
@@ -327,10 +329,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(path: Path, at: int, entry: Entry, book: Ledger, disk: Disk) -> None:
+def _take_over(path: Path, at: int, entry: Entry, book: Ledger, filesystem: Filesystem) -> None:
     """A window that holds, as a part of the export to be; durable before the ledger says so."""
-    with disk.open(path, "rb") as output, disk.open(book.part_path(entry.window), "wb") as part:
+    with filesystem.open(path, "rb") as output, filesystem.open(book.part_path(entry.window), "wb") as part:
         for piece in _pieces(output, at, entry.size_bytes):
             part.write(piece)
-        disk.sync(part)
+        filesystem.sync(part)
     book.commit(msgspec.structs.replace(entry, taken_over=True))

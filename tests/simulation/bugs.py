@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from everycall import Client, EverycallError, Interval, Query, Summary, verification
+from everycall.acquire.proof import ID_BYTES, Ask, Reading, Verdict, distinct
+from everycall.api.exchange import Request, Response
 from everycall.connection import Broken
-from everycall.disk import File
-from everycall.exchange import Request, Response
+from everycall.filesystem import File
 from everycall.ledger import Ledger
-from everycall.proof import ID_BYTES, Ask, Reading, Verdict, distinct
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.lines import _ENTRY, LinePart, _start_and_id
 from everycall.verification import Verification
@@ -102,7 +102,7 @@ def sink(part: type[LinePart]) -> Callable[..., CsvSink]:
 
     class Sink(CsvSink):
         def part(self, path: Path) -> LinePart:
-            return part(path, self.lines, self._disk)
+            return part(path, self.lines, self._filesystem)
 
     return Sink
 
@@ -119,7 +119,7 @@ class PartIsNotSynced(SimDisk):
     """Commits a window before its rows are durable."""
 
     def sync(self, file: File) -> None:
-        """See `Disk.sync`."""
+        """See `Filesystem.sync`."""
         assert isinstance(file, SimFile)
         file.flush() if file.name.endswith(".part") else super().sync(file)
 
@@ -128,7 +128,7 @@ class LedgerIsNotSynced(SimDisk):
     """Goes on before the line in the ledger is durable."""
 
     def sync(self, file: File) -> None:
-        """See `Disk.sync`."""
+        """See `Filesystem.sync`."""
         assert isinstance(file, SimFile)
         file.flush() if file.name.endswith("ledger.jsonl") else super().sync(file)
 
@@ -137,14 +137,14 @@ class NoFolderIsSynced(SimDisk):
     """Believes that a name is there once the file is."""
 
     def sync_folder(self, folder: Path) -> None:
-        """See `Disk.sync_folder`."""
+        """See `Filesystem.sync_folder`."""
 
 
 class SpoolGoesOn(SimDisk):
     """On resume, writes on where an earlier run's leftovers end."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> SimFile:
-        """See `Disk.open`."""
+        """See `Filesystem.open`."""
         return super().open(path, "ab" if mode == "wb" and path.suffix == ".spool" else mode)
 
 
@@ -152,7 +152,7 @@ class CopiedInPlace(SimDisk):
     """Puts the output in its place piece by piece."""
 
     def replace(self, source: Path, target: Path) -> None:
-        """See `Disk.replace`."""
+        """See `Filesystem.replace`."""
         if target.suffix != ".csv":
             return super().replace(source, target)
         with self.open(target, "wb") as output:
@@ -217,7 +217,7 @@ def blind_to(state: str) -> Callable[..., Verification]:
 
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
     """Forgets what a repair that was cut short had mended."""
-    Ledger(found.output, CsvSink(()), found.header, fresh=True, disk=options["disk"]).abandon()
+    Ledger(found.output, CsvSink(()), found.header, fresh=True, filesystem=options["disk"]).abandon()
     return verification.repair(client, found, **options)
 
 
@@ -230,11 +230,11 @@ BUGS: Mapping[str, Planted] = {
     "keep the old version": Planted(sink=sink(OldVersionStays)),
     "keep what came twice": Planted(sink=sink(DoublesStay)),
     "count carried-in as owned": Planted(query=CarriedInIsOwned),
-    "commit before fsync": Planted(disk=PartIsNotSynced),
-    "take a line in the ledger for durable": Planted(disk=LedgerIsNotSynced),
-    "believe in names": Planted(disk=NoFolderIsSynced),
-    "go on in an old spool": Planted(disk=SpoolGoesOn),
-    "write the output in place": Planted(disk=CopiedInPlace),
+    "commit before fsync": Planted(filesystem=PartIsNotSynced),
+    "take a line in the ledger for durable": Planted(filesystem=LedgerIsNotSynced),
+    "believe in names": Planted(filesystem=NoFolderIsSynced),
+    "go on in an old spool": Planted(filesystem=SpoolGoesOn),
+    "write the output in place": Planted(filesystem=CopiedInPlace),
     "write a window twice on resume": Planted(ledger=ResumedTwice),
     "forget a window that an interruption came upon": Planted(ledger=NotedIsDone),
     "wait for an answer that is too large": Planted(reading=SmallerPagesNeverCome),

@@ -1,6 +1,6 @@
-"""A disk that forgets: what a crash leaves of it is drawn from the dice, and is no better than what a disk promises.
+"""A disk that forgets: what a crash leaves of it is drawn from the rng, and is no better than what a disk promises.
 
-It believes in nothing but `Disk.sync`, `Disk.sync_folder` and that a `replace` is done whole or not at all:
+It believes in nothing but `Filesystem.sync`, `Filesystem.sync_folder` and that a `replace` is done whole or not at all:
 
 - `killed`: the process is gone. What it handed to the system stays; what it had in its buffers does not.
 - `power_cut`: of each file, what was synced stays, and any beginning of the rest. Of what was made, renamed and removed
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from everycall.disk import File, Held
 from everycall.errors import OutputRefused
+from everycall.filesystem import File, Held
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
 
 FOLDER = Path("/out")
@@ -90,8 +90,8 @@ def folder_of(path: str) -> str:
 class SimFile:
     """A file with a buffer, as Python has them; see `File`."""
 
-    def __init__(self, disk: "SimDisk", inode: Inode, name: str) -> None:
-        self._disk, self.inode, self.name = disk, inode, name
+    def __init__(self, filesystem: "SimDisk", inode: Inode, name: str) -> None:
+        self._filesystem, self.inode, self.name = filesystem, inode, name
         self._buffer = bytearray()
         self._at = 0
         self.is_closed = False
@@ -118,7 +118,7 @@ class SimFile:
     def flush(self) -> None:
         """See `File.flush`."""
         if self._buffer:
-            self._disk.take(self.inode, self._buffer)
+            self._filesystem.take(self.inode, self._buffer)
 
     def close(self) -> None:
         """See `File.close`."""
@@ -136,19 +136,19 @@ class SimFile:
 class SimLock:
     """A lock on a disk; see `Held`."""
 
-    def __init__(self, disk: "SimDisk", path: str) -> None:
-        self._disk, self._path = disk, path
+    def __init__(self, filesystem: "SimDisk", path: str) -> None:
+        self._filesystem, self._path = filesystem, path
 
     def release(self) -> None:
         """See `Held.release`."""
-        self._disk.locked.discard(self._path)
+        self._filesystem.locked.discard(self._path)
 
 
 class SimDisk:
-    """See `Disk`. `effect` is told of each effect before it is done, and may raise."""
+    """See `Filesystem`. `effect` is told of each effect before it is done, and may raise."""
 
-    def __init__(self, dice: random.Random, effect: Callable[[str], None], folders: Iterable[Path]) -> None:
-        self._dice, self._effect = dice, effect
+    def __init__(self, rng: random.Random, effect: Callable[[str], None], folders: Iterable[Path]) -> None:
+        self._rng, self._effect = rng, effect
         self.names = Names(folders={str(folder) for folder in folders})
         self._durable = Names(folders=set(self.names.folders))
         self._pending: list[Change] = []
@@ -160,7 +160,7 @@ class SimDisk:
     # What is done to it
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> SimFile:
-        """See `Disk.open`."""
+        """See `Filesystem.open`."""
         name = str(path)
         if mode == "rb":
             return SimFile(self, self._found(name), name)
@@ -180,7 +180,7 @@ class SimDisk:
         try:
             self._effect("write")
         except Crash:
-            inode.data += bytes(buffer[: self._dice.randint(0, len(buffer))])
+            inode.data += bytes(buffer[: self._rng.randint(0, len(buffer))])
             raise
         taken = bytes(buffer[: self.room_bytes])
         inode.data += taken
@@ -190,18 +190,18 @@ class SimDisk:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def read(self, path: Path) -> bytes:
-        """See `Disk.read`."""
+        """See `Filesystem.read`."""
         return self._found(str(path)).data
 
     def sync(self, file: File) -> None:
-        """See `Disk.sync`."""
+        """See `Filesystem.sync`."""
         assert isinstance(file, SimFile)
         file.flush()
         self._effect("sync")
         file.inode.synced = file.inode.data
 
     def sync_folder(self, folder: Path) -> None:
-        """See `Disk.sync_folder`."""
+        """See `Filesystem.sync_folder`."""
         name = str(folder)
         self._effect(f"sync {name}")
         for change in [one for one in self._pending if one.is_in(name)]:
@@ -209,59 +209,59 @@ class SimDisk:
             self._durable.apply(change)
 
     def replace(self, source: Path, target: Path) -> None:
-        """See `Disk.replace`."""
+        """See `Filesystem.replace`."""
         self._effect(f"rename {source}")
         self._do(Change("rename", str(target), self._found(str(source)), str(source)))
 
     def unlink(self, path: Path) -> None:
-        """See `Disk.unlink`."""
+        """See `Filesystem.unlink`."""
         self._effect(f"unlink {path}")
         if str(path) in self.names.files:
             self._do(Change("unlink", str(path)))
 
     def make_folder(self, path: Path) -> None:
-        """See `Disk.make_folder`."""
+        """See `Filesystem.make_folder`."""
         self._effect(f"folder {path}")
         if str(path) not in self.names.folders:
             self._do(Change("folder", str(path)))
 
     def temporary_folder(self) -> Path:
-        """See `Disk.temporary_folder`."""
+        """See `Filesystem.temporary_folder`."""
         self._temporary += 1
         folder = Path(f"/tmp-{self._temporary}")
         self.make_folder(folder)
         return folder
 
     def remove_folder(self, path: Path) -> None:
-        """See `Disk.remove_folder`."""
+        """See `Filesystem.remove_folder`."""
         for file in self.files(path):
             self.unlink(file)
         self._effect(f"no folder {path}")
         self._do(Change("no folder", str(path)))
 
     def files(self, folder: Path) -> list[Path]:
-        """See `Disk.files`."""
+        """See `Filesystem.files`."""
         return [Path(path) for path in self.names.files if folder_of(path) == str(folder)]
 
     def exists(self, path: Path) -> bool:
-        """See `Disk.exists`."""
+        """See `Filesystem.exists`."""
         return str(path) in self.names.files or self.is_folder(path)
 
     def is_folder(self, path: Path) -> bool:
-        """See `Disk.is_folder`."""
+        """See `Filesystem.is_folder`."""
         return str(path) in self.names.folders
 
     def is_writable(self, folder: Path) -> bool:
-        """See `Disk.is_writable`."""
+        """See `Filesystem.is_writable`."""
         return self.is_folder(folder)
 
     def size(self, path: Path) -> int | None:
-        """See `Disk.size`."""
+        """See `Filesystem.size`."""
         inode = self.names.files.get(str(path))
         return None if inode is None else len(inode.data)
 
     def lock(self, path: Path, what: Path) -> Held:
-        """See `Disk.lock`."""
+        """See `Filesystem.lock`."""
         if str(path) in self.locked:
             raise OutputRefused(f"{what} is being written by another process.")
         with self.open(path, "wb"):
@@ -305,9 +305,9 @@ class SimDisk:
     def power_cut(self) -> None:
         """The power is gone, and comes back."""
         self.locked.clear()
-        survival = self._dice.choice([0.0, 0.5, 0.5, 1.0])
+        survival = self._rng.choice([0.0, 0.5, 0.5, 1.0])
         for change in self._pending:
-            if self._dice.random() < survival:
+            if self._rng.random() < survival:
                 self._durable.apply(change)
         self._pending.clear()
         self._durable.prune()
@@ -317,6 +317,6 @@ class SimDisk:
 
     def _torn(self, inode: Inode) -> bytes:
         known = inode.synced if inode.data.startswith(inode.synced) else b""
-        if not known and inode.synced and self._dice.random() < 0.5:
+        if not known and inode.synced and self._rng.random() < 0.5:
             return inode.synced  # it was written anew, and nothing of that has arrived
-        return known + inode.data[len(known) : self._dice.randint(len(known), len(inode.data))]
+        return known + inode.data[len(known) : self._rng.randint(len(known), len(inode.data))]

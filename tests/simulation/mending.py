@@ -23,13 +23,13 @@ class Mending:
 
     def __init__(self, life: "Life") -> None:
         self.life = life
-        self.dice = life.dice
-        self.is_settled = life.dice.random() < 0.5
+        self.rng = life.rng
+        self.is_settled = life.rng.random() < 0.5
         """Whether nothing changes any more, and no count lies."""
         self.mended: list[Interval] = []
         """Proven by a repair that has not ended yet."""
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """See `Progress.tell`."""
         if isinstance(event, WindowClosed) and event.proven and self.is_settled:
             self.mended.append(event.window)
@@ -38,9 +38,9 @@ class Mending:
         """Time passes, and perhaps somebody does something to the output."""
         life = self.life
         life.is_other = life.is_refused = False
-        life.clock.advance(3600 if self.is_settled else self.dice.choice([0, 60, 300]))
-        before = life.disk.content(OUTPUT) or b""
-        life.disk.damage(OUTPUT, damaged(before, self.dice))
+        life.clock.advance(3600 if self.is_settled else self.rng.choice([0, 60, 300]))
+        before = life.filesystem.content(OUTPUT) or b""
+        life.filesystem.damage(OUTPUT, damaged(before, self.rng))
 
     def step(self) -> bool:
         """Verify, and repair what does not hold; whether all holds."""
@@ -49,34 +49,34 @@ class Mending:
         at = len(life.wire.answered)
         now_ms = life.clock.now_ms
         try:
-            found = life.planted.verify(client, OUTPUT, crew=life.crew, disk=life.disk)
+            found = life.planted.verify(client, OUTPUT, executor=life.executor, filesystem=life.filesystem)
         finally:
             counts = life.wire.answered[at:]
             del life.wire.answered[at:]
         self.check(found, counts, now_ms)
         if found.holds:
             return True
-        before = life.disk.inode(OUTPUT)
+        before = life.filesystem.inode(OUTPUT)
         holding = {str(one.window): one.window for one in found.findings if one.state == "holds"}
         mended = {str(window): window for window in self.mended}
         try:
             summary = life.planted.repair(
-                client, found, page_size=life.page_size, progress=self, crew=life.crew, disk=life.disk,
-                pieces=life.pieces,
+                client, found, page_size=life.page_size, progress=self, executor=life.executor,
+                filesystem=life.filesystem, pieces=life.pieces,
             )  # fmt: skip
         finally:
             life.check_not_asked_again(holding, at)
             life.check_not_asked_again(mended, at, but_counted=True)
-            if life.disk.inode(OUTPUT) is not before:
+            if life.filesystem.inode(OUTPUT) is not before:
                 self.mended.clear()
-        life.judge(summary, life.disk.content(OUTPUT) or b"")
+        life.judge(summary, life.filesystem.content(OUTPUT) or b"")
         return False
 
     # What verify says
 
     def check(self, found: Verification, counts: Sequence[Answered], now_ms: int) -> None:
         """What is called damaged is, and nothing else; what is called whole is."""
-        data = self.life.disk.content(OUTPUT)
+        data = self.life.filesystem.content(OUTPUT)
         entries = [one.entry for one in found.findings if one.entry is not None]
         head = ",".join(found.header["columns"]).encode() + b"\n"
         sound = intact(data, head, entries)
@@ -118,16 +118,16 @@ def intact(data: bytes | None, head: bytes, entries: Sequence[Entry]) -> dict[st
     return found
 
 
-def damaged(data: bytes, dice: random.Random) -> bytes | None:
+def damaged(data: bytes, rng: random.Random) -> bytes | None:
     """The output, or what is left of it; None where nothing is."""
-    match dice.choice(["", "", "", "changed", "cut", "longer", "gone"]):
+    match rng.choice(["", "", "", "changed", "cut", "longer", "gone"]):
         case "changed":
-            at = dice.randrange(len(data))
+            at = rng.randrange(len(data))
             return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         case "cut":
-            return data[: dice.randrange(len(data))]
+            return data[: rng.randrange(len(data))]
         case "longer":
-            return data + data[-dice.randint(1, 100) :]
+            return data + data[-rng.randint(1, 100) :]
         case "gone":
             return None
     return data

@@ -108,23 +108,23 @@ def user_id(number: int) -> str:
     return f"00000000-0000-4000-9000-{number:012x}"
 
 
-def drawn(dice: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drifting:
+def drawn(rng: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drifting:
     """An org of some size around an interval; what changes, changes within minutes from now."""
-    count = dice.choice(COUNTS)
-    is_tied, drift = dice.random() < 0.2, dice.choice([0.0, 0.05, 0.05, 0.3])
-    horizon_ms = dice.choice([2_000, 20_000, 100_000, 400_000])
+    count = rng.choice(COUNTS)
+    is_tied, drift = rng.random() < 0.2, rng.choice([0.0, 0.05, 0.05, 0.3])
+    horizon_ms = rng.choice([2_000, 20_000, 100_000, 400_000])
     first, last = start_ms - DAY_MS // 2, min(end_ms + DAY_MS // 4, now_ms)
     told = []
     for number in range(count):
-        at = dice.choice([start_ms, end_ms - 1, end_ms]) if dice.random() < 0.05 else dice.randint(first, last)
+        at = rng.choice([start_ms, end_ms - 1, end_ms]) if rng.random() < 0.05 else rng.randint(first, last)
         at = min(at - at % (DAY_MS // 4) if is_tied else at, now_ms)
-        lasts = dice.choice([0, 60_000, 3_600_000, DAY_MS])
-        drifts = dice.random() < drift
-        changes = tuple(sorted(now_ms + dice.randint(0, horizon_ms) for _ in range(dice.randint(1, 3))))
-        end = FOREVER_MS if dice.random() < 0.02 else changes[0] if drifts else at + lasts
-        arrives = now_ms + dice.randint(0, horizon_ms) if dice.random() < drift else at
+        lasts = rng.choice([0, 60_000, 3_600_000, DAY_MS])
+        drifts = rng.random() < drift
+        changes = tuple(sorted(now_ms + rng.randint(0, horizon_ms) for _ in range(rng.randint(1, 3))))
+        end = FOREVER_MS if rng.random() < 0.02 else changes[0] if drifts else at + lasts
+        arrives = now_ms + rng.randint(0, horizon_ms) if rng.random() < drift else at
         told.append(Told(
-            f"{dice.getrandbits(32):08x}-0000-4000-8000-{number:012x}", at, end, arrives,
-            changes if drifts else (), dice.randrange(QUEUES), dice.randrange(USERS),
+            f"{rng.getrandbits(32):08x}-0000-4000-8000-{number:012x}", at, end, arrives,
+            changes if drifts else (), rng.randrange(QUEUES), rng.randrange(USERS),
         ))  # fmt: skip
     return Drifting(told)

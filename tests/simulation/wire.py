@@ -1,4 +1,4 @@
-"""What lies between the client and the org: a clock, a crew that interleaves, and a connection that loses things."""
+"""What lies between client and org: a clock, an executor that interleaves, and a connection that loses things."""
 
 import random
 import threading
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from everycall.api.exchange import Response
 from everycall.connection import Broken, whole
-from everycall.crew import Job
-from everycall.exchange import Response
+from everycall.executor import Job
 from everycall.sandbox import QUERY, Faults, Sandbox
 from everycall.sandbox.answers import Request
 from everycall.sandbox.answers import Wire as Bytes
@@ -65,11 +65,11 @@ class SimClock:
 
 
 class Interleaved:
-    """A crew in one thread: jobs are begun in any order, others run while one waits, results come in any order."""
+    """An executor in one thread: jobs are begun in any order, others run while one waits, results come in any order."""
 
-    def __init__(self, size: int, dice: random.Random, between: Callable[[], None]) -> None:
+    def __init__(self, size: int, rng: random.Random, between: Callable[[], None]) -> None:
         self.size = size
-        self._dice, self._between = dice, between
+        self._rng, self._between = rng, between
         self._waiting: list[Job] = []
         self._done: list[tuple[Any, Exception | None]] = []
         self.came: dict[int, Answered] = {}
@@ -80,15 +80,15 @@ class Interleaved:
         """Whether whoever is under way holds something that others would wait for."""
 
     def submit(self, job: Job) -> None:
-        """See `Crew.submit`."""
+        """See `Executor.submit`."""
         self._waiting.append(job)
 
     def next(self) -> Any:
-        """See `Crew.next`."""
+        """See `Executor.next`."""
         self._between()
-        while not self._done or (self._waiting and self._dice.random() < 0.5):
+        while not self._done or (self._waiting and self._rng.random() < 0.5):
             self._run()
-        result, error = self._done.pop(self._dice.randrange(len(self._done)))
+        result, error = self._done.pop(self._rng.randrange(len(self._done)))
         if error is not None:
             raise error
         self._taken += 1
@@ -99,15 +99,15 @@ class Interleaved:
     def meanwhile(self) -> None:
         """Somebody waits for something: others go on."""
         if self._depth < NESTED_MAX and not self.is_busy():
-            while self._waiting and self._dice.random() < 0.3:
+            while self._waiting and self._rng.random() < 0.3:
                 self._run()
 
     def close(self) -> None:
-        """See `Crew.close`."""
+        """See `Executor.close`."""
         self._waiting.clear()
 
     def _run(self) -> None:
-        job = self._waiting.pop(self._dice.randrange(len(self._waiting)))
+        job = self._waiting.pop(self._rng.randrange(len(self._waiting)))
         self._depth += 1
         try:
             self._done.append((job(), None))
@@ -137,7 +137,7 @@ class Answered:
     has_come: bool = False
     """Whether the client got it."""
     taken: int = 0
-    """In the order in which answers were taken from the crew; 0 before."""
+    """In the order in which answers were taken from the executor; 0 before."""
     response: Response | None = None
     correlation_id: str = ""
     at_ms: int = 0
@@ -153,7 +153,7 @@ class Answered:
 class Trouble(Faults):
     """Everything that the org and the network do wrong, drawn for each request."""
 
-    dice: random.Random
+    rng: random.Random
     clock: SimClock
     world: Drifting
     rate: float = 0.0
@@ -173,16 +173,16 @@ class Trouble(Faults):
 
     def striking(self, request: Request) -> list[Fault]:
         """The faults that strike this request."""
-        struck = [Fault(*self._drawn())] if self.dice.random() < self.rate else []
+        struck = [Fault(*self._drawn())] if self.rng.random() < self.rate else []
         if request.path == QUERY:
             struck += self._of_query()
         self.last = struck
         return struck
 
     def _drawn(self) -> tuple[str, dict[str, Any]]:
-        kind = self.dice.choice(["429", "429", "401", "revoked", "500", "502", "503", "504", "408", "html", "cut_json"])
+        kind = self.rng.choice(["429", "429", "401", "revoked", "500", "502", "503", "504", "408", "html", "cut_json"])
         if kind == "429":
-            return kind, {"retry_after_s": self.dice.choice([None, 1, 5]), "as_date": self.dice.random() < 0.2}
+            return kind, {"retry_after_s": self.rng.choice([None, 1, 5]), "as_date": self.rng.random() < 0.2}
         return kind, {}
 
     def _of_query(self) -> list[Fault]:
@@ -191,10 +191,10 @@ class Trouble(Faults):
         struck = [Fault("unseen", {"conversation_id": one}) for one in hidden]
         if self.page_size_max < 100:
             struck.append(Fault("too_large", {"page_size": self.page_size_max}))
-        if self.dice.random() < self.content_rate:
-            kind = self.dice.choice(["short_page", "duplicates", "total_hits", "new_field", "null"])
-            options: dict[str, Any] = {"rows": self.dice.randint(1, 3)} if kind in ("short_page", "duplicates") else {}
-            options |= {"off": self.dice.choice(self.off)} if kind == "total_hits" else {}
+        if self.rng.random() < self.content_rate:
+            kind = self.rng.choice(["short_page", "duplicates", "total_hits", "new_field", "null"])
+            options: dict[str, Any] = {"rows": self.rng.randint(1, 3)} if kind in ("short_page", "duplicates") else {}
+            options |= {"off": self.rng.choice(self.off)} if kind == "total_hits" else {}
             struck.append(Fault(kind, options))
         return struck
 
@@ -203,9 +203,14 @@ class Wire:
     """A connection to the org that loses, repeats, delays and cuts; see `Connection`."""
 
     def __init__(
-        self, sandbox: Sandbox, trouble: Trouble, dice: random.Random, effect: Callable[[str], None], crew: Interleaved
+        self,
+        sandbox: Sandbox,
+        trouble: Trouble,
+        rng: random.Random,
+        effect: Callable[[str], None],
+        executor: Interleaved,
     ) -> None:
-        self._sandbox, self._trouble, self._dice, self._effect, self.crew = sandbox, trouble, dice, effect, crew
+        self._sandbox, self._trouble, self._rng, self._effect, self.executor = sandbox, trouble, rng, effect, executor
         self.answered: list[Answered] = []
         self.run = 0
         self._asked = 0
@@ -232,12 +237,12 @@ class Wire:
         if fate == "cut":
             data = self.cut(data)
         if fate == "garbled" and data:
-            at = self._dice.randrange(len(data))
+            at = self._rng.randrange(len(data))
             data = data[:at] + b"\xff" + data[at + 1 :]
         response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
         if answered is not None:
             answered.has_come, answered.response = True, response
-            self.crew.came[id(response)] = answered
+            self.executor.came[id(response)] = answered
         return response
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
@@ -246,19 +251,19 @@ class Wire:
 
     def cut(self, data: bytes) -> bytes:
         """A beginning of it."""
-        return data[: self._dice.randrange(len(data))] if data else data
+        return data[: self._rng.randrange(len(data))] if data else data
 
     def close(self) -> None:
         """See `Connection.close`."""
 
     def _fate(self) -> str:
-        if self._dice.random() >= self._trouble.lost:
+        if self._rng.random() >= self._trouble.lost:
             return ""
-        return self._dice.choice(["lost", "answer lost", "twice", "cut", "garbled"])
+        return self._rng.choice(["lost", "answer lost", "twice", "cut", "garbled"])
 
     def _pass(self) -> None:
-        self._trouble.clock.advance(self._dice.choice([0.01, 0.1, 0.5]))
-        self.crew.meanwhile()
+        self._trouble.clock.advance(self._rng.choice([0.01, 0.1, 0.5]))
+        self.executor.meanwhile()
 
     def _noted(self, number: int, request: Request, wire: Bytes) -> Answered | None:
         if request.path != QUERY:

@@ -1,4 +1,4 @@
-"""One seed: an org, a disk, a network, and someone who runs the same command until it ends; then the judge.
+"""One seed: an org, a filesystem, a network, and someone who runs the same command until it ends; then the judge.
 
 Everything - the real line from `export` down, the sandbox, the clock, the disk - runs in one thread, and everything
 that is drawn is drawn from the seed. So the same seed goes the same way, to the byte.
@@ -17,11 +17,11 @@ from typing import TypeVar
 import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
-from everycall.export import Pieces
+from everycall.acquire.proof import Reading
+from everycall.api.query import Match
+from everycall.exporting import Pieces
 from everycall.ledger import Entry, Ledger, part_name
 from everycall.progress import Event, WindowClosed
-from everycall.proof import Reading
-from everycall.query import Match
 from everycall.sandbox import Sandbox, Switches
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
@@ -54,7 +54,7 @@ class Planted:
     reading: Callable[..., Reading] = Reading
     sink: Callable[..., Sink] = CsvSink
     ledger: Callable[..., Ledger] = Ledger
-    disk: type[SimDisk] = SimDisk
+    filesystem: type[SimDisk] = SimDisk
     wire: type[Wire] = Wire
     query: type[Query] = Query
     client: type[Client] = Client
@@ -86,29 +86,29 @@ class Life:
 
     seed: int
     planted: Planted = SOUND
-    dice: random.Random = field(init=False)
+    rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.dice = dice = random.Random(self.seed)
+        self.rng = rng = random.Random(self.seed)
         self.clock = SimClock()
-        self.disk = self.planted.disk(random.Random(dice.random()), self.effect, [FOLDER])
-        first, last = dice.choice(INTERVALS)
+        self.filesystem = self.planted.filesystem(random.Random(rng.random()), self.effect, [FOLDER])
+        first, last = rng.choice(INTERVALS)
         self.start, self.end = START - timedelta(days=first), START - timedelta(days=last)
-        self.is_moving = dice.random() < 0.15
+        self.is_moving = rng.random() < 0.15
         """Whether the words ask for all until now, whenever they are said."""
-        self.world = drawn(dice, ms(self.start), ms(self.end), self.clock.now_ms)
-        self.match: Match = "activity" if dice.random() < 0.15 else "start"
+        self.world = drawn(rng, ms(self.start), ms(self.end), self.clock.now_ms)
+        self.match: Match = "activity" if rng.random() < 0.15 else "start"
         self._match()
-        self.trouble = Trouble(dice=random.Random(dice.random()), clock=self.clock, world=self.world)
+        self.trouble = Trouble(rng=random.Random(rng.random()), clock=self.clock, world=self.world)
         self.sandbox = self._sandbox()
-        self.page_size = dice.choice([2, 4, 5, 10, 10])
-        reading = partial(self.planted.reading, hits_max=dice.choice([10, 50, 20_000, 20_000]))
+        self.page_size = rng.choice([2, 4, 5, 10, 10])
+        reading = partial(self.planted.reading, hits_max=rng.choice([10, 50, 20_000, 20_000]))
         self.pieces = Pieces(reading, self.planted.sink, self.planted.ledger)
-        self.is_stream = dice.random() < 0.1
-        self.crew = Interleaved(1, dice, self._between)
-        self.wire = self.planted.wire(self.sandbox, self.trouble, dice, self.effect, self.crew)
+        self.is_stream = rng.random() < 0.1
+        self.executor = Interleaved(1, rng, self._between)
+        self.wire = self.planted.wire(self.sandbox, self.trouble, rng, self.effect, self.executor)
         self.closed: dict[str, Interval] = {}
-        self.runs_max = dice.choice(RUNS_MAX)
+        self.runs_max = rng.choice(RUNS_MAX)
         self.effects_left: float = float("inf")
         self.signal_in: float = float("inf")
         """So many effects of a kind until somebody says Ctrl-C."""
@@ -125,14 +125,14 @@ class Life:
         self.world.activity_from_ms = ms(self.start) if self.match == "activity" else None
 
     def _sandbox(self) -> Sandbox:
-        dice = self.dice
+        rng = self.rng
         switches = Switches(
-            empty_answer=dice.choice(["{}", "totalHits", "empty list"]),
-            match=dice.choice(["overlap", "day"]),
-            end_at_midnight_touches_next_day=dice.random() < 0.3,
-            tie_order=dice.choice(["stable", "stable", "shifting"]),
+            empty_answer=rng.choice(["{}", "totalHits", "empty list"]),
+            match=rng.choice(["overlap", "day"]),
+            end_at_midnight_touches_next_day=rng.random() < 0.3,
+            tie_order=rng.choice(["stable", "stable", "shifting"]),
         )
-        limit = dice.choice([20, 300, 300, 5000])
+        limit = rng.choice([20, 300, 300, 5000])
         return Sandbox(
             self.world, now=self.clock.now, monotonic=self.clock.monotonic, faults=self.trouble,
             switches=switches, rate_limit=limit,
@@ -162,7 +162,7 @@ class Life:
             self.jobs_left = float("inf")
             raise KeyboardInterrupt
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """See `Progress.tell`."""
         if isinstance(event, WindowClosed) and event.proven:
             self.closed[str(event.window)] = event.window
@@ -178,54 +178,54 @@ class Life:
         return found
 
     def written_down(self) -> dict[str, Interval]:
-        """The windows that are done by the ledger on the disk, if the next run is an export of the same words."""
-        lines = (self.disk.content(LEDGER) or b"").splitlines(keepends=True)[1:]
+        """The windows that are done by the ledger on the filesystem, if the next run is an export of the same words."""
+        lines = (self.filesystem.content(LEDGER) or b"").splitlines(keepends=True)[1:]
         entries = [msgspec.json.decode(line, type=Entry) for line in lines if line.endswith(b"\n")]
         return {
             one.interval: one.window for one in entries
             if one.verdict == "proven" and not one.taken_over
-            and sha256(self.disk.content(LEDGER_FOLDER / part_name(one.window)) or b"-").hexdigest() == one.sha256
+            and sha256(self.filesystem.content(LEDGER_FOLDER / part_name(one.window)) or b"-").hexdigest() == one.sha256
         }  # fmt: skip
 
     # One run
 
     def arm(self, *, is_calm: bool) -> None:
         """Draw what goes wrong in the next run."""
-        dice, trouble = self.dice, self.trouble
+        rng, trouble = self.rng, self.trouble
         trouble.calm()
         self.effects_left = self.signal_in = self.jobs_left = float("inf")
-        self.disk.room_bytes, self.max_pages = 1 << 40, None
+        self.filesystem.room_bytes, self.max_pages = 1 << 40, None
         if is_calm:
             return
-        if dice.random() < 0.04:
-            self.max_pages = dice.choice([1, 2, 6])
-        trouble.rate = dice.choice([0.0, 0.02, 0.1, 0.25])
-        trouble.lost = dice.choice([0.0, 0.02, 0.1])
-        trouble.content_rate = dice.choice([0.0, 0.03, 0.15])
-        trouble.off = dice.choice([(-1, 1, 2), (-3, 5), (40, 300, 1)])
-        trouble.page_size_max = dice.choice([100, 100, 100, 4])
-        if dice.random() < 0.7:
-            self.effects_left = dice.choice([dice.randint(1, 30), dice.randint(1, 120), dice.randint(1, 500)])
-        if dice.random() < 0.15:
-            self.jobs_left = dice.randint(1, 60)
-        if dice.random() < 0.15:
-            self.signal_at, most = dice.choice([("", 200), ("sync", 10)])
-            self.signal_in = dice.randint(1, most)
-        if dice.random() < 0.15:
-            self.disk.room_bytes = dice.randint(0, 20_000)
+        if rng.random() < 0.04:
+            self.max_pages = rng.choice([1, 2, 6])
+        trouble.rate = rng.choice([0.0, 0.02, 0.1, 0.25])
+        trouble.lost = rng.choice([0.0, 0.02, 0.1])
+        trouble.content_rate = rng.choice([0.0, 0.03, 0.15])
+        trouble.off = rng.choice([(-1, 1, 2), (-3, 5), (40, 300, 1)])
+        trouble.page_size_max = rng.choice([100, 100, 100, 4])
+        if rng.random() < 0.7:
+            self.effects_left = rng.choice([rng.randint(1, 30), rng.randint(1, 120), rng.randint(1, 500)])
+        if rng.random() < 0.15:
+            self.jobs_left = rng.randint(1, 60)
+        if rng.random() < 0.15:
+            self.signal_at, most = rng.choice([("", 200), ("sync", 10)])
+            self.signal_in = rng.randint(1, most)
+        if rng.random() < 0.15:
+            self.filesystem.room_bytes = rng.randint(0, 20_000)
 
     def process(self) -> Client:
-        """A new process, with a crew and a client of its own."""
+        """A new process, with an executor and a client of its own."""
         self.is_dead = False
         self.wire.run += 1
-        self.crew = Interleaved(self.dice.choice([1, 2, 5, 12]), self.dice, self._between)
-        self.wire.crew = self.crew
+        self.executor = Interleaved(self.rng.choice([1, 2, 5, 12]), self.rng, self._between)
+        self.wire.executor = self.executor
         credentials = Credentials(self.sandbox.client_id, self.sandbox.client_secret, self.sandbox.url)
         client = self.planted.client(
-            credentials, connection=self.wire, clock=self.clock, dice=random.Random(self.dice.random())
+            credentials, connection=self.wire, clock=self.clock, rng=random.Random(self.rng.random())
         )
-        self.crew.is_busy = lambda: client._login.locked() or client._pace.wait_s(self.clock.monotonic()) > 0
-        self.clock.meanwhile = self.crew.meanwhile
+        self.executor.is_busy = lambda: client._login.locked() or client._pace.wait_s(self.clock.monotonic()) > 0
+        self.clock.meanwhile = self.executor.meanwhile
         return client
 
     def command(self, output: Path | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
@@ -235,13 +235,13 @@ class Life:
         query = self.planted.query(Interval(self.start, end), match=self.match)
         return export(
             client, query, output, columns=columns, asked={"since": "then"} if self.is_moving else None,
-            fresh=fresh, page_size=self.page_size, max_pages=self.max_pages, progress=self, crew=self.crew,
-            disk=self.disk, pieces=self.pieces,
+            fresh=fresh, page_size=self.page_size, max_pages=self.max_pages, progress=self, executor=self.executor,
+            filesystem=self.filesystem, pieces=self.pieces,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
         """One run of the command, and what the disk holds after it: the summary, if it ended, and its output."""
-        before = self.disk.inode(OUTPUT)
+        before = self.filesystem.inode(OUTPUT)
         finished = dict(self.closed) if fresh else {**self.written_down(), **self.closed}
         asked_before = len(self.wire.answered)
         output = BytesIO() if self.is_stream else OUTPUT
@@ -251,7 +251,7 @@ class Life:
             self.closed.clear()
             return summary, output.getvalue()
         self.check_output(before)
-        return summary, self.disk.content(OUTPUT) or b""
+        return summary, self.filesystem.content(OUTPUT) or b""
 
     def survive(self, run: Callable[[], T], *, is_calm: bool) -> T | None:
         """What a process comes to; None where it does not end by itself."""
@@ -260,7 +260,7 @@ class Life:
         except Crash:
             self.after_crash()
         except KeyboardInterrupt:
-            self.disk.killed()
+            self.filesystem.killed()
             check(self.kept <= set(self.written_down()), "an interruption lost what was finished")
         except EverycallError as error:
             self.meet(error, is_calm=is_calm)
@@ -271,21 +271,21 @@ class Life:
     def meet(self, error: EverycallError, *, is_calm: bool) -> None:
         """The command says that it cannot go on; perhaps it is right."""
         self.is_refused = isinstance(error, OutputRefused) and self.is_other
-        may_refuse = self.is_refused or not self.disk.room_bytes
+        may_refuse = self.is_refused or not self.filesystem.room_bytes
         check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
         is_known = self.is_refused or (self.is_meddled and "has changed since" in str(error))
         check(is_known or not is_calm, f"nothing goes wrong, and yet: {error}")
-        self.disk.killed()
+        self.filesystem.killed()
 
     def after_crash(self) -> None:
         """The machine comes up again."""
-        self.disk.power_cut() if self.dice.random() < 0.5 else self.disk.killed()
+        self.filesystem.power_cut() if self.rng.random() < 0.5 else self.filesystem.killed()
 
     def start_over(self) -> None:
         """The next run is one with --fresh, perhaps with other words from now on."""
         self.closed.clear()
         self.is_fresh, self.is_refused = True, False
-        if not self.is_moving and self.dice.random() < 0.5:
+        if not self.is_moving and self.rng.random() < 0.5:
             self.is_other = True
             self.start += timedelta(minutes=7)
             self._match()
@@ -302,34 +302,38 @@ class Life:
 
     def check_output(self, before: Inode | None) -> None:
         """What stands under the output's name is what was there before, or whole."""
-        data = self.disk.content(OUTPUT)
-        if data is None or self.disk.inode(OUTPUT) is before:
+        data = self.filesystem.content(OUTPUT)
+        if data is None or self.filesystem.inode(OUTPUT) is before:
             return
         self.closed.clear()  # the output is there: whoever runs the command again begins again
-        said = [self.disk.content(path) for path in (MANIFEST, LEDGER_FOLDER / "manifest")]
+        said = [self.filesystem.content(path) for path in (MANIFEST, LEDGER_FOLDER / "manifest")]
         lengths = [msgspec.json.decode(one)["output"]["sizeBytes"] for one in said if one]
         check(len(data) in lengths, "a file looks finished and is not")
 
     def meddle(self) -> None:
         """Somebody damages a finished part, or takes it away: that window is to be read again, and no other."""
         finished = {LEDGER_FOLDER / part_name(window): interval for interval, window in self.closed.items()}
-        if parts := [path for path in finished if self.disk.content(path)]:
-            path = self.dice.choice(parts)
-            self.disk.damage(path, damaged(self.disk.content(path) or b"", self.dice))
+        if parts := [path for path in finished if self.filesystem.content(path)]:
+            path = self.rng.choice(parts)
+            self.filesystem.damage(path, damaged(self.filesystem.content(path) or b"", self.rng))
             del self.closed[finished[path]]
             self.is_meddled = True
 
     def other_words(self) -> None:
         """The command with other columns: refused where something is there, and nothing is touched."""
-        if self.is_stream or not (self.disk.exists(LEDGER_FOLDER / "ledger.jsonl") or self.disk.exists(MANIFEST)):
+        if self.is_stream or not (
+            self.filesystem.exists(LEDGER_FOLDER / "ledger.jsonl") or self.filesystem.exists(MANIFEST)
+        ):
             return
-        before = {path: inode.data for path, inode in self.disk.names.files.items() if not path.endswith("/lock")}
+        before = {path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")}
         try:
             self.command(OUTPUT, fresh=False, columns=OTHER_COLUMNS)
         except OutputRefused:
-            after = {path: inode.data for path, inode in self.disk.names.files.items() if not path.endswith("/lock")}
+            after = {
+                path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")
+            }
             check(before == after, "a command that was refused has changed something")
-            self.disk.killed()
+            self.filesystem.killed()
         else:
             raise Wrong("a command with other words was not refused")
 
@@ -342,7 +346,7 @@ class Life:
             if is_calm:
                 self.clock.advance(3600)  # by now nothing changes any more
             self.arm(is_calm=is_calm)
-            fresh = self.is_refused or (number > 1 and self.dice.random() < 0.07)
+            fresh = self.is_refused or (number > 1 and self.rng.random() < 0.07)
             if fresh:
                 self.start_over()
             kept = set(self.closed)
@@ -351,20 +355,20 @@ class Life:
                 check(not summary.unread or self.max_pages is not None, "windows are unread for no reason")
                 self.judge(summary, data)
                 self.check_proven(summary, kept, is_calm=is_calm)
-                if not is_calm and self.dice.random() < 0.05:
+                if not is_calm and self.rng.random() < 0.05:
                     self.closed.clear()
                     continue  # the same command again, on what it made
-                repairs = self.mend() if not self.is_stream and self.dice.random() < 0.3 else 0
+                repairs = self.mend() if not self.is_stream and self.rng.random() < 0.3 else 0
                 proven = sum(entry.verdict == "proven" for entry in summary.entries)
                 return Outcome(
                     self.seed, number, len(self.wire.answered), summary.verdict, summary.rows, proven,
                     len(summary.entries), repairs,
                 )  # fmt: skip
-            self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
-            if self.dice.random() < 0.1:
+            self.clock.advance(self.rng.choice([0, 1, 60, 4000]))
+            if self.rng.random() < 0.1:
                 self.arm(is_calm=True)
                 self.other_words()
-            if number < self.runs_max - CALM_RUNS and self.dice.random() < 0.1:
+            if number < self.runs_max - CALM_RUNS and self.rng.random() < 0.1:
                 self.meddle()
         raise Wrong(f"it has not ended after {self.runs_max} runs")
 
@@ -382,19 +386,19 @@ class Life:
             holds = self.survive(mending.step, is_calm=is_calm)
             if holds or (is_calm and holds is not None and self.sandbox.switches.tie_order == "shifting"):
                 return number
-            self.clock.advance(self.dice.choice([0, 1, 60, 4000]))
+            self.clock.advance(self.rng.choice([0, 1, 60, 4000]))
         raise Wrong(f"it does not hold after {self.runs_max} repairs")
 
     def judge(self, summary: Summary, data: bytes) -> None:
         """Ask the judge; and see whether what is finished outlives a power cut."""
-        manifest = self.disk.content(MANIFEST)
+        manifest = self.filesystem.content(MANIFEST)
         said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
         check(self.is_stream or said is not None, "there is no manifest")
         judge(summary, data, said, self.world, self.answers(summary.entries))
         if not self.is_stream:
-            self.disk.power_cut()
-            check(self.disk.content(OUTPUT) == data, "a power cut took the finished output away")
-            check(self.disk.content(MANIFEST) == manifest, "a power cut took the manifest away")
+            self.filesystem.power_cut()
+            check(self.filesystem.content(OUTPUT) == data, "a power cut took the finished output away")
+            check(self.filesystem.content(MANIFEST) == manifest, "a power cut took the manifest away")
 
     def check_proven(self, summary: Summary, kept: set[str], *, is_calm: bool) -> None:
         """Where nothing went wrong and nothing changed, every window is proven, unless equal starts have no order."""

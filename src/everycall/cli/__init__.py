@@ -25,18 +25,19 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from dotenv import dotenv_values
 from rich.console import Console
 
-from everycall import errors, tables, verification
-from everycall.auth import VARIABLES, Credentials, hosts
+from everycall import errors, verification
+from everycall.api.auth import VARIABLES, Credentials, hosts
+from everycall.api.limits import PAGE_SIZE_MAX, RETENTION
+from everycall.api.query import Query
 from everycall.cli import face, memory, options, planning, verifying
 from everycall.cli.options import Count, When, Where, Which
 from everycall.cli.serving import Serving, serve
 from everycall.client import Client
 from everycall.connection import Timeouts
-from everycall.export import Summary, export
+from everycall.exporting import Summary, export
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, pretty
-from everycall.limits import PAGE_SIZE_MAX, RETENTION
-from everycall.query import Query
 from everycall.starting import INTERRUPTED
+from everycall.tables import flat as tables
 from everycall.version import VERSION
 
 EXIT_CODES: Mapping[type[BaseException], int] = {
@@ -334,7 +335,7 @@ def _heed_interruptions() -> Sequence[int]:
 def _end_soon() -> None:
     """End all the same where the tidying up waits for a lock that the interruption has left locked for ever.
 
-    Nothing is lost by it: what was finished is on disk, and the next run tidies up what was not.
+    Nothing is lost by it: what was finished is on filesystem, and the next run tidies up what was not.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -15,11 +15,11 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 from rich.text import Text
 
+from everycall.api.names import WORDS
+from everycall.api.query import Interval
 from everycall.client import Counts
-from everycall.export import Summary
-from everycall.names import WORDS
+from everycall.exporting import Summary
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
-from everycall.query import Interval
 
 LINE_EVERY_S = 10.0
 """Without a terminal, a line of progress at most this often."""
@@ -48,7 +48,7 @@ class Quiet:
         """Notices go to the console."""
         self._console = console
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """A notice is a line; the rest is nothing."""
         if isinstance(event, Noticed):
             notice(self._console, event.message)
@@ -70,7 +70,7 @@ class Lines:
         self._interval: Interval | None = None
         self._last = monotonic()
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """A line for each window, and one now and then between."""
         if isinstance(event, Started):
             self._interval = event.interval
@@ -115,7 +115,7 @@ class Bar:
         self._task = self._bars.add_task("", total=None, rows=0)
         self._interval: Interval | None = None
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Move the bar; what has to be known stands above it."""
         if isinstance(event, Started):
             self._interval = event.interval

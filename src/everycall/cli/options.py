@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cyclopts import Group, Parameter, Token
 
+from everycall.acquire.windows import settled_until
+from everycall.api.names import Kind, ids_named
+from everycall.api.query import Filters, Interval, Match, Query
 from everycall.client import Client
 from everycall.errors import QueryError, SettingsError
 from everycall.instants import text
-from everycall.names import Kind, ids_named
-from everycall.query import Filters, Interval, Match, Query
-from everycall.windows import settled_until
 
 WHEN = Group("When", sort_key=1)
 WHICH = Group(

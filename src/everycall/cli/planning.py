@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from everycall.acquire.windows import is_provisional, split, windows
+from everycall.api.details_query import count
+from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S
+from everycall.api.query import Interval, Query
 from everycall.cli.face import span, took
 from everycall.client import Client
-from everycall.limits import RATE_PER_MINUTE, RATE_WINDOW_S
-from everycall.pages import count
-from everycall.query import Interval, Query
-from everycall.windows import is_provisional, split, windows
 
 PROOF_REQUESTS = 2
 """Of a window, beyond its pages: the empty page past its end, and the count again."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from everycall.auth import hosts
+from everycall.api.auth import hosts
 from everycall.cli.options import Count
 from everycall.errors import SettingsError
 

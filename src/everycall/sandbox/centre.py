@@ -11,7 +11,7 @@ as temporary staff for the week's peak, in any week that one looks at.
 from dataclasses import dataclass
 from typing import Any
 
-from everycall.sandbox.dice import Dice
+from everycall.sandbox.rng import Rng
 
 FIRST_NAMES = (
     "Ada Alba Anselm Arlo Beatrix Bram Cecily Clemens Dario Delphine Edda Emeric Fenna Florin Greta "
@@ -201,23 +201,23 @@ class Centre:
 
 def centre(seed: int, size: int) -> Centre:
     """The contact centre of a seed, with `size` users."""
-    dice = Dice(f"centre/{seed}")
-    divisions = [_division(dice, name) for name in DIVISION_NAMES]
+    rng = Rng(f"centre/{seed}")
+    divisions = [_division(rng, name) for name in DIVISION_NAMES]
     division_ids = tuple(d["id"] for d in divisions)
-    codes = [_wrap_up_code(dice, name, divisions[0]) for name in WRAP_UP_CODE_NAMES]
-    skills = [_routing(dice, name, "skills") for name in SKILL_NAMES]
-    languages = [_routing(dice, name, "languages") for name in LANGUAGE_NAMES]
-    teams = [_team(dice, name, divisions) for name in ("Morning", "Midday", "Evening", "Business")]
-    users = _users(dice, size, division_ids, [t["id"] for t in teams])
-    queues = _queues(dice, users, division_ids, [c["id"] for c in codes], skills, languages)
-    flows = [_flow(dice, name, kind) for name, kind in FLOWS]
-    rare = Dice(f"centre/{seed}/rare flows")
+    codes = [_wrap_up_code(rng, name, divisions[0]) for name in WRAP_UP_CODE_NAMES]
+    skills = [_routing(rng, name, "skills") for name in SKILL_NAMES]
+    languages = [_routing(rng, name, "languages") for name in LANGUAGE_NAMES]
+    teams = [_team(rng, name, divisions) for name in ("Morning", "Midday", "Evening", "Business")]
+    users = _users(rng, size, division_ids, [t["id"] for t in teams])
+    queues = _queues(rng, users, division_ids, [c["id"] for c in codes], skills, languages)
+    flows = [_flow(rng, name, kind) for name, kind in FLOWS]
+    rare = Rng(f"centre/{seed}/rare flows")
     flows += [_flow(rare, name, kind) for name, kind in RARE_FLOWS]
-    campaigns = _campaigns(dice, queues)
-    groups = [_group(dice, name, size) for name in ("All Agents", "Floor Walkers", "Specialists")]
+    campaigns = _campaigns(rng, queues)
+    groups = [_group(rng, name, size) for name in ("All Agents", "Floor Walkers", "Specialists")]
     return Centre(
         seed=seed,
-        organization=_organization(dice),
+        organization=_organization(rng),
         entities={
             "divisions": divisions,
             "queues": [_queue_json(q, divisions) for q in queues],
@@ -239,23 +239,21 @@ def centre(seed: int, size: int) -> Centre:
         },
         campaigns=campaigns,
         group_ids=tuple(g["id"] for g in groups),
-        edge_ids=tuple(dice.uuid() for _ in range(6)),
+        edge_ids=tuple(rng.uuid() for _ in range(6)),
         switchboard=tuple(u for u in users if u.state == "active"),
     )
 
 
-def _created(dice: Dice) -> str:
-    return (
-        f"202{dice.between(0, 3)}-{dice.between(1, 12):02d}-{dice.between(1, 28):02d}T09:{dice.below(60):02d}:00.000Z"
-    )
+def _created(rng: Rng) -> str:
+    return f"202{rng.between(0, 3)}-{rng.between(1, 12):02d}-{rng.between(1, 28):02d}T09:{rng.below(60):02d}:00.000Z"
 
 
 def _reference(division: dict[str, Any]) -> dict[str, Any]:
     return {"id": division["id"], "name": division["name"], "selfUri": division["selfUri"]}
 
 
-def _division(dice: Dice, name: str) -> dict[str, Any]:
-    new = dice.uuid()
+def _division(rng: Rng, name: str) -> dict[str, Any]:
+    new = rng.uuid()
     return {
         "id": new,
         "name": name,
@@ -265,51 +263,51 @@ def _division(dice: Dice, name: str) -> dict[str, Any]:
     }
 
 
-def _wrap_up_code(dice: Dice, name: str, division: dict[str, Any]) -> dict[str, Any]:
-    new = dice.uuid()
+def _wrap_up_code(rng: Rng, name: str, division: dict[str, Any]) -> dict[str, Any]:
+    new = rng.uuid()
     return {
         "id": new,
         "name": name,
         "division": _reference(division),
-        "dateCreated": _created(dice),
-        "createdBy": dice.uuid(),
+        "dateCreated": _created(rng),
+        "createdBy": rng.uuid(),
         "selfUri": f"/api/v2/routing/wrapupcodes/{new}",
     }
 
 
-def _routing(dice: Dice, name: str, kind: str) -> dict[str, Any]:
-    new = dice.uuid()
+def _routing(rng: Rng, name: str, kind: str) -> dict[str, Any]:
+    new = rng.uuid()
     return {
         "id": new,
         "name": name,
-        "dateModified": _created(dice),
+        "dateModified": _created(rng),
         "state": "active",
         "version": "1",
         "selfUri": f"/api/v2/routing/{kind}/{new}",
     }
 
 
-def _team(dice: Dice, name: str, divisions: list[dict[str, Any]]) -> dict[str, Any]:
-    new = dice.uuid()
+def _team(rng: Rng, name: str, divisions: list[dict[str, Any]]) -> dict[str, Any]:
+    new = rng.uuid()
     return {
         "id": new,
         "name": name,
-        "division": _reference(dice.pick(divisions)),
-        "dateCreated": _created(dice),
-        "memberCount": dice.between(12, 30),
+        "division": _reference(rng.pick(divisions)),
+        "dateCreated": _created(rng),
+        "memberCount": rng.between(12, 30),
         "selfUri": f"/api/v2/teams/{new}",
     }
 
 
-def _group(dice: Dice, name: str, size: int) -> dict[str, Any]:
-    new = dice.uuid()
+def _group(rng: Rng, name: str, size: int) -> dict[str, Any]:
+    new = rng.uuid()
     return {
         "id": new,
         "name": name,
-        "dateModified": _created(dice),
-        "memberCount": dice.between(2, size),
+        "dateModified": _created(rng),
+        "memberCount": rng.between(2, size),
         "state": "active",
-        "version": dice.between(1, 9),
+        "version": rng.between(1, 9),
         "type": "official",
         "rulesVisible": True,
         "visibility": "public",
@@ -317,9 +315,9 @@ def _group(dice: Dice, name: str, size: int) -> dict[str, Any]:
     }
 
 
-def _organization(dice: Dice) -> dict[str, Any]:
+def _organization(rng: Rng) -> dict[str, Any]:
     return {
-        "id": dice.uuid(),
+        "id": rng.uuid(),
         "name": "Larkspur & Finch",
         "defaultLanguage": "en-US",
         "defaultCountryCode": "US",
@@ -333,24 +331,24 @@ def _organization(dice: Dice) -> dict[str, Any]:
     }
 
 
-def _users(dice: Dice, size: int, division_ids: tuple[str, ...], team_ids: list[str]) -> tuple[User, ...]:
+def _users(rng: Rng, size: int, division_ids: tuple[str, ...], team_ids: list[str]) -> tuple[User, ...]:
     names: dict[str, None] = {}
     while len(names) < size:
-        names[f"{dice.pick(FIRST_NAMES)} {dice.pick(LAST_NAMES)}"] = None
-    return tuple(_user(dice, n, name, division_ids, team_ids) for n, name in enumerate(names))
+        names[f"{rng.pick(FIRST_NAMES)} {rng.pick(LAST_NAMES)}"] = None
+    return tuple(_user(rng, n, name, division_ids, team_ids) for n, name in enumerate(names))
 
 
-def _user(dice: Dice, number: int, name: str, division_ids: tuple[str, ...], team_ids: list[str]) -> User:
+def _user(rng: Rng, number: int, name: str, division_ids: tuple[str, ...], team_ids: list[str]) -> User:
     # One in twelve is gone and one in sixteen inactive, wherever the size of the org ends.
     state = DELETED if number % 12 == 7 else "inactive" if number % 16 == 11 else "active"
     return User(
-        id=dice.uuid(),
+        id=rng.uuid(),
         name=name,
         email=f"{name.lower().replace(' ', '.')}@example.com",
         division_id=division_ids[(0, 1, 1, 1, 2)[number % 5]],
         state=state,
-        team_id=dice.pick(team_ids),
-        station=f"sip:{dice.uuid().replace('-', '')[:24]}+example.com;tgrp={dice.uuid()}@localhost",
+        team_id=rng.pick(team_ids),
+        station=f"sip:{rng.uuid().replace('-', '')[:24]}+example.com;tgrp={rng.uuid()}@localhost",
     )
 
 
@@ -375,7 +373,7 @@ def _user_json(user: User, divisions: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _queues(
-    dice: Dice,
+    rng: Rng,
     users: tuple[User, ...],
     division_ids: tuple[str, ...],
     code_ids: list[str],
@@ -388,7 +386,7 @@ def _queues(
         owner = division_ids[division]
         made.append(
             Queue(
-                id=dice.uuid(),
+                id=rng.uuid(),
                 name=name,
                 division_id=owner,
                 division_ids=(owner,) if number % 3 else tuple(dict.fromkeys((owner, division_ids[0]))),
@@ -397,8 +395,8 @@ def _queues(
                 deleted=number >= len(QUEUES),
                 members=tuple(u for u in staff if u.state == "active"),
                 temporary_members=tuple(staff),
-                codes=_codes(dice, code_ids),
-                skill_ids=(dice.pick(skills)["id"],) if number % 2 else (),
+                codes=_codes(rng, code_ids),
+                skill_ids=(rng.pick(skills)["id"],) if number % 2 else (),
                 language_id=languages[number % 7]["id"] if number % 7 < len(languages) else "",
                 number=f"tel:+1202555{1000 + number:04d}",
                 mailbox=f"{''.join(c for c in name.lower() if c.isalpha())}@example.com",
@@ -407,11 +405,11 @@ def _queues(
     return tuple(made)
 
 
-def _codes(dice: Dice, code_ids: list[str]) -> tuple[str | None, ...]:
-    favourites = [dice.pick(code_ids) for _ in range(9)]
+def _codes(rng: Rng, code_ids: list[str]) -> tuple[str | None, ...]:
+    favourites = [rng.pick(code_ids) for _ in range(9)]
     return (
-        *(dice.pick(favourites) for _ in range(40)),
-        *(dice.pick(code_ids) for _ in range(12)),
+        *(rng.pick(favourites) for _ in range(40)),
+        *(rng.pick(code_ids) for _ in range(12)),
         *(SYSTEM_CODES[0],) * 5,
         *(SYSTEM_CODES[1],) * 2,
         SYSTEM_CODES[2],
@@ -438,13 +436,13 @@ def _queue_json(queue: Queue, divisions: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _flow(dice: Dice, name: str, kind: str) -> Flow:
+def _flow(rng: Rng, name: str, kind: str) -> Flow:
     return Flow(
-        id=dice.uuid(),
+        id=rng.uuid(),
         name=name,
         type=kind,
-        version=f"{dice.between(3, 60)}.0",
-        outcome_ids=tuple(dice.uuid() for _ in range(3)),
+        version=f"{rng.between(3, 60)}.0",
+        outcome_ids=tuple(rng.uuid() for _ in range(3)),
     )
 
 
@@ -462,10 +460,10 @@ def _flow_json(flow: Flow, division: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _campaigns(dice: Dice, queues: tuple[Queue, ...]) -> tuple[Campaign, ...]:
+def _campaigns(rng: Rng, queues: tuple[Queue, ...]) -> tuple[Campaign, ...]:
     served = [q for q in queues if "outbound" in q.media]
     return tuple(
-        Campaign(dice.uuid(), name, served[at % len(served)], dice.uuid(), dice.uuid())
+        Campaign(rng.uuid(), name, served[at % len(served)], rng.uuid(), rng.uuid())
         for at, name in enumerate(CAMPAIGN_NAMES)
     )
 

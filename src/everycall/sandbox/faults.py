@@ -164,8 +164,8 @@ class Faults:
             check_options(KINDS[kind], {})
 
         def drawn(number: int) -> Fault | None:
-            dice = random.Random(f"{seed} {number}")
-            return Fault(dice.choice(names)) if dice.random() < rate else None
+            rng = random.Random(f"{seed} {number}")
+            return Fault(rng.choice(names)) if rng.random() < rate else None
 
         text = f"{', '.join(names)} at random, {rate:g} of the requests{f' to {path}' if path else ''}, seed {seed}"
         self._arm(Rule(None, path, None, drawn, text=text))

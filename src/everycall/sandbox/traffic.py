@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, overload
 
 from everycall.sandbox.centre import Centre, Queue, User
-from everycall.sandbox.dice import narrow, wide
+from everycall.sandbox.rng import narrow, wide
 
 FOREVER_MS: Final = 2**62
 DAY_MS: Final = 86_400_000

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from everycall import instants
-from everycall.disk import Disk, SystemDisk
+from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.sinks import lines
 from everycall.sinks.interface import Writable
 from everycall.sinks.lines import LinePart
-from everycall.tables import Column, Row, Type
+from everycall.tables.flat import Column, Row, Type
 
 
 def _instant(value: datetime) -> str:
@@ -40,15 +40,15 @@ class CsvSink:
 
     kind = "csv"
 
-    def __init__(self, table: Sequence[Column], disk: Disk | None = None) -> None:
+    def __init__(self, table: Sequence[Column], filesystem: Filesystem | None = None) -> None:
         """Rows with these columns; on the machine's disk unless told otherwise."""
-        self._disk: Disk = disk or SystemDisk()
+        self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._header = [column.name for column in table]
         self._cells = [_CELLS[column.type] for column in table]
 
     def part(self, path: Path) -> LinePart:
         """See `Sink.part`."""
-        return LinePart(path, self.lines, self._disk)
+        return LinePart(path, self.lines, self._filesystem)
 
     def head(self) -> bytes:
         """The header line."""
@@ -63,7 +63,7 @@ class CsvSink:
 
     def append(self, part: Path, output: Writable) -> None:
         """See `Sink.append`."""
-        lines.append(part, output, self._disk)
+        lines.append(part, output, self._filesystem)
 
 
 def _line(writer: Any, buffer: io.StringIO, texts: Sequence[str]) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from everycall.tables import Row
+from everycall.tables.flat import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A part that is complete on disk."""
+    """A part that is complete on filesystem."""
 
     rows: int
     size_bytes: int
@@ -42,7 +42,7 @@ class Writable(Protocol):
 
 
 class Part(Protocol):
-    """A window's rows on their way to disk."""
+    """A window's rows on their way to filesystem."""
 
     def add(self, reading_pass: int, rows: Iterable[tuple[Key, Row]]) -> None:
         """Take in the rows of one page, and put them on disk before returning.

@@ -8,9 +8,9 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from everycall.disk import Disk, File
+from everycall.filesystem import File, Filesystem
 from everycall.sinks.interface import Key, Sealed, Writable
-from everycall.tables import Row
+from everycall.tables.flat import Row
 
 _ENTRY = struct.Struct(">16sQQII")
 """One row in the index: id, offset, start, length, pass. Big-endian, so that bytes sort as the numbers do."""
@@ -21,13 +21,13 @@ BUFFER_BYTES = 1 << 20
 class LinePart:
     """Rows are appended to a spool file as they come, with an index of some 40 bytes a row in memory."""
 
-    def __init__(self, path: Path, lines: Callable[[Iterable[Row]], Iterator[bytes]], disk: Disk) -> None:
+    def __init__(self, path: Path, lines: Callable[[Iterable[Row]], Iterator[bytes]], filesystem: Filesystem) -> None:
         """A part that will be at `path` on that disk; `lines` turns each row into one."""
         self._path = path
         self._lines = lines
-        self._disk = disk
+        self._filesystem = filesystem
         self._spool_path = path.with_suffix(".spool")
-        self._spool: File = disk.open(self._spool_path, "wb")
+        self._spool: File = filesystem.open(self._spool_path, "wb")
         self._index = bytearray()
         self._offset = 0
 
@@ -44,15 +44,15 @@ class LinePart:
         """See `Part.seal`."""
         self._spool.close()
         rows, digest, size = 0, hashlib.sha256(), 0
-        with self._disk.open(self._spool_path, "rb") as spool, self._disk.open(self._path, "wb") as output:
+        with self._filesystem.open(self._spool_path, "rb") as spool, self._filesystem.open(self._path, "wb") as output:
             for offset, length in self._newest(set(kept_passes)):
                 spool.seek(offset)
                 line = spool.read(length)
                 output.write(line)
                 digest.update(line)
                 rows, size = rows + 1, size + length
-            self._disk.sync(output)
-        self._disk.unlink(self._spool_path)
+            self._filesystem.sync(output)
+        self._filesystem.unlink(self._spool_path)
         self._index.clear()
         return Sealed(rows, size, digest.hexdigest())
 
@@ -78,15 +78,15 @@ class LinePart:
         """See `Part.discard`."""
         with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
             self._spool.close()
-        self._disk.unlink(self._spool_path)
-        self._disk.unlink(self._path)
+        self._filesystem.unlink(self._spool_path)
+        self._filesystem.unlink(self._path)
 
 
 def _start_and_id(entry: bytes) -> bytes:
     return entry[24:32] + entry[:16]
 
 
-def append(part: Path, output: Writable, disk: Disk) -> None:
+def append(part: Path, output: Writable, filesystem: Filesystem) -> None:
     """Copy a part to the end of the output through one buffer."""
-    with disk.open(part, "rb") as sealed:
+    with filesystem.open(part, "rb") as sealed:
         shutil.copyfileobj(sealed, output, BUFFER_BYTES)

@@ -30,16 +30,16 @@ class Call:
 
     def __init__(self, story: Story, direction: str = "inbound") -> None:
         self.story = story
-        dice = story.dice
-        self.dice = dice
+        rng = story.rng
+        self.rng = rng
         self.direction = direction
-        self.caller = f"tel:+1202555{dice.below(10_000):04d}"
+        self.caller = f"tel:+1202555{rng.below(10_000):04d}"
         self.dialled = story.queues[0].number if story.queues else "tel:+12025550100"
-        self.name = dice.pick(REGIONS)
-        self.session_id = dice.uuid()
-        self.call_id = dice.uuid()
-        self.edge_id = story.centre.edge_ids[dice.below(6)]
-        self.routing = ROUTINGS[dice.below(10)]
+        self.name = rng.pick(REGIONS)
+        self.session_id = rng.uuid()
+        self.call_id = rng.uuid()
+        self.edge_id = story.centre.edge_ids[rng.below(6)]
+        self.routing = ROUTINGS[rng.below(10)]
         self.selected: str | None = None
         self.mos: list[tuple[float, float]] = []
         # The telephone network needs a moment before anyone hears anything.
@@ -53,7 +53,7 @@ class Call:
             "dnis": self.dialled,
             "edgeId": self.edge_id,
             "mediaType": "voice",
-            "protocolCallId": f"{self.call_id}@192.0.2.{self.dice.between(1, 254)}",
+            "protocolCallId": f"{self.call_id}@192.0.2.{self.rng.between(1, 254)}",
             "provider": "Edge",
             "remoteNameDisplayable": self.name,
             "sessionDnis": self.dialled,
@@ -65,7 +65,7 @@ class Call:
 
     def inner(self, **more: object) -> Json:
         """The scalars of a session other than the customer's."""
-        return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.dice.uuid(), **more)
+        return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.rng.uuid(), **more)
 
     def routed(self, selected: str | None = None) -> Json:
         """What routing leaves on the legs that it touches; who was selected only where one was."""
@@ -83,17 +83,17 @@ class Call:
         return [self._stat(at, length, n) for n, (at, length) in enumerate(spans)]
 
     def _stat(self, at: int, length: int, number: int) -> Json:
-        dice = self.dice
-        quality = dice.real(89.5, 93.2) if dice.below(40) else dice.real(55.0, 89.5)
+        rng = self.rng
+        quality = rng.real(89.5, 93.2) if rng.below(40) else rng.real(55.0, 89.5)
         wide = number % 3 < 2
         # Fits the pairs of MOS and R factor in the captures for wide-band opus; the formula of ITU-T G.107 for PCMU.
         mos = 4.8987 - (93.175 - quality) * 0.0238 if wide else _narrow_band_mos(quality)
         self.mos.append((mos, quality))
         made: Json = {"codecs": ["audio/opus" if wide else "audio/PCMU"]}
-        if not dice.below(4):
-            made["discardedPackets"] = dice.between(1, 40)
+        if not rng.below(4):
+            made["discardedPackets"] = rng.between(1, 40)
         made["eventTime"] = stamp(at)
-        made["maxLatencyMs"] = dice.between(20, 90)
+        made["maxLatencyMs"] = rng.between(20, 90)
         made["minMos"] = mos
         made["minRFactor"] = quality
         made["receivedPackets"] = length // 20
@@ -104,7 +104,7 @@ class Call:
 
         `stays` gives each queue with the instant at which the customer comes into its care.
         """
-        story, dice = self.story, self.dice
+        story, rng = self.story, self.rng
         turns = [(queue, max(at, self.connected)) for queue, at in stays] or [(None, self.connected)]
         turns[0] = (turns[0][0], self.connected)
         segments = [segment(Stage("system", story.start, self.connected), conference=False)]
@@ -116,18 +116,18 @@ class Call:
                     queue_id=queue.id if queue else "",
                     disconnect=disconnect if last else "",
                     conference=False,
-                    q850ResponseCodes=[16] if last and dice.chance(150) else None,
+                    q850ResponseCodes=[16] if last and rng.chance(150) else None,
                 )
             )
         moments = [Moment(self.connected, "nConnected", 1), Moment(end, "tConnected", end - self.connected)]
-        fields = self.leg(sessionId=self.session_id, recording=dice.chance(900), **self.routed())
-        made = session(fields, segments, moments, stats=self.stats(self.connected, end, dice.between(2, 3)))
+        fields = self.leg(sessionId=self.session_id, recording=rng.chance(900), **self.routed())
+        made = session(fields, segments, moments, stats=self.stats(self.connected, end, rng.between(2, 3)))
         story.add(
             "customer",
             [made],
             first=True,
             name=self.name,
-            contact_id=dice.uuid() if dice.chance(600) else "",
+            contact_id=rng.uuid() if rng.chance(600) else "",
         )
 
     def finish(self) -> None:
@@ -138,8 +138,8 @@ class Call:
 
     def ivr(self, until: int, *, to: Queue | None, ending: str = "", flow: Flow | None = None) -> int:
         """The menu: from the connection to `until`, and on to a queue or to an `ending`; gives `until`."""
-        dice = self.dice
-        flow = flow or dice.pick(self.story.centre.flows["INBOUNDCALL"])
+        rng = self.rng
+        flow = flow or rng.pick(self.story.centre.flows["INBOUNDCALL"])
         begin = self.connected - (self.connected - self.story.start) * 3 // 4
         stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
         flowed = max(0, until - self.connected)
@@ -152,9 +152,9 @@ class Call:
         told = flow_json(
             flow,
             reason=self.dialled,
-            language=dice.pick(("en-us", "en-us", "de-de", "es-us")),
+            language=rng.pick(("en-us", "en-us", "de-de", "es-us")),
             to=to,
-            outcomes=None if dice.below(3) else self._outcomes(flow, begin, until, moments),
+            outcomes=None if rng.below(3) else self._outcomes(flow, begin, until, moments),
         )
         segments = [
             segment(stages[0], conference=False),
@@ -165,16 +165,16 @@ class Call:
         return until
 
     def _outcomes(self, flow: Flow, begin: int, until: int, moments: list[Moment]) -> list[Json]:
-        value = self.dice.pick(("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE"))
+        value = self.rng.pick(("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE"))
         moments.append(Moment(until, "nFlowOutcome", 1))
         moments.append(Moment(until, "tFlowOutcome", until - begin))
         if value == "FAILURE":
             moments.append(Moment(until, "nFlowOutcomeFailed", 1))
         return [
             {
-                "flowOutcome": self.dice.pick(("Menu used", "Identified", "Balance told")),
+                "flowOutcome": self.rng.pick(("Menu used", "Identified", "Balance told")),
                 "flowOutcomeEndTimestamp": stamp(until),
-                "flowOutcomeId": self.dice.pick(flow.outcome_ids),
+                "flowOutcomeId": self.rng.pick(flow.outcome_ids),
                 "flowOutcomeStartTimestamp": stamp(begin),
                 "flowOutcomeValue": value,
             }
@@ -194,30 +194,30 @@ class QueuedCall(Call):
 
     def wait(self, queue: Queue, start: int, end: int, ending: str = "transfer", moments: Sequence[Moment] = ()) -> int:
         """The acd leg from start to end, and how long the wait was; without other `moments` it was answered."""
-        offered = start + min(self.dice.between(12, 60), (end - start) // 3)
+        offered = start + min(self.rng.between(12, 60), (end - start) // 3)
         stages = [Stage("delay", start, offered), Stage("interact", offered, end)]
-        if not self.dice.below(12):
+        if not self.rng.below(12):
             stages = [Stage("interact", start, end)]
             offered = start
         emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
         if end - offered > SERVICE_LEVEL_MS:
             emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
-        if queue.skill_ids and not self.dice.below(2):
+        if queue.skill_ids and not self.rng.below(2):
             asked["requestedRoutingSkillIds"] = list(queue.skill_ids)
-        if queue.language_id and not self.dice.below(2):
+        if queue.language_id and not self.rng.below(2):
             asked["requestedLanguageId"] = queue.language_id
         if self.routing == "Predictive":
             users = self.story.users[:2]
             asked["scoredAgents"] = [
-                {"agentScore": self.dice.between(20, 99), "scoredAgentId": u.id} for u in dict.fromkeys(users)
+                {"agentScore": self.rng.between(20, 99), "scoredAgentId": u.id} for u in dict.fromkeys(users)
             ]
         last = segment(
             stages[-1],
             queue_id=queue.id,
             disconnect=ending,
             conference=False,
-            sipResponseCodes=[410] if ending == "transfer" and not self.dice.below(2) else None,
+            sipResponseCodes=[410] if ending == "transfer" and not self.rng.below(2) else None,
             **asked,
         )
         segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
@@ -227,7 +227,7 @@ class QueuedCall(Call):
             **self.routed(),
         )
         if self.routing == "Bullseye":
-            fields["routingRing"] = self.dice.between(1, 3)
+            fields["routingRing"] = self.rng.between(1, 3)
         stats = self.stats(offered, end, 1) if end - offered > 5000 else None
         made = session(fields, segments, emitted, stats=stats)
         self.story.add("acd", [made], name=queue.name)
@@ -242,7 +242,7 @@ class QueuedCall(Call):
             Moment(end, "tAlert", end - start),
             Moment(end, "tNotResponding", end - start),
         ]
-        broken = not self.dice.below(8)
+        broken = not self.rng.below(8)
         segments = [
             segment(
                 stages[0],
@@ -254,7 +254,7 @@ class QueuedCall(Call):
             )
         ]
         code = self.story.codes[number]
-        if not broken and code and not self.dice.below(4):
+        if not broken and code and not self.rng.below(4):
             stages.append(Stage("wrapup", end, end + self.story.stretch(400, 6000, 40)))
             segments += self.story.segments([stages[0], stages[1]], number=number, queue_id=queue.id, conference=False)[
                 1:
@@ -286,7 +286,7 @@ class QueuedCall(Call):
         fields["sessionDnis"] = user.station
         if stages[-1].type != "wrapup":
             fields["acwSkipped"] = True
-        if self.dice.chance(300):
+        if self.rng.chance(300):
             fields["scriptId"] = self.story.centre.campaigns[0].script_id
         segments = segments or self.story.segments(
             stages, number=number, queue_id=queue.id if queue else "", disconnect=disconnect, conference=False
@@ -294,11 +294,11 @@ class QueuedCall(Call):
         talked = [s for s in stages if s.type == "interact"]
         stats = self.stats(talked[0].start, talked[-1].end, 2)
         made = session(fields, segments, emitted, stats=stats)
-        self.story.add(purpose, [made], user=user, flagged=self.dice.chance(5))
+        self.story.add(purpose, [made], user=user, flagged=self.rng.chance(5))
 
     def ivr_after(self, start: int, end: int, *, issued_callback: bool = False) -> None:
         """The flow that takes a call out of a queue."""
-        flow = self.dice.pick(self.story.centre.flows["INQUEUECALL"])
+        flow = self.rng.pick(self.story.centre.flows["INQUEUECALL"])
         moments = [
             Moment(start, "nFlow", 1),
             Moment(end, "tFlow", end - start),
@@ -312,7 +312,7 @@ class QueuedCall(Call):
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
         """The box that takes the message."""
-        flow = self.dice.pick(self.story.centre.flows["VOICEMAIL"])
+        flow = self.rng.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
         told = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
@@ -354,7 +354,7 @@ class QueuedCall(Call):
         if hold_from:
             stages += [Stage("interact", answer, hold_from), Stage("hold", hold_from, moved)]
         else:
-            stages += talk(story.dice, answer, moved, story.dice.below(2))
+            stages += talk(story.rng, answer, moved, story.rng.below(2))
         wrap_up = story.wrap_up(moved, moved + story.stretch(2_000, 60_000, 60), 0)
         stages += [wrap_up] if wrap_up else []
         moments = [Moment(moved, name, 1) for name in counted]
@@ -364,10 +364,10 @@ class QueuedCall(Call):
         """The leg of the user who has the customer at the end, with the wrap-up that ends the conversation."""
         story = self.story
         self.talk_end, wrap_up = ending(story, number, 100)
-        by_customer = story.dice.chance(600)
+        by_customer = story.rng.chance(600)
         self.customer_end = "endpoint" if by_customer else "peer"
         alert = Stage("alert", alert_from or answer - self.rang, answer)
-        talked = talk(story.dice, answer, self.talk_end, story.dice.pick((0, 0, 0, 1, 2)))
+        talked = talk(story.rng, answer, self.talk_end, story.rng.pick((0, 0, 0, 1, 2)))
         disconnect = "peer" if by_customer else "client"
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
@@ -376,14 +376,12 @@ class QueuedCall(Call):
 
         Where the conversation never ends, it is the second user's leg that stays connected.
         """
-        story, dice = self.story, self.dice
+        story, rng = self.story, self.rng
         endless = story.end >= FOREVER_MS
         self.talk_end, wrap_up = ending(story, 0, 100)
         if endless:
-            self.talk_end = together + dice.between(60_000, 1_200_000)
-        apart = (
-            {"destinationConversationId": dice.uuid(), "destinationSessionId": dice.uuid()} if dice.chance(500) else {}
-        )
+            self.talk_end = together + rng.between(60_000, 1_200_000)
+        apart = {"destinationConversationId": rng.uuid(), "destinationSessionId": rng.uuid()} if rng.chance(500) else {}
         first = [
             Stage("alert", answer - self.rang, answer),
             Stage("interact", answer, asks),

@@ -36,12 +36,12 @@ class Thread:
 
     def __init__(self, story: Story, media: str, fields: Json) -> None:
         self.story = story
-        self.dice = story.dice
+        self.rng = story.rng
         self.media = media
         self.fields = fields
-        self.name = f"{self.dice.pick(FIRST_NAMES)} {self.dice.pick(LAST_NAMES)}"
-        self.session_id = self.dice.uuid()
-        self.routing = ROUTINGS[self.dice.below(10)]
+        self.name = f"{self.rng.pick(FIRST_NAMES)} {self.rng.pick(LAST_NAMES)}"
+        self.session_id = self.rng.uuid()
+        self.routing = ROUTINGS[self.rng.below(10)]
         self.selected: str | None = None
         self.on_segments: Json = {}
 
@@ -52,7 +52,7 @@ class Thread:
 
     def inner(self, **more: object) -> Json:
         """The scalars of a session other than the customer's: the two addresses change sides."""
-        made = self.leg(peerId=self.session_id, remote=self.name, sessionId=self.dice.uuid(), **more)
+        made = self.leg(peerId=self.session_id, remote=self.name, sessionId=self.rng.uuid(), **more)
         if "addressSelf" in made:
             made["addressSelf"], made["addressOther"] = made["addressOther"], made["addressSelf"]
         return made
@@ -84,7 +84,7 @@ class Thread:
             [session(fields, segments, moments)],
             first=True,
             name=self.name,
-            contact_id=self.dice.uuid() if self.dice.chance(400) else "",
+            contact_id=self.rng.uuid() if self.rng.chance(400) else "",
         )
 
     def flow(self, flow: Flow, start: int, end: int, to: Queue | Flow | None, purpose: str = "workflow") -> None:
@@ -112,7 +112,7 @@ class Thread:
         return {
             "flowOutcome": "Intent found",
             "flowOutcomeEndTimestamp": stamp(end),
-            "flowOutcomeId": self.dice.pick(bot.outcome_ids),
+            "flowOutcomeId": self.rng.pick(bot.outcome_ids),
             "flowOutcomeStartTimestamp": stamp(start),
             "flowOutcomeValue": value,
         }
@@ -166,7 +166,7 @@ class Thread:
             by_name({**s, **self.on_segments})
             for s in self.story.segments(stages, number=number, queue_id=queue.id, disconnect=disconnect)
         ]
-        fields = self.inner(**self.routed(), mediaCount=self.dice.below(3))
+        fields = self.inner(**self.routed(), mediaCount=self.rng.below(3))
         if stages[-1].type != "wrapup":
             fields["acwSkipped"] = True
         return session(fields, segments, moments)
@@ -182,7 +182,7 @@ class Thread:
             return moments
         width = (end - start) // replies
         for n in range(replies):
-            length = 1 + self.dice.below(min(width, 240_000))
+            length = 1 + self.rng.below(min(width, 240_000))
             at = start + n * width + length
             moments += [Moment(at, "oMessageTurn", 1), Moment(at, "tAgentResponseTime", length)]
         return [*moments, Moment(end, "oMediaCount", 1), Moment(end, "oMessageCount", 2 * replies)]
@@ -194,13 +194,13 @@ class Thread:
 
 
 def _chat(story: Story) -> Thread:
-    room = f"acd-{story.dice.uuid()}@conference.example.org"
+    room = f"acd-{story.rng.uuid()}@conference.example.org"
     fields: Json = {"provider": "PureCloud Webchat v2", "roomId": room}
-    if story.dice.chance(300):
+    if story.rng.chance(300):
         fields.update(
-            journeyCustomerId=story.dice.uuid(),
+            journeyCustomerId=story.rng.uuid(),
             journeyCustomerIdType="cookie",
-            journeyCustomerSessionId=story.dice.uuid(),
+            journeyCustomerSessionId=story.rng.uuid(),
             journeyCustomerSessionIdType="web",
         )
     return Thread(story, "chat", fields)
@@ -221,14 +221,14 @@ def chat(story: Story, misses: tuple[int, ...] = ()) -> None:
     answer = at + story.stretch(1_500, 90_000, 150)
     waited = thread.wait(queue, entry, answer)
     talk_end, wrap_up = ending(story, number)
-    talked = talk(story.dice, answer, talk_end, story.dice.pick((0, 0, 0, 1)))
+    talked = talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
     stages = [Stage("alert", at, answer), *talked, *wrap_up]
-    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited=waited, replies=story.dice.between(1, 4))])
-    if story.dice.chance(50):
+    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited=waited, replies=story.rng.between(1, 4))])
+    if story.rng.chance(50):
         thread.on_segments = {
-            "properties": [{"property": "recordingId", "propertyType": "uuid", "value": story.dice.uuid()}]
+            "properties": [{"property": "recordingId", "propertyType": "uuid", "value": story.rng.uuid()}]
         }
-    thread.customer("customer", [(queue, story.start, talk_end)], story.dice.pick(("timeout", "client", "client")))
+    thread.customer("customer", [(queue, story.start, talk_end)], story.rng.pick(("timeout", "client", "client")))
 
 
 def chat_missed(story: Story) -> None:
@@ -245,15 +245,15 @@ def chat_abandoned(story: Story) -> None:
 
 
 def _mail(story: Story) -> Thread:
-    dice = story.dice
-    who = f"{dice.pick(FIRST_NAMES)}.{dice.pick(LAST_NAMES)}".lower() + "@example.org"
+    rng = story.rng
+    who = f"{rng.pick(FIRST_NAMES)}.{rng.pick(LAST_NAMES)}".lower() + "@example.org"
     box = story.queues[0].mailbox
     sender, receiver = (who, box) if story.sketch.originating_direction == "inbound" else (box, who)
     fields: Json = {"addressFrom": sender, "addressTo": receiver, "addressSelf": who, "addressOther": box}
-    if dice.chance(120):
-        fields["cc"] = [f"{dice.pick(FIRST_NAMES).lower()}@example.org"]
+    if rng.chance(120):
+        fields["cc"] = [f"{rng.pick(FIRST_NAMES).lower()}@example.org"]
     thread = Thread(story, "email", fields)
-    thread.on_segments = {"subject": dice.pick(SUBJECTS)}
+    thread.on_segments = {"subject": rng.pick(SUBJECTS)}
     return thread
 
 
@@ -265,7 +265,7 @@ def email(story: Story) -> None:
 
 def email_for_days(story: Story) -> None:
     """An e-mail that an agent parks overnight, more than once."""
-    _answered_mail(story, story.stretch(60_000, 20 * _HOUR, 500), parks=story.dice.between(1, 3))
+    _answered_mail(story, story.stretch(60_000, 20 * _HOUR, 500), parks=story.rng.between(1, 3))
 
 
 def _answered_mail(story: Story, patience: int, parks: int) -> None:
@@ -278,14 +278,14 @@ def _answered_mail(story: Story, patience: int, parks: int) -> None:
     waited = thread.wait(queue, sorted_at, answer)
     talk_end, wrap_up = ending(story, 0, 80)
     stages = [Stage("alert", alert, answer), *_with_parks(story, answer, talk_end, parks), *wrap_up]
-    thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.dice.below(3))])
+    thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.rng.below(3))])
     thread.customer("external", [(queue, story.start, talk_end)], "peer")
 
 
 def _sorted(story: Story, thread: Thread) -> int:
     """The flow that sorts mails; gives when the queue has it."""
     sorted_at = story.start + story.stretch(200, 9_000, 20)
-    thread.flow(story.dice.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, story.queues[0])
+    thread.flow(story.rng.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, story.queues[0])
     return sorted_at
 
 
@@ -295,8 +295,8 @@ def _with_parks(story: Story, start: int, end: int, parks: int) -> list[Stage]:
         return [Stage("interact", start, end)]
     stages, at, width = [], start, (end - start) // parks
     for n in range(1, parks + 1):
-        stops = at + min(story.dice.between(40_000, 1_500_000), width // 4)
-        resumes = start + width * n - min(story.dice.between(40_000, 1_500_000), width // 4)
+        stops = at + min(story.rng.between(40_000, 1_500_000), width // 4)
+        resumes = start + width * n - min(story.rng.between(40_000, 1_500_000), width // 4)
         stages += [Stage("interact", at, stops), Stage("parked", stops, resumes)]
         at = resumes
     return [*stages, Stage("interact", at, end)]
@@ -351,24 +351,24 @@ def email_by_agent(story: Story) -> None:
 
 
 def _web(story: Story) -> Thread:
-    dice = story.dice
+    rng = story.rng
     fields: Json = {
-        "addressFrom": dice.uuid(),
+        "addressFrom": rng.uuid(),
         "addressTo": story.centre.flows["INBOUNDSHORTMESSAGE"][0].id,
-        "authenticated": dice.chance(300),
+        "authenticated": rng.chance(300),
         "engagementSource": "WebChat",
-        "journeyCustomerId": dice.uuid(),
+        "journeyCustomerId": rng.uuid(),
         "journeyCustomerIdType": "cookie",
         "messageType": "webmessaging",
         "provider": "PureCloud Messaging",
     }
-    if dice.chance(200):
+    if rng.chance(200):
         story.traits["inactivityTimeout"] = stamp(story.sketch.start_ms + 72 * _HOUR)
     return Thread(story, "message", fields)
 
 
 def _mobile(story: Story, message_type: str) -> Thread:
-    number = f"+1202555{story.dice.below(10_000):04d}"
+    number = f"+1202555{story.rng.below(10_000):04d}"
     own = "+12025550177" if message_type == "sms" else "+12025550188"
     fields: Json = {
         "addressFrom": number,
@@ -393,9 +393,9 @@ def message_web(story: Story) -> None:
 def _entry(story: Story, thread: Thread, per_mille: int) -> int:
     """The entry flow and, so many times in a thousand, no bot after it; gives when the queue takes over."""
     flow = story.centre.flows["INBOUNDSHORTMESSAGE"][0]
-    bot = story.dice.pick(story.centre.flows["DIGITALBOT"] + story.centre.flows["BOT"])
+    bot = story.rng.pick(story.centre.flows["DIGITALBOT"] + story.centre.flows["BOT"])
     greeted = story.start + story.stretch(30, 900, 10)
-    if story.dice.chance(per_mille):
+    if story.rng.chance(per_mille):
         thread.flow(flow, story.start, greeted, story.queues[0])
         return greeted
     left = greeted + story.stretch(8_000, 120_000, 150)
@@ -405,33 +405,33 @@ def _entry(story: Story, thread: Thread, per_mille: int) -> int:
 
 
 def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -> None:
-    dice = story.dice
+    rng = story.rng
     thread.selected = story.users[0].id
     answer = entered + story.stretch(3_000, 400_000, 150)
-    alert = answer - min(answer - entered, dice.between(1_000, 20_000))
+    alert = answer - min(answer - entered, rng.between(1_000, 20_000))
     waited = thread.wait(queue, entered, answer)
     talk_end, wrap_up = ending(story, 0, 60)
-    visits = dice.pick((1, 1, 1, 2, 3, 5)) if talk_end - answer > 1_200_000 else 1
-    stretches = talk(dice, answer, talk_end, visits - 1)
+    visits = rng.pick((1, 1, 1, 2, 3, 5)) if talk_end - answer > 1_200_000 else 1
+    stretches = talk(rng, answer, talk_end, visits - 1)
     sessions, stays = [], []
     for at, stage in enumerate(s for s in stretches if s.type == "interact"):
         stages = [Stage("alert", alert, answer), stage] if at == 0 else [stage]
         last = at == visits - 1
         stages += wrap_up if last else []
         why = "client" if last else "inactivity"
-        sessions.append(thread.visit(0, queue, stages, why, waited=waited, replies=dice.between(1, 3)))
+        sessions.append(thread.visit(0, queue, stages, why, waited=waited, replies=rng.between(1, 3)))
         stays.append((queue, stage.start, stage.end))
     thread.agent(0, sessions)
     delivery: dict[str, object] = {}
     if thread.fields["messageType"] != "webmessaging":
         delivery = {
-            "deliveryStatus": dice.pick(("Sent", "Received", "Read", "DeliverySuccess", "DeliveryFailed")),
+            "deliveryStatus": rng.pick(("Sent", "Received", "Read", "DeliverySuccess", "DeliveryFailed")),
             "deliveryStatusChangeDate": stamp(min(answer + 2_000, talk_end)),
         }
     thread.customer("customer", [(queue, story.start, talk_end)], "peer", **delivery)
     customer = story.participants[0]
     for _, start, end in stays[1:]:
-        fields = thread.leg(sessionId=dice.uuid())
+        fields = thread.leg(sessionId=rng.uuid())
         moments = [Moment(start, "nConnected", 1), Moment(end, "tConnected", end - start)]
         again = session(fields, [thread.part(Stage("interact", start, end), queue, "client")], moments)
         customer["sessions"].append(again)
@@ -440,13 +440,13 @@ def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -
 def message_bot(story: Story) -> None:
     """A web message that the bot settles by itself."""
     thread = _web(story)
-    bot = story.dice.pick(story.centre.flows["DIGITALBOT"])
+    bot = story.rng.pick(story.centre.flows["DIGITALBOT"])
     greeted = story.start + story.stretch(30, 900, 50)
     thread.flow(story.centre.flows["INBOUNDSHORTMESSAGE"][0], story.start, greeted, bot)
     thread.flow(bot, greeted, story.end, None, "botflow")
     story.traits["selfServed"] = True
-    if story.dice.chance(400):
-        story.traits["knowledgeBaseIds"] = [story.dice.uuid()]
+    if story.rng.chance(400):
+        story.traits["knowledgeBaseIds"] = [story.rng.uuid()]
     thread.customer("customer", [(None, story.start, story.end)], "client")
 
 

@@ -18,7 +18,7 @@ resolutions that are days younger than their conversation. How many and how late
 
 from typing import Final, NamedTuple
 
-from everycall.sandbox.dice import Dice
+from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json, by_name, stamp
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import DAY_MS, FOREVER_MS, HOUR, MINUTE, Sketch, locate
@@ -93,13 +93,13 @@ def lay_on(story: Story, now_ms: int) -> None:
     if not planned:
         return
     happened = {what: at for at, what in planned if at <= now_ms}
-    dice = Dice(f"late/{story.sketch.conversation_id}")
+    rng = Rng(f"late/{story.sketch.conversation_id}")
     if "evaluation" in happened:
-        story.evaluations.append(_evaluation(story, dice, happened))
+        story.evaluations.append(_evaluation(story, rng, happened))
     if "survey" in happened:
-        story.surveys.append(_survey(story, dice, happened))
+        story.surveys.append(_survey(story, rng, happened))
     if "resolution" in happened:
-        story.resolutions.append(_resolution(story, dice, happened["resolution"]))
+        story.resolutions.append(_resolution(story, rng, happened["resolution"]))
     for _, what in planned:
         if what == "wrap-up" and what not in happened:
             _withhold_wrap_up(story.participants)
@@ -107,58 +107,58 @@ def lay_on(story: Story, now_ms: int) -> None:
             _spoil_metrics(story.participants)
 
 
-def _evaluation(story: Story, dice: Dice, happened: dict[str, int]) -> Json:
-    score, bonus = dice.between(40, 100), dice.below(10)
+def _evaluation(story: Story, rng: Rng, happened: dict[str, int]) -> Json:
+    score, bonus = rng.between(40, 100), rng.below(10)
     is_finished = "evaluated" in happened
     made: Json = {
         "assigneeApplicable": False,
-        "contextId": dice.uuid(),
+        "contextId": rng.uuid(),
         "deleted": False,
-        "evaluationId": dice.uuid(),
+        "evaluationId": rng.uuid(),
         "evaluationStatus": "Finished" if is_finished else "Pending",
         "evaluatorId": story.centre.switchboard[0].id,
         "eventTime": stamp(max(happened[what] for what in ("evaluation", "evaluated") if what in happened)),
-        "formId": dice.uuid(),
-        "formName": dice.pick(FORMS),
+        "formId": rng.uuid(),
+        "formName": rng.pick(FORMS),
         "queueId": story.queues[-1].id,
-        "released": dice.chance(700) and is_finished,
-        "rescored": dice.chance(100) and is_finished,
+        "released": rng.chance(700) and is_finished,
+        "rescored": rng.chance(100) and is_finished,
         "systemSubmitted": False,
         "userId": story.users[-1].id,
     }
-    _vary(made, dice, is_finished=is_finished)
+    _vary(made, rng, is_finished=is_finished)
     return made | {"oTotalCriticalScore": min(100, score + bonus), "oTotalScore": score} if is_finished else made
 
 
-def _vary(evaluation: Json, dice: Dice, *, is_finished: bool) -> None:
+def _vary(evaluation: Json, rng: Rng, *, is_finished: bool) -> None:
     """Makes some evaluations what they seldom are: in review, retracted, of a calibration, for the assignee to see."""
-    luck = dice.below(1000)
+    luck = rng.below(1000)
     if is_finished:
         evaluation["evaluationStatus"] = "Retracted" if luck < 30 else "Finished"
     else:
         evaluation["evaluationStatus"] = "InProgress" if luck < 200 else "InReview" if luck < 300 else "Pending"
     if luck >= 900:
-        evaluation |= {"assigneeApplicable": True, "assigneeId": dice.uuid()}
+        evaluation |= {"assigneeApplicable": True, "assigneeId": rng.uuid()}
     if luck % 20 == 0:
-        evaluation["calibrationId"] = dice.uuid()
+        evaluation["calibrationId"] = rng.uuid()
     told = by_name(evaluation)
     evaluation.clear()
     evaluation.update(told)
 
 
-def _survey(story: Story, dice: Dice, happened: dict[str, int]) -> Json:
+def _survey(story: Story, rng: Rng, happened: dict[str, int]) -> Json:
     answered = stamp(happened["surveyed"]) if "surveyed" in happened else ""
     made: Json = {"eventTime": answered or stamp(happened["survey"]), "queueId": story.queues[-1].id}
     if answered:
         made["surveyCompletedDate"] = answered
     made |= {
-        "surveyFormContextId": dice.uuid(),
-        "surveyFormId": dice.uuid(),
-        "surveyFormName": dice.pick(SURVEY_FORMS),
-        "surveyId": dice.uuid(),
-        "surveyPartialResponse": not dice.below(9) and bool(answered),
+        "surveyFormContextId": rng.uuid(),
+        "surveyFormId": rng.uuid(),
+        "surveyFormName": rng.pick(SURVEY_FORMS),
+        "surveyId": rng.uuid(),
+        "surveyPartialResponse": not rng.below(9) and bool(answered),
     }
-    promoter, total = dice.between(0, 10), dice.between(20, 100)
+    promoter, total = rng.between(0, 10), rng.between(20, 100)
     if answered:
         made["surveyPromoterScore"] = promoter
     made |= {
@@ -169,12 +169,12 @@ def _survey(story: Story, dice: Dice, happened: dict[str, int]) -> Json:
     return made | {"oSurveyTotalScore": total} if answered else made
 
 
-def _resolution(story: Story, dice: Dice, at_ms: int) -> Json:
+def _resolution(story: Story, rng: Rng, at_ms: int) -> Json:
     return {
         "eventTime": stamp(at_ms),
         "queueId": story.queues[-1].id,
         "userId": story.users[-1].id,
-        "nNextContactAvoided": dice.below(2),
+        "nNextContactAvoided": rng.below(2),
     }
 
 

@@ -1,15 +1,15 @@
 """What is laid upon a conversation from outside while it lives: tags; and attributes."""
 
-from everycall.sandbox.dice import Dice
+from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json
 from everycall.sandbox.stories.story import Story
 
 
 def mark(story: Story) -> None:
     """Lays tags upon a few stories."""
-    luck = story.dice.below(1000)
+    luck = story.rng.below(1000)
     if luck < 30:
-        story.traits["externalTag"] = f"CRM-{story.dice.below(1_000_000):06d}"
+        story.traits["externalTag"] = f"CRM-{story.rng.below(1_000_000):06d}"
     if luck % 3 == 0 and story.sketch.originating_direction == "inbound":
         story.traits.setdefault("conversationInitiator", "customer")
         story.traits["customerParticipation"] = True
@@ -39,17 +39,17 @@ def with_attributes(conversation: Json) -> Json:
 
 
 def _noted(participant: Json) -> dict[str, str]:
-    dice = Dice(participant["participantId"])
+    rng = Rng(participant["participantId"])
     if participant["purpose"] == "agent":
-        return {"scriptId": dice.uuid()} if dice.chance(200) else {}
-    customer = f"{dice.below(10_000_000):07d}"
+        return {"scriptId": rng.uuid()} if rng.chance(200) else {}
+    customer = f"{rng.below(10_000_000):07d}"
     offered = {
         "Customer Number": customer,
-        "customer.segment": dice.pick(("private", "business", "")),
-        "Menu Choice ": dice.pick(("1", "2", "3", "0")),
+        "customer.segment": rng.pick(("private", "business", "")),
+        "Menu Choice ": rng.pick(("1", "2", "3", "0")),
         "crm:caseId": f"C-{customer}",
         "Last Answer": "first line\nsecond line",
-        "context": f'{{"id": "{customer}", "verified": {dice.pick(("true", "false"))}}}',
-        "transcript": "The customer said a great deal. " * dice.between(1, 32),
+        "context": f'{{"id": "{customer}", "verified": {rng.pick(("true", "false"))}}}',
+        "transcript": "The customer said a great deal. " * rng.between(1, 32),
     }
-    return {name: value[:1024] for name, value in offered.items() if dice.chance(550)}
+    return {name: value[:1024] for name, value in offered.items() if rng.chance(550)}

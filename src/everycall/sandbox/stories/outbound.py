@@ -24,7 +24,7 @@ class Dialled(QueuedCall):
     def __init__(self, story: Story) -> None:
         super().__init__(story, "outbound")
         self.campaign: Campaign | None = None
-        self.contact_id = self.dice.uuid().replace("-", "")
+        self.contact_id = self.rng.uuid().replace("-", "")
         self.caller, self.dialled = story.queues[0].number, self.caller
 
     def leg(self, **more: object) -> Json:
@@ -48,7 +48,7 @@ class Dialled(QueuedCall):
             moments = [Moment(answer, "nConnected", 1), Moment(end, "tConnected", end - answer)]
         stats = self.stats(answer, end, 2) if answer < end else None
         made = session(self.leg(sessionId=self.session_id, recording=answer < end), segments, moments, stats=stats)
-        self.story.add("customer", [made], name=self.name, contact_id=self.dice.uuid())
+        self.story.add("customer", [made], name=self.name, contact_id=self.rng.uuid())
 
 
 def by_agent(story: Story) -> None:
@@ -61,8 +61,8 @@ def by_agent(story: Story) -> None:
     answer = dials + story.stretch(4_000, 25_000, 250)
     stages = [Stage("contacting", story.start, dials), Stage("dialing", dials, answer)]
     moments = [Moment(dials, "nOutbound", 1), Moment(dials, "nOutboundAttempted", 1)]
-    if story.dice.chance(830):
-        stages += talk(story.dice, answer, talk_end, story.dice.pick((0, 0, 0, 1)))
+    if story.rng.chance(830):
+        stages += talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
         moments.append(Moment(answer, "nOutboundConnected", 1))
         call.agent(0, queue, [*stages, *wrap_up], disconnect="peer", moments=moments)
         call.reached(queue, dials, answer, talk_end, "endpoint")
@@ -83,7 +83,7 @@ def _unanswered(call: Dialled, queue: Queue, stages: list[Stage], moments: list[
 def _campaign(story: Story) -> Campaign:
     queue = story.queues[0]
     served = [c for c in story.centre.campaigns if c.queue is queue]
-    return story.dice.pick(served or list(story.centre.campaigns))
+    return story.rng.pick(served or list(story.centre.campaigns))
 
 
 def _dialer(call: Dialled, start: int, end: int, analysed: str, codes: list[Json]) -> None:
@@ -146,18 +146,18 @@ def no_contact(story: Story) -> None:
 
 def preview(story: Story) -> None:
     """A contact that the campaign shows to an agent first, who may skip it."""
-    dice = story.dice
+    rng = story.rng
     campaign = _campaign(story)
     queue, user = story.queues[0], story.users[0]
-    name = f"{dice.pick(FIRST_NAMES)} {dice.pick(LAST_NAMES)}"
+    name = f"{rng.pick(FIRST_NAMES)} {rng.pick(LAST_NAMES)}"
     shared: Json = {
-        "callbackNumbers": [f"+1202555{dice.below(10_000):04d}"],
+        "callbackNumbers": [f"+1202555{rng.below(10_000):04d}"],
         "callbackScheduledTime": stamp(story.start + 3_600_000),
         "callbackUserName": name,
         "direction": "outbound",
         "mediaType": "callback",
         "outboundCampaignId": campaign.id,
-        "outboundContactId": dice.uuid().replace("-", ""),
+        "outboundContactId": rng.uuid().replace("-", ""),
         "outboundContactListId": campaign.contact_list_id,
         "provider": "PureCloud Callback",
         "scriptId": campaign.script_id,
@@ -173,9 +173,9 @@ def preview(story: Story) -> None:
     alerted = Moment(answer, "tAlert", answer - story.start)
     told = story.segments(stages, queue_id=queue.id, disconnect="client")
     offered = [Moment(story.start, "nOffered", 1), Moment(answer, "tAcd", answer - story.start)]
-    story.add("campaign", [session({**shared, "sessionId": dice.uuid()}, acd, offered)], name=campaign.name)
-    story.add("customer", [session({**shared, "sessionId": dice.uuid()}, whole, [])], name=name)
-    made = session({**shared, "sessionId": dice.uuid()}, told, [*handling(stages), alerted])
+    story.add("campaign", [session({**shared, "sessionId": rng.uuid()}, acd, offered)], name=campaign.name)
+    story.add("customer", [session({**shared, "sessionId": rng.uuid()}, whole, [])], name=name)
+    made = session({**shared, "sessionId": rng.uuid()}, told, [*handling(stages), alerted])
     story.add("agent", [made], user=user)
 
 
@@ -184,7 +184,7 @@ class Callback:
 
     def __init__(self, story: Story, number: str, due: int) -> None:
         self.story = story
-        self.name = f"{story.dice.pick(FIRST_NAMES)} {story.dice.pick(LAST_NAMES)}"
+        self.name = f"{story.rng.pick(FIRST_NAMES)} {story.rng.pick(LAST_NAMES)}"
         self.shared: Json = {
             "callbackNumbers": [number.removeprefix("tel:")],
             "callbackScheduledTime": stamp(due),
@@ -199,7 +199,7 @@ class Callback:
 
     def session(self, segments: list[Json], moments: list[Moment], **more: object) -> Json:
         """A session of this callback."""
-        return session({**self.shared, "sessionId": self.story.dice.uuid(), **more}, segments, moments)
+        return session({**self.shared, "sessionId": self.story.rng.uuid(), **more}, segments, moments)
 
     def called_back(self, call: QueuedCall, asked: int, due: int) -> tuple[Json, Json]:
         """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
@@ -208,10 +208,10 @@ class Callback:
         # What is left is shared out from the end: the wrap-up, the talk, the ringing, the alert.
         talk_end, wrap_up = ending(story, 0, 20)
         left = talk_end - due
-        answer = talk_end - min(story.dice.between(90_000, 900_000), left * 6 // 10)
-        dials = answer + min(story.dice.between(4_000, 20_000), (talk_end - answer) // 10)
-        talks = dials + min(story.dice.between(4_000, 25_000), (talk_end - answer) // 5)
-        alert = answer - min(story.dice.between(1_500, 12_000), left // 10)
+        answer = talk_end - min(story.rng.between(90_000, 900_000), left * 6 // 10)
+        dials = answer + min(story.rng.between(4_000, 20_000), (talk_end - answer) // 10)
+        talks = dials + min(story.rng.between(4_000, 25_000), (talk_end - answer) // 5)
+        alert = answer - min(story.rng.between(1_500, 12_000), left // 10)
         self._queue(queue, asked, due, answer)
         stages = [Stage("alert", alert, answer), Stage("interact", answer, talk_end), *wrap_up]
         moments = [
@@ -222,7 +222,7 @@ class Callback:
         ]
         told = story.segments(stages, queue_id=queue.id, disconnect="client")
         shown = self.session(told, moments, selectedAgentId=user.id, usedRouting="Standard")
-        voice = [Stage("dialing", dials, talks), *talk(story.dice, talks, talk_end, 0)]
+        voice = [Stage("dialing", dials, talks), *talk(story.rng, talks, talk_end, 0)]
         outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
         told = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
         fields = {**call.inner(), "direction": "outbound"}
@@ -255,7 +255,7 @@ class Callback:
             segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
         ]
         moments = [Moment(talks, "nConnected", 1), Moment(end, "tConnected", end - talks)]
-        fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.dice.uuid()}
+        fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.rng.uuid()}
         return waits, session(fields, segments, moments, stats=call.stats(talks, end, 2))
 
 
@@ -281,8 +281,8 @@ def callback_requested(story: Story) -> None:
 def callback_scheduled(story: Story) -> None:
     """A callback booked beforehand, for later today or another day."""
     call = QueuedCall(story)
-    story.traits["conversationInitiator"] = story.dice.pick(("api", "agent", "customer"))
-    due = story.start + (story.end - story.start) * story.dice.between(500, 900) // 1000
+    story.traits["conversationInitiator"] = story.rng.pick(("api", "agent", "customer"))
+    due = story.start + (story.end - story.start) * story.rng.between(500, 900) // 1000
     callback = Callback(story, call.caller, due)
     waits, talks = callback.called_back(call, story.start, due)
     story.add("customer", [waits, talks], first=True, name=callback.name)

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from everycall.sandbox.centre import Flow, Queue, User
-from everycall.sandbox.dice import Dice
+from everycall.sandbox.rng import Rng
 from everycall.sandbox.traffic import DAY_MS, FOREVER_MS
 
 Json = dict[str, Any]
@@ -123,7 +123,7 @@ def session(
 
 
 def participant(
-    dice: Dice,
+    rng: Rng,
     purpose: str,
     sessions: list[Json],
     *,
@@ -138,7 +138,7 @@ def participant(
         made["externalContactId"] = contact_id
     if flagged:
         made["flaggedReason"] = "general"
-    made["participantId"] = dice.uuid()
+    made["participantId"] = rng.uuid()
     if name:
         made["participantName"] = name
     made["purpose"] = purpose
@@ -185,12 +185,12 @@ def flow_json(
     return made
 
 
-def talk(dice: Dice, start: int, end: int, holds: int) -> list[Stage]:
+def talk(rng: Rng, start: int, end: int, holds: int) -> list[Stage]:
     """A conversation of two people from start to end: interact, with `holds` times of hold in between."""
     if not holds or end >= FOREVER_MS or end - start < 4 * holds:
         return [Stage("interact", start, end)]
     width = (end - start) // (2 * holds + 1)
-    edges = [start + width * n + dice.below(width) for n in range(1, 2 * holds + 1)]
+    edges = [start + width * n + rng.below(width) for n in range(1, 2 * holds + 1)]
     stages = zip([start, *edges], [*edges, end], strict=True)
     return [Stage("hold" if n % 2 else "interact", a, b) for n, (a, b) in enumerate(stages)]
 

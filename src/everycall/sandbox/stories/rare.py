@@ -1,6 +1,6 @@
 """What most orgs see now and then: fields, values and legs that a few conversations have and nearly all lack.
 
-Each touch is laid upon a story that is told already, out of dice of its own: a story that is not touched is the same
+Each touch is laid upon a story that is told already, out of rng of its own: a story that is not touched is the same
 with or without this file. A touch that finds nothing to lay itself upon leaves the story as it is. It keeps to what
 the story's sketch says of media and users, and to the story's start and end.
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from everycall.sandbox.centre import Flow
-from everycall.sandbox.dice import Dice
 from everycall.sandbox.instants import to_ms
+from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import (
     Json,
     Moment,
@@ -75,7 +75,7 @@ class Leg(NamedTuple):
         return FOREVER_MS if None in ends else max(map(to_ms, ends))
 
 
-Touch = Callable[[Story, Dice], None]
+Touch = Callable[[Story, Rng], None]
 
 
 def touch(story: Story) -> None:
@@ -84,8 +84,8 @@ def touch(story: Story) -> None:
     luck = (locate(story.sketch.conversation_id)[2] * 0x9E3779B97F4A7C15 >> 40 & 0xFFFF) * 1000 >> 16
     if luck >= TOUCHED_MORE.get(kind, TOUCHED_PER_MILLE):
         return
-    dice = Dice(f"rare/{story.sketch.conversation_id}")
-    dice.pick(_touches(kind))(story, dice)
+    rng = Rng(f"rare/{story.sketch.conversation_id}")
+    rng.pick(_touches(kind))(story, rng)
 
 
 def put(thing: Json, **fields: object) -> None:
@@ -128,34 +128,34 @@ def beside(leg: Leg, media: str, **fields: object) -> Json:
     return {**kept, "mediaType": media, **fields}
 
 
-def middle(leg: Leg, dice: Dice) -> tuple[int, int] | None:
+def middle(leg: Leg, rng: Rng) -> tuple[int, int] | None:
     """Some of the time in which a leg interacts; None where it does not, or for ever."""
     for part in leg.session["segments"]:
         if part["segmentType"] == "interact" and "segmentEnd" in part:
             start, end = to_ms(part["segmentStart"]), to_ms(part["segmentEnd"])
             if end - start >= 8:
-                return start + dice.between(1, (end - start) // 4), end - dice.between(1, (end - start) // 4)
+                return start + rng.between(1, (end - start) // 4), end - rng.between(1, (end - start) // 4)
     return None
 
 
 # --- the conversation
 
 
-def belongs(story: Story, dice: Dice) -> None:
+def belongs(story: Story, rng: Rng) -> None:
     """Access attributes, and another conversation that it belongs to."""
-    story.traits["accessAttributes"] = [f"branch-{dice.between(1, 40)}"]
-    story.traits["associatedConversationId"] = dice.uuid()
+    story.traits["accessAttributes"] = [f"branch-{rng.between(1, 40)}"]
+    story.traits["associatedConversationId"] = rng.uuid()
 
 
-def begun_by(story: Story, dice: Dice) -> None:
+def begun_by(story: Story, rng: Rng) -> None:
     """Another initiator than the usual ones."""
-    story.traits["conversationInitiator"] = dice.pick(INITIATORS)
+    story.traits["conversationInitiator"] = rng.pick(INITIATORS)
 
 
-def companies(story: Story, dice: Dice) -> None:
+def companies(story: Story, rng: Rng) -> None:
     """A customer of whom the organization is known, and an agent whose screen is recorded."""
     for leg in first(story, "customer", "external"):
-        put(leg.participant, externalOrganizationId=dice.uuid())
+        put(leg.participant, externalOrganizationId=rng.uuid())
     for leg in first(story, "agent"):
         put(leg.participant, screenRecording=True)
 
@@ -163,61 +163,61 @@ def companies(story: Story, dice: Dice) -> None:
 # --- queues
 
 
-def ruled(story: Story, dice: Dice) -> None:
+def ruled(story: Story, rng: Rng) -> None:
     """A routing rule, with the agents who came into question."""
-    kind = dice.pick(("Bullseye", "Conditional", "Predictive", "Preferred"))
+    kind = rng.pick(("Bullseye", "Conditional", "Predictive", "Preferred"))
     for leg in first(story, "acd"):
-        counts = {"eligibleAgentCounts": [dice.below(9), dice.below(30)], "waitingInteractionCounts": [dice.below(60)]}
-        put(leg.session, routingRule=f"rule {dice.between(1, 5)}", routingRuleType=kind, **counts)
+        counts = {"eligibleAgentCounts": [rng.below(9), rng.below(30)], "waitingInteractionCounts": [rng.below(60)]}
+        put(leg.session, routingRule=f"rule {rng.between(1, 5)}", routingRuleType=kind, **counts)
     for leg in first(story, "agent"):
-        put(leg.session, agentBullseyeRing=dice.between(1, 6), agentOwned=dice.chance(500))
+        put(leg.session, agentBullseyeRing=rng.between(1, 6), agentOwned=rng.chance(500))
 
 
-def by_skill(story: Story, dice: Dice) -> None:
+def by_skill(story: Story, rng: Rng) -> None:
     """Skills that were asked for and given up, by an expression of them."""
     skills = [one["id"] for one in story.centre.entities["skills"]]
     for leg in first(story, "acd"):
-        fields = {"activeSkillIds": [dice.pick(skills)], "removedSkillIds": [dice.pick(skills)]}
-        put(leg.session, skillExpressionId=dice.uuid(), **fields)
+        fields = {"activeSkillIds": [rng.pick(skills)], "removedSkillIds": [rng.pick(skills)]}
+        put(leg.session, skillExpressionId=rng.uuid(), **fields)
         put(leg.session["segments"][-1], requestedRoutingUserIds=[user.id for user in story.users] or None)
-        emit(leg, leg.start, oSkillExpressionApplications=dice.between(1, 3))
+        emit(leg, leg.start, oSkillExpressionApplications=rng.between(1, 3))
 
 
-def by_group(story: Story, dice: Dice) -> None:
+def by_group(story: Story, rng: Rng) -> None:
     """The groups of agents that a queue turned to."""
-    kind = dice.pick(("Group", "SkillGroup", "Team"))
+    kind = rng.pick(("Group", "SkillGroup", "Team"))
     teams = [one["id"] for one in story.centre.entities["teams"]]
-    group_id = dice.pick(teams if kind == "Team" else story.centre.group_ids)
+    group_id = rng.pick(teams if kind == "Team" else story.centre.group_ids)
     for leg in first(story, "acd"):
         put(leg.session, agentGroups=[{"agentGroupId": group_id, "agentGroupType": kind}])
 
 
-def routed_otherwise(story: Story, dice: Dice) -> None:
+def routed_otherwise(story: Story, rng: Rng) -> None:
     """Routing by a condition, or by hand."""
-    how = dice.pick(("Conditional", "Manual"))
+    how = rng.pick(("Conditional", "Manual"))
     for leg in legs(story, "customer", "external", "acd", "agent"):
         if "usedRouting" in leg.session:
-            rank = dice.between(1, 9) if how == "Conditional" else None
+            rank = rng.between(1, 9) if how == "Conditional" else None
             put(leg.session, requestedRoutings=[how], usedRouting=how, selectedAgentRank=rank)
     for leg in first(story, "agent"):
-        put(leg.session, assignerId=dice.pick(story.centre.switchboard).id if how == "Manual" else None)
+        put(leg.session, assignerId=rng.pick(story.centre.switchboard).id if how == "Manual" else None)
 
 
-def first_call(story: Story, dice: Dice) -> None:
+def first_call(story: Story, rng: Rng) -> None:
     """Metrics of a customer-first callback on its way through the queue."""
     for leg in first(story, "acd"):
         at, length = leg.end, leg.end - leg.start
         emit(leg, leg.start, nCfcOffered=1)
-        name = dice.pick(("tCfcAnswered", "tCfcAbandon", "tCfcFlowOut"))
+        name = rng.pick(("tCfcAnswered", "tCfcAbandon", "tCfcFlowOut"))
         emit(leg, at, tCfcAcd=length, **{name: length})
 
 
-def waits_for_a_call(story: Story, dice: Dice) -> None:
+def waits_for_a_call(story: Story, rng: Rng) -> None:
     """Metrics of callbacks, and a callback for which the queue's segment has a name of its own."""
     for leg in first(story, "acd", media="callback"):
         leg.session["segments"][-1]["segmentType"] = "callback"
         length = leg.end - leg.start
-        name = dice.pick(("tCallbackConnect", "tCallbackNotReached", "tCallbackAbandon"))
+        name = rng.pick(("tCallbackConnect", "tCallbackNotReached", "tCallbackAbandon"))
         emit(leg, leg.end, nCallbackOverSla=1, tCallbackVirtualWait=length, **{name: length // 2})
     for leg in first(story, "agent", media="callback"):
         put(leg.session, agentOwned=True)
@@ -228,22 +228,22 @@ def waits_for_a_call(story: Story, dice: Dice) -> None:
 # --- calls
 
 
-def troubled_media(story: Story, dice: Dice) -> None:
+def troubled_media(story: Story, rng: Rng) -> None:
     """Packets that came twice, broken, too early or too late."""
     for leg in legs(story, "customer", "agent", "ivr"):
         for stat in leg.session.get("mediaEndpointStats", ()):
-            many = {"duplicatePackets": dice.below(9), "invalidPackets": dice.below(9)}
-            put(stat, **many, overrunPackets=dice.below(30), underrunPackets=dice.below(30))
+            many = {"duplicatePackets": rng.below(9), "invalidPackets": rng.below(9)}
+            put(stat, **many, overrunPackets=rng.below(30), underrunPackets=rng.below(30))
 
 
-def listened_to(story: Story, dice: Dice) -> None:
+def listened_to(story: Story, rng: Rng) -> None:
     """A colleague of the agent who listens in, whispers or joins."""
     for talking in legs(story, "agent"):
         colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
-        time = middle(talking, dice)
+        time = middle(talking, rng)
         if time is None or not colleagues:
             continue
-        kind, field, metrics = dice.pick(
+        kind, field, metrics = rng.pick(
             (
                 ("monitoring", "monitoredParticipantId", ("tMonitoring", "tMonitoringComplete")),
                 ("coaching", "coachedParticipantId", ("tCoaching", "tCoachingComplete")),
@@ -251,42 +251,42 @@ def listened_to(story: Story, dice: Dice) -> None:
             )
         )
         start, end = time
-        fields = {**beside(talking, "voice", sessionId=dice.uuid()), field: talking.participant["participantId"]}
+        fields = {**beside(talking, "voice", sessionId=rng.uuid()), field: talking.participant["participantId"]}
         part = segment(Stage(kind, start, end), disconnect="client", conference=False)
         made = session(fields, [part], [Moment(end, name, end - start) for name in metrics])
-        story.participants.append(participant(dice, "agent", [made], user=colleagues[0]))
+        story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
         return
 
 
-def watched(story: Story, dice: Dice) -> None:
+def watched(story: Story, rng: Rng) -> None:
     """A colleague who looks at the agent's screen."""
     for talking in legs(story, "agent"):
         colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
-        time = middle(talking, dice)
+        time = middle(talking, rng)
         if time and colleagues and "screenmonitoring" in story.sketch.media_types:
             start, end = time
-            seen = {"screenMonitoredUserId": talking.participant["userId"], "sessionId": dice.uuid()}
+            seen = {"screenMonitoredUserId": talking.participant["userId"], "sessionId": rng.uuid()}
             part = segment(Stage("screenmonitoring", start, end), disconnect="client")
             made = session(
                 beside(talking, "screenmonitoring", **seen), [part], [Moment(end, "tScreenMonitoring", end - start)]
             )
-            story.participants.append(participant(dice, "agent", [made], user=colleagues[0]))
+            story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
             return
 
 
-def recorded(story: Story, dice: Dice) -> None:
+def recorded(story: Story, rng: Rng) -> None:
     """A recording that the agent starts and stops, an assistant, and a bridge for the media."""
     for leg in first(story, "agent"):
-        time = middle(leg, dice)
-        fields = {"agentAssistantId": dice.uuid(), "mediaBridgeId": dice.uuid()}
+        time = middle(leg, rng)
+        fields = {"agentAssistantId": rng.uuid(), "mediaBridgeId": rng.uuid()}
         put(leg.session, **fields, snippetRecording=True if time else None)
         if time:
             emit(leg, time[1], tSnippetRecord=time[1] - time[0])
 
 
-def not_taken(story: Story, dice: Dice) -> None:
+def not_taken(story: Story, rng: Rng) -> None:
     """An alert that was declined or ran out, or a leg whose state was in error."""
-    why = dice.pick(("nAgentDeclined", "nAlertExpired", "nStateTransitionError"))
+    why = rng.pick(("nAgentDeclined", "nAlertExpired", "nStateTransitionError"))
     for leg in legs(story, "agent"):
         if any(metric["name"] == "nError" for metric in leg.session.get("metrics", ())):
             emit(leg, to_ms(leg.session["segments"][0]["segmentEnd"]), **{why: 1})
@@ -294,7 +294,7 @@ def not_taken(story: Story, dice: Dice) -> None:
             return
 
 
-def disconnected_otherwise(story: Story, dice: Dice) -> None:
+def disconnected_otherwise(story: Story, rng: Rng) -> None:
     """A leg that ends for a rarer reason."""
     moved = ("conferenceTransfer", "dndTransfer", "forwardTransfer", "noAnswerTransfer", "notAvailableTransfer")
     ended = ("other", "transportFailure", "dndEndpoint", "uncallable", "takeover")
@@ -304,63 +304,63 @@ def disconnected_otherwise(story: Story, dice: Dice) -> None:
         if "disconnectType" in part and part["segmentType"] != "wrapup":
             is_moved = part["disconnectType"].lower().endswith("transfer")
             reasons = moved if is_moved else ended if leg.session["mediaType"] == "voice" else written
-            part["disconnectType"] = dice.pick(reasons)
+            part["disconnectType"] = rng.pick(reasons)
             if part["disconnectType"] == "takeover":
                 emit(leg, leg.end, nTakeover=1)
             return
 
 
-def first_times(story: Story, dice: Dice) -> None:
+def first_times(story: Story, rng: Rng) -> None:
     """When an outbound call was first dialled and first connected, and what was heard of speech."""
     for leg in first(story, "customer"):
-        time = middle(leg, dice)
+        time = middle(leg, rng)
         if time:
             start, end = time
             put(leg.session, detectedSpeechStart=stamp(start), detectedSpeechEnd=stamp(end))
             emit(leg, start, tFirstDial=start - leg.start, tFirstConnect=start - leg.start)
 
 
-def joined_from_elsewhere(story: Story, dice: Dice) -> None:
+def joined_from_elsewhere(story: Story, rng: Rng) -> None:
     """A leg that was copied from another conversation."""
     for leg in first(story, "customer"):
-        put(leg.session["segments"][-1], sourceConversationId=dice.uuid(), sourceSessionId=dice.uuid())
+        put(leg.session["segments"][-1], sourceConversationId=rng.uuid(), sourceSessionId=rng.uuid())
 
 
-def more_legs(story: Story, dice: Dice) -> None:
+def more_legs(story: Story, rng: Rng) -> None:
     """A short leg of a purpose that is seldom seen, beside the customer's."""
-    purpose = dice.pick(("api", "fax", "group", "inbound", "manual", "station"))
+    purpose = rng.pick(("api", "fax", "group", "inbound", "manual", "station"))
     for leg in first(story, "customer"):
-        time = middle(leg, dice)
+        time = middle(leg, rng)
         if time:
-            group_id = dice.pick(story.centre.group_ids) if purpose == "group" else None
+            group_id = rng.pick(story.centre.group_ids) if purpose == "group" else None
             kind = "alert" if purpose == "group" else "transmitting" if purpose == "fax" else "system"
             part = segment(Stage(kind, *time), disconnect="other", conference=False, groupId=group_id)
             moments = [Moment(time[1], "tTransmitting", time[1] - time[0])] if purpose == "fax" else []
-            made = session(beside(leg, "voice", sessionId=dice.uuid()), [part], moments)
-            story.participants.append(participant(dice, purpose, [made], name=purpose.title()))
+            made = session(beside(leg, "voice", sessionId=rng.uuid()), [part], moments)
+            story.participants.append(participant(rng, purpose, [made], name=purpose.title()))
 
 
 # --- what is seen together
 
 
-def side_by_side(story: Story, dice: Dice) -> None:
+def side_by_side(story: Story, rng: Rng) -> None:
     """Customer and agent look at something together: one more session of each."""
     allowed = [name for name in SIDES if name in story.sketch.media_types]
-    talking = [leg for leg in legs(story, "agent", "user") if middle(leg, dice)]
+    talking = [leg for leg in legs(story, "agent", "user") if middle(leg, rng)]
     if not allowed or not talking:
         return
-    media, leg = dice.pick(allowed), talking[-1]
-    time = middle(leg, dice)
-    room = dice.uuid()
+    media, leg = rng.pick(allowed), talking[-1]
+    time = middle(leg, rng)
+    room = rng.uuid()
     for which, one in enumerate((leg, *first(story, "customer"))):
         if time:
-            one.participant["sessions"].append(_side(one, media, room, time, which, dice))
+            one.participant["sessions"].append(_side(one, media, room, time, which, rng))
 
 
 SIDES: Final = ("cobrowse", "screenshare", "video", "internalmessage", "unknown")
 
 
-def _side(leg: Leg, media: str, room: str, time: tuple[int, int], which: int, dice: Dice) -> Json:
+def _side(leg: Leg, media: str, room: str, time: tuple[int, int], which: int, rng: Rng) -> Json:
     start, end = time
     self_address = f"{room}@conference.example.org"
     fields: dict[str, Json] = {
@@ -371,71 +371,71 @@ def _side(leg: Leg, media: str, room: str, time: tuple[int, int], which: int, di
         "video": {"videoAddressSelf": self_address, "videoRoomId": room},
     }  # fmt: skip
     kind = {"internalmessage": "converting", "unknown": "unknown"}.get(media, "sharing")
-    muted: Json = {"audioMuted": dice.chance(300), "videoMuted": dice.chance(300)} if media == "video" else {}
+    muted: Json = {"audioMuted": rng.chance(300), "videoMuted": rng.chance(300)} if media == "video" else {}
     moments = {
         "cobrowse": [Moment(start, "nCobrowseSessions", 1)],
         "video": [Moment(end, "tAgentVideoConnected", end - start)],
     }
     part = segment(Stage(kind, start, end), disconnect="client", **muted)
-    made = beside(leg, media, sessionId=dice.uuid(), **fields.get(media, {}))
+    made = beside(leg, media, sessionId=rng.uuid(), **fields.get(media, {}))
     return session(made, [part], [] if which else moments.get(media, []))
 
 
 # --- what is written
 
 
-def social(story: Story, dice: Dice) -> None:
+def social(story: Story, rng: Rng) -> None:
     """A message from one of the many networks, sometimes in public."""
-    source = dice.pick(ENGAGEMENT_SOURCES)
-    story.traits["originatingSocialMediaPublic"] = dice.chance(500)
+    source = rng.pick(ENGAGEMENT_SOURCES)
+    story.traits["originatingSocialMediaPublic"] = rng.chance(500)
     for one in story.participants:
         for leg in one["sessions"]:
             put(leg, engagementSource=source)
 
 
-def delivered_otherwise(story: Story, dice: Dice) -> None:
+def delivered_otherwise(story: Story, rng: Rng) -> None:
     """A message whose delivery went another way."""
-    status = dice.pick(("DeliveryPushed", "Failed", "Published", "Queued"))
+    status = rng.pick(("DeliveryPushed", "Failed", "Published", "Queued"))
     for leg in first(story, "customer", "external"):
         at = stamp(leg.start + (min(leg.end, leg.start + 60_000) - leg.start) // 2)
         put(leg.session, deliveryStatus=status, deliveryStatusChangeDate=at, deliveryPushed=status == "DeliveryPushed")
         put(leg.session, extendedDeliveryStatus=f"carrier: {status.lower()}")
 
 
-def response_times(story: Story, dice: Dice) -> None:
+def response_times(story: Story, rng: Rng) -> None:
     """What is measured of a written conversation: who answered how fast, and what was sent."""
     for leg in first(story, "agent"):
         if leg.end >= FOREVER_MS:
             continue
         most = max(2, (leg.end - leg.start) // 4)
         times = ("tFirstResponse", "tFirstEngagement", "tUserResponseTime", "tAverageAgentResponseTime")
-        emit(leg, leg.end, **{name: 1 + dice.below(most) for name in (*times, "tAverageCustomerResponseTime")})
+        emit(leg, leg.end, **{name: 1 + rng.below(most) for name in (*times, "tAverageCustomerResponseTime")})
         counts = ("oAudioMessageCount", "oExternalAudioMessageCount", "oExternalMediaCount", "oMessageSegmentCount")
-        emit(leg, leg.end, **{name: dice.between(1, 5) for name in counts})
+        emit(leg, leg.end, **{name: rng.between(1, 5) for name in counts})
 
 
-def on_a_journey(story: Story, dice: Dice) -> None:
+def on_a_journey(story: Story, rng: Rng) -> None:
     """A customer whose journey on the web site led here."""
     for leg in first(story, "customer"):
-        fields = {"journeyActionId": dice.uuid(), "journeyActionMapId": dice.uuid()}
-        put(leg.session, **fields, journeyActionMapVersion=dice.between(1, 30))
+        fields = {"journeyActionId": rng.uuid(), "journeyActionMapId": rng.uuid()}
+        put(leg.session, **fields, journeyActionMapVersion=rng.between(1, 30))
 
 
-def copied_in(story: Story, dice: Dice) -> None:
+def copied_in(story: Story, rng: Rng) -> None:
     """A mail with a blind copy, which was taken out of the queue's count."""
     for leg in first(story, "external"):
-        put(leg.session, bcc=[f"archive{dice.below(10)}@example.com"], cleared=True)
+        put(leg.session, bcc=[f"archive{rng.below(10)}@example.com"], cleared=True)
 
 
-def converted(story: Story, dice: Dice) -> None:
+def converted(story: Story, rng: Rng) -> None:
     """A stretch in a flow with a name of its own."""
     for leg in first(story, "workflow"):
-        leg.session["segments"][0]["segmentType"] = dice.pick(("converting", "uploading", "transmitting"))
+        leg.session["segments"][0]["segmentType"] = rng.pick(("converting", "uploading", "transmitting"))
 
 
-def with_property(story: Story, dice: Dice) -> None:
+def with_property(story: Story, rng: Rng) -> None:
     """A property of a segment, of any type."""
-    kind, value = dice.pick(
+    kind, value = rng.pick(
         (("bool", "true"), ("integer", "42"), ("real", "0.75"), ("date", "2026-01-05"), ("string", "gold"))
     )
     for leg in first(story, "customer", "external"):
@@ -447,12 +447,12 @@ def with_property(story: Story, dice: Dice) -> None:
 # --- flows
 
 
-def in_flow(story: Story, dice: Dice) -> None:
+def in_flow(story: Story, rng: Rng) -> None:
     """A flow that did not understand, and the milestones that it passed."""
     for leg in first(story, "ivr", "botflow", "workflow"):
         if "flow" in leg.session:
-            put(leg.session["flow"], recognitionFailureReason=dice.pick(("NoInput", "NoMatch", "MaxHangup")))
-            passed = dice.between(1, 4)
+            put(leg.session["flow"], recognitionFailureReason=rng.pick(("NoInput", "NoMatch", "MaxHangup")))
+            passed = rng.between(1, 4)
             emit(leg, leg.end, nFlowMilestone=passed, oFlowMilestone=passed)
 
 
@@ -464,17 +464,17 @@ FLOWS_BESIDE: Final = {
 }
 
 
-def one_more_flow(story: Story, dice: Dice) -> None:
+def one_more_flow(story: Story, rng: Rng) -> None:
     """A flow that runs beside the conversation for a while."""
     for leg in first(story, "customer", "external"):
-        time = middle(leg, dice)
+        time = middle(leg, rng)
         kinds = FLOWS_BESIDE.get(leg.session["mediaType"])
         if time and kinds:
-            flow = dice.pick(story.centre.flows[dice.pick(kinds)])
-            story.participants.append(_flow_leg(leg, flow, time, dice))
+            flow = rng.pick(story.centre.flows[rng.pick(kinds)])
+            story.participants.append(_flow_leg(leg, flow, time, rng))
 
 
-def _flow_leg(leg: Leg, flow: Flow, time: tuple[int, int], dice: Dice) -> Json:
+def _flow_leg(leg: Leg, flow: Flow, time: tuple[int, int], rng: Rng) -> Json:
     start, end = time
     by_agent = flow.type in {"SECURECALL", "VOICESURVEY"}
     purpose = "voicesurveyflow" if flow.type == "VOICESURVEY" else "ivr" if flow.type == "SECURECALL" else "workflow"
@@ -485,10 +485,10 @@ def _flow_leg(leg: Leg, flow: Flow, time: tuple[int, int], dice: Dice) -> Json:
         Moment(end, "tFlow", end - start),
         Moment(end, "tFlowDisconnect", end - start),
     ]
-    fields = beside(leg, leg.session["mediaType"], sessionId=dice.uuid())
+    fields = beside(leg, leg.session["mediaType"], sessionId=rng.uuid())
     if "addressSelf" in fields:
         fields["addressSelf"], fields["addressOther"] = fields["addressOther"], fields["addressSelf"]
-    return participant(dice, purpose, [session(fields, [part], moments, flow=told)], name=flow.name)
+    return participant(rng, purpose, [session(fields, [part], moments, flow=told)], name=flow.name)
 
 
 # --- which touch may come upon which kind

@@ -1,7 +1,7 @@
 """Story: what all kinds of conversation have in common while they are told."""
 
 from everycall.sandbox.centre import Centre, User
-from everycall.sandbox.dice import Dice
+from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json, Stage, by_name, participant, segment, stamp
 from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch
 
@@ -16,20 +16,31 @@ NOTES = (
 
 
 class Story:
-    """A conversation in the making: its frame, its dice, and the participants told so far."""
+    """A conversation in the making: its frame, its rng, and the participants told so far."""
 
     __slots__ = (
-        "centre", "codes", "dice", "end", "evaluations", "participants", "queues", "resolutions",
-        "sketch", "start", "surveys", "traits", "users",
+        "centre",
+        "codes",
+        "end",
+        "evaluations",
+        "participants",
+        "queues",
+        "resolutions",
+        "rng",
+        "sketch",
+        "start",
+        "surveys",
+        "traits",
+        "users",
     )  # fmt: skip
 
     def __init__(self, centre: Centre, sketch: Sketch, cast: Cast) -> None:
         self.centre = centre
         self.sketch = sketch
-        self.dice = Dice(sketch.conversation_id)
+        self.rng = Rng(sketch.conversation_id)
         self.queues, self.users, self.codes = cast
         # In a few the first segment starts a moment before or after the conversation, as in captures.
-        slip = self.dice.below(300)
+        slip = self.rng.below(300)
         self.start = sketch.start_ms + ((-2, 3, 5)[slip] if slip < 3 else 0)
         self.end = sketch.end_ms
         self.participants: list[Json] = []
@@ -40,8 +51,8 @@ class Story:
 
     def stretch(self, low: int, high: int, most: int) -> int:
         """A length between low and high ms, but at most so many thousandths of the whole conversation."""
-        length, most = self.dice.between(low, high), (self.end - self.start) * most // 1000
-        return length if length <= most else most - self.dice.below(most // 3 + 1)
+        length, most = self.rng.between(low, high), (self.end - self.start) * most // 1000
+        return length if length <= most else most - self.rng.below(most // 3 + 1)
 
     def add(
         self,
@@ -55,12 +66,12 @@ class Story:
         flagged: bool = False,
     ) -> None:
         """One more participant; of those who come in at the same instant, one that is `first` stands before others."""
-        made = participant(self.dice, purpose, sessions, name=name, user=user, contact_id=contact_id, flagged=flagged)
+        made = participant(self.rng, purpose, sessions, name=name, user=user, contact_id=contact_id, flagged=flagged)
         self.participants.insert(0 if first else len(self.participants), made)
 
     def wrap_up(self, at: int, end: int, number: int) -> Stage | None:
         """The after-call work of the user of that number, if any: it may be skipped, or last no time at all."""
-        if self.dice.chance(120):
+        if self.rng.chance(120):
             return None
         code = self.codes[number]
         return Stage("wrapup", at, at if code == "ININ-WRAP-UP-SKIPPED" else end)
@@ -86,7 +97,7 @@ class Story:
         return made
 
     def _wrap_up_segment(self, stage: Stage, number: int, queue_id: str, conference: bool | None) -> Json:
-        luck = self.dice.below(1000)
+        luck = self.rng.below(1000)
         note = NOTES[luck % 6] if luck < 90 else None
         tags = ["follow-up", "vip"][: luck % 2 + 1] if luck > 980 else None
         return segment(

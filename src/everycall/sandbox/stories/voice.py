@@ -18,14 +18,14 @@ def answered(story: Story, misses: tuple[int, ...] = ()) -> None:
         until = at + story.stretch(6_000, 15_000, 60)
         call.miss(missed, queue, at, until)
         at = until + story.stretch(200, 900, 5)
-    at += story.stretch(0, 150_000, 120) if story.dice.chance(550) else 0
+    at += story.stretch(0, 150_000, 120) if story.rng.chance(550) else 0
     answer = at + story.stretch(900, 9_000, 50)
     acd_end = answer + story.stretch(5, 60, 2)
     waited = call.wait(queue, waiting, acd_end)
     talk_end, wrap_up = ending(story, number)
-    holds = story.dice.pick((0, 0, 0, 0, 0, 1, 1, 1, 2, 4)) if story.dice.chance(990) else story.dice.between(9, 20)
-    stages = [Stage("alert", at, answer), *talk(story.dice, answer, talk_end, holds), *wrap_up]
-    by_customer = story.dice.chance(600)
+    holds = story.rng.pick((0, 0, 0, 0, 0, 1, 1, 1, 2, 4)) if story.rng.chance(990) else story.rng.between(9, 20)
+    stages = [Stage("alert", at, answer), *talk(story.rng, answer, talk_end, holds), *wrap_up]
+    by_customer = story.rng.chance(600)
     call.agent(number, queue, stages, disconnect="peer" if by_customer else "client", answered_after=waited)
     call.caller_leg(min(talk_end, story.end), "endpoint" if by_customer else "peer", [(queue, 0)])
     call.finish()
@@ -142,8 +142,8 @@ def consult_transfer(story: Story) -> None:
     call.first_agent(queue, answer, moved, waited=waited, disconnect="consultTransfer", counted=counted, hold_from=asks)
     joins = asks + story.stretch(2_000, 9_000, 20)
     call.last_agent(1, queue, joins, -1, alert_from=asks)
-    if story.dice.chance(500):
-        story.traits["consultationConversationIds"] = [story.dice.uuid()]
+    if story.rng.chance(500):
+        story.traits["consultationConversationIds"] = [story.rng.uuid()]
     call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
     call.finish()
 
@@ -172,7 +172,7 @@ def to_user(story: Story) -> None:
     call = QueuedCall(story)
     rings = call.connected + story.stretch(20, 200, 5)
     answer = rings + story.stretch(1_500, 16_000, 200)
-    stages = [Stage("alert", rings, answer), *talk(story.dice, answer, story.end, story.dice.pick((0, 0, 0, 1)))]
+    stages = [Stage("alert", rings, answer), *talk(story.rng, answer, story.end, story.rng.pick((0, 0, 0, 1)))]
     call.routing = "Direct"
     call.agent(0, None, stages, disconnect="peer", purpose="user")
     call.caller_leg(story.end, "endpoint")

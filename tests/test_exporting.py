@@ -26,9 +26,9 @@ from everycall import (
     QueryRefused,
     export,
 )
-from everycall.crew import Alone, Threads
-from everycall.disk import File, SystemDisk
-from everycall.export import GOES_ON
+from everycall.executor import SerialExecutor, ThreadExecutor
+from everycall.exporting import GOES_ON
+from everycall.filesystem import File, SystemFilesystem
 from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
 from everycall.sandbox.answers import Request
@@ -88,12 +88,15 @@ def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: P
     assert output.read_text().startswith(HEADER)
 
 
-@pytest.mark.parametrize(("kind", "size"), [(Alone, 1), (Alone, 7), (Alone, 40), (Threads, 1), (Threads, 16)])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [(SerialExecutor, 1), (SerialExecutor, 7), (SerialExecutor, 40), (ThreadExecutor, 1), (ThreadExecutor, 16)],
+)
 def test_the_same_data_makes_the_same_bytes_whoever_asks(
-    output: Path, kind: type[Alone] | type[Threads], size: int
+    output: Path, kind: type[SerialExecutor] | type[ThreadExecutor], size: int
 ) -> None:
     where = flat(60, rate_limit=100_000)
-    summary = where.export(output, WEEK, crew=kind(size), page_size=30)
+    summary = where.export(output, WEEK, executor=kind(size), page_size=30)
 
     assert output.read_bytes() == undisturbed(60, WEEK)
     assert_proven(where, summary, output, WEEK)
@@ -205,10 +208,10 @@ def test_progress_is_told_along_the_interval(output: Path) -> None:
     events: list[Event] = []
 
     class Listening:
-        def tell(self, event: Event) -> None:
+        def report(self, event: Event) -> None:
             events.append(event)
 
-    flat(30).export(output, THREE_WEEKS, progress=Listening(), crew=Alone(3))
+    flat(30).export(output, THREE_WEEKS, progress=Listening(), executor=SerialExecutor(3))
     covered = [event.covered for event in events if isinstance(event, PageRead)]
 
     assert events[0] == Started(Interval.read(THREE_WEEKS), timedelta(), 0)
@@ -361,7 +364,7 @@ def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, n
     assert_proven(again, summary, output, THREE_WEEKS)
 
 
-class InterruptedOnceWritten(SystemDisk):
+class InterruptedOnceWritten(SystemFilesystem):
     """Ctrl-C comes when the ledger's line for the second window is on disk for good."""
 
     def __init__(self) -> None:
@@ -382,7 +385,7 @@ class InterruptedOnceWritten(SystemDisk):
 
 def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(output: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        flat(15).export(output, THREE_WEEKS, disk=InterruptedOnceWritten())
+        flat(15).export(output, THREE_WEEKS, filesystem=InterruptedOnceWritten())
 
     again = flat(15)
     summary = again.export(output, THREE_WEEKS)
@@ -428,7 +431,7 @@ class Listening:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         self.events.append(event)
 
 
@@ -509,7 +512,7 @@ def test_an_export_is_proven_as_of_its_earliest_count(output: Path) -> None:
 def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> None:
     closed: list[bool] = []
 
-    class Watched(Alone):
+    class Watched(SerialExecutor):
         def close(self) -> None:
             closed.append(True)
 
@@ -517,7 +520,7 @@ def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> N
     if kind:
         where.sandbox.faults.on(None, kind, path=QUERY)
     with suppress(PermissionMissing):
-        where.export(output, crew=Watched())
+        where.export(output, executor=Watched())
 
     assert closed
 
@@ -577,7 +580,7 @@ def test_a_safety_stop_before_anything_came_leaves_the_window_unread(output: Pat
 @pytest.mark.parametrize("size", [1, 4, 40])
 def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
     where = flat(100)
-    summary = where.export(output, THREE_WEEKS, max_pages=9, crew=Alone(size))
+    summary = where.export(output, THREE_WEEKS, max_pages=9, executor=SerialExecutor(size))
 
     assert len(where.pages) == 9
     assert summary.verdict == "unproven"
@@ -599,7 +602,7 @@ def test_a_stream_gets_the_rows_and_nothing_else(output: Path) -> None:
     where = flat(30)
     where.export(output, THREE_WEEKS)
     stream = BytesIO()
-    summary = where.export(stream, THREE_WEEKS, crew=Alone(9))
+    summary = where.export(stream, THREE_WEEKS, executor=SerialExecutor(9))
 
     assert stream.getvalue() == output.read_bytes()
     assert summary.output is None

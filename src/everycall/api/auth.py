@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from everycall.api.exchange import Exchange, Request, Response, problem
 from everycall.errors import CredentialsMissing, CredentialsRefused, SettingsError
-from everycall.exchange import Exchange, Request, Response, problem
 
 REGIONS: Mapping[str, str] = {
     "us-east-1": "mypurecloud.com",

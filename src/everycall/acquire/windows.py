@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from everycall.api.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
+from everycall.api.query import Interval, Query
 from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, start_of_day
-from everycall.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
-from everycall.query import Interval, Query
 
 
 def windows(query: Query, now: datetime) -> Iterator[Interval]:

@@ -26,7 +26,7 @@ def narrow(name: str, count: int) -> tuple[int, ...]:
     return unpack(f">{count}I", shake_128(name.encode()).digest(4 * count))
 
 
-class Dice:
+class Rng:
     """An endless supply of draws for one name: the same name, the same draws in the same order."""
 
     __slots__ = ("_draw", "uuid")

@@ -1,6 +1,6 @@
 """The line: windows in, pages in flight, rows into parts, windows closed with their verdicts.
 
-One thread decides and owns all that changes; a crew asks the API. What is handed to the crew is one question at a
+One thread decides and owns all that changes; an executor asks the API. What is handed to it is one question at a
 time - a page, a count, a batch of names - and what comes back waits as it came, zipped. The one thread reads it and
 reduces it to facts, so that memory holds one decoded page however many are in flight.
 
@@ -14,23 +14,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from everycall import names, pages, tables
+from everycall.acquire.proof import Ask, Reading, Verdict, id_bytes
+from everycall.acquire.windows import is_provisional
+from everycall.api import details_query as pages
+from everycall.api import names
+from everycall.api.details_query import TooLarge
+from everycall.api.exchange import Response
+from everycall.api.limits import IDS_MAX, PAGE_SIZE_MAX
+from everycall.api.names import Found, Kind, Names, Unavailable
+from everycall.api.oddities import Oddity
+from everycall.api.query import Interval, Query
+from everycall.api.records import Page
 from everycall.client import Client
-from everycall.crew import Crew
-from everycall.exchange import Response
+from everycall.executor import Executor
 from everycall.instants import since_epoch_ms, text
 from everycall.ledger import Book, Entry
-from everycall.limits import IDS_MAX, PAGE_SIZE_MAX
-from everycall.names import Found, Kind, Names, Unavailable
-from everycall.oddities import Oddity
-from everycall.pages import TooLarge
 from everycall.progress import Noticed, PageRead, Progress, Silent, WindowClosed
-from everycall.proof import Ask, Reading, Verdict, id_bytes
-from everycall.query import Interval, Query
-from everycall.records import Page
 from everycall.sinks.interface import Key, Part, Sink
-from everycall.tables import Column, Facts, Row
-from everycall.windows import is_provisional
+from everycall.tables import flat as tables
+from everycall.tables.flat import Column, Facts, Row
 
 OPEN_MAX = 8
 """Windows under way at once, at most: small ones need several to fill the time between question and answer."""
@@ -144,7 +146,7 @@ class Line:
         table: Sequence[Column],
         sink: Sink,
         book: Book,
-        crew: Crew,
+        executor: Executor,
         progress: Progress | None = None,
         page_size: int = PAGE_SIZE_MAX,
         max_pages: int | None = None,
@@ -158,7 +160,7 @@ class Line:
         self.pages = 0
         """Pages that came, of all windows and passes."""
         self._client, self._query = client, query
-        self._table, self._sink, self._book, self._crew = table, sink, book, crew
+        self._table, self._sink, self._book, self._executor = table, sink, book, executor
         self._progress: Progress = progress or Silent()
         self._page_size, self._reading = page_size, reading
         self._pages_left = max_pages if max_pages is not None else float("inf")
@@ -185,7 +187,7 @@ class Line:
                 self._hand_out()
                 if not self._out:
                     return self._stop()
-                self._take(self._crew.next())
+                self._take(self._executor.next())
                 self._close_windows()
         finally:
             for one in self._open:
@@ -193,14 +195,14 @@ class Line:
         return []
 
     def close(self) -> None:
-        """Let the crew go."""
-        self._crew.close()
+        """Let the executor go."""
+        self._executor.close()
 
     # What to ask
 
     def _hand_out(self) -> None:
-        """Keep the crew busy."""
-        while self._out < self._crew.size and len(self._held) < HELD_MAX:
+        """Keep the executor busy."""
+        while self._out < self._executor.size and len(self._held) < HELD_MAX:
             if not self._ask_next() and not self._open_next():
                 return
 
@@ -228,7 +230,7 @@ class Line:
             return _PageCame(one, ask, came)
 
         self._out += 1
-        self._crew.submit(job)
+        self._executor.submit(job)
 
     def _submit_count(self, one: _Open, ask: Ask) -> None:
         def job() -> _Came:
@@ -239,12 +241,12 @@ class Line:
             return _CountCame(one, ask, pages.hits(Page.read(came.body)), came.correlation_id, asked_at)
 
         self._out += 1
-        self._crew.submit(job)
+        self._executor.submit(job)
 
     def _submit_names(self, kind: Kind, asked: Sequence[str]) -> None:
         self._asking_names.add(kind)
         self._out += 1
-        self._crew.submit(lambda: _NamesCame(kind, asked, self._client.play(names.look_up(kind, asked))))
+        self._executor.submit(lambda: _NamesCame(kind, asked, self._client.play(names.look_up(kind, asked))))
 
     # What came
 
@@ -273,14 +275,14 @@ class Line:
         self._held.append(held)
         self._write_named()
         covered = self._covered + sum((each.covered for each in self._open), timedelta())
-        self._progress.tell(PageRead(self._rows, covered))
+        self._progress.report(PageRead(self._rows, covered))
 
     def _take_names(self, came: _NamesCame) -> None:
         self._asking_names.discard(came.kind)
         if isinstance(came.found, Unavailable):
             kinds = f"{names.WORDS[came.kind]}s"
             reason = f"Names of {kinds} cannot be looked up ({came.found.reason}); their ids stand instead."
-            self._progress.tell(Noticed(reason))
+            self._progress.report(Noticed(reason))
         self.names.learn(came.found, came.asked if came.kind == "users" else ())
         for held in self._held:
             held.wanted = {pair for pair in held.wanted if not self.names.is_settled(*pair)}
@@ -335,7 +337,7 @@ class Line:
             if not seen and len(self.examples) < EXAMPLES_MAX:
                 self.examples.append(oddity)
                 one.examples.append(oddity)
-                self._progress.tell(Noticed(str(oddity)))
+                self._progress.report(Noticed(str(oddity)))
 
     # What is done
 
@@ -380,7 +382,7 @@ class Line:
         self._open.remove(one)  # first: an interruption discards the parts of what is open
         self._book.commit(entry)
         self._covered += one.window.length
-        self._progress.tell(WindowClosed(one.window, sealed.rows, verdict.proven, verdict.reason))
+        self._progress.report(WindowClosed(one.window, sealed.rows, verdict.proven, verdict.reason))
 
     def _stop(self) -> list[Interval]:
         """The pages allowed are used up: keep what was read, unproven; what was not begun is left."""

@@ -14,9 +14,9 @@ at Teleperformance (dganalytics) compares with; the limit is splunk/genesys_clou
 
 from dataclasses import dataclass
 
-from everycall.exchange import Exchange, Request, Response, problem, refusal
-from everycall.query import Interval, Query
-from everycall.records import Page
+from everycall.api.exchange import Exchange, Request, Response, problem, refusal
+from everycall.api.query import Interval, Query
+from everycall.api.records import Page
 
 DETAILS_QUERY = "/api/v2/analytics/conversations/details/query"
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from everycall.disk import SystemDisk
+from everycall.filesystem import SystemFilesystem
 
-DISK = SystemDisk()
+DISK = SystemFilesystem()
 
 
 def test_what_is_written_and_synced_can_be_read(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from everycall import Interval, Query
+from everycall.acquire.coordinator import HELD_MAX, OPEN_MAX, Digest
+from everycall.api.query import Filters
 from everycall.connection import whole
-from everycall.crew import Alone
+from everycall.executor import SerialExecutor
 from everycall.instants import text
-from everycall.line import HELD_MAX, OPEN_MAX, Digest
 from everycall.progress import Event, Noticed, PageRead
-from everycall.query import Filters
 from everycall.sandbox import QUERY, Switches
 from everycall.sandbox.answers import Request
 from everycall.sandbox.recorded import Recorded
@@ -27,7 +27,7 @@ class Listening:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         self.events.append(event)
 
     @property
@@ -74,7 +74,7 @@ def asked(where: Org, path: str) -> list[Any]:
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_the_pages_of_the_earliest_window_are_asked_first(output: Path, size: int) -> None:
     where = flat(40)
-    where.export(output, THREE_WEEKS, crew=Alone(size))
+    where.export(output, THREE_WEEKS, executor=SerialExecutor(size))
     later_pages = [window for window, number in where.pages if number > 1]
 
     assert later_pages == sorted(later_pages)
@@ -104,14 +104,14 @@ def test_every_question_is_ordered_and_carries_the_filters(output: Path) -> None
 def test_no_more_is_under_way_than_the_crew_takes(output: Path, size: int) -> None:
     most = 0
 
-    class Counting(Alone):
+    class Counting(SerialExecutor):
         def next(self) -> Any:
             nonlocal most
             most = max(most, len(self._jobs))
             return super().next()
 
     where = flat(60)
-    where.export(output, WEEK, crew=Counting(size), columns=["conversationId"], page_size=20)
+    where.export(output, WEEK, executor=Counting(size), columns=["conversationId"], page_size=20)
 
     assert 1 < most <= size
 
@@ -120,14 +120,14 @@ def test_a_few_windows_are_under_way_at_once_and_no_more(output: Path) -> None:
     """Fourteen windows whose first page has to come before there is anything else to ask."""
     under_way: list[int] = []
 
-    class Counting(Alone):
+    class Counting(SerialExecutor):
         def next(self) -> Any:
             under_way.append(len(self._jobs))
             return super().next()
 
     where = flat(3)
     interval = "2025-11-03T00:00:00.000Z/2026-02-09T00:00:00.000Z"
-    summary = where.export(output, interval, crew=Counting(40), columns=["conversationId", "startTime", "endTime"])
+    summary = where.export(output, interval, executor=Counting(40), columns=["conversationId", "startTime", "endTime"])
 
     assert under_way[0] == max(under_way) == OPEN_MAX
     assert len(summary.entries) == 14
@@ -169,7 +169,7 @@ def test_the_pieces_of_a_window_are_asked_in_the_order_of_time(output: Path) -> 
 
 def test_users_are_looked_up_by_the_hundred(output: Path) -> None:
     where = recorded(450)
-    where.export(output, crew=Alone(9))
+    where.export(output, executor=SerialExecutor(9))
     batches = [dict(served.parameters)["id"].split(",") for served in asked(where, "/api/v2/users")]
 
     assert max(map(len, batches)) <= 100
@@ -188,7 +188,7 @@ def test_a_user_that_nobody_knows_keeps_its_id_and_is_asked_for_once(output: Pat
 
 def test_a_kind_that_is_listed_is_listed_once(output: Path) -> None:
     where = flat(60)
-    where.export(output, WEEK, crew=Alone(20), view="extended", page_size=20)
+    where.export(output, WEEK, executor=SerialExecutor(20), view="extended", page_size=20)
 
     for kind in ("routing/queues", "routing/wrapupcodes", "authorization/divisions"):
         assert len(asked(where, f"/api/v2/{kind}")) == 1
@@ -206,7 +206,7 @@ def test_names_that_cannot_be_had_are_noticed_once(output: Path, kind: str) -> N
     where = recorded(350)
     where.sandbox.faults.on(None, kind, path="/api/v2/users")
     listening = Listening()
-    summary = where.export(output, progress=listening, crew=Alone(7))
+    summary = where.export(output, progress=listening, executor=SerialExecutor(7))
 
     assert len(asked(where, "/api/v2/users")) == 1
     assert len(listening.notices) == 1
@@ -217,7 +217,7 @@ def test_names_that_cannot_be_had_are_noticed_once(output: Path, kind: str) -> N
 
 
 def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
-    class NamesLast(Alone):
+    class NamesLast(SerialExecutor):
         """Does whatever else there is to do before it asks for names."""
 
         def next(self) -> Any:
@@ -227,7 +227,7 @@ def test_pages_that_wait_for_names_are_bounded(output: Path) -> None:
             return super().next()
 
     where = recorded(1440)
-    summary = where.export(output, crew=NamesLast(10), page_size=10)
+    summary = where.export(output, executor=NamesLast(10), page_size=10)
     paths = [served.path for served in where.sandbox.requests]
 
     assert HELD_MAX <= paths[: paths.index("/api/v2/users")].count(QUERY) < HELD_MAX + 10
@@ -273,7 +273,7 @@ def test_a_conversation_without_a_readable_start_belongs_to_the_window_of_its_fi
     assert (afternoon["rows"], afternoon["carriedIn"]) == (0, 1)
 
 
-class SlowNames(Alone):
+class SlowNames(SerialExecutor):
     """The second look-up comes when nothing else is out."""
 
     def __init__(self) -> None:
@@ -311,7 +311,7 @@ def test_a_version_that_waits_for_names_does_not_replace_a_newer_one(output: Pat
     where = org(world=Changing(calls))
     for number in (1, 6):  # of each reading, one page comes short: only together are they whole
         where.sandbox.faults.on(number, "short_page", path=QUERY)
-    summary = where.export(output, crew=SlowNames(), page_size=2)
+    summary = where.export(output, executor=SlowNames(), page_size=2)
     (entry,) = summary.entries
     ends = {row["conversationId"][-1]: row["endTime"] for row in read_csv(output)}
 
@@ -370,7 +370,7 @@ def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) ->
     where = flat(120)
     where.sandbox.faults.on(None, "new_field", path=QUERY)
     listening = Listening()
-    where.export(output, progress=listening, crew=Alone(3))
+    where.export(output, progress=listening, executor=SerialExecutor(3))
     manifest = manifest_of(output)
 
     assert manifest["oddities"]["unknown field: fieldOfTomorrow"] == 120
@@ -382,7 +382,7 @@ def test_a_page_of_a_reading_that_was_given_up_leaves_no_trace(output: Path) -> 
     where = recorded(8)
     where.sandbox.faults.on(None, "new_field", path=QUERY)
     where.sandbox.faults.on(2, "too_large", path=QUERY, page_size=1)  # by then, the others are under way
-    summary = where.export(output, page_size=2, crew=Alone(5))
+    summary = where.export(output, page_size=2, executor=SerialExecutor(5))
     first_page, all_again = 2, 8
 
     assert_proven(where, summary, output)
@@ -412,7 +412,7 @@ def test_covered_time_never_runs_backwards_nor_over_the_end(output: Path) -> Non
     where = flat(130)
     where.sandbox.faults.on(4, "short_page", path=QUERY)
     listening = Listening()
-    where.export(output, WEEK, progress=listening, crew=Alone(5))
+    where.export(output, WEEK, progress=listening, executor=SerialExecutor(5))
     covered = [event.covered for event in listening.events if isinstance(event, PageRead)]
 
     assert covered == sorted(covered)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 import sampled
 from building import DAY, agent, conversation, customer, metrics, participant, queue, segment
+from everycall.api.names import Entity, Found, Kind, Names, Unavailable
+from everycall.api.records import Conversation, Page, Participant, Segment, Session, conversation_of
 from everycall.errors import QueryError
 from everycall.instants import text
-from everycall.names import Entity, Found, Kind, Names, Unavailable
-from everycall.records import Conversation, Page, Participant, Segment, Session, conversation_of
-from everycall.tables import DEFAULT, EXTENDED, VIEWS, Column, Facts, Value, columns, ids, row
+from everycall.tables.flat import DEFAULT, EXTENDED, VIEWS, Column, Facts, Value, columns, ids, row
 
 KNOWN: dict[Kind, dict[str, str]] = {
     "queues": {"q1": "Sales", "q2": "Care"},

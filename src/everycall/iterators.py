@@ -12,18 +12,18 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from everycall import names as look_ups
-from everycall import tables
+from everycall.acquire.proof import Reading, Verdict, id_bytes
+from everycall.acquire.windows import windows
+from everycall.api import names as look_ups
+from everycall.api.details_query import TooLarge, count, page
+from everycall.api.limits import IDS_MAX, PAGE_SIZE_MAX, PASSES_MAX
+from everycall.api.names import Names
+from everycall.api.query import Interval, Query
+from everycall.api.records import Conversation, Page
 from everycall.client import Client
 from everycall.errors import EverycallError
-from everycall.limits import IDS_MAX, PAGE_SIZE_MAX, PASSES_MAX
-from everycall.names import Names
-from everycall.pages import TooLarge, count, page
-from everycall.proof import Reading, Verdict, id_bytes
-from everycall.query import Interval, Query
-from everycall.records import Conversation, Page
-from everycall.tables import Facts, Value
-from everycall.windows import windows
+from everycall.tables import flat as tables
+from everycall.tables.flat import Facts, Value
 
 
 class Unproven(EverycallError):

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import isodate
 
+from everycall.api.limits import FRESHNESS
 from everycall.errors import QueryError
 from everycall.instants import floor_ms, text
-from everycall.limits import FRESHNESS
 
 MEDIA_TYPES = (
     "callback", "chat", "cobrowse", "email", "internalmessage", "message", "screenmonitoring", "screenshare",

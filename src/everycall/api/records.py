@@ -12,8 +12,8 @@ from typing import Annotated
 
 import msgspec
 
+from everycall.api.oddities import Oddity, fitted, shortened
 from everycall.errors import ServiceFailed
-from everycall.oddities import Oddity, fitted, shortened
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware datetime. The API writes UTC with three digits of a second, or none; any number of digits is read."""

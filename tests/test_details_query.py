@@ -2,12 +2,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from everycall.api.details_query import DETAILS_QUERY, TooLarge, count, hits, page
+from everycall.api.details_query import answer as asked_page
+from everycall.api.exchange import Request
+from everycall.api.query import Filters, Interval, Query
+from everycall.api.records import Page
 from everycall.errors import PermissionMissing, QueryRefused
-from everycall.exchange import Request
-from everycall.pages import DETAILS_QUERY, TooLarge, count, hits, page
-from everycall.pages import answer as asked_page
-from everycall.query import Filters, Interval, Query
-from everycall.records import Page
 from playing import answer, played
 
 DAY = Interval(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC))

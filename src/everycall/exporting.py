@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from everycall import tables
-from everycall.auth import Credentials
+from everycall.acquire.coordinator import Line
+from everycall.acquire.proof import Reading
+from everycall.acquire.windows import windows, without
+from everycall.api.auth import Credentials
+from everycall.api.limits import PAGE_SIZE_MAX
+from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
-from everycall.crew import Crew, Threads
-from everycall.disk import Disk
 from everycall.errors import OutputError, OutputFailed
+from everycall.executor import Executor, ThreadExecutor
+from everycall.filesystem import Filesystem
 from everycall.instants import text
 from everycall.ledger import DISK_FULL, Book, Entry, Ledger, Stream
-from everycall.limits import PAGE_SIZE_MAX
-from everycall.line import Line
 from everycall.progress import Noticed, Progress, Silent, Started
-from everycall.proof import Reading
-from everycall.query import Interval, Query
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
-from everycall.tables import Column
+from everycall.tables import flat as tables
+from everycall.tables.flat import Column
 from everycall.version import VERSION
-from everycall.windows import windows, without
 
 IN_FLIGHT_DEFAULT = 40
 """Requests under way at once: enough to spend a minute's 300 in a few seconds at a latency of half a second."""
@@ -89,8 +89,8 @@ def export(
     page_size: int = PAGE_SIZE_MAX,
     max_pages: int | None = None,
     progress: Progress | None = None,
-    crew: Crew | None = None,
-    disk: Disk | None = None,
+    executor: Executor | None = None,
+    filesystem: Filesystem | None = None,
     pieces: Pieces = PIECES,
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
@@ -112,8 +112,8 @@ def export(
         page_size: conversations on a page, at most 100.
         max_pages: a safety stop. What was not read by then makes the export unproven.
         progress: is told what happens.
-        crew: who asks; threads unless told otherwise.
-        disk: where files go; the machine's unless told otherwise.
+        executor: who asks; threads unless told otherwise.
+        filesystem: where files go; the machine's unless told otherwise.
         pieces: what it is put together from.
 
     Returns:
@@ -126,17 +126,17 @@ def export(
         EverycallError: what the client and the query raise.
     """
     table = tables.columns(view, columns)
-    sink = pieces.sink(table, disk)
+    sink = pieces.sink(table, filesystem)
     started_at = client.clock.utc()
     asked = asked if asked is not None else {"interval": str(query.interval)}
     query = replace(query, interval=query.interval.until_now(started_at))
     header = _header(query, table, sink, asked, client.credentials, source)
-    book, interval = _book(output, sink, header, query.interval, pieces, fresh=fresh, disk=disk)
+    book, interval = _book(output, sink, header, query.interval, pieces, fresh=fresh, filesystem=filesystem)
     is_earlier = interval != query.interval
     query = replace(query, interval=interval)
     line = Line(
-        client, query, table=table, sink=sink, book=book, crew=crew or Threads(IN_FLIGHT_DEFAULT), progress=progress,
-        page_size=page_size, max_pages=max_pages, reading=pieces.reading,
+        client, query, table=table, sink=sink, book=book, executor=executor or ThreadExecutor(IN_FLIGHT_DEFAULT),
+        progress=progress, page_size=page_size, max_pages=max_pages, reading=pieces.reading,
     )  # fmt: skip
     earlier = tuple(book.entries)
     gaps = without(interval, [entry.window for entry in earlier])
@@ -149,9 +149,9 @@ def export(
 
     try:
         listener = progress or Silent()
-        listener.tell(Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier)))
+        listener.report(Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier)))
         if is_earlier:
-            listener.tell(Noticed(GOES_ON.format(interval)))
+            listener.report(Noticed(GOES_ON.format(interval)))
         unread = line.run(one for gap in gaps for one in windows(replace(query, interval=gap), started_at))
         book.finish(manifest)
     except BaseException as error:
@@ -202,13 +202,13 @@ def _book(
     pieces: Pieces,
     *,
     fresh: bool,
-    disk: Disk | None,
+    filesystem: Filesystem | None,
 ) -> tuple[Book, Interval]:
     """The book to write into; and the interval that it is about, which is the first run's where this one resumes."""
     try:
         if not isinstance(output, str | Path):
-            return Stream(output, sink, interval, disk=disk), interval
-        book = pieces.ledger(Path(output), sink, header, fresh=fresh, disk=disk)
+            return Stream(output, sink, interval, filesystem=filesystem), interval
+        book = pieces.ledger(Path(output), sink, header, fresh=fresh, filesystem=filesystem)
     except OSError as error:
         raise failed(error, output) from error
     header["interval"] = book.header["interval"]

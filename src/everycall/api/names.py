@@ -17,9 +17,9 @@ from typing import Literal
 
 import msgspec
 
+from everycall.api.exchange import Exchange, Request, problem, refusal
+from everycall.api.limits import IDS_MAX, LISTING_PAGE_SIZE
 from everycall.errors import UnknownName
-from everycall.exchange import Exchange, Request, problem, refusal
-from everycall.limits import IDS_MAX, LISTING_PAGE_SIZE
 
 Kind = Literal["queues", "users", "wrapupcodes", "divisions"]
 

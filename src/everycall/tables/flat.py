@@ -12,10 +12,10 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
+from everycall.api.names import Kind, Names
+from everycall.api.records import Conversation, Participant, Segment, Session
 from everycall.errors import QueryError
 from everycall.instants import EPOCH, MILLISECOND
-from everycall.names import Kind, Names
-from everycall.records import Conversation, Participant, Segment, Session
 
 T = TypeVar("T")
 

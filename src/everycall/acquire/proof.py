@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
-from everycall.limits import HITS_MAX, PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
-from everycall.query import Interval
-from everycall.windows import split
+from everycall.acquire.windows import split
+from everycall.api.limits import HITS_MAX, PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
+from everycall.api.query import Interval
 
 ID_BYTES = 16
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 Job = Callable[[], Any]
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Does jobs, in whatever order it likes."""
 
     size: int
@@ -32,11 +32,11 @@ class Crew(Protocol):
         ...
 
 
-class Threads:
-    """A crew of threads. They never keep the process alive: an interrupted export ends at once."""
+class ThreadExecutor:
+    """An executor of threads. They never keep the process alive: an interrupted export ends at once."""
 
     def __init__(self, size: int) -> None:
-        """Threads start as they are needed, at most `size`."""
+        """ThreadExecutor start as they are needed, at most `size`."""
         self.size = size
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
@@ -45,7 +45,7 @@ class Threads:
         self._closed = False
 
     def submit(self, job: Job) -> None:
-        """See `Crew.submit`."""
+        """See `Executor.submit`."""
         self._out += 1
         if len(self._threads) < min(self.size, self._out):
             thread = threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
@@ -54,7 +54,7 @@ class Threads:
         self._jobs.put(job)
 
     def next(self) -> Any:
-        """See `Crew.next`."""
+        """See `Executor.next`."""
         result, error = self._results.get()
         self._out -= 1
         if error is not None:
@@ -62,7 +62,7 @@ class Threads:
         return result
 
     def close(self) -> None:
-        """See `Crew.close`. Jobs under way go on to their end."""
+        """See `Executor.close`. Jobs under way go on to their end."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -75,8 +75,8 @@ class Threads:
                 self._results.put((None, error))
 
 
-class Alone:
-    """A crew of one that does each job when its result is asked for: the same steps in the same order, every time."""
+class SerialExecutor:
+    """An executor that does each job when its result is asked for: the same steps in the same order, every time."""
 
     size: int
 
@@ -86,13 +86,13 @@ class Alone:
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
-        """See `Crew.submit`."""
+        """See `Executor.submit`."""
         self._jobs.append(job)
 
     def next(self) -> Any:
-        """See `Crew.next`."""
+        """See `Executor.next`."""
         return self._jobs.popleft()()
 
     def close(self) -> None:
-        """See `Crew.close`."""
+        """See `Executor.close`."""
         self._jobs.clear()

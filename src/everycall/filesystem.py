@@ -1,4 +1,4 @@
-"""What an export does to a disk: few effects, all of them here, so that a test can hand in a disk that forgets.
+"""What an export does to a filesystem: few effects, all of them here, so that a test can hand in a disk that forgets.
 
 The promises that it rests on are few, too. What a file held is there after a power cut once the file was synced; what
 it is called, once its folder was. A `replace` is done whole or not at all. Nothing else is believed in.
@@ -50,7 +50,7 @@ class Held(Protocol):
         ...
 
 
-class Disk(Protocol):
+class Filesystem(Protocol):
     """Files and folders. Everything may raise an `OSError`."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
@@ -114,24 +114,24 @@ class Disk(Protocol):
         ...
 
 
-class SystemDisk:
-    """The machine's file system; see `Disk`."""
+class SystemFilesystem:
+    """The machine's file system; see `Filesystem`."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
-        """See `Disk.open`."""
+        """See `Filesystem.open`."""
         return cast("File", path.open(mode))
 
     def read(self, path: Path) -> bytes:
-        """See `Disk.read`."""
+        """See `Filesystem.read`."""
         return path.read_bytes()
 
     def sync(self, file: File) -> None:
-        """See `Disk.sync`."""
+        """See `Filesystem.sync`."""
         file.flush()
         os.fsync(file.fileno())  # type: ignore[attr-defined]  # it is one of ours, from `open`
 
     def sync_folder(self, folder: Path) -> None:
-        """See `Disk.sync_folder`. Windows cannot, and need not."""
+        """See `Filesystem.sync_folder`. Windows cannot, and need not."""
         if sys.platform == "win32":
             return
         handle = os.open(folder, os.O_RDONLY)
@@ -141,45 +141,45 @@ class SystemDisk:
             os.close(handle)
 
     def replace(self, source: Path, target: Path) -> None:
-        """See `Disk.replace`."""
+        """See `Filesystem.replace`."""
         source.replace(target)
 
     def unlink(self, path: Path) -> None:
-        """See `Disk.unlink`."""
+        """See `Filesystem.unlink`."""
         path.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
-        """See `Disk.make_folder`."""
+        """See `Filesystem.make_folder`."""
         path.mkdir(exist_ok=True)
 
     def temporary_folder(self) -> Path:
-        """See `Disk.temporary_folder`."""
+        """See `Filesystem.temporary_folder`."""
         return Path(tempfile.mkdtemp(prefix="everycall-"))
 
     def remove_folder(self, path: Path) -> None:
-        """See `Disk.remove_folder`."""
+        """See `Filesystem.remove_folder`."""
         shutil.rmtree(path, ignore_errors=True)
 
     def files(self, folder: Path) -> list[Path]:
-        """See `Disk.files`."""
+        """See `Filesystem.files`."""
         return list(folder.iterdir())
 
     def exists(self, path: Path) -> bool:
-        """See `Disk.exists`."""
+        """See `Filesystem.exists`."""
         return path.exists()
 
     def is_folder(self, path: Path) -> bool:
-        """See `Disk.is_folder`."""
+        """See `Filesystem.is_folder`."""
         return path.is_dir()
 
     def is_writable(self, folder: Path) -> bool:
-        """See `Disk.is_writable`."""
+        """See `Filesystem.is_writable`."""
         return os.access(folder, os.W_OK | os.X_OK)
 
     def size(self, path: Path) -> int | None:
-        """See `Disk.size`."""
+        """See `Filesystem.size`."""
         return path.stat().st_size if path.exists() else None
 
     def lock(self, path: Path, what: Path) -> Lock:
-        """See `Disk.lock`."""
+        """See `Filesystem.lock`."""
         return Lock(path, what)

@@ -1,0 +1,1 @@
+"""From an interval to proven parts on filesystem. Knows nothing of columns, names or formats."""

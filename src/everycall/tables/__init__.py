@@ -1,0 +1,1 @@
+"""What can be made of a conversation, as data."""
