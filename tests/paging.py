@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from everycall.acquire.proof import ID_BYTES, Ask, Reading
+from everycall.acquire.proof import ID_BYTES, PageAsk, Reading
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Listed:
 class Outcome:
     """How a reading ended."""
 
-    asked: list[Ask]
+    asked: list[PageAsk]
     kept: list[int]
     """What is left of all rows, by the kept passes."""
     listed: list[int]
@@ -70,9 +70,9 @@ def packed(rows: list[int]) -> bytes:
 
 
 def read(reading: Reading, api: Listed, *, in_flight: int = 1, too_large_above: int = 100) -> Outcome:
-    """Ask and answer to the end, so many asks at a time, their answers in any order."""
-    asked: list[Ask] = []
-    out: list[Ask] = []
+    """PageAsk and answer to the end, so many asks at a time, their answers in any order."""
+    asked: list[PageAsk] = []
+    out: list[PageAsk] = []
     passes: dict[int, list[int]] = {}
     changes_at_start: dict[int, int] = {}
     counted: list[int] = []
@@ -99,13 +99,13 @@ def read(reading: Reading, api: Listed, *, in_flight: int = 1, too_large_above: 
     return Outcome(asked, sorted(kept), sorted(counted), api.changes == changes_at_start[max(changes_at_start)])
 
 
-Scripted = Callable[[Ask], tuple[list[int], int | None]]
+Scripted = Callable[[PageAsk], tuple[list[int], int | None]]
 """What is on a page, by the ask; a count is the second of the pair."""
 
 
-def scripted(reading: Reading, answers: Scripted) -> list[Ask]:
+def scripted(reading: Reading, answers: Scripted) -> list[PageAsk]:
     """Everything asked, one at a time, each answered by the script."""
-    asked: list[Ask] = []
+    asked: list[PageAsk] = []
     while ask := reading.next_ask():
         asked.append(ask)
         rows, hits = answers(ask)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everycall.acquire.proof import ID_BYTES, Ask, Reading, Verdict, distinct, id_bytes
+from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct, id_bytes
 from everycall.api.limits import HITS_MAX, PASSES_MAX
 from everycall.api.query import Interval
 from everycall.instants import DAY
@@ -121,7 +121,7 @@ def test_pages_that_are_too_large_become_smaller_until_they_are_not(
 def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unnoticed() -> None:
     """The count is all that the API says of the whole, and here it is the same at every moment."""
 
-    def answers(ask: Ask) -> tuple[list[int], int | None]:
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         pages = {0: ([], 20), 1: (TEN, 20), 2: ([*range(11, 20), 99], 20)}  # 10 has left, and 99 has come
         return pages.get(ask.number, ([], None))
 
@@ -135,7 +135,7 @@ def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_b
     """Passes are put together where none agrees alone; what left between them cannot be told from what did not come."""
     first, second = [*TEN[:8], 77], TEN[:9]
 
-    def answers(ask: Ask) -> tuple[list[int], int | None]:
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         if ask.kind == "count":
             return [], 10
         return (([], None), (first if ask.reading_pass == 1 else second, 10))[ask.number == 1]
@@ -155,7 +155,7 @@ def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
 
     first = one.next_ask()
 
-    assert first == Ask("page", 1, 10, 1)
+    assert first == PageAsk("page", 1, 10, 1)
     assert one.next_ask() is None
     assert one.hits is None
     one.page_read(first, packed(TEN), 25)
@@ -185,7 +185,7 @@ def test_the_count_is_asked_once_all_pages_came() -> None:
     one.page_read(empty, b"", None)
 
     assert one.wants_count
-    assert one.next_ask() == Ask("count", 0, 1, 1)
+    assert one.next_ask() == PageAsk("count", 0, 1, 1)
     assert one.next_ask() is None
     assert not one.wants_count
 
@@ -242,7 +242,7 @@ def test_no_page_is_asked_that_the_api_would_refuse() -> None:
 def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_else() -> None:
     before, after = list(range(20)), [99, *range(20)]
 
-    def answers(ask: Ask) -> tuple[list[int], int | None]:
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         rows = before if (ask.reading_pass, ask.number) == (1, 1) else after
         page = rows[(ask.number - 1) * 10 : ask.number * 10] if ask.number else []
         return page, len(rows) if page or not ask.number else None
@@ -256,7 +256,7 @@ def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_els
 def test_passes_that_lack_different_rows_are_proven_together() -> None:
     lacking = {1: 3, 2: 7}
 
-    def answers(ask: Ask) -> tuple[list[int], int | None]:
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         rows = [row for row in TEN if row != lacking.get(ask.reading_pass)]
         return (rows, 10) if ask.number == 1 else ([], None if ask.number else 10)
 
@@ -289,7 +289,7 @@ def test_a_count_that_never_stands_still_is_given_up_after_so_many_passes() -> N
 
 
 def test_a_count_that_moves_from_page_to_page_proves_nothing_in_that_pass() -> None:
-    def answers(ask: Ask) -> tuple[list[int], int | None]:
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         if ask.kind == "count":
             return [], 20
         hits = 21 if (ask.reading_pass, ask.number) == (1, 2) else 20
@@ -328,7 +328,7 @@ def test_an_answer_of_a_pass_that_was_given_up_changes_nothing() -> None:
 
     assert not one.page_read(third, packed(list(range(200, 300))), 300)
     one.too_large(third)  # no smaller than it is already
-    assert one.next_ask() == Ask("page", 1, 50, 2)
+    assert one.next_ask() == PageAsk("page", 1, 50, 2)
 
 
 def test_stopping_keeps_what_was_read_and_proves_nothing() -> None:

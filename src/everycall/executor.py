@@ -1,30 +1,40 @@
 """Several jobs at once, their results one at a time.
 
-The line has one thread that decides and many that wait for answers. The decider hands out jobs and takes results in
-the order in which they come; so nothing that it holds needs a lock.
+One thread decides, and many wait for answers. The deciding thread submits jobs, each with the function that takes its
+result, and calls `run_next`, which runs those functions in the order in which the jobs end. So nothing that the
+deciding thread holds needs a lock.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
-Job = Callable[[], Any]
+T = TypeVar("T")
+
+Job = Callable[[], Callable[[], None]]
+"""Does the work, and returns what the deciding thread has to call with the result."""
 
 
 class Executor(Protocol):
     """Does jobs, in whatever order it likes."""
 
     size: int
-    """How many jobs to hand out at once."""
+    """How many jobs to submit at once."""
 
-    def submit(self, job: Job) -> None:
-        """Hand out a job; its result comes out of `next` some time."""
+    @property
+    def outstanding(self) -> int:
+        """Jobs whose results were not taken yet."""
         ...
 
-    def next(self) -> Any:
-        """The next result. Raises what the job raised. Only to be called while jobs are out."""
+    def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Hand out a job; `run_next` calls `then` with its result."""
+        ...
+
+    def run_next(self) -> None:
+        """Wait for the next result and take it. Raises what the job raised. Only to be called while jobs are out."""
         ...
 
     def close(self) -> None:
@@ -32,37 +42,56 @@ class Executor(Protocol):
         ...
 
 
+def _job(work: Callable[[], T], then: Callable[[T], None]) -> Job:
+    def job() -> Callable[[], None]:
+        return partial(then, work())
+
+    return job
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 class ThreadExecutor:
     """An executor of threads. They never keep the process alive: an interrupted export ends at once."""
 
     def __init__(self, size: int) -> None:
-        """ThreadExecutor start as they are needed, at most `size`."""
+        """Threads start as they are needed, at most `size`."""
         self.size = size
+        self.outstanding = 0
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._results: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._out = 0
         self._closed = False
 
-    def submit(self, job: Job) -> None:
-        """See `Executor.submit`."""
-        self._out += 1
-        if len(self._threads) < min(self.size, self._out):
-            thread = threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._jobs.put(job)
+    def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Hand out a job to the next thread that is free."""
+        self.outstanding += 1
+        if len(self._threads) < min(self.size, self.outstanding):
+            self._start_thread()
+        self._jobs.put(_job(work, then))
 
-    def next(self) -> Any:
-        """See `Executor.next`."""
-        result, error = self._results.get()
-        self._out -= 1
-        if error is not None:
-            raise error
-        return result
+    def _start_thread(self) -> None:
+        """One thread more. Where the system allows no more of them, those that run do all the work."""
+        thread = threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            self.size = len(self._threads)
+            return
+        self._threads.append(thread)
+
+    def run_next(self) -> None:
+        """Wait for the next result and take it."""
+        take = self._results.get()
+        self.outstanding -= 1
+        take()
 
     def close(self) -> None:
-        """See `Executor.close`. Jobs under way go on to their end."""
+        """Let the threads go. Jobs under way go on to their end."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -70,9 +99,9 @@ class ThreadExecutor:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None and not self._closed:
             try:
-                self._results.put((job(), None))
+                self._results.put(job())
             except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
-                self._results.put((None, error))
+                self._results.put(partial(_raise, error))
 
 
 class SerialExecutor:
@@ -85,14 +114,19 @@ class SerialExecutor:
         self.size = size
         self._jobs: deque[Job] = deque()
 
-    def submit(self, job: Job) -> None:
-        """See `Executor.submit`."""
-        self._jobs.append(job)
+    @property
+    def outstanding(self) -> int:
+        """Jobs that were not done yet."""
+        return len(self._jobs)
 
-    def next(self) -> Any:
-        """See `Executor.next`."""
-        return self._jobs.popleft()()
+    def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Keep the job until its result is asked for."""
+        self._jobs.append(_job(work, then))
+
+    def run_next(self) -> None:
+        """Do the oldest job and take its result."""
+        self._jobs.popleft()()()
 
     def close(self) -> None:
-        """See `Executor.close`."""
+        """Forget the jobs that were not done."""
         self._jobs.clear()

@@ -5,9 +5,10 @@ it is called, once its folder was. A `replace` is done whole or not at all. Noth
 """
 
 import os
-import shutil
+import stat
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol, Self, cast
 
@@ -70,7 +71,7 @@ class Filesystem(Protocol):
         ...
 
     def replace(self, source: Path, target: Path) -> None:
-        """Give the file another name, in one step; whatever had that name is gone."""
+        """Give the file another name, in one step; whatever had that name is gone, but for its permissions."""
         ...
 
     def unlink(self, path: Path) -> None:
@@ -86,7 +87,7 @@ class Filesystem(Protocol):
         ...
 
     def remove_folder(self, path: Path) -> None:
-        """Remove the folder with all that is in it, as far as that can be done."""
+        """Remove the folder if it is empty."""
         ...
 
     def files(self, folder: Path) -> list[Path]:
@@ -99,6 +100,10 @@ class Filesystem(Protocol):
 
     def is_folder(self, path: Path) -> bool:
         """Whether there is a folder of that name."""
+        ...
+
+    def is_link(self, path: Path) -> bool:
+        """Whether the name is a symbolic link."""
         ...
 
     def is_writable(self, folder: Path) -> bool:
@@ -114,24 +119,32 @@ class Filesystem(Protocol):
         ...
 
 
-class SystemFilesystem:
-    """The machine's file system; see `Filesystem`."""
+class SystemFilesystem(Filesystem):
+    """The machine's file system."""
+
+    def __init__(self, file_mode: int = 0o600) -> None:
+        """New files get these permissions; a file that replaces another keeps that one's."""
+        self._file_mode = file_mode
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
-        """See `Filesystem.open`."""
-        return cast("File", path.open(mode))
+        """Open the file; see `Filesystem.open`."""
+
+        def opener(name: str, flags: int) -> int:
+            return os.open(name, flags, self._file_mode)
+
+        return cast("File", open(path, mode, opener=opener))  # noqa: SIM115, PTH123 - pathlib has no opener
 
     def read(self, path: Path) -> bytes:
-        """See `Filesystem.read`."""
+        """All that the file holds."""
         return path.read_bytes()
 
     def sync(self, file: File) -> None:
-        """See `Filesystem.sync`."""
+        """Return once the system has the file on disk."""
         file.flush()
         os.fsync(file.fileno())  # type: ignore[attr-defined]  # it is one of ours, from `open`
 
     def sync_folder(self, folder: Path) -> None:
-        """See `Filesystem.sync_folder`. Windows cannot, and need not."""
+        """Return once the system has the folder on disk. Windows cannot do that, and need not."""
         if sys.platform == "win32":
             return
         handle = os.open(folder, os.O_RDONLY)
@@ -141,45 +154,52 @@ class SystemFilesystem:
             os.close(handle)
 
     def replace(self, source: Path, target: Path) -> None:
-        """See `Filesystem.replace`."""
+        """Rename the file over the other, after giving it the other's permissions."""
+        with suppress(FileNotFoundError):
+            source.chmod(stat.S_IMODE(target.stat().st_mode))
         source.replace(target)
 
     def unlink(self, path: Path) -> None:
-        """See `Filesystem.unlink`."""
+        """Remove the file, if it is there."""
         path.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
-        """See `Filesystem.make_folder`."""
-        path.mkdir(exist_ok=True)
+        """Make the folder for its owner alone, if it is not there."""
+        path.mkdir(mode=0o700, exist_ok=True)
 
     def temporary_folder(self) -> Path:
-        """See `Filesystem.temporary_folder`."""
+        """A new folder where the system keeps temporary files."""
         return Path(tempfile.mkdtemp(prefix="everycall-"))
 
     def remove_folder(self, path: Path) -> None:
-        """See `Filesystem.remove_folder`."""
-        shutil.rmtree(path, ignore_errors=True)
+        """Remove the folder if it is empty."""
+        with suppress(OSError):
+            path.rmdir()
 
     def files(self, folder: Path) -> list[Path]:
-        """See `Filesystem.files`."""
+        """What is in the folder."""
         return list(folder.iterdir())
 
     def exists(self, path: Path) -> bool:
-        """See `Filesystem.exists`."""
+        """Whether the name is taken, by what can be read or not."""
         return path.exists()
 
     def is_folder(self, path: Path) -> bool:
-        """See `Filesystem.is_folder`."""
+        """Whether there is a folder of that name."""
         return path.is_dir()
 
+    def is_link(self, path: Path) -> bool:
+        """Whether the name is a symbolic link."""
+        return path.is_symlink()
+
     def is_writable(self, folder: Path) -> bool:
-        """See `Filesystem.is_writable`."""
+        """Whether this process may make files in the folder."""
         return os.access(folder, os.W_OK | os.X_OK)
 
     def size(self, path: Path) -> int | None:
-        """See `Filesystem.size`."""
+        """Of the file in bytes; None where there is none."""
         return path.stat().st_size if path.exists() else None
 
     def lock(self, path: Path, what: Path) -> Lock:
-        """See `Filesystem.lock`."""
+        """Take the lock; see `lock.Lock`."""
         return Lock(path, what)

@@ -1,140 +1,84 @@
-"""What of an export is done: windows with their verdicts and parts; resume, the finished output and its manifest.
+"""What of an export is done, durably: resume, the finished output and its manifest.
 
-    OUT.everycall/ledger.jsonl      the query, then a line per finished window
-    OUT.everycall/*.part            a finished window's rows
+    OUT.everycall/ledger.jsonl      a header, then a line per window that is read and one per window that is loaded
+    OUT.everycall/WINDOW.part       a window's conversations as the API sent them; goes once they are loaded
+    OUT.everycall/WINDOW.ids        16 bytes for each conversation that the window owns, sorted
+    OUT.everycall/WINDOW.rows       a window's rows
     OUT.manifest.json, OUT          appear at the end, one right after the other, and the folder goes
 
 Rules of the file:
 
-- A window is done when its line is in the ledger, whole, and not before. Its part is on filesystem, durably, by then.
-- What is done and not proven is read again when the export goes on.
+- A window is read when its line is in the ledger, whole, and not before; its part and its ids are on disk by then.
+  It is done for the sink when the second line is there too; its rows are on disk by then.
+- What is done and not proven is read again when the export resumes.
 - OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
 - A ledger answers one query. Another one on the same OUT is refused, with the difference.
-- One process at a time writes an OUT. A second one is refused, and told which the first is.
+- One process at a time writes an OUT. A second one is refused, with the number of the first.
+- The folder is ours only as far as the names above go: a link is not followed, foreign files in it are left alone.
 """
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 import msgspec
 
-from everycall.api.oddities import Oddity
+from everycall.acquire.part import DamagedPart, Part
 from everycall.api.query import Interval
-from everycall.errors import OutputFailed, OutputRefused, QueryError
+from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem, Held, SystemFilesystem
+from everycall.manifest import FORMAT_VERSION, Entry, Header, Manifest, WindowLoaded, WindowRead, pretty_pieces
 from everycall.sinks.interface import Sink, Writable
 
 FOLDER_SUFFIX = ".everycall"
 MANIFEST_SUFFIX = ".manifest.json"
 
+WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".rows")
+OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest.new")
+
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One finished window."""
+class Progress(Protocol):
+    """What is done so far: a ledger beside a file, or a stream that only goes forward."""
 
-    interval: str
-    """`start/end`, as it was sent."""
-    route: str
-    """By which of the API's ways it was read: query."""
-    verdict: str
-    """proven or unproven."""
-    reason: str = ""
-    """Why it is unproven."""
-    hits_before: int
-    """The API's count on the first page of the last reading."""
-    hits_after: int
-    """The API's count after its last page."""
-    unique_ids: int
-    """Different conversations that came; equal to both counts where proven without re-reads."""
-    rows: int
-    """Conversations that belong to this window: they are in the output."""
-    carried_in: int
-    """Conversations that belong to an earlier window and still lived in this one."""
-    open: int
-    """Rows without an end: the conversation lived, or never ends."""
-    open_conversations: tuple[str, ...] = ()
-    """Their conversationIds: what to ask for again later."""
-    re_reads: int
-    """How often the window was read again."""
-    provisional: bool
-    """Whether the vendor will still rebuild this window's data: it ended less than four days before."""
-    counted_at: str
-    """When the last count was asked for: what the proof holds as of."""
-    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """Length of this window's rows in the output; they stand in the order of the windows."""
-    sha256: str
-    """Of exactly those bytes."""
-    correlation_ids: tuple[str, ...] = ()
-    """Of the counts, for the vendor's support."""
-    oddities: dict[str, int] = {}
-    """What did not fit the records, by kind and field, as often as it came."""
-    oddity_examples: tuple[Oddity, ...] = ()
-    """Those that were the first of their kind and field, in full."""
-    timeless: tuple[str, ...] = ()
-    """conversationIds of rows that tell neither a start nor a segment's, so that they would fit any window."""
-    taken_over: bool = False
-    """Whether a repair found that it still held, and left it as it was."""
-    names_unavailable: dict[str, str] = {}
-    """Which names could not be looked up, and why: ids stand in the rows instead."""
+    header: Header
+    read: dict[str, WindowRead]
+    """Windows that are read, by interval; without their lists of open conversations."""
+    loaded: dict[str, WindowLoaded]
+    """Windows that are loaded, by interval; each of them is read."""
+    can_take_back: bool
+    """Whether a window that is done can be read again."""
 
-    def __post_init__(self) -> None:
-        interval_of(self.interval)
-
-    @property
-    def window(self) -> Interval:
-        """The interval as instants."""
-        return Interval.read(self.interval)
-
-
-class _Named(msgspec.Struct):
-    """What tells an export of ours from a foreign file."""
-
-    query: dict[str, Any]
-
-
-class _FirstLine(msgspec.Struct):
-    """What the first line of a ledger has at least."""
-
-    interval: str
-    asked: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        interval_of(self.interval)
-
-
-def interval_of(words: str) -> Interval:
-    """The interval that stands in a ledger or a manifest, which somebody may have edited.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return Interval.read(words)
-    except (QueryError, OverflowError) as error:
-        raise ValueError(str(error)) from error
-
-
-class Book(Protocol):
-    """Where finished windows are written down: a ledger beside a file, or a stream that only goes forward."""
-
-    entries: list[Entry]
-    """Finished windows, in no particular order."""
-
-    def part_path(self, window: Interval) -> Path:
-        """Where the window's part has to be sealed."""
+    def path(self, window: Interval, suffix: str) -> Path:
+        """Where the window's part, ids or rows belong."""
         ...
 
-    def commit(self, entry: Entry) -> None:
-        """The window is done: its part is sealed."""
+    def write_ids(self, window: Interval, ids: bytes) -> None:
+        """Keep the ids that the window owns: sorted, 16 bytes each. Durable when the window's line is."""
         ...
 
-    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
+    def ids(self, window: Interval) -> bytes | None:
+        """The ids that the window owns, sorted; None where a repair took the window over."""
+        ...
+
+    def commit_read(self, read: WindowRead) -> None:
+        """The window is read: its part and its ids are on disk."""
+        ...
+
+    def commit_loaded(self, loaded: WindowLoaded) -> None:
+        """The window is loaded: its rows are on disk."""
+        ...
+
+    def forget(self, windows: Sequence[Interval]) -> None:
+        """These windows are not done: they will be read again."""
+        ...
+
+    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
         """All windows are done. `manifest` makes the manifest out of the output's length and SHA-256."""
         ...
 
@@ -144,13 +88,15 @@ class Book(Protocol):
 
 
 class Ledger:
-    """The book of an export into a file."""
+    """What is done of an export into a file."""
+
+    can_take_back = True
 
     def __init__(
         self,
         output: Path,
         sink: Sink,
-        header: Mapping[str, Any],
+        header: Header,
         *,
         fresh: bool = False,
         is_repair: bool = False,
@@ -159,25 +105,23 @@ class Ledger:
         """Open the ledger beside the output, or begin one.
 
         Args:
-            output: the file to be.
+            output: where the file will be.
             sink: what kind of file.
-            header: the query in words; an unfinished or finished export of other words is not touched.
+            header: the query; an unfinished or finished export of another one is not touched.
             fresh: start over, whatever is there.
-            is_repair: go on with what a repair has taken over, too; an export is to read all anew.
-            filesystem: the machine's unless told otherwise.
+            is_repair: resume also what a repair has taken over; an export is to read all of it.
+            filesystem: the machine's unless another is given.
 
         Raises:
             OutputRefused: the folder is missing or not writable; or the output holds something else.
         """
-        self._output = output
-        self._sink = sink
-        self._is_repair = is_repair
+        self._output, self._sink, self._is_repair = output, sink, is_repair
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._folder = output.with_name(output.name + FOLDER_SUFFIX)
         self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
         self._path = self._folder / "ledger.jsonl"
         self._check_folder()
-        header = msgspec.json.decode(msgspec.json.encode(header))  # as it will be read: a tuple is a list
+        header = _as_written(header)
         if not fresh:
             self._check_finished(header)
         self._lock = self._locked()
@@ -185,22 +129,29 @@ class Ledger:
             if fresh:
                 self._clear()
             else:
-                self._check_finished(header)  # again: another process may have been at its end just now
-            self.header, self.entries = self._begin(header)
+                self._check_finished(header)  # again: another process may have finished just now
+            self.header, reads, loads = self._begin(header)
         except BaseException:
             try:
                 if not self._filesystem.exists(self._path):  # nothing was begun
-                    self._filesystem.remove_folder(self._folder)
+                    self._remove_files()
             finally:
                 self._lock.release()
             raise
+        self.read = {read.interval: read for read in reads}
+        self.loaded = {loaded.interval: loaded for loaded in loads}
+
+    # Opening
 
     def _locked(self) -> Held:
+        if self._filesystem.is_link(self._folder):
+            raise OutputRefused(
+                f"{self._folder} is a link, and what it points to may belong to somebody else.",
+                hint="Remove the link, or choose another output with -o.",
+            )
         try:
             self._filesystem.make_folder(self._folder)
-            self._filesystem.sync_folder(
-                self._output.parent
-            )  # or a power cut takes the folder away, with all that is done
+            self._filesystem.sync_folder(self._output.parent)  # or a power cut takes the folder away with all in it
             return self._filesystem.lock(self._folder / "lock", self._output)
         except OSError as error:
             self._refuse(error)
@@ -212,151 +163,260 @@ class Ledger:
             f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o, or remove it."
         ) from error
 
-    def _clear(self) -> None:
-        """Forget what an unfinished run has left; the ledger first, so that a kill leaves nothing to go on from."""
-        self._filesystem.unlink(self._path)
-        for path in self._filesystem.files(self._folder):
-            if path.name != "lock":
-                self._filesystem.unlink(path)
-
-    def _check_finished(self, header: Mapping[str, Any]) -> None:
-        """Refuse an output that is there already and is not this query's."""
-        if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
-            return
-        try:
-            before = msgspec.json.decode(self._filesystem.read(self._manifest), type=_Named).query
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            raise OutputRefused(
-                f"{self._output} exists, and is no export of everycall.",
-                hint="Choose another output, or say --fresh to replace it.",
-            ) from None
-        _check_same(before, header, self._output)
-
-    def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
-        try:
-            if not self._filesystem.exists(self._path):
-                self._rewrite(header, [])
-                return header, []
-            lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
-            said = msgspec.json.decode(lines[0], type=_FirstLine)
-            before: Mapping[str, Any] = msgspec.json.decode(lines[0])
-            _check_same(before, header, self._output)
-            # A line without its end was cut by a kill, in the middle: that window was not done.
-            found = [msgspec.json.decode(line, type=Entry) for line in lines[1:] if line.endswith(b"\n")]
-            entries = self._usable(found, interval_of(said.interval))
-            if len(entries) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
-                self._rewrite(before, entries)
-        except OSError as error:
-            self._refuse(error)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise OutputRefused(
-                f"{self._path} cannot be read: {str(error).rstrip('.')}.", hint="Say --fresh to start this export over."
-            ) from error
-        return before, entries
-
-    def _usable(self, entries: Iterable[Entry], interval: Interval) -> list[Entry]:
-        """The entries that are proven, with their parts there in full; what the others stand for is read again.
-
-        Where a ledger was meddled with, none of them overlaps another, or reaches beyond the interval.
-        """
-        found, end = [], interval.start
-        for entry in sorted(entries, key=lambda entry: entry.interval):
-            is_whole = self._filesystem.size(self.part_path(entry.window)) == entry.size_bytes
-            fits = end <= entry.window.start and entry.window.end <= interval.end
-            is_ours = self._is_repair or not entry.taken_over
-            if entry.verdict == "proven" and is_whole and fits and is_ours:
-                found.append(entry)
-                end = entry.window.end
-        return found
-
-    def _rewrite(self, header: Mapping[str, Any], entries: Sequence[Entry]) -> None:
-        """Only these; another entry of a window that is read again would make it stand here twice."""
-        self._write_durably(self._path, msgspec.json.encode(header) + b"\n" + b"".join(map(_line, entries)))
-
-    def keep(self, is_good: Callable[[Entry], bool]) -> None:
-        """Forget the other entries: their windows are not done."""
-        self.entries = [entry for entry in self.entries if is_good(entry)]
-        self._rewrite(self.header, self.entries)
-
-    def part_path(self, window: Interval) -> Path:
-        """See `Book.part_path`."""
-        return self._folder / part_name(window)
-
-    def commit(self, entry: Entry) -> None:
-        """See `Book.commit`. Durable when it returns."""
-        self._filesystem.sync_folder(self._folder)
-        with self._filesystem.open(self._path, "ab") as ledger:
-            ledger.write(_line(entry))
-            self._filesystem.sync(ledger)
-        self.entries.append(entry)
-
-    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
-        """See `Book.finish`.
-
-        Raises:
-            OutputFailed: a part is not what it was when it was sealed. It is forgotten, and will be read again.
-        """
-        whole, described = self._folder / "output", self._folder / "manifest"
-        damaged: list[Entry] = []
-        with self._filesystem.open(whole, "wb") as output:
-            tally = _Tally(output)
-            tally.write(self._sink.head())
-            for entry in sorted(self.entries, key=lambda entry: entry.interval):
-                tally.begin_part()
-                self._sink.append(self.part_path(entry.window), tally)
-                if tally.part.hexdigest() != entry.sha256:
-                    damaged.append(entry)
-            self._filesystem.sync(output)
-        if damaged:
-            self.keep(lambda entry: entry not in damaged)
-            raise OutputFailed(
-                f"What was written of {damaged[0].interval} in {self._folder} has changed since"
-                f"{f', and {len(damaged) - 1} more' if len(damaged) > 1 else ''}.",
-                hint="Run the same command: it reads that again. The disk may be failing.",
-            )
-        self._write_durably(described, pretty(manifest(tally.size, tally.whole.hexdigest())))
-        self._filesystem.replace(described, self._manifest)
-        self._filesystem.sync_folder(
-            self._output.parent
-        )  # an output without its manifest would be taken for a foreign file
-        self._filesystem.replace(whole, self._output)
-        self._filesystem.sync_folder(self._output.parent)
-        self._leave()
-
-    def abandon(self) -> None:
-        """Leave nothing behind where nothing was done yet; otherwise leave all, to go on from."""
-        if self.entries or self._has_entries():
-            self._lock.release()
-        else:
-            self._leave()
-
-    def _has_entries(self) -> bool:
-        """Whether one was written, though an interruption came before it was noted here."""
-        try:
-            return self._filesystem.read(self._path).count(b"\n") > 1
-        except OSError:
-            return False
-
-    def _leave(self) -> None:
-        """Take the folder away, lock and all, and only then let go of the lock.
-
-        The ledger goes first: killed from here on, an export that is finished is not gone on with.
-        """
-        with suppress(OSError):
-            self._filesystem.unlink(self._path)
-        self._filesystem.remove_folder(self._folder)
-        self._lock.release()
-
     def _check_folder(self) -> None:
         folder = self._output.parent
         if not self._filesystem.is_folder(folder):
             raise OutputRefused(
                 f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o."
             )
-        if self._filesystem.is_folder(self._output):
-            raise OutputRefused(f"{self._output} is a folder.", hint="Name a file in it with -o.")
+        for path in (self._output, self._manifest):
+            if self._filesystem.is_folder(path):
+                raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
         if not self._filesystem.is_writable(folder):
             raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+    def _check_finished(self, header: Header) -> None:
+        """Refuse an output that is there already and is not this query's, or was changed since."""
+        if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
+            return
+        try:
+            manifest = msgspec.json.decode(self._filesystem.read(self._manifest), type=Manifest)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            raise OutputRefused(
+                f"{self._output} exists, and is no export of everycall.",
+                hint="Choose another output, or use --fresh to replace it.",
+            ) from None
+        _check_same(manifest.query, header, self._output)
+        if not self._is_repair and self._sha256(self._output) != manifest.output.sha256:
+            raise OutputRefused(
+                f"{self._output} was changed after it was exported.",
+                hint="Move it away to keep it, or use --fresh to replace it.",
+            )
+
+    def _sha256(self, path: Path) -> str:
+        digest = hashlib.sha256()
+        with self._filesystem.open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def _begin(self, header: Header) -> tuple[Header, list[WindowRead], list[WindowLoaded]]:
+        try:
+            if not self._filesystem.exists(self._path):
+                self._rewrite(header, [], [])
+                return header, [], []
+            lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
+            before = _header(lines[0])
+            _check_same(before, header, self._output)
+            # A line without its end was cut by a kill while it was written: that window was not done.
+            whole = [line for line in lines[1:] if line.endswith(b"\n")]
+            reads, loads = self._usable(_decoded(whole), before.window)
+            if len(reads) + len(loads) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
+                self._rewrite(before, reads, loads)
+        except OSError as error:
+            self._refuse(error)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise OutputRefused(
+                f"{self._path} cannot be read: {str(error).rstrip('.')}.", hint="Start over with --fresh."
+            ) from error
+        return before, [_without_open(read) for read in reads], loads
+
+    def _usable(
+        self, lines: Iterable[WindowRead | WindowLoaded], interval: Interval
+    ) -> tuple[list[WindowRead], list[WindowLoaded]]:
+        """The lines whose windows need not be read again: proven, inside the interval, and with their files whole.
+
+        Where a ledger was edited, no window of it overlaps another or reaches beyond the interval.
+        """
+        reads = {line.interval: line for line in lines if isinstance(line, WindowRead)}
+        loads = {line.interval: line for line in lines if isinstance(line, WindowLoaded)}
+        kept_reads, kept_loads, end = [], [], interval.start
+        for read in sorted(reads.values(), key=lambda read: read.interval):
+            loaded = loads.get(read.interval)
+            if loaded is not None and not self._has_rows(loaded):
+                loaded = None
+            fits = end <= read.window.start and read.window.end <= interval.end
+            is_ours = self._is_repair or loaded is None or not loaded.taken_over
+            if read.verdict != "proven" or not fits or not is_ours or not (loaded or self._has_part(read)):
+                continue
+            if not (loaded and loaded.taken_over) and not self._has_ids(read):
+                continue
+            end = read.window.end
+            kept_reads.append(read)
+            kept_loads += [loaded] if loaded else []
+        return kept_reads, kept_loads
+
+    def _has_rows(self, loaded: WindowLoaded) -> bool:
+        return self._filesystem.size(self.path(Interval.read(loaded.interval), ".rows")) == loaded.size_bytes
+
+    def _has_ids(self, read: WindowRead) -> bool:
+        return self._filesystem.size(self.path(read.window, ".ids")) == 16 * read.owned
+
+    def _has_part(self, read: WindowRead) -> bool:
+        try:
+            Part.open(self.path(read.window, ".part"), self._filesystem, read.part_sha256)
+        except (DamagedPart, OSError):
+            return False
+        return True
+
+    # While windows are done
+
+    def path(self, window: Interval, suffix: str) -> Path:
+        """Where the window's part, ids or rows belong."""
+        return self._folder / (window_name(window) + suffix)
+
+    def write_ids(self, window: Interval, ids: bytes) -> None:
+        """Keep the ids that the window owns."""
+        with self._filesystem.open(self.path(window, ".ids"), "wb") as file:
+            file.write(ids)
+            self._filesystem.sync(file)
+
+    def ids(self, window: Interval) -> bytes | None:
+        """The ids that the window owns; None where a repair took the window over."""
+        loaded = self.loaded.get(str(window))
+        if loaded is not None and loaded.taken_over:
+            return None
+        return self._filesystem.read(self.path(window, ".ids"))
+
+    def commit_read(self, read: WindowRead) -> None:
+        """Note that the window is read; durable when it returns."""
+        self._append(read)
+        self.read[read.interval] = _without_open(read)
+
+    def commit_loaded(self, loaded: WindowLoaded) -> None:
+        """Note that the window is loaded; durable when it returns. Its part goes."""
+        self._append(loaded)
+        self.loaded[loaded.interval] = loaded
+        self._filesystem.unlink(self.path(Interval.read(loaded.interval), ".part"))
+
+    def _append(self, line: msgspec.Struct) -> None:
+        self._filesystem.sync_folder(self._folder)
+        with self._filesystem.open(self._path, "ab") as ledger:
+            ledger.write(_line(line))
+            self._filesystem.sync(ledger)
+
+    def forget(self, windows: Sequence[Interval]) -> None:
+        """These windows are not done."""
+        intervals = {str(window) for window in windows}
+        self.keep(lambda interval: interval not in intervals)
+
+    def keep(self, is_good: Callable[[str], bool]) -> None:
+        """Forget the other windows, by interval."""
+        reads = [read for read in self._read_lines() if is_good(read.interval)]
+        loads = [loaded for loaded in self.loaded.values() if is_good(loaded.interval)]
+        self._rewrite(self.header, reads, loads)
+        self.read = {read.interval: _without_open(read) for read in reads}
+        self.loaded = {loaded.interval: loaded for loaded in loads}
+
+    def _read_lines(self) -> list[WindowRead]:
+        """The lines of the windows that are read, with their lists of open conversations."""
+        lines = self._filesystem.read(self._path).splitlines()[1:]
+        return [line for line in _decoded(lines) if isinstance(line, WindowRead) and line.interval in self.read]
+
+    def _rewrite(self, header: Header, reads: Sequence[WindowRead], loads: Sequence[WindowLoaded]) -> None:
+        """Only these; a second line of a window that is read again would contradict the first."""
+        self._write_durably(self._path, b"".join(map(_line, (header, *reads, *loads))))
+
+    # The end
+
+    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
+        """Put the windows together and write the manifest.
+
+        Raises:
+            OutputFailed: rows are not what was written. Their window is forgotten, and will be read again.
+        """
+        whole, described = self._folder / "output", self._folder / "manifest"
+        size_bytes, sha256 = self._put_together(whole)
+        found = manifest(size_bytes, sha256)
+        with self._filesystem.open(described, "wb") as file:
+            for piece in pretty_pieces(found, self._with_open(found.windows)):
+                file.write(piece)
+            self._filesystem.sync(file)
+        self._filesystem.replace(described, self._manifest)
+        # Now, or a power cut could leave an output without a manifest, which would be taken for a foreign file.
+        self._filesystem.sync_folder(self._output.parent)
+        self._filesystem.replace(whole, self._output)
+        self._filesystem.sync_folder(self._output.parent)
+        self._leave()
+        return found
+
+    def _put_together(self, whole: Path) -> tuple[int, str]:
+        damaged: list[Interval] = []
+        with self._filesystem.open(whole, "wb") as output:
+            tally = _Tally(output)
+            tally.write(self._sink.head())
+            for loaded in sorted(self.loaded.values(), key=lambda loaded: loaded.interval):
+                window = Interval.read(loaded.interval)
+                tally.begin_window()
+                self._sink.append(self.path(window, ".rows"), tally)
+                if tally.window.hexdigest() != loaded.sha256:
+                    damaged.append(window)
+            self._filesystem.sync(output)
+        if damaged:
+            self.forget(damaged)
+            raise OutputFailed(
+                f"The rows of {damaged[0]} in {self._folder} have changed since they were written"
+                f"{f', and those of {len(damaged) - 1} more windows' if len(damaged) > 1 else ''}.",
+                hint="Run the same command: it reads them again. The disk may be failing.",
+            )
+        return tally.size, tally.whole.hexdigest()
+
+    def _with_open(self, entries: Sequence[Entry]) -> Iterable[Entry]:
+        """The entries with their lists of open conversations, which only the ledger on disk has; one at a time."""
+        with self._filesystem.open(self._path, "rb") as ledger:
+            places = self._places()
+            for entry in entries:
+                offset, length = places[entry.interval]
+                ledger.seek(offset)
+                line = msgspec.json.decode(ledger.read(length), type=WindowRead)
+                yield msgspec.structs.replace(entry, open_conversations=line.open_conversations)
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Where in the ledger the last line of each window that is read stands."""
+        places: dict[str, tuple[int, int]] = {}
+        offset = 0
+        for line in self._filesystem.read(self._path).splitlines(keepends=True):
+            if line.startswith(_READ_TAG):
+                places[msgspec.json.decode(line, type=_Interval).interval] = offset, len(line)
+            offset += len(line)
+        return places
+
+    def abandon(self) -> None:
+        """Leave nothing behind where nothing was done yet; otherwise leave all of it, to resume from."""
+        if self.read or self._has_lines():
+            self._lock.release()
+        else:
+            self._leave()
+
+    def _has_lines(self) -> bool:
+        """Whether a window was noted on disk, though an interruption came before it was noted here."""
+        try:
+            return self._filesystem.read(self._path).count(b"\n") > 1
+        except OSError:
+            return False
+
+    def _leave(self) -> None:
+        """Take our files away, the lock last, and only then let go of the lock.
+
+        The ledger goes first: killed from here on, an export that is finished is not resumed.
+        """
+        with suppress(OSError):
+            self._filesystem.unlink(self._path)
+        self._remove_files()
+        self._lock.release()
+
+    def _remove_files(self) -> None:
+        with suppress(OSError):
+            self._clear()
+            self._filesystem.unlink(self._folder / "lock")
+            self._filesystem.remove_folder(self._folder)
+
+    def _clear(self) -> None:
+        """Remove our files but the lock; the ledger first, so that a kill leaves nothing to resume from."""
+        self._filesystem.unlink(self._path)
+        for path in self._filesystem.files(self._folder):
+            if path.name in OUR_NAMES or path.suffix in WINDOW_SUFFIXES:
+                self._filesystem.unlink(path)
 
     def _write_durably(self, path: Path, data: bytes) -> None:
         """The whole file or the one before it, whatever happens."""
@@ -369,58 +429,127 @@ class Ledger:
 
 
 class Stream:
-    """The book of an export onto a stream: each window's rows go out once it is done, in the order of time.
+    """What is done of an export onto a stream: each window's rows go out once it is loaded, in the order of time.
 
     Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
     """
 
+    can_take_back = False
+
     def __init__(
-        self, output: BinaryIO, sink: Sink, interval: Interval, *, filesystem: Filesystem | None = None
+        self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None
     ) -> None:
-        """`output` gets the head at once; parts wait in a temporary folder."""
-        self.entries: list[Entry] = []
-        self._output = output
-        self._sink = sink
-        self._next = interval.start
-        self._waiting: dict[datetime, Entry] = {}
+        """`output` gets the head at once; windows wait in a temporary folder."""
+        self.header = header
+        self.read: dict[str, WindowRead] = {}
+        self.loaded: dict[str, WindowLoaded] = {}
+        self._output, self._sink = output, sink
+        self._next = header.window.start
+        self._waiting: dict[datetime, WindowLoaded] = {}
         self._tally = _Tally(output)
         self._tally.write(sink.head())
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._folder = self._filesystem.temporary_folder()
 
-    def part_path(self, window: Interval) -> Path:
-        """See `Book.part_path`."""
-        return self._folder / part_name(window)
+    def path(self, window: Interval, suffix: str) -> Path:
+        """Where the window's part, ids or rows belong."""
+        return self._folder / (window_name(window) + suffix)
 
-    def commit(self, entry: Entry) -> None:
-        """See `Book.commit`."""
-        self.entries.append(entry)
-        self._waiting[entry.window.start] = entry
+    def write_ids(self, window: Interval, ids: bytes) -> None:
+        """Keep the ids that the window owns."""
+        with self._filesystem.open(self.path(window, ".ids"), "wb") as file:
+            file.write(ids)
+
+    def ids(self, window: Interval) -> bytes:
+        """The ids that the window owns."""
+        return self._filesystem.read(self.path(window, ".ids"))
+
+    def commit_read(self, read: WindowRead) -> None:
+        """Note that the window is read."""
+        self.read[read.interval] = _without_open(read)
+
+    def commit_loaded(self, loaded: WindowLoaded) -> None:
+        """Send out what is next in the order of time."""
+        self.loaded[loaded.interval] = loaded
+        window = Interval.read(loaded.interval)
+        self._filesystem.unlink(self.path(window, ".part"))
+        self._waiting[window.start] = loaded
         while ready := self._waiting.pop(self._next, None):
-            self._send(ready)
-            self._next = ready.window.end
+            self._send(Interval.read(ready.interval))
 
-    def _send(self, entry: Entry) -> None:
-        path = self.part_path(entry.window)
+    def _send(self, window: Interval) -> None:
+        path = self.path(window, ".rows")
         self._sink.append(path, self._tally)
         self._output.flush()
         self._filesystem.unlink(path)
+        self._next = window.end
 
-    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
-        """See `Book.finish`. A stream has no manifest beside it; the summary says what it would."""
-        for _, entry in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
-            self._send(entry)
+    def forget(self, windows: Sequence[Interval]) -> None:
+        """Only what was not sent out can be read again."""
+        for window in windows:
+            if str(window) in self.loaded:
+                raise ValueError(f"{window} was sent out already")
+            self.read.pop(str(window), None)
+
+    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
+        """Send out what is left. A stream has no manifest beside it; the summary has what it would say."""
+        for _, loaded in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
+            self._send(Interval.read(loaded.interval))
         self._output.flush()
-        manifest(self._tally.size, self._tally.whole.hexdigest())
+        found = manifest(self._tally.size, self._tally.whole.hexdigest())
         self.abandon()
+        return found
 
     def abandon(self) -> None:
         """Remove the temporary folder."""
-        self._filesystem.remove_folder(self._folder)
+        with suppress(OSError):
+            for path in self._filesystem.files(self._folder):
+                self._filesystem.unlink(path)
+            self._filesystem.remove_folder(self._folder)
 
 
-def _line(entry: Entry) -> bytes:
-    return msgspec.json.encode(entry) + b"\n"
+class _Interval(msgspec.Struct, frozen=True):
+    interval: str
+
+
+_READ_TAG = b'{"line":"read"'
+"""How the line of a window that is read begins."""
+
+
+def _line(line: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded]:
+    return [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines]
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    format_version: int = 1
+
+
+def _header(line: bytes) -> Header:
+    """The first line of a ledger.
+
+    Raises:
+        OutputRefused: another version of everycall wrote it.
+    """
+    version = msgspec.json.decode(line, type=_Version).format_version
+    if version != FORMAT_VERSION:
+        raise OutputRefused(
+            f"The unfinished export was begun by another version of everycall (ledger format {version}).",
+            hint="Finish it with that version, or start over with --fresh.",
+        )
+    return msgspec.json.decode(line, type=Header)
+
+
+def _as_written(header: Header) -> Header:
+    """The header as it will be read: a tuple in `asked` is a list."""
+    return msgspec.json.decode(msgspec.json.encode(header), type=Header)
+
+
+def _without_open(read: WindowRead) -> WindowRead:
+    return msgspec.structs.replace(read, open_conversations=())
 
 
 class _Tally:
@@ -430,44 +559,39 @@ class _Tally:
         self._output = output
         self.size = 0
         self.whole = hashlib.sha256()
-        self.begin_part()
+        self.begin_window()
 
-    def begin_part(self) -> None:
-        self.part = hashlib.sha256()
+    def begin_window(self) -> None:
+        self.window = hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> int:
         left = memoryview(data)
-        while left:  # a stream without a buffer may take a part only
+        while left:  # a stream without a buffer may take only some of it
             taken = self._output.write(left)
             if taken is None:
                 raise BlockingIOError(errno.EAGAIN, "the stream takes nothing more without waiting")
             left = left[taken:]
         self.size += len(data)
         self.whole.update(data)
-        self.part.update(data)
+        self.window.update(data)
         return len(data)
 
 
-def part_name(window: Interval) -> str:
+def window_name(window: Interval) -> str:
     """A file name that sorts as the windows do."""
-    return "".join(sign for sign in str(window).replace("/", "_") if sign.isalnum() or sign == "_") + ".part"
+    return "".join(sign for sign in str(window).replace("/", "_") if sign.isalnum() or sign == "_")
 
 
-def pretty(value: Mapping[str, Any]) -> bytes:
-    """JSON for people, with a line feed at the end."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-
-
-def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path) -> None:
+def _check_same(before: Header, now: Header, output: Path) -> None:
     """Refuse to mix two queries in one output, and show where they differ."""
-    differing = [key for key in {**before, **now} if key != "interval" and before.get(key) != now.get(key)]
+    differing = before.differences(now)
     if differing:
-        shown = "; ".join(f"{key}: {_words(before.get(key))} there, {_words(now.get(key))} now" for key in differing)
+        shown = "; ".join(f"{name}: {_shown(old)} there, {_shown(new)} now" for name, (old, new) in differing.items())
         raise OutputRefused(
             f"{output} holds another export ({shown}).",
-            hint="Choose another output with -o, run the first command again, or say --fresh to start over.",
+            hint="Choose another output with -o, run the first command again, or start over with --fresh.",
         )
 
 
-def _words(value: object) -> str:
+def _shown(value: object) -> str:
     return msgspec.json.encode(value).decode() if value not in (None, "", [], {}) else "nothing"

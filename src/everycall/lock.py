@@ -32,7 +32,7 @@ class Lock:
             OSError: the file cannot be made or written, or the file system knows no locks.
         """
         while True:
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
             try:
                 _take(self._handle)
                 if self._is_at(path):

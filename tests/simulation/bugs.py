@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from everycall import Client, EverycallError, Interval, Query, Summary, verification
-from everycall.acquire.proof import ID_BYTES, Ask, Reading, Verdict, distinct
+from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct
 from everycall.api.exchange import Request, Response
 from everycall.connection import Broken
 from everycall.filesystem import File
@@ -24,11 +24,11 @@ from .world import Planted
 class NoRecount(Reading):
     """Trusts the count on the first page, and never asks again."""
 
-    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+    def page_read(self, ask: PageAsk, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
         """See `Reading.page_read`."""
         counts = super().page_read(ask, ids, total_hits, correlation_id)
         if self.wants_count:
-            self.counted(Ask("count", 0, 1, ask.reading_pass), self.hits or 0)
+            self.counted(PageAsk("count", 0, 1, ask.reading_pass), self.hits or 0)
             return True
         return counts
 
@@ -36,7 +36,7 @@ class NoRecount(Reading):
 class ShortPageIsTheEnd(Reading):
     """Takes a page that is not full for the last one, and what came by then for all."""
 
-    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+    def page_read(self, ask: PageAsk, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
         """See `Reading.page_read`."""
         counts = super().page_read(ask, ids, total_hits, correlation_id)
         if counts and 0 < len(ids) // ID_BYTES < ask.size:
@@ -182,7 +182,7 @@ class NotedIsDone(Ledger):
 class SmallerPagesNeverCome(Reading):
     """Where an answer would be too large, waits for it all the same."""
 
-    def too_large(self, ask: Ask) -> None:
+    def too_large(self, ask: PageAsk) -> None:
         """See `Reading.too_large`."""
 
 

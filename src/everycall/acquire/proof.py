@@ -29,7 +29,7 @@ ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PageAsk:
     """One question that a reading wants answered."""
 
     kind: Literal["page", "count"]
@@ -124,7 +124,7 @@ class Reading:
         now = self._pass
         return not (self.is_done or now.counting or now.in_flight) and now.next_page > now.last_page
 
-    def next_ask(self) -> Ask | None:
+    def next_ask(self) -> PageAsk | None:
         """What to ask now; None where an answer has to come first, or where the reading is done."""
         now = self._pass
         if self.is_done or now.counting:
@@ -133,13 +133,13 @@ class Reading:
             number = now.next_page
             now.next_page += 1
             now.in_flight.add(number)
-            return Ask("page", number, self._page_size, now.number)
+            return PageAsk("page", number, self._page_size, now.number)
         if not self.wants_count:
             return None
         now.counting = True
-        return Ask("count", 0, 1, now.number)
+        return PageAsk("count", 0, 1, now.number)
 
-    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
+    def page_read(self, ask: PageAsk, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
         """A page came: its conversations' ids, 16 bytes each, and the count on it, None where it has none.
 
         Returns:
@@ -171,13 +171,13 @@ class Reading:
         """Pages up to this one have to be asked, as far as the API pages at all."""
         self._pass.last_page = max(self._pass.last_page, min(number, HITS_MAX // self._page_size))
 
-    def too_large(self, ask: Ask) -> None:
+    def too_large(self, ask: PageAsk) -> None:
         """The answer would have been too large: start over with smaller pages. It does not count as a pass."""
         if ask.reading_pass == self._pass.number and not self.is_done:
             self._page_size = max(1, min(self._page_size, ask.size) // 2)
             self._pass = _Pass(self._pass.number + 1)
 
-    def counted(self, ask: Ask, total_hits: int, correlation_id: str = "") -> None:
+    def counted(self, ask: PageAsk, total_hits: int, correlation_id: str = "") -> None:
         """The count after the last page came."""
         now = self._pass
         if ask.reading_pass != now.number or self.is_done:

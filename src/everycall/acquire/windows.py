@@ -14,7 +14,7 @@ from itertools import pairwise
 from everycall.api.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
 from everycall.api.query import Interval, Query
 from everycall.errors import WindowTooFull
-from everycall.instants import DAY, MILLISECOND, start_of_day
+from everycall.instants import DAY, MILLISECOND, SECOND, start_of_day
 
 
 def windows(query: Query, now: datetime) -> Iterator[Interval]:
@@ -58,6 +58,20 @@ def split(window: Interval, hits: int, hits_max: int = WINDOW_HITS_DEFAULT) -> l
         return [window]
     days_each = max(1, min(days - 1, days * hits_max // hits))
     return list(_cut(window, days_each * DAY))
+
+
+def halves(window: Interval) -> list[Interval]:
+    """Two windows in place of one that the service is too slow for; `[window]` where it is a second or shorter.
+
+    Several days are cut at the midnight next to the middle. Source: the vendor's own advice with the 100,000 limit is
+    to query smaller intervals.
+    """
+    if window.length <= SECOND:
+        return [window]
+    middle = window.start + window.length // 2 // MILLISECOND * MILLISECOND
+    midnight = start_of_day(middle)
+    border = midnight if midnight > window.start else middle
+    return [Interval(window.start, border), Interval(border, window.end)]
 
 
 def without(interval: Interval, done: list[Interval]) -> list[Interval]:

@@ -16,7 +16,7 @@ import isodate
 
 from everycall.api.limits import FRESHNESS
 from everycall.errors import QueryError
-from everycall.instants import floor_ms, text
+from everycall.instants import floor_ms, since_epoch_ms, text
 
 MEDIA_TYPES = (
     "callback", "chat", "cobrowse", "email", "internalmessage", "message", "screenmonitoring", "screenshare",
@@ -266,6 +266,7 @@ class Filters:
         media_types: Iterable[str] = (),
         division_ids: Iterable[str] = (),
         directions: Iterable[str] = (),
+        conversation_ids: Iterable[str] = (),
     ) -> "Filters":
         """Any of the queues, and any of the users, and any of the media types, and so on.
 
@@ -283,7 +284,11 @@ class Filters:
             ("wrapUpCode", wrap_up_codes),
             ("mediaType", media_types),
         ]
-        conversation = [("divisionId", division_ids), ("originatingDirection", directions)]
+        conversation = [
+            ("divisionId", division_ids),
+            ("originatingDirection", directions),
+            ("conversationId", conversation_ids),
+        ]
         lists = {
             "conversationFilters": [_any_of(name, values) for name, values in conversation if values],
             "segmentFilters": [_any_of(name, values) for name, values in segment if values],
@@ -417,11 +422,13 @@ class Query:
         order = {"order": "asc", "orderBy": "conversationStart"}
         return {"interval": str(interval), **order, **self.filters.lists, "paging": paging}
 
-    def owns(self, started: datetime, window: Interval) -> bool:
-        """Whether a conversation that started then belongs to the window; each belongs to exactly one.
+    def belongs_at(self, start_ms: int) -> int:
+        """When a conversation that started then counts as started, in milliseconds since 1970.
 
         With match "activity", what started before the whole interval belongs to the interval's first window.
         """
-        if self.match == "activity":
-            started = max(started, self.interval.start)
-        return window.start <= started < window.end
+        return max(start_ms, since_epoch_ms(self.interval.start)) if self.match == "activity" else start_ms
+
+    def owns(self, started: datetime, window: Interval) -> bool:
+        """Whether a conversation that started then belongs to the window; each belongs to exactly one."""
+        return since_epoch_ms(window.start) <= self.belongs_at(since_epoch_ms(started)) < since_epoch_ms(window.end)

@@ -6,70 +6,149 @@ lines: read it with a CSV reader.
 """
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from everycall import instants
-from everycall.filesystem import Filesystem, SystemFilesystem
-from everycall.sinks import lines
-from everycall.sinks.interface import Writable
-from everycall.sinks.lines import LinePart
+from everycall.filesystem import File, Filesystem, SystemFilesystem
+from everycall.sinks.interface import Placed, Writable, Written
 from everycall.tables.flat import Column, Row, Type
+
+BUFFER_BYTES = 1 << 20
 
 
 def _instant(value: datetime) -> str:
     return instants.text(value)
 
 
-_CELLS: Mapping[Type, Callable[[Any], str]] = {
-    "text": str,
+_TEXTS: Mapping[Type, Callable[[Any], str]] = {
     "instant": _instant,
     "seconds": "{:.3f}".format,
-    "integer": str,
-    "real": str,
     "boolean": lambda value: "true" if value else "false",
     "texts": "|".join,
 }
+"""How a value is written whose type the csv module does not write as we want it."""
 
 
 class CsvSink:
     """One CSV file."""
 
-    kind = "csv"
+    format = "csv"
 
     def __init__(self, table: Sequence[Column], filesystem: Filesystem | None = None) -> None:
-        """Rows with these columns; on the machine's disk unless told otherwise."""
+        """Rows with these columns; on the machine's disk unless another filesystem is given."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._header = [column.name for column in table]
-        self._cells = [_CELLS[column.type] for column in table]
+        self._texts = [(index, _TEXTS[column.type]) for index, column in enumerate(table) if column.type in _TEXTS]
 
-    def part(self, path: Path) -> LinePart:
-        """See `Sink.part`."""
-        return LinePart(path, self.lines, self._filesystem)
+    def writer(self, path: Path) -> "CsvWriter":
+        """Begin a window anew."""
+        return CsvWriter(self, path, self._filesystem)
 
     def head(self) -> bytes:
         """The header line."""
-        return _line(csv.writer(buffer := io.StringIO()), buffer, self._header)
+        return _lines([self._header])
 
-    def lines(self, rows: Iterable[Row]) -> Iterator[bytes]:
+    def lines(self, rows: Sequence[Row]) -> bytes:
         """One line per row."""
-        writer = csv.writer(buffer := io.StringIO())
-        for row in rows:
-            texts = ["" if value is None else cell(value) for cell, value in zip(self._cells, row, strict=True)]
-            yield _line(writer, buffer, texts)
+        cells: list[list[Any]] = [list(row) for row in rows]
+        for index, text in self._texts:
+            for row in cells:
+                if row[index] is not None:
+                    row[index] = text(row[index])
+        return _lines(cells)
 
-    def append(self, part: Path, output: Writable) -> None:
-        """See `Sink.append`."""
-        lines.append(part, output, self._filesystem)
+    def append(self, path: Path, output: Writable) -> None:
+        """Copy a window's file to the end of the output through one buffer."""
+        with self._filesystem.open(path, "rb") as rows:
+            shutil.copyfileobj(rows, output, BUFFER_BYTES)
+
+    def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterator[bool]:
+        """Whether each window's bytes and rows are those that were written."""
+        is_whole = output.read(len(self.head())) == self.head()
+        for window, at in zip(windows, self._offsets(windows), strict=False):
+            is_last = window is windows[-1]
+            is_there = at + window.size_bytes <= length and not (is_last and at + window.size_bytes < length)
+            yield is_whole and is_there and _is_intact(output, at, window)
+
+    def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
+        """Copy one window's rows out of the output, durably."""
+        at = list(self._offsets(windows))[number]
+        with self._filesystem.open(path, "wb") as rows:
+            for piece in _pieces(output, at, windows[number].size_bytes):
+                rows.write(piece)
+            self._filesystem.sync(rows)
+
+    def _offsets(self, windows: Sequence[Placed]) -> Iterator[int]:
+        """Where each window's rows begin in the output."""
+        return accumulate((window.size_bytes for window in windows), initial=len(self.head()))
 
 
-def _line(writer: Any, buffer: io.StringIO, texts: Sequence[str]) -> bytes:
-    r"""One line. The writer ends it by \r\n, since it quotes only those line breaks that it ends lines by itself."""
-    writer.writerow(texts)
-    line = buffer.getvalue().removesuffix("\r\n").encode() + b"\n"
-    buffer.seek(0)
-    buffer.truncate()
-    return line
+class CsvWriter:
+    """One window's rows; see `interface.WindowWriter`."""
+
+    def __init__(self, sink: CsvSink, path: Path, filesystem: Filesystem) -> None:
+        """The rows go to `path`."""
+        self._sink, self._path, self._filesystem = sink, path, filesystem
+        self._file: File = filesystem.open(path, "wb")
+        self._rows = self._size_bytes = 0
+        self._digest = hashlib.sha256()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Take in some rows."""
+        lines = self._sink.lines(rows)
+        self._file.write(lines)
+        self._digest.update(lines)
+        self._rows += len(rows)
+        self._size_bytes += len(lines)
+
+    def close(self) -> Written:
+        """Make the rows durable."""
+        self._filesystem.sync(self._file)
+        self._file.close()
+        return Written(self._rows, self._size_bytes, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
+            self._file.close()
+        self._filesystem.unlink(self._path)
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
+    r"""The rows as lines. The csv module quotes a carriage return only where it ends lines by one itself."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    text = buffer.getvalue()
+    return (text if "\r" not in text else "".join(map(_line, rows))).encode()
+
+
+def _line(row: Sequence[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(row)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _is_intact(output: File, at: int, window: Placed) -> bool:
+    digest, rows, is_quoted = hashlib.sha256(), 0, False
+    for piece in _pieces(output, at, window.size_bytes):
+        digest.update(piece)
+        for number, part in enumerate(piece.split(b'"')):  # a line feed in quotes ends no row
+            is_quoted ^= number > 0
+            rows += 0 if is_quoted else part.count(b"\n")
+    return digest.hexdigest() == window.sha256 and rows == window.rows
+
+
+def _pieces(file: File, at: int, size_bytes: int) -> Iterator[bytes]:
+    if size_bytes:
+        file.seek(at)
+    while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
+        size_bytes -= len(piece)
+        yield piece

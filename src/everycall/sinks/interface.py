@@ -1,36 +1,27 @@
-"""What every kind of output does: take rows into a window's part, seal the part, put parts together.
+"""What every kind of output does: take whole windows of rows, and make the output out of them.
 
-A *part* is one window's rows on disk. Rows come in any order, page by page, some of them twice and some from a reading
-that is given up later; a sealed part holds each conversation once, in its newest version, sorted by start and id. So
-the same conversations make the same bytes, whatever happened on the way.
+Loading a window again replaces it. A file kind writes a file per window aside, and the ledger puts those together in
+one step at the end. So the same conversations make the same bytes, whatever happened on the way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from everycall.api.query import Interval
+from everycall.filesystem import File
 from everycall.tables.flat import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """What a row is found by, and sorted by."""
-
-    start_ms: int
-    """conversationStart in milliseconds since 1970; 0 where it cannot be read."""
-    id: bytes
-    """conversationId in 16 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A part that is complete on filesystem."""
+class Written:
+    """A window's rows, complete on disk."""
 
     rows: int
     size_bytes: int
     sha256: str
-    """Of the part's bytes, in hex."""
+    """Of exactly those bytes, in hex."""
 
 
 class Writable(Protocol):
@@ -41,19 +32,19 @@ class Writable(Protocol):
         ...
 
 
-class Part(Protocol):
-    """A window's rows on their way to filesystem."""
+class WindowWriter(Protocol):
+    """One window's rows on their way to disk."""
 
-    def add(self, reading_pass: int, rows: Iterable[tuple[Key, Row]]) -> None:
-        """Take in the rows of one page, and put them on disk before returning.
+    def write(self, rows: Sequence[Row]) -> None:
+        """Take in some rows, in their order.
 
         Raises:
-            OSError: the disk is full, say.
+            OSError: the disk is full, for example.
         """
         ...
 
-    def seal(self, kept_passes: tuple[int, ...]) -> Sealed:
-        """Make the part out of the rows of these passes, durably; `add` must not be called again."""
+    def close(self) -> Written:
+        """Make the rows durable."""
         ...
 
     def discard(self) -> None:
@@ -61,20 +52,46 @@ class Part(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A window's rows in an output: where they should be, and what they should be."""
+
+    window: Interval
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
 class Sink(Protocol):
     """One kind of output."""
 
-    kind: str
+    format: str
     """As `--format` names it."""
 
-    def part(self, path: Path) -> Part:
-        """A new part, to be found at `path` once it is sealed."""
+    def writer(self, path: Path) -> WindowWriter:
+        """Begin a window anew; its rows go to a file at `path`."""
         ...
 
     def head(self) -> bytes:
-        """What stands before the first part."""
+        """What stands before the first window."""
         ...
 
-    def append(self, part: Path, output: Writable) -> None:
-        """Put a sealed part at the end of the output, in little memory."""
+    def append(self, path: Path, output: Writable) -> None:
+        """Put a window's file at the end of the output, in little memory."""
+        ...
+
+    def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterable[bool]:
+        """Whether each window's rows stand in the output as they were written.
+
+        A wrong head damages them all; what was added at the end, the last.
+
+        Args:
+            output: the finished output.
+            length: of the output, in bytes.
+            windows: in the order of time.
+        """
+        ...
+
+    def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
+        """Copy one window's rows out of the output to a file at `path`, durably."""
         ...

@@ -1,0 +1,344 @@
+"""Acquiring: windows -> settled parts. Asks for each window until it is proven, and accounts for all that came.
+
+    window -> reading -> pages spooled into a part -> verdict -> sealed part -> settled
+
+Nothing here knows columns, names or formats. `Storage` is where parts and ids are kept; what becomes of a settled part
+is up to the caller.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from everycall.acquire.loop import Loop
+from everycall.acquire.part import Kept, Part, PartWriter
+from everycall.acquire.proof import Verdict
+from everycall.acquire.route import FoundPage, Route, WindowReading
+from everycall.acquire.settling import (
+    STRAYS_MAX,
+    Ownership,
+    ReadWindow,
+    StrayRow,
+    owned_twice,
+    with_ids,
+    without_ids,
+)
+from everycall.api.query import Interval, Query
+from everycall.client import Client
+from everycall.errors import QueryRefused
+from everycall.executor import Executor
+from everycall.filesystem import Filesystem
+
+STOPPED = "not read to its end: --max-pages was reached"
+
+
+class Storage(Protocol):
+    """Where parts and ids are kept."""
+
+    can_take_back: bool
+    """Whether a window that is settled can be read again."""
+
+    def path(self, window: Interval, suffix: str) -> Path:
+        """Where the window's file of that kind belongs."""
+        ...
+
+    def write_ids(self, window: Interval, ids: bytes) -> None:
+        """Keep the ids that the window owns."""
+        ...
+
+    def ids(self, window: Interval) -> bytes | None:
+        """The ids that the window owns, sorted; None where they are not known."""
+        ...
+
+    def forget(self, windows: Sequence[Interval]) -> None:
+        """These windows will be read again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStray:
+    """A conversation that is kept in a window in which it does not start."""
+
+    id: bytes
+    conversation_id: str
+    start: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A window whose conversations are all accounted for."""
+
+    window: Interval
+    part: Part
+    verdict: Verdict
+    counted_at: datetime
+    owned: int
+    """Conversations that belong in the output because of this window, its strays included."""
+    open_ids: tuple[str, ...]
+    """conversationIds of those without an end."""
+    strays: tuple[KeptStray, ...]
+    left_out: frozenset[bytes]
+    """Ids of conversations that start in the window by its own reading, and are another window's by a later one."""
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A window under way."""
+
+    writer: PartWriter
+    texts: dict[bytes, tuple[str, str | None]] = field(default_factory=dict)
+    open_texts: dict[bytes, str] = field(default_factory=dict)
+
+
+class Acquisition:
+    """The acquiring of one export. To be run once: call `step` until it returns False."""
+
+    def __init__(
+        self,
+        client: Client,
+        query: Query,
+        route: Route,
+        executor: Executor,
+        storage: Storage,
+        filesystem: Filesystem,
+        *,
+        todo: Iterable[Interval],
+        done: Iterable[Interval],
+        strays: Iterable[str],
+        on_page: Callable[[int], None],
+        on_settled: Callable[[Settled], None],
+        max_pages: int | None = None,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            client: the way into the org.
+            query: what is exported; its interval is that of the whole export.
+            route: how to ask.
+            executor: who asks.
+            storage: where parts and ids are kept.
+            filesystem: what parts are written to.
+            todo: windows to read; together with `done` they tile the interval.
+            done: windows that are settled already.
+            strays: conversationIds that `done` windows keep as strays.
+            on_page: is given the number of owned conversations on each page that counts.
+            on_settled: is given each settled window. Its part stays until the caller removes it.
+            max_pages: a safety stop.
+        """
+        self.unread: list[Interval] = []
+        """Windows that the safety stop left unread."""
+        self._client, self._query, self._route, self._executor = client, query, route, executor
+        self._storage, self._filesystem = storage, filesystem
+        self._on_page, self._on_settled = on_page, on_settled
+        self._loop = Loop(
+            client, route, executor, todo, on_page=self._keep_page, on_end=self._end_reading, max_pages=max_pages
+        )
+        self._ownership = Ownership(query, storage.ids)
+        self._settled: dict[Interval, datetime] = {}
+        for window in done:
+            self._ownership.add(window)
+            self._settled[window] = query.interval.start  # read before everything that this run reads
+        self._kept_strays = set(strays)
+        self._writing: dict[int, _Writing] = {}
+        self._unsettled: list[ReadWindow] = []
+        self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
+        self._is_at_the_end = False
+
+    @property
+    def covered(self) -> timedelta:
+        """How much is read of the windows under way."""
+        return self._loop.covered
+
+    @property
+    def pages(self) -> int:
+        """Pages that came, of all windows and passes."""
+        return self._loop.pages
+
+    def step(self) -> bool:
+        """Ask what can be asked and take one answer; False once every window is settled or left unread."""
+        if self._loop.step():
+            self._settle()
+            return True
+        if not self._loop.is_done:
+            self.unread += self._loop.stop(STOPPED)
+        if self._unsettled:
+            self._is_at_the_end = True
+            self._settle()
+            return True
+        return self._read_again_what_is_owned_twice()
+
+    def discard(self) -> None:
+        """Leave nothing behind of the windows under way."""
+        for writing in self._writing.values():
+            writing.writer.discard()
+        self._writing.clear()
+
+    def read_again(self, windows: Sequence[Interval]) -> None:
+        """These settled windows are read again."""
+        self._storage.forget(windows)
+        for window in windows:
+            self._ownership.remove(window)
+            del self._settled[window]
+        self._loop.add(windows)
+
+    # Reading
+
+    def _keep_page(self, reading: WindowReading, page: FoundPage) -> None:
+        writing = self._writing.get(id(reading))
+        if writing is None:
+            path = self._storage.path(reading.window, ".part")
+            writing = self._writing[id(reading)] = _Writing(PartWriter(path, self._filesystem))
+        writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
+        owned = 0
+        for one, text, start in zip(page.found, page.ids, page.starts, strict=True):
+            if self._route.place(reading.window, one.start_ms) == "owned":
+                owned += 1
+            else:
+                writing.texts[one.id] = text, start
+            if not one.has_end:
+                writing.open_texts[one.id] = text
+        self._on_page(owned)
+
+    def _end_reading(self, reading: WindowReading) -> None:
+        writing = self._writing.pop(id(reading), None)
+        if reading.verdict is None:
+            if writing is not None:
+                writing.writer.discard()
+            return
+        if writing is None:
+            writing = _Writing(PartWriter(self._storage.path(reading.window, ".part"), self._filesystem))
+        self._seal(reading.window, writing, reading.verdict, reading.counted_at or self._client.clock.utc())
+
+    def _seal(self, window: Interval, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
+        part = writing.writer.seal(verdict.kept_passes, partial(self._route.place, window))
+        owned, open_ids, others = [], [], []
+        left_out = frozenset(self._left_out[window])
+        for one in part.conversations():
+            if one.place != "owned":
+                others.append(one)
+            elif one.id not in left_out:
+                owned.append(one.id)
+                if not one.has_end:
+                    open_ids.append(writing.open_texts[one.id])
+        owned.sort()
+        if part.all_foreign_pages():
+            verdict = _unproven(verdict, "an answer held only conversations of days that were not asked for")
+        texts = {one.id: writing.texts[one.id] for one in others}
+        ids = b"".join(owned)
+        self._storage.write_ids(window, ids)
+        self._ownership.add(window)
+        read = ReadWindow(window, part, verdict, counted_at, ids, tuple(sorted(open_ids)), tuple(others), texts)
+        self._unsettled.append(read)
+        self._settle()
+
+    # Settling
+
+    def _settle(self) -> None:
+        for read in list(self._unsettled):
+            if read.strays is None:
+                self._find_strays(read)
+            if read.strays is not None and not read.is_asking:
+                self._finish(read)
+
+    def _find_strays(self, read: ReadWindow) -> None:
+        found = self._ownership.unaccounted(read.others, at_the_end=self._is_at_the_end)
+        if found is None:
+            return
+        if len(found) > STRAYS_MAX:
+            reason = f"{len(found):,} conversations came that start on days that were not asked for"
+            read.verdict, read.strays = _unproven(read.verdict, reason), []
+            return
+        read.strays = [self._stray(one, read) for one in found]
+        self._ask_about(read)
+
+    def _stray(self, one: Kept, read: ReadWindow) -> StrayRow:
+        conversation_id, start = read.texts[one.id]
+        return StrayRow(one.id, conversation_id, start, one.start_ms)
+
+    def _ask_about(self, read: ReadWindow) -> None:
+        """Ask the day of each stray for it, once."""
+        now = self._client.clock.utc()
+        days = [(stray, stray.day(now)) for stray in read.strays or ()]
+        waiting = {stray.id for stray, day in days if day is not None}
+
+        def answered(stray: StrayRow, has_it: bool) -> None:  # noqa: FBT001 - the answer
+            stray.day_has_it = has_it
+            waiting.discard(stray.id)
+            read.is_asking = bool(waiting)
+
+        for stray, day in days:
+            if day is not None:
+                read.is_asking = True
+                self._executor.submit(partial(self._day_has, day, stray.conversation_id), partial(answered, stray))
+
+    def _day_has(self, day: Interval, conversation_id: str) -> bool:
+        try:
+            return self._client.play(self._route.find(day, conversation_id))
+        except QueryRefused:  # an id that the API does not take for one
+            return False
+
+    def _finish(self, read: ReadWindow) -> None:
+        """The window is settled."""
+        self._unsettled.remove(read)
+        kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
+        self._kept_strays.update(one.conversation_id for one in kept)
+        left_out = frozenset(self._left_out[read.window])
+        ids = with_ids(read.owned, (one.id for one in kept))
+        if not self._storage.can_take_back:
+            left_out |= self._sent_out_already(read.window, ids)
+            ids = without_ids(ids, left_out)
+            kept = tuple(one for one in kept if one.id not in left_out)
+        if ids != read.owned:
+            self._storage.write_ids(read.window, ids)
+        self._settled[read.window] = read.counted_at
+        self._on_settled(
+            Settled(
+                read.window, read.part, read.verdict, read.counted_at, len(ids) // 16, read.open_ids, kept, left_out
+            )
+        )
+
+    def _decided(self, stray: StrayRow) -> KeptStray | None:
+        """The stray as it is kept; None where another day or window has it."""
+        if stray.conversation_id in self._kept_strays:
+            return None
+        if stray.day_has_it is None:
+            reason = "its start is no plausible date"
+        elif not stray.day_has_it:
+            reason = "the day on which it starts does not have it"
+        elif stray.start_ms is not None and self._ownership.owner(stray.start_ms) == "outside":
+            return None
+        else:
+            reason = "the window in which it starts did not have it"
+        return KeptStray(stray.id, stray.conversation_id, stray.start, reason)
+
+    # Conversations that two windows own, because their start changed between the readings
+
+    def _sent_out_already(self, window: Interval, ids: bytes) -> frozenset[bytes]:
+        """Ids that a window has sent to a stream before."""
+        others = [other for other in self._settled if other != window]
+        mine = {window: ids}
+        twice = owned_twice([window, *others], lambda one: mine.get(one) or self._storage.ids(one))
+        return frozenset(id_ for id_, owners in twice.items() if window in owners)
+
+    def _read_again_what_is_owned_twice(self) -> bool:
+        """Of two windows that own a conversation, the later reading stands; the other is read again without it."""
+        if not self._storage.can_take_back or len(self._settled) < 2:
+            return False
+        again: set[Interval] = set()
+        for id_, owners in owned_twice(list(self._settled), self._storage.ids).items():
+            *earlier, _ = sorted(owners, key=lambda window: (self._settled[window], window.start))
+            for window in earlier:
+                self._left_out[window].add(id_)
+                again.add(window)
+        if again:
+            self.read_again(sorted(again, key=lambda window: window.start))
+        return bool(again)
+
+
+def _unproven(verdict: Verdict, reason: str) -> Verdict:
+    return replace(verdict, proven=False, reason=verdict.reason or reason)

@@ -1,0 +1,247 @@
+"""The route of the details query: pages by number, fresh, a request for each 100 conversations. Pure.
+
+`proof.Reading` decides which page to ask for next; here its questions become exchanges, and answers become ids.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from everycall.acquire.part import Found, Place
+from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
+from everycall.acquire.route import Ask, FoundPage, TimedOut
+from everycall.acquire.windows import halves
+from everycall.api import details_query
+from everycall.api.details_query import PageHead, TooLarge
+from everycall.api.exchange import Exchange, Response
+from everycall.api.limits import PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
+from everycall.api.oddities import instant
+from everycall.api.query import Filters, Interval, Query
+from everycall.instants import DAY, since_epoch_ms, start_of_day
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsAsk:
+    """A page of the window, or its count, which is the count on a page of one."""
+
+    query: Query
+    window: Interval
+    page: PageAsk
+    not_before: datetime | None = None
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page."""
+        return self.page.kind == "page"
+
+    def exchange(self) -> Exchange[object]:
+        """A page of the details query, as it came."""
+        return details_query.answer(self.query, self.window, max(1, self.page.number), self.page.size)
+
+
+class DetailsReading:
+    """A window read by the details query; see `route.WindowReading`."""
+
+    def __init__(self, route: "DetailsQuery", window: Interval, proof: Reading) -> None:
+        """Nothing is asked yet."""
+        self.window = window
+        self.counted_at: datetime | None = None
+        self._route, self._proof = route, proof
+        self._pages = 0
+        self._timed_out: list[Interval] | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of the proof."""
+        return self._proof.verdict
+
+    @property
+    def instead(self) -> list[Interval] | None:
+        """Smaller windows: this one has too many hits, or the service was too slow for it."""
+        return self._timed_out or self._proof.instead
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to ask."""
+        return self._timed_out is not None or self._proof.is_done
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a page with conversations came."""
+        return self._pages > 0
+
+    @property
+    def hits(self) -> int | None:
+        """The API's count, once the first page has brought it."""
+        return self._proof.hits
+
+    @property
+    def covered(self) -> float:
+        """How much of the window is read, by its pages."""
+        hits = self._proof.hits
+        return 0.0 if hits is None else min(1.0, self._pages * self._route.page_size / max(hits, 1))
+
+    def next_ask(self, *, may_page: bool = True) -> Ask | None:
+        """The next page, or the count once all pages came."""
+        if self._timed_out is not None or not (may_page or self._proof.wants_count):
+            return None
+        page = self._proof.next_ask()
+        return DetailsAsk(self._route.query, self.window, page) if page else None
+
+    def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
+        """Take in an answer of `DetailsAsk`."""
+        if not isinstance(ask, DetailsAsk):
+            raise TypeError(f"{ask} is no question of this route")
+        if isinstance(answer, TimedOut):
+            self._halve(answer)
+        elif isinstance(answer, TooLarge):
+            self._take_too_large(ask.page)
+        elif isinstance(answer, Response):
+            head: PageHead = answer.decoded
+            if ask.is_page:
+                return self._take_page(ask.page, answer, head)
+            self.counted_at = asked_at
+            self._proof.counted(ask.page, hits(head), answer.correlation_id)
+        return None
+
+    def _take_page(self, page: PageAsk, answer: Response, head: PageHead) -> FoundPage | None:
+        found = found_of(head)
+        ids = b"".join(one.id for one in found)
+        if not self._proof.page_read(page, ids, head.total_hits, answer.correlation_id) or not found:
+            return None
+        self._pages += 1
+        texts = [one.conversation_id for one in head.conversations]
+        starts = [one.conversation_start for one in head.conversations]
+        open_ids = [one.conversation_id for one in head.conversations if not one.conversation_end]
+        return FoundPage(page.reading_pass, answer.content, answer.is_zipped, found, open_ids, texts, starts)
+
+    def _take_too_large(self, page: PageAsk) -> None:
+        self._proof.too_large(page)
+        self._route.page_size = min(self._route.page_size, max(1, page.size // 2))
+
+    def _halve(self, answer: TimedOut) -> None:
+        """Read halves of the window instead. What was read of it cannot be kept: pages are numbered from its start."""
+        if self.is_done:
+            return
+        pieces = halves(self.window)
+        if len(pieces) == 1:
+            self._proof.stop(answer.reason)
+            return
+        self._timed_out = pieces
+        self._route.remember_length(pieces[0])
+
+    def stop(self, reason: str) -> None:
+        """Give up on the window as it stands."""
+        self._proof.stop(reason)
+
+
+class DetailsQuery:
+    """The route; see `route.Route`."""
+
+    name = "query"
+
+    def __init__(
+        self,
+        query: Query,
+        *,
+        page_size: int = PAGE_SIZE_MAX,
+        hits_max: int = WINDOW_HITS_DEFAULT,
+        passes_max: int = PASSES_MAX,
+        proof: type[Reading] = Reading,
+    ) -> None:
+        """A way to read windows of this query; see `proof.Reading` for the numbers and for what tests replace."""
+        self.query, self.page_size = query, page_size
+        self._hits_max, self._passes_max, self._proof = hits_max, passes_max, proof
+        self._longest: timedelta | None = None
+
+    def read(self, window: Interval) -> DetailsReading:
+        """Begin to read a window."""
+        proof = self._proof(
+            window, page_size=self.page_size, hits_max=self._hits_max, passes_max=self._passes_max
+        )
+        return DetailsReading(self, window, proof)
+
+    def fitting(self, window: Interval) -> list[Interval]:
+        """The window, or smaller ones in its place where windows of its length have timed out."""
+        if self._longest is None or window.length <= self._longest or len(halves(window)) == 1:
+            return [window]
+        return [piece for half in halves(window) for piece in self.fitting(half)]
+
+    def remember_length(self, window: Interval) -> None:
+        """Windows that are longer than this one have timed out."""
+        self._longest = window.length
+
+    def find(self, day: Interval, conversation_id: str) -> Exchange[bool]:
+        """Whether the query has the conversation on that UTC day: a filter on its id, and a page of one."""
+        query = replace(self.query, filters=self.query.filters + Filters.of(conversation_ids=[conversation_id]))
+        answer = yield from details_query.answer(query, day, 1, 1)
+        heads = answer.decoded.conversations if isinstance(answer, Response) else ()
+        return any(head.conversation_id == conversation_id for head in heads)
+
+    def place(self, window: Interval, start_ms: int | None) -> Place:
+        """To whom a conversation belongs that the window returned.
+
+        The query may return what started on any UTC day that the window touches, the day of its end included.
+        Source: developer.genesys.cloud, analytics detail page; the contract's section 1.5.
+        """
+        if start_ms is None:
+            return "foreign"
+        start = self.query.belongs_at(start_ms)
+        if since_epoch_ms(window.start) <= start < since_epoch_ms(window.end):
+            return "owned"
+        first = since_epoch_ms(start_of_day(window.start))
+        last = since_epoch_ms(start_of_day(window.end) + DAY)
+        return "left" if first <= start_ms < last else "foreign"
+
+
+def found_of(head: PageHead) -> list[Found]:
+    """What acquiring keeps of each conversation of a page, in its order."""
+    return [
+        Found(id_bytes(one.conversation_id), start_ms_of(one.conversation_start), bool(one.conversation_end), position)
+        for position, one in zip(_positions(head), head.conversations, strict=True)
+    ]
+
+
+def _positions(head: PageHead) -> Iterable[int]:
+    """Where on the page its readable conversations stand."""
+    if not head.dropped:
+        return range(len(head.conversations))
+    dropped = set(head.dropped)
+    return (at for at in range(len(head.conversations) + len(dropped)) if at not in dropped)
+
+
+def hits(head: PageHead) -> int:
+    """What a first page says matched; an empty page means none."""
+    return head.total_hits if head.total_hits is not None else len(head.conversations)
+
+
+def start_ms_of(text: str | None) -> int | None:
+    """conversationStart in milliseconds since 1970; None where it is no instant."""
+    if text is None:
+        return None
+    if len(text) == 24 and text[23] == "Z" and text[19] == ".":
+        try:
+            day_ms = _day_ms(text[:10])
+            h, m, s, ms = int(text[11:13]), int(text[14:16]), int(text[17:19]), int(text[20:23])
+        except ValueError:
+            pass
+        else:
+            if h < 24 and m < 60 and s < 60 and text[10] == "T" and text[13] == text[16] == ":":
+                return day_ms + ((h * 60 + m) * 60 + s) * 1000 + ms
+    found = instant(text)
+    return since_epoch_ms(found) if found is not None else None
+
+
+_days: dict[str, int] = {}
+
+
+def _day_ms(day: str) -> int:
+    """Midnight UTC of a date such as 2026-01-05, in milliseconds since 1970."""
+    known = _days.get(day)
+    if known is None:
+        if len(_days) > 1000:
+            _days.clear()
+        known = _days[day] = since_epoch_ms(datetime.fromisoformat(day).replace(tzinfo=UTC))
+    return known

@@ -1,0 +1,121 @@
+"""A route: one of the API's ways to ask for conversations, as a state machine per window. Pure.
+
+A route begins a `WindowReading` for each window. The reading says what to ask next as values, each of which carries the
+exchange that asks it; it is given what came, in any order, and ends with a verdict or with other windows in its place.
+So `loop.Loop` reads windows by any route and knows neither page numbers nor cursors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from everycall.acquire.part import Found, Place
+from everycall.acquire.proof import Verdict
+from everycall.api.exchange import Exchange
+from everycall.api.query import Interval
+
+
+class Ask(Protocol):
+    """One question that a reading wants answered."""
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the answer brings conversations: a safety stop counts those."""
+        ...
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When it may be asked; None where it may be asked at once."""
+        ...
+
+    def exchange(self) -> Exchange[object]:
+        """The exchange that asks it. Its result goes to `WindowReading.take` of the same route."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The service did not answer a question in time, several times in a row."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A page whose conversations count."""
+
+    reading_pass: int
+    """The pass that it belongs to, from 1."""
+    content: bytes
+    """The answer as it came."""
+    is_zipped: bool
+    found: Sequence[Found]
+    open_ids: Sequence[str]
+    """conversationIds of those without an end, in the order of the answer."""
+    ids: Sequence[str]
+    """conversationIds in the order of `found`."""
+    starts: Sequence[str | None]
+    """conversationStart as the API sent it, in the order of `found`."""
+
+
+class WindowReading(Protocol):
+    """One window on its way from the first question to its verdict."""
+
+    window: Interval
+    verdict: Verdict | None
+    """Set once the window is read."""
+    instead: list[Interval] | None
+    """Set where these windows have to be read in place of this one."""
+    counted_at: datetime | None
+    """When the last count was asked for."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to ask."""
+        ...
+
+    @property
+    def covered(self) -> float:
+        """How much of the window is read, from 0 to 1."""
+        ...
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a page came."""
+        ...
+
+    def next_ask(self, *, may_page: bool = True) -> Ask | None:
+        """What to ask now; None where an answer has to come first. Without `may_page`, only what brings no page."""
+        ...
+
+    def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
+        """Take in what came; a page whose conversations count is given back, to be kept."""
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Give up on the window as it stands, unproven; what was read is kept."""
+        ...
+
+
+class Route(Protocol):
+    """One of the API's ways to ask."""
+
+    name: str
+    """As the manifest names it."""
+
+    def fitting(self, window: Interval) -> list[Interval]:
+        """The window, or smaller ones in its place where the service was too slow for windows of its length."""
+        ...
+
+    def read(self, window: Interval) -> WindowReading:
+        """Begin to read a window."""
+        ...
+
+    def place(self, window: Interval, start_ms: int | None) -> Place:
+        """To whom a conversation belongs that this window returned and that starts then."""
+        ...
+
+    def find(self, day: Interval, conversation_id: str) -> Exchange[bool]:
+        """Whether the API has the conversation on that UTC day."""
+        ...

@@ -1,0 +1,152 @@
+"""Loading: a sealed part -> batches of conversations -> rows -> the sink's file for that window.
+
+A pure function of part, columns, names and sink, so it can run beside the acquiring, in another process, or again
+after a crash. It decodes only the fields that the columns need. What does not fit them is read leniently, conversation
+by conversation, and named. Fields that we do not know are looked for on the first page of each window and on one page
+in fifty, where the whole record is decoded strictly.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from everycall.acquire.part import Part, Place, Slice, raw_conversations
+from everycall.api.oddities import Oddity, without_lone_surrogates
+from everycall.api.records import Page
+from everycall.errors import ServiceFailed
+from everycall.load.names import NameSource
+from everycall.sinks.interface import Sink, WindowWriter, Written
+from everycall.tables.flat import Facts, FlatTable
+
+BATCH = 1000
+"""Conversations whose names are asked for together; their facts are in memory."""
+
+CHECKED_EVERY = 50
+"""One page in so many is checked for fields that we do not know, the first of each window among them."""
+
+EXAMPLES_MAX = 20
+
+HALF_CHARACTER = Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD")
+"""What is noted where the API cut a text in the middle of an emoji."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading a part."""
+
+    written: Written
+    outlasting: int
+    """Conversations that go on for more than a day after everybody inside was done."""
+    pages: int
+    pages_checked: int
+    oddities: dict[str, int]
+    """By kind and field."""
+    examples: tuple[Oddity, ...]
+    """The first of each kind and field."""
+    names_unavailable: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Report:
+    """What is noticed while a part is loaded."""
+
+    outlasting: int = 0
+    checked: set[int] = field(default_factory=set)
+    """Numbers of the pages that were checked."""
+    oddities: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Oddity] = field(default_factory=dict)
+
+    def add(self, oddities: tuple[Oddity, ...] | list[Oddity]) -> None:
+        for oddity in oddities:
+            name = f"{oddity.kind}: {oddity.field}"
+            self.oddities[name] += 1
+            if len(self.examples) < EXAMPLES_MAX:
+                self.examples.setdefault(name, oddity)
+
+    def counted(self, facts: Facts) -> Facts:
+        self.outlasting += facts.outlasts
+        return facts
+
+
+def load(
+    part: Part, kept_strays: frozenset[bytes], left_out: frozenset[bytes], table: FlatTable, sink: Sink, path: Path,
+    names: NameSource,
+) -> Loaded:  # fmt: skip
+    """Write the rows of a part to a file at `path`, in order of start and id; whatever was there is replaced.
+
+    Args:
+        part: sealed.
+        kept_strays: ids of conversations that start elsewhere and are kept in this window.
+        left_out: ids of conversations that a later reading of another window has.
+        table: which columns.
+        sink: what kind of file.
+        path: where the window's rows go.
+        names: for the ids in the rows.
+
+    Raises:
+        DamagedPart: the part is not what was sealed.
+        OSError: the disk is full, for example.
+    """
+
+    def is_wanted(id_: bytes, place: Place) -> bool:
+        return (place == "owned" or id_ in kept_strays) and id_ not in left_out
+
+    writer = sink.writer(path)
+    report = _Report()
+    try:
+        batch: list[Facts] = []
+        for piece in part.slices(is_wanted):
+            batch += _facts(piece, table, report)
+            if len(batch) >= BATCH:
+                _write(batch, table, names, writer)
+                batch.clear()
+        _write(batch, table, names, writer)
+        written = writer.close()
+    except BaseException:
+        writer.discard()
+        raise
+    return Loaded(
+        written, report.outlasting, part.pages, len(report.checked), dict(report.oddities),
+        tuple(report.examples.values()), names.unavailable,
+    )  # fmt: skip
+
+
+def _write(batch: list[Facts], table: FlatTable, names: NameSource, writer: WindowWriter) -> None:
+    known = names.prepare(pair for facts in batch for pair in table.ids(facts))
+    writer.write([table.row(facts, known) for facts in batch])
+
+
+def _facts(piece: Slice, table: FlatTable, report: _Report) -> Iterator[Facts]:
+    """The facts of the wanted conversations of a page; on the way, what is odd on it is counted."""
+    is_checked = piece.page % CHECKED_EVERY == 0
+    if is_checked and piece.page not in report.checked:
+        report.checked.add(piece.page)
+        report.add(_oddities(piece.body))
+    try:
+        records = table.page(piece.body)
+    except msgspec.DecodeError:
+        yield from _lenient_facts(piece, table, report, is_checked=is_checked)
+        return
+    for position in piece.positions:
+        yield report.counted(table.facts(records[position]))
+
+
+def _lenient_facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
+    raws = raw_conversations(piece.body)
+    for position in piece.positions:
+        record, oddities = table.one(bytes(raws[position]))
+        if not is_checked:  # or they are counted already
+            report.add(oddities)
+        if record is not None:
+            yield report.counted(table.facts(record))
+
+
+def _oddities(body: bytes) -> tuple[Oddity, ...]:
+    """What a page holds that the full records do not know."""
+    try:
+        return Page.read(body).oddities
+    except ServiceFailed:  # half a character in a text that the API cut
+        return (HALF_CHARACTER, *Page.read(without_lone_surrogates(body)).oddities)

@@ -1,0 +1,37 @@
+"""Names for the ids of a batch, asked for in bulk through a function that the loading is given."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from everycall.api.limits import IDS_MAX
+from everycall.api.names import Found, Kind, Names, Unavailable
+
+AskNames = Callable[[Kind, Sequence[str]], Found | Unavailable]
+"""Looks up names: users by id, at most `IDS_MAX` of them; the other kinds whole, whatever ids are given."""
+
+
+class NameSource:
+    """What is known of names, and the way to learn more. Threads may share it; one at a time asks."""
+
+    def __init__(self, ask: AskNames) -> None:
+        """Nothing is known and nothing asked yet."""
+        self.names = Names()
+        self._ask = ask
+        self._one_at_a_time = threading.Lock()
+
+    def prepare(self, ids: Iterable[tuple[Kind, str]]) -> Names:
+        """The names, once those of these ids are known as far as they can be."""
+        with self._one_at_a_time:
+            for kind, wanted in self.names.wanted(ids).items():
+                if kind == "users":
+                    for at in range(0, len(wanted), IDS_MAX):
+                        asked = wanted[at : at + IDS_MAX]
+                        self.names.learn(self._ask(kind, asked), asked)
+                else:
+                    self.names.learn(self._ask(kind, wanted))
+        return self.names
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """Kinds whose names could not be looked up, with the reason."""
+        return {str(kind): reason for kind, reason in self.names.unavailable.items()}

@@ -1,0 +1,348 @@
+"""What an export writes down about itself, as typed values: the ledger's lines and the manifest beside the output.
+
+    ledger.jsonl       a `Header`, then a `WindowRead` for each window that is read and a `WindowLoaded` for each
+                       window that the sink has taken
+    OUT.manifest.json  a `Manifest`: the header, the verdict, and an `Entry` for each window, in the order of time
+
+An `Entry` is both lines of a window in one. Everything here is written and read with the same types, and numbers that
+contradict each other are refused when they are read: somebody has edited them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from everycall.acquire.windows import without
+from everycall.api.oddities import Oddity
+from everycall.api.query import Interval, Match
+from everycall.errors import QueryError
+
+FORMAT_VERSION = 2
+"""Of ledger and manifest. Version 1 had a line per window that held rows only."""
+
+Verdict = Literal["proven", "unproven"]
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One JSON object of ours: camelCase names, no nulls where a default says the same."""
+
+
+class Header(_Line, frozen=True, kw_only=True):
+    """What makes two exports the same one, and the interval that they are about."""
+
+    format_version: int = FORMAT_VERSION
+    everycall: str
+    """The version that wrote it."""
+    source: str
+    """The org's API host, or the built-in sandbox."""
+    client_id: str
+    """Another OAuth client may belong to another org of the region, or see other divisions."""
+    interval: str
+    """`start/end`: the first run's, where `asked` moves with the clock."""
+    begun_at: str
+    """When the first run began."""
+    asked: dict[str, Any]
+    """The query in the caller's terms, such as `{"last": "7d"}`."""
+    filters: dict[str, Any]
+    match: Match
+    format: Literal["csv"]
+    columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the interval is none."""
+        interval_of(self.interval)
+
+    @property
+    def window(self) -> Interval:
+        """The interval as instants."""
+        return Interval.read(self.interval)
+
+    def differences(self, other: "Header") -> dict[str, tuple[Any, Any]]:
+        """The fields in which two exports differ, apart from their times: name -> (ours, the other's)."""
+        ours, theirs = plain(self), plain(other)
+        names = [name for name in ours if name not in ("interval", "begunAt")]
+        return {name: (ours[name], theirs[name]) for name in names if ours[name] != theirs[name]}
+
+
+class Stray(_Line, frozen=True, kw_only=True):
+    """A conversation that a window returned although it belongs to none of the export's windows."""
+
+    conversation_id: str
+    start: str | None
+    """conversationStart as the API sent it; None where there was none."""
+    reason: str
+
+
+class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read"):
+    """A window that has its verdict; its part is on disk."""
+
+    interval: str
+    """`start/end`, as it was sent."""
+    route: str
+    """By which of the API's ways it was read: query."""
+    verdict: Verdict
+    reason: str = ""
+    """Why it is unproven."""
+    hits_before: int
+    """The API's count on the first page of the last reading."""
+    hits_after: int
+    """The API's count after its last page."""
+    unique_ids: int
+    """Different conversations that came; equal to both counts where proven."""
+    owned: int
+    """Conversations that belong to this window: they are in the output."""
+    carried_in: int
+    """Conversations that came and belong to another window, or to none of this export's."""
+    strays: tuple[Stray, ...] = ()
+    """Conversations that are in the output although they do not start in this window: no other window has them."""
+    open: int
+    """Owned conversations without an end: they are still alive, or never end."""
+    open_conversations: tuple[str, ...] = ()
+    """Their conversationIds: what to ask for again later. Kept on disk only while the export runs."""
+    re_reads: int
+    """How often the window was read again."""
+    provisional: bool
+    """Whether the vendor will still rebuild this window's data: it ended less than four days before."""
+    counted_at: str
+    """When the last count was asked for: the proof holds as of then."""
+    correlation_ids: tuple[str, ...] = ()
+    """Of the counts, for the vendor's support."""
+    part_sha256: str = ""
+    """Of the index of the window's part, which holds a checksum of each page."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the numbers contradict each other."""
+        interval_of(self.interval)
+        if self.verdict == "proven" and not self.hits_before == self.hits_after == self.unique_ids:
+            raise ValueError(f"{self.interval} is called proven, and its counts differ")
+        if self.owned + self.carried_in != self.unique_ids or min(self.owned, self.carried_in) < 0:
+            raise ValueError(f"the conversations of {self.interval} do not add up")
+        if not 0 <= self.open <= self.owned:
+            raise ValueError(f"{self.interval} has more open conversations than conversations")
+
+    @property
+    def window(self) -> Interval:
+        """The interval as instants."""
+        return Interval.read(self.interval)
+
+
+class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="loaded"):
+    """A window that the sink has taken; its rows are on disk."""
+
+    interval: str
+    sink: str
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    """Length of this window's rows in the output; they stand in the order of the windows."""
+    sha256: str
+    """Of exactly those bytes."""
+    outlasting: int = 0
+    """Conversations that go on for more than a day after everybody inside was done: a leg that never closed."""
+    pages: int = 0
+    """Pages in the part."""
+    pages_checked: int = 0
+    """Pages that were checked for fields that we do not know."""
+    oddities: dict[str, int] = {}
+    """What did not fit the records, by kind and field, as often as it came."""
+    oddity_examples: tuple[Oddity, ...] = ()
+    """The first of each kind and field."""
+    names_unavailable: dict[str, str] = {}
+    """Which names could not be looked up, and why: ids stand in the rows instead."""
+    taken_over: bool = False
+    """Whether a repair found that the window still holds, and left it as it was."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the interval is none."""
+        interval_of(self.interval)
+
+
+class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
+    """One finished window, as the manifest has it: both of its lines in one."""
+
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: str
+    outlasting: int = 0
+    pages: int = 0
+    pages_checked: int = 0
+    oddities: dict[str, int] = {}
+    oddity_examples: tuple[Oddity, ...] = ()
+    names_unavailable: dict[str, str] = {}
+    taken_over: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the numbers contradict each other."""
+        super().__post_init__()
+        if self.rows != self.owned:
+            raise ValueError(f"{self.interval} has {self.rows} rows for {self.owned} conversations")
+
+    @classmethod
+    def of(cls, read: WindowRead, loaded: WindowLoaded) -> "Entry":
+        """The two lines of a window as one."""
+        taken = {name: getattr(loaded, name) for name in loaded.__struct_fields__ if name not in ("interval", "sink")}
+        return cls(**_fields(read), **taken)
+
+    def lines(self, sink: str) -> tuple[WindowRead, WindowLoaded]:
+        """The entry as the ledger's two lines."""
+        fields = _fields(self)
+        loaded = {name: fields[name] for name in WindowLoaded.__struct_fields__ if name not in ("interval", "sink")}
+        read = {name: fields[name] for name in WindowRead.__struct_fields__}
+        return WindowRead(**read), WindowLoaded(interval=self.interval, sink=sink, **loaded)
+
+
+class Output(_Line, frozen=True, kw_only=True):
+    """The file that the manifest is about."""
+
+    format: Literal["csv"]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: str
+
+
+class Manifest(_Line, frozen=True, kw_only=True):
+    """What stands beside the output: the query, the verdict, and the numbers that it rests on."""
+
+    format_version: int = FORMAT_VERSION
+    everycall: str
+    verdict: Verdict
+    rows: int
+    query: Header
+    interval: str
+    started_at: str
+    finished_at: str
+    proven_as_of: str | None
+    """The earliest of the last counts."""
+    unproven: tuple[str, ...]
+    unread: tuple[str, ...]
+    """Windows that a safety stop left unread."""
+    not_kept: tuple[str, ...] = ()
+    """Windows that the org may no longer hold in full: they begin before its retention."""
+    provisional_from: str | None
+    provisional_rows: int
+    open: int
+    carried_in: int
+    strays: int
+    outlasting: int
+    names_unavailable: dict[str, str]
+    oddities: dict[str, int]
+    oddity_examples: tuple[Oddity, ...]
+    pages: int
+    pages_checked: int
+    windows: tuple[Entry, ...]
+    """In the order of time."""
+    output: Output
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where it is not what an export has written: somebody has edited it."""
+        if self.query.interval != self.interval:
+            raise ValueError("its interval is not that of its query")
+        whole, read = interval_of(self.interval), [entry.window for entry in self.windows]
+        pieces = [*read, *(interval_of(text) for text in self.unread)]
+        if without(whole, pieces) or sum((one.length for one in pieces), timedelta()) != whole.length:
+            raise ValueError("its windows do not cover its interval once")
+        if read != sorted(read, key=lambda window: window.start):
+            raise ValueError("its windows are not in the order of time")
+        if self.rows != sum(entry.rows for entry in self.windows):
+            raise ValueError("the rows of its windows do not add up")
+        if self.unproven != tuple(entry.interval for entry in self.windows if entry.verdict != "proven"):
+            raise ValueError("its list of unproven windows is not that of its windows")
+        if (self.verdict == "proven") != (not self.unproven and not self.unread and not self.not_kept):
+            raise ValueError("its verdict is not that of its windows")
+
+    @classmethod
+    def of(
+        cls,
+        header: Header,
+        entries: Sequence[Entry],
+        *,
+        unread: Sequence[Interval],
+        not_kept: Sequence[Interval],
+        started_at: str,
+        finished_at: str,
+        output: Output,
+    ) -> "Manifest":
+        """The manifest of these windows, which are in the order of time."""
+        unproven = tuple(entry.interval for entry in entries if entry.verdict != "proven")
+        provisional = [entry for entry in entries if entry.provisional]
+        return cls(
+            everycall=header.everycall,
+            verdict="unproven" if unproven or unread or not_kept else "proven",
+            rows=sum(entry.rows for entry in entries),
+            query=header,
+            interval=header.interval,
+            started_at=started_at,
+            finished_at=finished_at,
+            proven_as_of=min((entry.counted_at for entry in entries), default=None),
+            unproven=unproven,
+            unread=tuple(map(str, unread)),
+            not_kept=tuple(map(str, not_kept)),
+            provisional_from=provisional[0].interval.partition("/")[0] if provisional else None,
+            provisional_rows=sum(entry.rows for entry in provisional),
+            open=sum(entry.open for entry in entries),
+            carried_in=sum(entry.carried_in for entry in entries),
+            strays=sum(len(entry.strays) for entry in entries),
+            outlasting=sum(entry.outlasting for entry in entries),
+            names_unavailable=_joined(entry.names_unavailable for entry in entries),
+            oddities=dict(sum((Counter(entry.oddities) for entry in entries), Counter())),
+            oddity_examples=_first_of_each(oddity for entry in entries for oddity in entry.oddity_examples),
+            pages=sum(entry.pages for entry in entries),
+            pages_checked=sum(entry.pages_checked for entry in entries),
+            windows=tuple(entries),
+            output=output,
+        )
+
+
+EXAMPLES_MAX = 20
+"""Oddities that the manifest shows in full."""
+
+
+def _joined(maps: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {name: value for one in maps for name, value in one.items()}
+
+
+def _first_of_each(oddities: Iterable[Oddity]) -> tuple[Oddity, ...]:
+    found: dict[tuple[str, str], Oddity] = {}
+    for oddity in oddities:
+        found.setdefault((oddity.kind, oddity.field), oddity)
+    return tuple(found.values())[:EXAMPLES_MAX]
+
+
+def _fields(line: WindowRead) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in line.__struct_fields__}
+
+
+def plain(line: msgspec.Struct) -> dict[str, Any]:
+    """The line as plain data that `json.dumps` takes, with the names that stand in the file."""
+    value: dict[str, Any] = msgspec.to_builtins(line)
+    return value
+
+
+def interval_of(text: str) -> Interval:
+    """The interval that stands in a ledger or a manifest, which somebody may have edited.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return Interval.read(text)
+    except (QueryError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def pretty(value: Any) -> bytes:
+    """JSON for people, with a line feed at the end."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def pretty_pieces(manifest: Manifest, windows: Iterable[Entry]) -> Iterator[bytes]:
+    """The manifest as JSON for people, window by window; `windows` stands in the place of its own."""
+    head = plain(manifest)
+    del head["windows"]
+    yield pretty(head).removesuffix(b"\n}\n") + b',\n  "windows": ['
+    separator = b"\n    "
+    for entry in windows:
+        yield separator + pretty(entry).rstrip().replace(b"\n", b"\n    ")
+        separator = b",\n    "
+    yield b"\n  ]\n}\n"
