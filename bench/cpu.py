@@ -16,8 +16,9 @@ import msgspec
 
 from everycall.acquire.coordinator import Digest
 from everycall.acquire.proof import id_bytes
+from everycall.api.details_query import DETAILS_QUERY, PageHead
+from everycall.api.exchange import Request, Response, received
 from everycall.api.names import Names
-from everycall.connection import whole
 from everycall.sandbox import Org
 from everycall.sandbox.store import Store
 from everycall.sinks.csv import CsvSink
@@ -55,10 +56,11 @@ def ours(pages: Sequence[bytes]) -> None:
     """Unzip, check, decode, find the facts, make the rows, spool and seal them: all that an export does but ask."""
     sink, names = CsvSink(tables.DEFAULT), Names()
     headers = {"content-encoding": "gzip"}
+    asked = Request("POST", DETAILS_QUERY, decode=PageHead.decode)
     with tempfile.TemporaryDirectory() as folder:
         part = sink.part(Path(folder) / "rows.part")
         for page in pages:
-            digest = Digest.of(whole(200, headers, page))
+            digest = Digest.of(received(asked, Response(200, headers, page)))
             part.add(
                 1, ((Key(0, id_bytes(f.conversation_id)), tables.row(f, names, tables.DEFAULT)) for f in digest.facts)
             )

@@ -18,7 +18,6 @@ from everycall import Client, Credentials, Interval, Query, export
 from everycall.acquire.proof import Ask, Reading, Verdict, id_bytes
 from everycall.api.exchange import Response
 from everycall.api.limits import PAGE_SIZE_MAX
-from everycall.connection import whole
 from everycall.executor import SerialExecutor
 from everycall.exporting import IN_FLIGHT_DEFAULT, PIECES, Pieces
 from everycall.ledger import Entry, Ledger
@@ -56,7 +55,7 @@ class Remembered:
             sent = {**headers, "accept-encoding": "gzip"}
             self._wires[key] = self._sandbox.respond(Request.of(method, target, sent, body or b""))
         wire = self._wires[key]
-        return whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, wire.body)
+        return Response(wire.status, {name.lower(): value for name, value in wire.headers.items()}, wire.body)
 
     def close(self) -> None:
         """Nothing is held."""

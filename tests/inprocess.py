@@ -15,8 +15,8 @@ import msgspec
 
 from clocks import StillClock
 from everycall import Client, Credentials, Interval, Query, Summary, export
-from everycall.api.exchange import Response
-from everycall.connection import Broken, Timeouts, whole
+from everycall.api.exchange import Broken, Response
+from everycall.connection import Timeouts
 from everycall.executor import Executor, SerialExecutor
 from everycall.sandbox import QUERY, Sandbox, Served
 from everycall.sandbox.answers import Request, Wire
@@ -47,7 +47,7 @@ class InProcess:
             wire = self._sandbox.respond(request)
             self._travel(wire)
         found = {name.lower(): value for name, value in wire.headers.items()}
-        return whole(wire.status, found, wire.body)
+        return Response(wire.status, found, wire.body)
 
     def _travel(self, wire: Wire) -> None:
         """The time that it takes, and the ways in which it never arrives."""

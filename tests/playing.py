@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeVar
 
-from everycall.api.exchange import Exchange, Request, Response
+from everycall.api.exchange import Exchange, Request, Response, received
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ def played(exchange: Exchange[T], *responses: Response) -> tuple[list[Request], 
     left = list(responses)
     try:
         while left:
-            asked.append(exchange.send(left.pop(0)))
+            asked.append(exchange.send(received(asked[-1], left.pop(0))))
     except StopIteration as found:
         assert not left, f"{len(left)} answers too many"
         value: T = found.value

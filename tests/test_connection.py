@@ -1,4 +1,3 @@
-import gzip
 import json
 import os
 import socket
@@ -7,20 +6,17 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from everycall.api.exchange import Response
-from everycall.connection import Broken, HttpConnection, Timeouts, is_json, whole
+from everycall.api.exchange import Broken, Request, Response, received
+from everycall.connection import HttpConnection, Timeouts
 from everycall.errors import SettingsError
 from everycall.sandbox import Sandbox, server
 
-GZIP = {"content-encoding": "gzip"}
 PAGE = b'{"conversations":[{"conversationId":"a"}],"totalHits":1}'
 
 
@@ -41,89 +37,24 @@ def connection() -> Iterator[Connecting]:
 def login(sandbox: Sandbox, through: HttpConnection) -> Response:
     basic = b64encode(f"{sandbox.client_id}:{sandbox.client_secret}".encode()).decode()
     headers = {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
-    return through.send("POST", f"{sandbox.url}/oauth/token", headers, b"grant_type=client_credentials")
+    answer = through.send("POST", f"{sandbox.url}/oauth/token", headers, b"grant_type=client_credentials")
+    return received(Request("POST", "/oauth/token"), answer)
 
 
 def queues(sandbox: Sandbox, through: HttpConnection) -> Response:
     """A body that is long enough to come zipped."""
-    headers = {"authorization": f"Bearer {login(sandbox, through).json()['access_token']}"}
-    return through.send("GET", f"{sandbox.url}/api/v2/routing/queues?pageSize=100", headers, None)
+    headers = {"authorization": f"Bearer {login(sandbox, through).decoded['access_token']}"}
+    return got(through, f"{sandbox.url}/api/v2/routing/queues?pageSize=100", headers)
+
+
+def got(through: HttpConnection, url: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What the client makes of an answer."""
+    return received(Request("GET", url), through.send("GET", url, headers or {}, None))
 
 
 def test_patience_for_a_whole_answer_is_three_times_that_for_a_piece() -> None:
     assert Timeouts.of(60.0) == Timeouts()
     assert Timeouts.of(7).total_s == 21
-
-
-# What is a whole answer
-
-
-def test_a_zipped_answer_comes_unzipped() -> None:
-    assert whole(200, GZIP, gzip.compress(PAGE)) == Response(200, GZIP, PAGE)
-
-
-def test_a_zipped_answer_in_several_members_comes_whole() -> None:
-    assert whole(200, GZIP, gzip.compress(PAGE[:20]) + gzip.compress(PAGE[20:])).body == PAGE
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
-def test_the_name_of_the_encoding_may_be_written_as_it_likes(encoding: str) -> None:
-    assert whole(200, {"content-encoding": encoding}, gzip.compress(PAGE)).body == PAGE
-
-
-@given(st.integers(0, len(gzip.compress(PAGE, mtime=0)) - 1))
-@settings(max_examples=80, deadline=None)
-def test_a_zipped_answer_cut_anywhere_is_no_answer(at: int) -> None:
-    with pytest.raises(Broken):
-        whole(200, GZIP, gzip.compress(PAGE, mtime=0)[:at])
-
-
-@given(st.integers(0, len(PAGE) - 1))
-@settings(max_examples=80, deadline=None)
-def test_json_cut_anywhere_is_no_answer(at: int) -> None:
-    with pytest.raises(Broken):
-        whole(200, {}, PAGE[:at])
-
-
-@pytest.mark.parametrize("body", [b"<html></html>", b"OK", b'{"a":1}{"b":2}', b'{"a": NaN}', b'{"a":"\xff"}'])
-def test_what_is_not_json_is_no_answer(body: bytes) -> None:
-    assert not is_json(body)
-    with pytest.raises(Broken, match="not JSON"):
-        whole(200, {}, body)
-
-
-def test_zipped_bytes_that_are_damaged_are_no_answer() -> None:
-    zipped = bytearray(gzip.compress(PAGE))
-    zipped[-6] ^= 1
-    with pytest.raises(Broken, match="gzip is damaged"):
-        whole(200, GZIP, bytes(zipped))
-
-
-def test_an_answer_of_no_bytes_is_none_where_json_is_due() -> None:
-    with pytest.raises(Broken, match="empty"):
-        whole(200, {}, b"")
-
-
-@pytest.mark.parametrize("status", [204, 202])
-def test_an_answer_may_be_empty_where_its_status_says_so(status: int) -> None:
-    assert whole(status, {}, b"").json() == {}
-
-
-def test_an_error_may_have_any_body() -> None:
-    assert whole(502, {}, b"<html>Bad Gateway</html>").body == b"<html>Bad Gateway</html>"
-
-
-def test_an_error_in_json_that_is_cut_short_is_no_answer() -> None:
-    """Its end may hold the code that says what to do."""
-    with pytest.raises(Broken, match="cut short"):
-        whole(400, {"content-type": "application/json"}, b'{"message":"The response is over the si')
-
-
-def test_half_a_character_is_mended_and_said_so() -> None:
-    answer = whole(200, {}, rb'{"note":"cut \ud83d","whole":"\ud83d\ude00","slash":"\\ud83d"}')
-
-    assert answer.mended
-    assert answer.json() == {"note": "cut �", "whole": "😀", "slash": "\\ud83d"}
 
 
 # Through a port
@@ -147,7 +78,7 @@ def test_an_answer_comes_with_its_headers_in_lower_case(sandbox: Sandbox, connec
     assert answer.status == 200
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.correlation_id
-    assert answer.json()["entities"]
+    assert answer.decoded["entities"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +142,7 @@ def test_a_body_without_a_length_that_ends_early_is_broken(connection: Connectin
         answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + PAGE[:-9]) as (url, _),
         pytest.raises(Broken, match="cut short"),
     ):
-        connection().send("GET", url, {}, None)
+        got(connection(), url)
 
 
 def test_closed_means_that_nothing_is_sent_any_more(sandbox: Sandbox, connection: Connecting) -> None:
@@ -221,6 +152,11 @@ def test_closed_means_that_nothing_is_sent_any_more(sandbox: Sandbox, connection
         login(sandbox, through)
 
 
+def test_the_http_library_is_imported_by_whoever_connects_and_not_before() -> None:
+    script = "import sys, everycall.client; sys.exit('httpx2' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 # Proxies
 
 
@@ -228,7 +164,8 @@ def test_the_proxy_of_the_environment_is_used() -> None:
     """The environment belongs to a process, so this needs one of its own."""
     script = (
         "import time\n"
-        "from everycall.connection import Broken, HttpConnection\n"
+        "from everycall.api.exchange import Broken\n"
+        "from everycall.connection import HttpConnection\n"
         "try:\n"
         "    HttpConnection(monotonic=time.monotonic).send('GET', 'https://api.mypurecloud.invalid/x', {}, None)\n"
         "except Broken as broken:\n"

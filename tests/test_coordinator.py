@@ -6,8 +6,8 @@ import pytest
 
 from everycall import Interval, Query
 from everycall.acquire.coordinator import HELD_MAX, OPEN_MAX, Digest
+from everycall.api.exchange import Response
 from everycall.api.query import Filters
-from everycall.connection import whole
 from everycall.executor import SerialExecutor
 from everycall.instants import text
 from everycall.progress import Event, Noticed, PageRead
@@ -360,7 +360,7 @@ def test_open_are_those_without_an_end_in_the_version_that_is_kept(output: Path)
 
 def test_half_a_character_that_was_mended_is_said() -> None:
     body = rb'{"conversations":[{"conversationId":"c","externalTag":"cut here: \ud83d"}],"totalHits":1}'
-    digest = Digest.of(whole(200, {}, body))
+    digest = Digest.of(Response(200, {}, body))
 
     assert len(digest.facts) == 1
     assert [(one.path, one.value) for one in digest.oddities] == [("$", "half of a surrogate pair")]

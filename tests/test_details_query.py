@@ -1,10 +1,12 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
 
-from everycall.api.details_query import DETAILS_QUERY, TooLarge, count, hits, page
+from everycall.api.details_query import DETAILS_QUERY, HITS_UNREADABLE, Head, PageHead, TooLarge, count, hits, page
 from everycall.api.details_query import answer as asked_page
-from everycall.api.exchange import Request
+from everycall.api.exchange import BrokenAnswer, NotAnAnswer, Request, Response
+from everycall.api.limits import TOTAL_HITS_MAX
 from everycall.api.query import Filters, Interval, Query
 from everycall.api.records import Page
 from everycall.errors import PermissionMissing, QueryRefused
@@ -25,12 +27,14 @@ def test_a_page_is_one_request_whose_body_says_which() -> None:
     assert found.total_hits == 2
 
 
-def test_the_answer_itself_can_be_had_unread() -> None:
+def test_the_answer_itself_can_be_had_with_its_head_decoded() -> None:
     response = answer(TWO)
 
     _, found = played(asked_page(QUERY, DAY, 1, 100), response)
 
-    assert found is response
+    assert isinstance(found, Response)
+    assert found.content == response.content
+    assert found.decoded == PageHead([Head("a"), Head("b")], 2)
 
 
 def test_a_page_past_the_end_is_an_empty_object() -> None:
@@ -71,3 +75,96 @@ def test_the_count_is_asked_by_a_page_of_one(body: object, expected: int) -> Non
 def test_hits_are_what_the_page_says_before_what_it_holds() -> None:
     assert hits(Page(total_hits=7)) == 7
     assert hits(Page()) == 0
+
+
+# The head of a page
+
+FULL = {
+    "conversationId": "c",
+    "conversationStart": "2026-01-05T08:00:00.000Z",
+    "conversationEnd": "2026-01-05T08:05:00.000Z",
+    "participants": [{"purpose": "customer", "sessions": []}], "fieldOfTomorrow": {"a": [1]},
+}  # fmt: skip
+
+
+def head(body: object) -> PageHead:
+    return PageHead.decode(json.dumps(body).encode())
+
+
+def test_a_head_holds_ids_starts_ends_and_the_count() -> None:
+    expected = Head("c", "2026-01-05T08:00:00.000Z", "2026-01-05T08:05:00.000Z")
+
+    assert head({"conversations": [FULL, {"conversationId": "d"}], "totalHits": 7}) == PageHead(
+        [expected, Head("d")], 7
+    )
+
+
+@pytest.mark.parametrize("body", [{}, {"conversations": []}, {"conversations": None}, {"aggregations": []}])
+def test_a_page_past_the_end_has_no_head(body: object) -> None:
+    assert head(body) == PageHead([], None)
+
+
+def test_unknown_fields_beside_known_ones_are_no_matter() -> None:
+    assert head({"conversations": [FULL], "totalHits": 1, "nextOfTomorrow": 1, "message": "Hello"}).total_hits == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"results": [FULL], "total": 250}, {"data": None}, {"error": "login"}, {"access_token": "x"}, [], [FULL], 7,
+        None, {"conversations": "none"}, {"conversations": {}}, {"message": "Busy", "conversations": None},
+    ],
+)  # fmt: skip
+def test_what_is_not_recognised_is_no_page(body: object) -> None:
+    with pytest.raises(NotAnAnswer, match="no page of conversations"):
+        head(body)
+
+
+@pytest.mark.parametrize("hits", [TOTAL_HITS_MAX + 1, 10**30, 1e300])
+def test_a_count_that_no_org_has_is_no_answer(hits: float) -> None:
+    with pytest.raises(NotAnAnswer, match="counts"):
+        head({"conversations": [FULL], "totalHits": hits})
+
+
+@pytest.mark.parametrize(
+    ("hits", "expected"), [("250", 250), (250.0, 250), ("NaN", HITS_UNREADABLE), (True, HITS_UNREADABLE)]
+)
+def test_a_count_that_is_odd_is_an_oddity(hits: object, expected: int) -> None:
+    found = head({"conversations": [FULL], "totalHits": hits})
+
+    assert (len(found.conversations), found.total_hits) == (1, expected)
+    assert [odd.path for odd in found.oddities] == ["totalHits"]
+
+
+def test_a_number_that_no_machine_holds_is_an_oddity() -> None:
+    body = b'{"conversations":[{"conversationId":"a"}],"totalHits":1e999}'
+
+    assert PageHead.decode(body).total_hits == HITS_UNREADABLE
+
+
+def test_a_count_that_cannot_be_read_is_not_taken_for_none() -> None:
+    assert head({"conversations": [], "totalHits": "NaN"}).total_hits == HITS_UNREADABLE
+    assert head({"conversations": [FULL], "totalHits": -2}).total_hits == -2
+
+
+def test_a_conversation_with_odd_values_costs_the_others_nothing() -> None:
+    found = head({"conversations": [FULL, {**FULL, "conversationId": 7, "conversationEnd": 5}, FULL], "totalHits": 3})
+
+    assert [one.conversation_id for one in found.conversations] == ["c", "7", "c"]
+    assert found.dropped == ()
+    assert [odd.path for odd in found.oddities] == ["conversationId", "conversationEnd"]
+
+
+@pytest.mark.parametrize("odd", [{}, {"conversationId": None}, {"conversationId": ["x"]}, 7, None, "text"])
+def test_a_conversation_without_an_id_is_dropped_and_named(odd: object) -> None:
+    found = head({"conversations": [FULL, odd, FULL], "totalHits": 3})
+
+    assert (len(found.conversations), found.dropped, found.total_hits) == (2, (1,), 3)
+    assert found.oddities
+
+
+def test_an_answer_that_is_no_page_is_asked_for_again() -> None:
+    with pytest.raises(BrokenAnswer, match="no page of conversations"):
+        played(count(QUERY, DAY), answer({"results": []}))
+    with pytest.raises(BrokenAnswer, match="202"):
+        played(count(QUERY, DAY), answer(TWO, 202))

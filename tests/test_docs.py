@@ -16,8 +16,7 @@ from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
 from everycall import Client, Credentials, Interval, Query, Unreachable, cli, client, conversations
 from everycall.api import auth, limits
-from everycall.api.exchange import Response
-from everycall.connection import Broken
+from everycall.api.exchange import Broken, Response
 from everycall.starting import INTERRUPTED
 from inprocess import manifest_of, org
 

@@ -82,7 +82,7 @@ def test_a_look_up_that_the_org_does_not_allow_or_have_is_unavailable_and_no_err
 
 @pytest.mark.parametrize("body", [b"[]", b'{"entities":[{"name":"no id"}]}', b"7"])
 def test_a_listing_that_cannot_be_read_is_unavailable(body: bytes) -> None:
-    _, found = played(listing("queues"), Response(200, body=body))
+    _, found = played(listing("queues"), Response(200, content=body))
 
     assert isinstance(found, Unavailable)
     assert "cannot be read" in found.reason

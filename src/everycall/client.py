@@ -30,9 +30,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
-from everycall.api.exchange import Exchange, Request, Response, problem
+from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
-from everycall.connection import Broken, Connection, HttpConnection, Timeouts
+from everycall.connection import Connection, HttpConnection, Timeouts
 from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
 from everycall.pacing import Pace
 from everycall.version import VERSION
@@ -155,6 +155,7 @@ class Client:
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()
         self._login = threading.Lock()
+        self._decoding = threading.Lock()  # so that many answers at once are not many unzipped bodies at once
         self._token: Token | None = None
         self._renew_at = 0.0
         self._answered_once = False
@@ -207,7 +208,8 @@ class Client:
                 bearer = None if request.login else self._bearer(dead)
                 response = self._send_once(request, bearer)
             except Broken as broken:
-                self._try_again(tries, str(broken), None, Unreachable)
+                error = ServiceFailed if isinstance(broken, BrokenAnswer) else Unreachable
+                self._try_again(tries, str(broken), None, error)
                 continue
             if response.status == 401 and bearer is not None and len(dead) < 1:
                 dead.append(bearer)
@@ -251,7 +253,7 @@ class Client:
         url, headers, body = self._wire(request, bearer)
         if request.login:  # it has a rate limit of its own
             self._check_open()
-            return self._answered(self._connection.send(request.method, url, headers, body))
+            return self._received(request, self._connection.send(request.method, url, headers, body))
         with self._changed:
             while (wait_s := self._pace.wait_s(self.clock.monotonic())) > 0 and not self._closed:
                 self.clock.wait(self._changed, wait_s)
@@ -268,9 +270,12 @@ class Client:
                 else:
                     self._pace.answered(ticket, self.clock.monotonic(), RateLimit.read(response.headers))
                 self._changed.notify_all()
-        return self._answered(response)
+        return self._received(request, response)
 
-    def _answered(self, response: Response) -> Response:
+    def _received(self, request: Request, response: Response) -> Response:
+        """The answer, checked and decoded."""
+        with self._decoding:
+            response = received(request, response)
         self._answered_once = True
         return response
 

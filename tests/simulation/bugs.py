@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from everycall import Client, EverycallError, Interval, Query, Summary, verification
 from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct
-from everycall.api.exchange import Request, Response
-from everycall.connection import Broken
+from everycall.api.exchange import Broken, Request, Response, received
 from everycall.filesystem import File
 from everycall.ledger import Ledger
 from everycall.sinks.csv import CsvSink
@@ -198,10 +197,11 @@ class CutIsTheEnd(Wire):
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
         """See `Wire.whole`."""
+        answer = super().whole(status, headers, data)
         try:
-            return super().whole(status, headers, data)
+            return received(Request("GET", ""), answer)
         except Broken:
-            return Response(status, headers, b"{}")
+            return Response(status, {name: headers[name] for name in headers if name != "content-encoding"}, b"{}")
 
 
 def blind_to(state: str) -> Callable[..., Verification]:
@@ -217,7 +217,7 @@ def blind_to(state: str) -> Callable[..., Verification]:
 
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
     """Forgets what a repair that was cut short had mended."""
-    Ledger(found.output, CsvSink(()), found.header, fresh=True, filesystem=options["disk"]).abandon()
+    Ledger(found.output, CsvSink(()), found.header, fresh=True, filesystem=options["filesystem"]).abandon()
     return verification.repair(client, found, **options)
 
 

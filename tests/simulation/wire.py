@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from everycall.api.exchange import Response
-from everycall.connection import Broken, whole
+from everycall.api import exchange as asked
+from everycall.api.details_query import PageHead
+from everycall.api.exchange import Broken, Response, received
 from everycall.executor import Job
 from everycall.sandbox import QUERY, Faults, Sandbox
 from everycall.sandbox.answers import Request
@@ -73,7 +74,7 @@ class Interleaved:
         self._waiting: list[Job] = []
         self._done: list[tuple[Any, Exception | None]] = []
         self.came: dict[int, Answered] = {}
-        """Answers by the id of what the client got of them."""
+        """Answers by the id of their headers, which stay the same object wherever the answer goes."""
         self._taken = 0
         self._depth = 0
         self.is_busy: Callable[[], bool] = lambda: False
@@ -92,7 +93,8 @@ class Interleaved:
         if error is not None:
             raise error
         self._taken += 1
-        if (answered := self.came.get(id(getattr(result, "answer", None)))) is not None:
+        headers = getattr(getattr(result, "answer", None), "headers", None)
+        if (answered := self.came.get(id(headers))) is not None:
             answered.taken = self._taken
         return result
 
@@ -241,13 +243,14 @@ class Wire:
             data = data[:at] + b"\xff" + data[at + 1 :]
         response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
         if answered is not None:
+            received(asked.Request("POST", QUERY, decode=PageHead.decode), response)  # what is broken has not come
             answered.has_come, answered.response = True, response
-            self.executor.came[id(response)] = answered
+            self.executor.came[id(response.headers)] = answered
         return response
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
-        """What the client makes of the bytes."""
-        return whole(status, headers, data)
+        """The answer that the client gets."""
+        return Response(status, headers, data)
 
     def cut(self, data: bytes) -> bytes:
         """A beginning of it."""

@@ -61,8 +61,7 @@ class Digest:
         page = Page.read(answer.body)
         facts = tuple(Facts.of(conversation) for conversation in page.conversations)
         ids = b"".join(id_bytes(one.conversation_id) for one in facts)
-        halves = (Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD"),) if answer.mended else ()
-        return cls(facts, ids, page.total_hits, page.oddities + halves, answer.correlation_id)
+        return cls(facts, ids, page.total_hits, page.oddities, answer.correlation_id)
 
 
 @dataclass(slots=True, eq=False)
@@ -238,7 +237,7 @@ class Line:
             came = self._client.play(pages.answer(self._query, one.window, 1, 1))
             if isinstance(came, TooLarge):
                 return _CountCame(one, ask, 0, "", asked_at)
-            return _CountCame(one, ask, pages.hits(Page.read(came.body)), came.correlation_id, asked_at)
+            return _CountCame(one, ask, pages.hits(came.decoded), came.correlation_id, asked_at)
 
         self._out += 1
         self._executor.submit(job)

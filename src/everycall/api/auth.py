@@ -155,7 +155,7 @@ def token(credentials: Credentials) -> Exchange[Token]:
     if response.status != 200:
         raise _refused(response, credentials)
     try:
-        return msgspec.json.decode(response.body, type=Token, strict=False)
+        return msgspec.convert(response.decoded, Token, strict=False)
     except msgspec.MsgspecError as error:
         raise CredentialsRefused(
             f"The login at {hosts(credentials.env).login} answered without a token.",
@@ -172,7 +172,7 @@ class _LoginError(msgspec.Struct):
 def _refused(response: Response, credentials: Credentials) -> CredentialsRefused:
     try:
         said = msgspec.json.decode(response.body, type=_LoginError)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         said = _LoginError()
     reason = said.error_description or said.description or said.error or problem(response).message or "no reason given"
     unknown = response.status == 400

@@ -12,13 +12,140 @@ Sources: SDK 269, ConversationQuery and AnalyticsConversationQueryResponse; the 
 at Teleperformance (dganalytics) compares with; the limit is splunk/genesys_cloud_ta, CHANGELOG of 0.2.2.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-from everycall.api.exchange import Exchange, Request, Response, problem, refusal
+import msgspec
+
+from everycall.api.exchange import Exchange, NotAnAnswer, Request, Response, problem, refusal
+from everycall.api.limits import TOTAL_HITS_MAX
+from everycall.api.oddities import Oddity, fitted, shortened
 from everycall.api.query import Interval, Query
 from everycall.api.records import Page
 
 DETAILS_QUERY = "/api/v2/analytics/conversations/details/query"
+
+HITS_UNREADABLE = -1
+"""A count that agrees with no number of conversations, so that nothing is proven by it."""
+
+
+class Head(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What acquiring needs of a conversation."""
+
+    conversation_id: str
+    conversation_start: str | None = None
+    """As the API wrote it; not yet looked at."""
+    conversation_end: str | None = None
+    """As the API wrote it; None while the conversation lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageHead:
+    """What acquiring needs of a page: a fortieth of the work of reading it."""
+
+    conversations: list[Head]
+    """In the API's order; empty past the end. Those without a readable id are left out."""
+    total_hits: int | None
+    """How many matched at the moment of this answer; None where the answer does not say, and `HITS_UNREADABLE` where
+    nobody can read what it says."""
+    dropped: tuple[int, ...] = ()
+    """Positions on the page, from 0, of what is left out, in order."""
+    oddities: tuple[Oddity, ...] = field(default=(), repr=False)
+    """What could not be read, or not as it stands. Fields that nobody knows are not looked for."""
+
+    @classmethod
+    def decode(cls, body: bytes) -> "PageHead":
+        """The head of a page of the details query: `{}`, or an object with `conversations` or `totalHits`.
+
+        Raises:
+            NotAnAnswer: it is JSON, but no page of conversations.
+            msgspec.DecodeError, RecursionError: it is no JSON, or it is nested too deeply.
+        """
+        try:
+            found = _HEADS.decode(body)
+        except msgspec.ValidationError:
+            return _decoded_slowly(body)
+        hits = found.total_hits
+        if not found.conversations or (hits is not None and hits > TOTAL_HITS_MAX):
+            return _decoded_slowly(body)
+        return cls(found.conversations, hits)
+
+
+class _Heads(msgspec.Struct, rename="camel"):
+    conversations: list[Head] | None = None
+    total_hits: int | None = None
+
+
+class _Hits(msgspec.Struct, rename="camel"):
+    total_hits: int | None = None
+
+
+_HEADS = msgspec.json.Decoder(_Heads)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_HEAD = msgspec.json.Decoder(Head)
+_HEAD_FIELDS = {one.encode_name for one in msgspec.structs.fields(Head)}
+_NULL = msgspec.Raw(b"null")
+_KNOWN = {"conversations", "totalHits", "aggregations"}
+_SIGNS_OF_REFUSAL = {"message", "error", "errors", "code", "status"}
+"""What else an empty page may hold, nobody knows; with one of these it is an error that came with status 200."""
+
+
+def _decoded_slowly(body: bytes) -> PageHead:
+    """The head of a page, value by value: an odd one costs the others nothing."""
+    fields: dict[str, msgspec.Raw] = {}
+    try:
+        fields = _FIELDS.decode(body)
+        items = _ITEMS.decode(fields.get("conversations", _NULL)) or []
+    except msgspec.ValidationError as error:
+        raise _not_a_page(fields) from error
+    if fields and not fields.keys() & _KNOWN:
+        raise _not_a_page(fields)
+    oddities: list[Oddity] = []
+    hits = _hits(fields.get("totalHits", _NULL), oddities)
+    if not items and hits is None and fields.keys() & _SIGNS_OF_REFUSAL:
+        raise _not_a_page(fields)
+    heads = [_head(item, oddities) for item in items]
+    dropped = tuple(position for position, head in enumerate(heads) if head is None)
+    return PageHead([head for head in heads if head is not None], hits, dropped, tuple(oddities))
+
+
+def _hits(raw: msgspec.Raw, oddities: list[Oddity]) -> int | None:
+    """The count, also where it came as a text or a real number; `HITS_UNREADABLE` where nobody can read it."""
+    value = _value(raw)
+    found, odd = fitted({"totalHits": value}, _Hits)
+    hits = found.total_hits if found else None
+    if any(isinstance(one, int | float) and one > TOTAL_HITS_MAX for one in (value, hits)):
+        raise NotAnAnswer(f"the answer counts {shortened(str(value))} conversations, which no org has")
+    oddities += odd
+    return HITS_UNREADABLE if hits is None and value is not None else hits
+
+
+def _head(raw: msgspec.Raw, oddities: list[Oddity]) -> Head | None:
+    try:
+        return _HEAD.decode(raw)
+    except msgspec.ValidationError:
+        tree = _value(raw)
+    if isinstance(tree, dict):  # what is not part of the head is none of its business
+        tree = {name: value for name, value in tree.items() if name in _HEAD_FIELDS}
+    head, odd = fitted(tree, Head)
+    oddities += odd
+    return head
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    """The value as Python has it; as text, where it is a number that no machine holds."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return bytes(raw).decode()
+
+
+def _not_a_page(fields: Iterable[str]) -> NotAnAnswer:
+    """The names of the fields and not their values, which may be anybody's secrets."""
+    names = shortened(", ".join(sorted(fields)))
+    return NotAnAnswer(f"the answer is no page of conversations{f', but has {names}' if names else ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +157,7 @@ class TooLarge:
 
 
 def answer(query: Query, window: Interval, number: int, size: int) -> Exchange[Response | TooLarge]:
-    """One page of a window, not yet read: its body is a page of the details query.
+    """One page of a window: `decoded` is its `PageHead`, its body a page of the details query.
 
     Args:
         query: what is asked for.
@@ -42,7 +169,8 @@ def answer(query: Query, window: Interval, number: int, size: int) -> Exchange[R
         QueryRefused: the API answered 400, and not about the size of its answer.
         PermissionMissing: the API answered 403.
     """
-    response = yield Request("POST", DETAILS_QUERY, json=query.body(window, number, size))
+    body = query.body(window, number, size)
+    response = yield Request("POST", DETAILS_QUERY, json=body, decode=PageHead.decode, success=(200,))
     if response.status in (400, 413) and problem(response).code == "response.entity.too.large" and size > 1:
         return TooLarge(size)
     if response.status >= 300:
@@ -58,10 +186,10 @@ def page(query: Query, window: Interval, number: int, size: int) -> Exchange[Pag
 
 def count(query: Query, window: Interval) -> Exchange[int]:
     """How many conversations match at this moment: one cheap request, a page of one."""
-    first = yield from page(query, window, 1, 1)
-    return hits(first) if isinstance(first, Page) else 0
+    first = yield from answer(query, window, 1, 1)
+    return hits(first.decoded) if isinstance(first, Response) else 0
 
 
-def hits(first: Page) -> int:
+def hits(first: Page | PageHead) -> int:
     """What a first page says matched; an empty page means none."""
     return first.total_hits if first.total_hits is not None else len(first.conversations)

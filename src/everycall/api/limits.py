@@ -17,6 +17,9 @@ Source: splunk/genesys_cloud_ta, CHANGELOG of 0.2.2, the answer verbatim. A wind
 one that comes late can still be reached.
 """
 
+TOTAL_HITS_MAX = 10**9
+"""Ours: an answer that counts more is not believed. The largest orgs have some ten million conversations a week."""
+
 SPAN_UNFILTERED = timedelta(days=7)
 """Longest interval of a query without filters. Source: developer.genesys.cloud, analytics detail page."""
 

@@ -105,7 +105,7 @@ def _page(kind: Kind, params: Mapping[str, str]) -> Exchange[_Listing | Unavaila
     if response.status >= 300:
         raise refusal(response)
     try:
-        return msgspec.json.decode(response.body, type=_Listing, strict=False)
+        return msgspec.convert(response.decoded, _Listing, strict=False)
     except msgspec.MsgspecError as error:
         return Unavailable(kind, f"an answer that cannot be read: {error}")
 

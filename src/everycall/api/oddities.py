@@ -213,6 +213,20 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def without_lone_surrogates(body: bytes) -> bytes:
+    """The JSON with U+FFFD in place of each escape that is half of a surrogate pair.
+
+    A server leaves such a half where it cuts a text in the middle of an emoji. No JSON reader has to take it.
+    """
+    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["lone"] else escape[0], body)
+
+
 def shortened(words: str) -> str:
     """At most 80 characters of it."""
     return words if len(words) <= 80 else words[:77] + "..."

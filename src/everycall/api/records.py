@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from everycall.api.oddities import Oddity, fitted, shortened
+from everycall.api.oddities import Oddity, fitted, shortened, without_lone_surrogates
 from everycall.errors import ServiceFailed
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -372,8 +372,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             answer = _STRICT.decode(body)
-        except msgspec.DecodeError:
+        except msgspec.ValidationError:
             return _read_slowly(body)
+        except msgspec.DecodeError:
+            repaired = without_lone_surrogates(body)
+            if repaired == body:
+                raise _no_page(body) from None
+            page = cls.read(repaired)
+            halves = Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD")
+            return msgspec.structs.replace(page, oddities=(*page.oddities, halves))
         return cls(conversations=answer.conversations, total_hits=answer.total_hits)
 
 
@@ -432,5 +439,5 @@ def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, lis
         pass
     try:
         return fitted(msgspec.json.decode(body), Conversation)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return None, [Oddity("unreadable value", "", "$", shortened(f"{error}: {bytes(body).decode()}"))]
