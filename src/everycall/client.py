@@ -232,6 +232,13 @@ class Client:
                 self._note("")
                 return response
 
+    def wait_until(self, instant: datetime) -> None:
+        """Return at that instant, or at once where it has passed."""
+        with self._changed:
+            while (left_s := (instant - self.clock.utc()).total_seconds()) > 0 and not self._closed:
+                self.clock.wait(self._changed, left_s)
+            self._check_open()
+
     def counts(self) -> Counts:
         """What was done so far."""
         with self._changed:

@@ -83,6 +83,10 @@ class ServiceFailed(ServiceError):
     """The service answered 408, 429, 5xx or something that is not JSON until the tries were used up."""
 
 
+class TimedOut(ServiceError):
+    """The service did not answer one request in time, several times in a row: a smaller one may be answered."""
+
+
 class OutputError(EverycallError):
     """The rows have nowhere to go."""
 

@@ -1,44 +1,62 @@
-"""The straight line: a query, a client and an output -> the output, its manifest, and a summary."""
+"""The straight line: a query, a client and an output -> the output, its manifest, and a summary.
+
+    query -> windows -> acquisition (pages -> parts, proven) -> load (parts -> rows) -> ledger -> output and manifest
+
+`export` opens the ledger of an output, `Run` reads what is missing and loads it, and the ledger puts the output
+together. A repair is the same run on a ledger in which the windows that still hold are done already.
+"""
 
 import errno
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
-from everycall.acquire.coordinator import Line
+from everycall.acquire.acquisition import Acquisition, Settled
+from everycall.acquire.details_query import DetailsQuery
+from everycall.acquire.part import DamagedPart
 from everycall.acquire.proof import Reading
-from everycall.acquire.windows import windows, without
-from everycall.api.auth import Credentials
+from everycall.acquire.route import Route, WindowReading
+from everycall.acquire.windows import is_provisional, windows, without
+from everycall.api import names as look_ups
 from everycall.api.limits import PAGE_SIZE_MAX
+from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
 from everycall.errors import OutputError, OutputFailed
 from everycall.executor import Executor, ThreadExecutor
-from everycall.filesystem import Filesystem
+from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import text
-from everycall.ledger import DISK_FULL, Book, Entry, Ledger, Stream
-from everycall.progress import Noticed, Progress, Silent, Started
+from everycall.ledger import DISK_FULL, Ledger, Store, Stream
+from everycall.load.load import Loaded, Loader, Task
+from everycall.load.names import NameSource
+from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
+from everycall.progress import Noticed, PageRead, Progress, Silent, Started, WindowClosed
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
-from everycall.tables import flat as tables
-from everycall.tables.flat import Column
+from everycall.tables.shim import FlatTable, flat_table
 from everycall.version import VERSION
 
 IN_FLIGHT_DEFAULT = 40
 """Requests under way at once: enough to spend a minute's 300 in a few seconds at a latency of half a second."""
 
+NOTICES_MAX = 20
+"""Oddities that are reported while the export runs; the manifest counts all."""
 
-GOES_ON = "This goes on with an unfinished export of {}. --fresh starts over, with the interval of now."
+RESUMES = (
+    "An unfinished export of {} was found and is continued with that interval. "
+    "Use --fresh to start over with the present one."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How an export ended."""
 
-    verdict: Literal["proven", "unproven"]
+    verdict: Verdict
     rows: int
     entries: tuple[Entry, ...]
     """Every window that was read, in order."""
@@ -56,7 +74,8 @@ class Summary:
     output: Path | None
     """None where the rows went to a stream."""
     manifest: Mapping[str, Any]
-    """What the manifest beside the output says."""
+    """What the manifest beside the output says, as plain data that `json.dumps` takes; without the lists of open
+    conversations, which only the file has."""
 
     @property
     def unproven(self) -> tuple[Entry, ...]:
@@ -65,15 +84,40 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """What an export is put together from. Tests put others in their place: with bugs in them, or smaller windows."""
+class Options:
+    """How to export; what to export is the query's business."""
 
-    reading: Callable[..., Reading] = Reading
+    asked: Mapping[str, Any] | None = None
+    """The query in the caller's terms (`{"last": "7d"}`), where the interval moves with the clock. A second run with
+    the same terms continues with the first one's interval."""
+    source: str = ""
+    """What the manifest calls the org; the host unless given."""
+    fresh: bool = False
+    """Start over, whatever the output or an unfinished run of it holds."""
+    page_size: int = PAGE_SIZE_MAX
+    """Conversations on a page, at most 100."""
+    max_pages: int | None = None
+    """A safety stop. What was not read by then makes the export unproven."""
+    workers: int = 0
+    """Processes that load parts beside this one; 0 loads them in a thread of this one."""
+    kept_from: datetime | None = None
+    """When the org's retention begins, where that is known: windows before it are never called proven."""
+    file_mode: int = 0o600
+    """Permissions of new files. A file that is replaced keeps its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an export runs on. Tests replace these; the defaults are the machine's."""
+
+    executor: Executor | None = None
+    """Who asks: threads."""
+    filesystem: Filesystem | None = None
+    route: Callable[..., Route[WindowReading]] = DetailsQuery
+    proof: type[Reading] = Reading
     sink: Callable[..., Sink] = CsvSink
     ledger: Callable[..., Ledger] = Ledger
-
-
-PIECES = Pieces()
+    loader: Callable[..., Loader] = Loader
 
 
 def export(
@@ -83,175 +127,322 @@ def export(
     *,
     view: str = "default",
     columns: Sequence[str] = (),
-    asked: Mapping[str, Any] | None = None,
-    source: str = "",
-    fresh: bool = False,
-    page_size: int = PAGE_SIZE_MAX,
-    max_pages: int | None = None,
+    options: Options = Options(),
     progress: Progress | None = None,
-    executor: Executor | None = None,
-    filesystem: Filesystem | None = None,
-    pieces: Pieces = PIECES,
+    environment: Environment = Environment(),
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
 
-    Rows stand in the order of their windows, and by start and id within. An interrupted export goes on from its last
-    finished window when it is called again with the same query and output; the output itself appears in one step at
-    the end, with `OUTPUT.manifest.json` beside it.
+    Rows stand in the order of their windows, and by start and id within. An interrupted export continues after its
+    last finished window when it is called again with the same query and output; the output itself appears in one step
+    at the end, with `OUTPUT.manifest.json` beside it.
 
     Args:
         client: the way into the org.
         query: which conversations. Its interval is cut where it reaches beyond a minute ago.
-        output: a file's path, or a binary stream, which gets rows alone and cannot be resumed.
+        output: a file's path, or a binary stream, which gets only rows and cannot be resumed.
         view: "default" or "extended".
         columns: instead of a view: these columns, in this order.
-        asked: the query in the caller's words ("last": "7d"), where the interval moves with the clock. A second run
-            with the same words goes on with the first one's interval.
-        source: what the manifest calls the org; the host unless told otherwise.
-        fresh: start over, whatever the output or an unfinished run of it holds.
-        page_size: conversations on a page, at most 100.
-        max_pages: a safety stop. What was not read by then makes the export unproven.
+        options: how to export.
         progress: is told what happens.
-        executor: who asks; threads unless told otherwise.
-        filesystem: where files go; the machine's unless told otherwise.
-        pieces: what it is put together from.
+        environment: what tests replace.
 
     Returns:
         The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
 
     Raises:
         OutputRefused: the output cannot be written, or holds another export.
-        OutputFailed: writing failed on the way; the same call goes on from there.
+        OutputFailed: writing failed on the way; the same call continues from there.
         QueryError: all of the interval is in the future.
         EverycallError: what the client and the query raise.
     """
-    table = tables.columns(view, columns)
-    sink = pieces.sink(table, filesystem)
-    started_at = client.clock.utc()
-    asked = asked if asked is not None else {"interval": str(query.interval)}
-    query = replace(query, interval=query.interval.until_now(started_at))
-    header = _header(query, table, sink, asked, client.credentials, source)
-    book, interval = _book(output, sink, header, query.interval, pieces, fresh=fresh, filesystem=filesystem)
-    is_earlier = interval != query.interval
-    query = replace(query, interval=interval)
-    line = Line(
-        client, query, table=table, sink=sink, book=book, executor=executor or ThreadExecutor(IN_FLIGHT_DEFAULT),
-        progress=progress, page_size=page_size, max_pages=max_pages, reading=pieces.reading,
-    )  # fmt: skip
-    earlier = tuple(book.entries)
-    gaps = without(interval, [entry.window for entry in earlier])
-    told: dict[str, Any] = {}
-
-    def manifest(size_bytes: int, sha256: str) -> Mapping[str, Any]:
-        told.update(_manifest(header, interval, book.entries, unread, line, started_at, client.clock.utc()))
-        told["output"] = {"format": sink.kind, "sizeBytes": size_bytes, "sha256": sha256}
-        return told
-
+    setup = Setup.of(client, flat_table(view, columns), options, progress, environment)
+    query = replace(query, interval=query.interval.until_now(setup.started_at))
+    header = header_of(setup, query)
     try:
-        listener = progress or Silent()
-        listener.report(Started(interval, interval.length - _length(gaps), sum(entry.rows for entry in earlier)))
-        if is_earlier:
-            listener.report(Noticed(GOES_ON.format(interval)))
-        unread = line.run(one for gap in gaps for one in windows(replace(query, interval=gap), started_at))
-        book.finish(manifest)
+        if isinstance(output, str | Path):
+            store: Store = environment.ledger(
+                Path(output), setup.sink, header, fresh=options.fresh, filesystem=setup.filesystem
+            )
+        else:
+            store = Stream(output, setup.sink, header, filesystem=setup.filesystem)
+    except OSError as error:
+        raise failed(error, output) from error
+    if store.header.interval != header.interval:
+        setup.progress.report(Noticed(RESUMES.format(store.header.window)))
+    return run(setup, query, store, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a run is put together from."""
+
+    client: Client
+    table: FlatTable
+    sink: Sink
+    options: Options
+    progress: Progress
+    environment: Environment
+    executor: Executor
+    filesystem: Filesystem
+    started_at: datetime
+
+    @classmethod
+    def of(
+        cls, client: Client, table: FlatTable, options: Options, progress: Progress | None, environment: Environment
+    ) -> "Setup":
+        """The setup of a run that starts now."""
+        filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
+        return cls(
+            client,
+            table,
+            environment.sink(table.columns, filesystem),
+            options,
+            progress or Silent(),
+            environment,
+            environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT),
+            filesystem,
+            client.clock.utc(),
+        )
+
+
+def header_of(setup: Setup, query: Query) -> Header:
+    """What makes two exports the same one."""
+    options, credentials = setup.options, setup.client.credentials
+    return Header(
+        everycall=VERSION,
+        source=options.source or credentials.env,
+        client_id=credentials.client_id,
+        interval=str(query.interval),
+        begun_at=text(setup.started_at),
+        asked=dict(options.asked if options.asked is not None else {"interval": str(query.interval)}),
+        filters=dict(query.filters.lists),
+        match=query.match,
+        format="csv",
+        columns=tuple(column.name for column in setup.table.columns),
+    )
+
+
+def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO) -> Summary:
+    """Read and load what the store does not have yet, and finish the output.
+
+    Raises:
+        OutputFailed, EverycallError: as `export`. What is done is kept, unless the output is a stream.
+    """
+    query = replace(query, interval=store.header.window)
+    resumed = len(store.loaded)
+    this = Run(setup, query, store)
+    try:
+        this.run()
+        manifest = store.finish(this.manifest)
     except BaseException as error:
-        book.abandon()
+        this.discard()
+        store.abandon()
         if isinstance(error, OSError):
             raise failed(error, output) from error
         raise
     finally:
-        line.close()
+        this.close()
     return Summary(
-        verdict=told["verdict"],
-        rows=told["rows"],
-        entries=tuple(sorted(book.entries, key=lambda entry: entry.interval)),
-        unread=tuple(unread),
-        resumed_windows=len(earlier),
-        counts=client.counts(),
-        pages=line.pages,
-        started_at=started_at,
-        finished_at=client.clock.utc(),
-        interval=interval,
+        verdict=manifest.verdict,
+        rows=manifest.rows,
+        entries=manifest.windows,
+        unread=tuple(this.unread),
+        resumed_windows=resumed,
+        counts=setup.client.counts(),
+        pages=this.pages,
+        started_at=setup.started_at,
+        finished_at=setup.client.clock.utc(),
+        interval=query.interval,
         output=Path(output) if isinstance(output, str | Path) else None,
-        manifest=told,
+        manifest=plain(manifest),
     )
 
 
-def _header(
-    query: Query, table: Sequence[Column], sink: Sink, asked: Mapping[str, Any], org: Credentials, source: str
-) -> dict[str, Any]:
-    """What makes two exports the same one: all but the interval, which `asked` stands for."""
-    return {
-        "everycall": VERSION,
-        "source": source or org.env,
-        "clientId": org.client_id,  # another client may belong to another org of the region, or see other divisions
-        "interval": str(query.interval),
-        "asked": dict(asked),
-        "filters": dict(query.filters.lists),
-        "match": query.match,
-        "format": sink.kind,
-        "columns": [column.name for column in table],
-    }
+class Run:
+    """One run: windows that are not done are acquired, and each settled part is loaded."""
+
+    def __init__(self, setup: Setup, query: Query, store: Store) -> None:
+        """Nothing is asked yet."""
+        self._setup, self._query, self._store = setup, query, store
+        self._progress = setup.progress
+        self._names = NameSource(self._ask_names)
+        self._loader = setup.environment.loader(setup.table, setup.sink, setup.filesystem)
+        self._to_load: deque[WindowRead] = deque()
+        self._loading = 0
+        self._noticed: set[str] = set()
+        done = [read.window for read in store.read.values()]
+        self._rows = sum(read.owned for read in store.read.values())
+        self._covered = sum((window.length for window in done), timedelta())
+        self._acquisition = Acquisition(
+            setup.client,
+            query,
+            setup.environment.route(query, page_size=setup.options.page_size, proof=setup.environment.proof),
+            setup.executor,
+            store,
+            setup.filesystem,
+            todo=self._todo(done),
+            done=done,
+            strays=[stray.conversation_id for read in store.read.values() for stray in read.strays],
+            on_page=self._page_came,
+            on_settled=self._commit,
+            max_pages=setup.options.max_pages,
+        )
+
+    def _todo(self, done: list[Interval]) -> list[Interval]:
+        """The windows that are not read yet."""
+        gaps = without(self._query.interval, done)
+        return [one for gap in gaps for one in windows(replace(self._query, interval=gap), self._setup.started_at)]
+
+    @property
+    def unread(self) -> list[Interval]:
+        """Windows that the safety stop left unread."""
+        return self._acquisition.unread
+
+    @property
+    def pages(self) -> int:
+        """Pages that came in this run."""
+        return self._acquisition.pages
+
+    def run(self) -> None:
+        """Acquire and load all that is not done yet.
+
+        Raises:
+            EverycallError: what the client, the exchanges and the sink raise. Windows committed before stay so.
+        """
+        self._progress.report(Started(self._query.interval, self._covered, self._rows))
+        for read in sorted(self._store.read.values(), key=lambda read: read.interval):
+            if read.interval not in self._store.loaded:
+                self._load(read)
+        while self._acquisition.step():
+            pass
+
+    def discard(self) -> None:
+        """Leave nothing behind of the windows under way."""
+        self._acquisition.discard()
+
+    def close(self) -> None:
+        """Let threads and worker processes go."""
+        self._setup.executor.close()
+        self._loader.close()
+
+    def manifest(self, size_bytes: int, sha256: str) -> Manifest:
+        """The manifest of an output of that length and checksum."""
+        store, kept_from = self._store, self._setup.options.kept_from
+        entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
+        return Manifest.of(
+            store.header,
+            entries,
+            unread=self.unread,
+            not_kept=[entry.window for entry in entries if kept_from is not None and entry.window.start < kept_from],
+            started_at=text(self._setup.started_at),
+            finished_at=text(self._setup.client.clock.utc()),
+            output=Output(format=store.header.format, size_bytes=size_bytes, sha256=sha256),
+        )
+
+    # Acquired
+
+    def _page_came(self, owned: int) -> None:
+        self._rows += owned
+        self._progress.report(PageRead(self._rows, self._covered + self._acquisition.covered))
+
+    def _commit(self, settled: Settled) -> None:
+        """Note that the window is read, and load it."""
+        read = self._line(settled)
+        self._store.commit_read(read)
+        self._covered += settled.window.length
+        self._load(read)
+
+    def _line(self, settled: Settled) -> WindowRead:
+        verdict = settled.verdict
+        return WindowRead(
+            interval=str(settled.window),
+            route=self._acquisition.route,
+            verdict="proven" if verdict.proven else "unproven",
+            reason=verdict.reason,
+            hits_before=verdict.hits_before,
+            hits_after=verdict.hits_after,
+            unique_ids=verdict.unique_ids,
+            owned=settled.owned,
+            carried_in=verdict.unique_ids - settled.owned,
+            strays=tuple(
+                Stray(conversation_id=one.conversation_id, start=one.start, reason=one.reason) for one in settled.strays
+            ),
+            open=len(settled.open_ids),
+            open_conversations=settled.open_ids,
+            re_reads=verdict.passes - 1,
+            provisional=is_provisional(settled.window, self._setup.client.clock.utc()),
+            counted_at=text(settled.counted_at),
+            correlation_ids=verdict.correlation_ids,
+            left_out=tuple(sorted(id_.hex() for id_ in settled.left_out)),
+            part_sha256=settled.part.checksum,
+        )
+
+    # Loaded
+
+    def _load(self, read: WindowRead) -> None:
+        self._to_load.append(read)
+        self._start_loading()
+
+    def _start_loading(self) -> None:
+        while self._to_load and self._loading < self._loader.at_once:
+            read = self._to_load.popleft()
+            self._loading += 1
+            self._setup.executor.submit(partial(self._loaded, self._task(read)), partial(self._take, read))
+
+    def _task(self, read: WindowRead) -> Task:
+        part, rows = (self._store.path(read.window, suffix) for suffix in (".part", ".rows"))
+        return Task(part, read.part_sha256, read.kept_strays, read.without, rows)
+
+    def _loaded(self, task: Task) -> Loaded | DamagedPart:
+        try:
+            return self._loader.load(task, self._names)
+        except DamagedPart as damaged:
+            return damaged
+
+    def _take(self, read: WindowRead, loaded: Loaded | DamagedPart) -> None:
+        """The window is done; or its part is damaged, and it is read again."""
+        self._loading -= 1
+        if isinstance(loaded, DamagedPart):
+            self._progress.report(Noticed(f"{loaded}; the window is read again"))
+            self._covered -= read.window.length
+            self._rows -= read.owned
+            self._acquisition.read_again([read.window])
+        else:
+            self._notice(loaded)
+            self._store.commit_loaded(_loaded_line(read, loaded, self._setup.sink))
+            is_proven = read.verdict == "proven"
+            self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, read.reason))
+        self._start_loading()
+
+    def _notice(self, loaded: Loaded) -> None:
+        """Report what is odd, the first of each kind and field; and names that cannot be looked up, once."""
+        notices = {f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in loaded.examples}
+        for kind, reason in loaded.names_unavailable.items():
+            notices[kind] = f"Names of {look_ups.WORDS[kind]}s cannot be looked up ({reason}); their ids are used."
+        for name, message in notices.items():
+            if name not in self._noticed and len(self._noticed) < NOTICES_MAX:
+                self._noticed.add(name)
+                self._progress.report(Noticed(message))
+
+    def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
+        return self._setup.client.play(look_ups.look_up(kind, ids))
 
 
-def _book(
-    output: Path | str | BinaryIO,
-    sink: Sink,
-    header: dict[str, Any],
-    interval: Interval,
-    pieces: Pieces,
-    *,
-    fresh: bool,
-    filesystem: Filesystem | None,
-) -> tuple[Book, Interval]:
-    """The book to write into; and the interval that it is about, which is the first run's where this one resumes."""
-    try:
-        if not isinstance(output, str | Path):
-            return Stream(output, sink, interval, filesystem=filesystem), interval
-        book = pieces.ledger(Path(output), sink, header, fresh=fresh, filesystem=filesystem)
-    except OSError as error:
-        raise failed(error, output) from error
-    header["interval"] = book.header["interval"]
-    return book, Interval.read(header["interval"])
-
-
-def _length(pieces: Sequence[Interval]) -> timedelta:
-    return sum((piece.length for piece in pieces), timedelta())
-
-
-def _manifest(
-    header: Mapping[str, Any],
-    interval: Interval,
-    entries: Sequence[Entry],
-    unread: Sequence[Interval],
-    line: Line,
-    started_at: datetime,
-    finished_at: datetime,
-) -> dict[str, Any]:
-    """What is written beside the output: the query, the verdict, and the numbers that it rests on."""
-    entries = sorted(entries, key=lambda entry: entry.interval)
-    unproven = [entry.interval for entry in entries if entry.verdict != "proven"]
-    provisional = [entry for entry in entries if entry.provisional]
-    return {
-        "everycall": VERSION,
-        "verdict": "unproven" if unproven or unread else "proven",
-        "rows": sum(entry.rows for entry in entries),
-        "query": header,
-        "interval": str(interval),
-        "startedAt": text(started_at),
-        "finishedAt": text(finished_at),
-        "provenAsOf": min((entry.counted_at for entry in entries), default=None),
-        "unproven": unproven,
-        "unread": [str(window) for window in unread],
-        "provisionalFrom": provisional[0].interval.partition("/")[0] if provisional else None,
-        "provisionalRows": sum(entry.rows for entry in provisional),
-        "open": sum(entry.open for entry in entries),
-        "carriedIn": sum(entry.carried_in for entry in entries),
-        "namesUnavailable": {kind: why for entry in entries for kind, why in entry.names_unavailable.items()},
-        "oddities": dict(sum((Counter(entry.oddities) for entry in entries), Counter())),
-        "oddityExamples": line.examples,
-        "windows": entries,
-    }
+def _loaded_line(read: WindowRead, loaded: Loaded, sink: Sink) -> WindowLoaded:
+    return WindowLoaded(
+        interval=read.interval,
+        sink=sink.format,
+        rows=loaded.written.rows,
+        size_bytes=loaded.written.size_bytes,
+        sha256=loaded.written.sha256,
+        outlasting=loaded.outlasting,
+        pages=loaded.pages,
+        pages_checked=loaded.pages_checked,
+        oddities=loaded.oddities,
+        oddity_examples=loaded.examples,
+        names_unavailable=loaded.names_unavailable,
+    )
 
 
 def failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
@@ -261,6 +452,6 @@ def failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     where = f" ({error.filename})" if error.filename else ""
     reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
     steps = {**dict.fromkeys(DISK_FULL, "Make room"), errno.EFBIG: "Raise the limit (ulimit -f)"}
-    first = steps.get(error.errno or 0, "Mend that")
-    follows = "it goes on from here" if isinstance(output, str | Path) else "it starts over, as a stream has to"
+    first = steps.get(error.errno or 0, "Correct that")
+    follows = "it resumes from here" if isinstance(output, str | Path) else "it starts over, since a stream has to"
     return OutputFailed(f"{reason}{where}.", hint=f"{first}, and run the same command: {follows}.")

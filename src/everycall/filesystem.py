@@ -132,7 +132,7 @@ class SystemFilesystem(Filesystem):
         def opener(name: str, flags: int) -> int:
             return os.open(name, flags, self._file_mode)
 
-        return cast("File", open(path, mode, opener=opener))  # noqa: SIM115, PTH123 - pathlib has no opener
+        return cast("File", open(path, mode, opener=opener))
 
     def read(self, path: Path) -> bytes:
         """All that the file holds."""

@@ -12,18 +12,23 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from everycall.acquire.proof import Reading, Verdict, id_bytes
+from everycall.acquire.details_query import DetailsQuery, DetailsReading
+from everycall.acquire.loop import Loop
+from everycall.acquire.proof import Verdict
+from everycall.acquire.route import FoundPage
+from everycall.acquire.settling import STRAYS_MAX
 from everycall.acquire.windows import windows
 from everycall.api import names as look_ups
-from everycall.api.details_query import TooLarge, count, page
 from everycall.api.limits import IDS_MAX, PAGE_SIZE_MAX, PASSES_MAX
 from everycall.api.names import Names
 from everycall.api.query import Interval, Query
 from everycall.api.records import Conversation, Page
 from everycall.client import Client
 from everycall.errors import EverycallError
+from everycall.executor import SerialExecutor
 from everycall.tables import flat as tables
 from everycall.tables.flat import Facts, Value
+from everycall.zipped import unzipped
 
 
 class Unproven(EverycallError):
@@ -46,39 +51,44 @@ def pages(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MAX) -> It
     Nothing is proven and nothing is put right: rows can be missing or come twice where pages shift meanwhile.
     """
     for _, answer in _answers(client, query, page_size, passes_max=1):
-        if answer.conversations:
+        if answer is not None:
             yield answer
 
 
 def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MAX) -> Iterator[Conversation]:
     """Every conversation of the query once, window by window, roughly in order of start.
 
-    A conversation that changes while its window is read comes in the version that was seen first.
+    A conversation that changes while its window is read comes in the version that was seen first. One that starts on a
+    day for which its window was not asked, or at no readable time, comes with the window that returned it first.
 
     Raises:
-        Unproven: after the last conversation of a window whose numbers do not agree.
+        Unproven: after the last conversation of a window whose numbers do not agree, or that returned more than
+            `STRAYS_MAX` conversations of other days.
         EverycallError: what the client and the query raise.
     """
     seen: set[str] = set()
-    timeless: set[str] = set()
-    present: Reading | None = None
+    strays: set[str] = set()
+    before = 0
     for reading, answer in _answers(client, query, page_size, passes_max=PASSES_MAX):
-        if reading is not present:
-            _check(present)
-            present, seen = reading, set()
+        if answer is None:
+            _check(reading, len(strays) - before)
+            seen, before = set(), len(strays)
+            continue
         for conversation in answer.conversations:
-            began = conversation.began
-            known = timeless if began is None else seen  # what tells no time may come in any window
-            mine = began is None or query.owns(began, reading.window)
-            if mine and conversation.conversation_id not in known:
+            place = reading.place(conversation.conversation_start)
+            known = strays if place == "foreign" else seen
+            if place != "left" and conversation.conversation_id not in known:
                 known.add(conversation.conversation_id)
                 yield conversation
-    _check(present)
 
 
-def _check(reading: Reading | None) -> None:
-    if reading is not None and reading.verdict is not None and not reading.verdict.proven:
-        raise Unproven(reading.window, reading.verdict)
+def _check(reading: DetailsReading, strays: int) -> None:
+    verdict = reading.verdict
+    if verdict is not None and verdict.proven and strays > STRAYS_MAX:
+        reason = f"{strays:,} conversations came that start on days that were not asked for"
+        verdict = replace(verdict, proven=False, reason=reason)
+    if verdict is not None and not verdict.proven:
+        raise Unproven(reading.window, verdict)
 
 
 def rows(
@@ -119,23 +129,23 @@ def rows(
     yield from named()
 
 
-def _answers(client: Client, query: Query, page_size: int, passes_max: int) -> Iterator[tuple[Reading, Page]]:
-    """Every page of every window, one at a time, with the reading that asked for it; the last one of each is empty."""
+def _answers(
+    client: Client, query: Query, page_size: int, passes_max: int
+) -> Iterator[tuple[DetailsReading, Page | None]]:
+    """Every page that holds conversations, one at a time, with the reading that asked for it; None after the last."""
     now = client.clock.utc()
-    todo = deque(windows(replace(query, interval=query.interval.until_now(now)), now))
-    while todo:
-        reading = Reading(todo.popleft(), page_size=page_size, passes_max=passes_max)
-        while (ask := reading.next_ask()) is not None:
-            if ask.kind == "count":
-                reading.counted(ask, client.play(count(query, reading.window)))
-                continue
-            answer = client.play(page(query, reading.window, ask.number, ask.size))
-            if isinstance(answer, TooLarge):
-                reading.too_large(ask)
-            elif reading.page_read(ask, _ids(answer), answer.total_hits):
-                yield reading, answer
-        todo.extendleft(reversed(reading.instead or ()))
+    query = replace(query, interval=query.interval.until_now(now))
+    route = DetailsQuery(query, page_size=page_size, passes_max=passes_max)
+    came: deque[tuple[DetailsReading, Page | None]] = deque()
 
+    def take(reading: DetailsReading, page: FoundPage) -> None:
+        body = unzipped(page.content) if page.is_zipped else page.content
+        came.append((reading, Page.read(body)))
 
-def _ids(answer: Page) -> bytes:
-    return b"".join(id_bytes(conversation.conversation_id) for conversation in answer.conversations)
+    def end(reading: DetailsReading) -> None:
+        came.append((reading, None))
+
+    loop = Loop(client, route, SerialExecutor(), windows(query, now), on_page=take, on_end=end, open_max=1)
+    while loop.step():
+        yield from came
+        came.clear()

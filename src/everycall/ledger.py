@@ -43,7 +43,7 @@ OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
 
-class Progress(Protocol):
+class Store(Protocol):
     """What is done so far: a ledger beside a file, or a stream that only goes forward."""
 
     header: Header
@@ -436,9 +436,7 @@ class Stream:
 
     can_take_back = False
 
-    def __init__(
-        self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None
-    ) -> None:
+    def __init__(self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None) -> None:
         """`output` gets the head at once; windows wait in a temporary folder."""
         self.header = header
         self.read: dict[str, WindowRead] = {}

@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from everycall.acquire.proof import id_bytes
 from everycall.acquire.windows import without
+from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Match
 from everycall.errors import QueryError
@@ -110,6 +112,9 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     """When the last count was asked for: the proof holds as of then."""
     correlation_ids: tuple[str, ...] = ()
     """Of the counts, for the vendor's support."""
+    left_out: tuple[str, ...] = ()
+    """16 bytes in hex for each conversation that started in this window by its reading, and that a later reading of
+    another window has."""
     part_sha256: str = ""
     """Of the index of the window's part, which holds a checksum of each page."""
 
@@ -127,6 +132,16 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     def window(self) -> Interval:
         """The interval as instants."""
         return Interval.read(self.interval)
+
+    @property
+    def kept_strays(self) -> frozenset[bytes]:
+        """Ids, in 16 bytes, of what is in the output although it does not start in the window."""
+        return frozenset(id_bytes(stray.conversation_id) for stray in self.strays)
+
+    @property
+    def without(self) -> frozenset[bytes]:
+        """Ids, in 16 bytes, of what is not in the output although it started in the window."""
+        return frozenset(map(bytes.fromhex, self.left_out))
 
 
 class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="loaded"):
@@ -149,7 +164,7 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     """What did not fit the records, by kind and field, as often as it came."""
     oddity_examples: tuple[Oddity, ...] = ()
     """The first of each kind and field."""
-    names_unavailable: dict[str, str] = {}
+    names_unavailable: dict[Kind, str] = {}
     """Which names could not be looked up, and why: ids stand in the rows instead."""
     taken_over: bool = False
     """Whether a repair found that the window still holds, and left it as it was."""
@@ -170,7 +185,7 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
     pages_checked: int = 0
     oddities: dict[str, int] = {}
     oddity_examples: tuple[Oddity, ...] = ()
-    names_unavailable: dict[str, str] = {}
+    names_unavailable: dict[Kind, str] = {}
     taken_over: bool = False
 
     def __post_init__(self) -> None:
@@ -225,7 +240,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
     carried_in: int
     strays: int
     outlasting: int
-    names_unavailable: dict[str, str]
+    names_unavailable: dict[Kind, str]
     oddities: dict[str, int]
     oddity_examples: tuple[Oddity, ...]
     pages: int
@@ -298,7 +313,7 @@ EXAMPLES_MAX = 20
 """Oddities that the manifest shows in full."""
 
 
-def _joined(maps: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def _joined(maps: Iterable[Mapping[Kind, str]]) -> dict[Kind, str]:
     return {name: value for one in maps for name, value in one.items()}
 
 

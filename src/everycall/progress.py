@@ -27,7 +27,7 @@ class PageRead:
     """A page came."""
 
     rows: int
-    """Rows so far, of finished windows and of those under way."""
+    """Conversations so far that belong to the export, of finished windows and of those under way."""
     covered: timedelta
     """How much of the interval is read; a window under way counts by its pages."""
 

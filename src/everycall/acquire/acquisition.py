@@ -16,7 +16,7 @@ from typing import Protocol
 
 from everycall.acquire.loop import Loop
 from everycall.acquire.part import Kept, Part, PartWriter
-from everycall.acquire.proof import Verdict
+from everycall.acquire.proof import ID_BYTES, Verdict
 from everycall.acquire.route import FoundPage, Route, WindowReading
 from everycall.acquire.settling import (
     STRAYS_MAX,
@@ -66,6 +66,7 @@ class KeptStray:
     id: bytes
     conversation_id: str
     start: str | None
+    has_end: bool
     reason: str
 
 
@@ -102,7 +103,7 @@ class Acquisition:
         self,
         client: Client,
         query: Query,
-        route: Route,
+        route: Route[WindowReading],
         executor: Executor,
         storage: Storage,
         filesystem: Filesystem,
@@ -153,6 +154,11 @@ class Acquisition:
     def covered(self) -> timedelta:
         """How much is read of the windows under way."""
         return self._loop.covered
+
+    @property
+    def route(self) -> str:
+        """By which of the API's ways windows are read."""
+        return self._route.name
 
     @property
     def pages(self) -> int:
@@ -258,7 +264,7 @@ class Acquisition:
 
     def _stray(self, one: Kept, read: ReadWindow) -> StrayRow:
         conversation_id, start = read.texts[one.id]
-        return StrayRow(one.id, conversation_id, start, one.start_ms)
+        return StrayRow(one.id, conversation_id, start, one.start_ms, one.has_end)
 
     def _ask_about(self, read: ReadWindow) -> None:
         """Ask the day of each stray for it, once."""
@@ -266,7 +272,7 @@ class Acquisition:
         days = [(stray, stray.day(now)) for stray in read.strays or ()]
         waiting = {stray.id for stray, day in days if day is not None}
 
-        def answered(stray: StrayRow, has_it: bool) -> None:  # noqa: FBT001 - the answer
+        def answered(stray: StrayRow, has_it: bool) -> None:
             stray.day_has_it = has_it
             waiting.discard(stray.id)
             read.is_asking = bool(waiting)
@@ -295,11 +301,19 @@ class Acquisition:
             kept = tuple(one for one in kept if one.id not in left_out)
         if ids != read.owned:
             self._storage.write_ids(read.window, ids)
+        open_ids = sorted([*read.open_ids, *(one.conversation_id for one in kept if not one.has_end)])
         self._settled[read.window] = read.counted_at
         self._on_settled(
             Settled(
-                read.window, read.part, read.verdict, read.counted_at, len(ids) // 16, read.open_ids, kept, left_out
-            )
+                read.window,
+                read.part,
+                read.verdict,
+                read.counted_at,
+                len(ids) // ID_BYTES,
+                tuple(open_ids),
+                kept,
+                left_out,
+            )  # fmt: skip
         )
 
     def _decided(self, stray: StrayRow) -> KeptStray | None:
@@ -314,7 +328,7 @@ class Acquisition:
             return None
         else:
             reason = "the window in which it starts did not have it"
-        return KeptStray(stray.id, stray.conversation_id, stray.start, reason)
+        return KeptStray(stray.id, stray.conversation_id, stray.start, stray.has_end, reason)
 
     # Conversations that two windows own, because their start changed between the readings
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
-from everycall.acquire.route import Ask, FoundPage, TimedOut
+from everycall.acquire.route import Ask, FoundPage, TooSlow
 from everycall.acquire.windows import halves
 from everycall.api import details_query
 from everycall.api.details_query import PageHead, TooLarge
@@ -94,7 +94,7 @@ class DetailsReading:
         """Take in an answer of `DetailsAsk`."""
         if not isinstance(ask, DetailsAsk):
             raise TypeError(f"{ask} is no question of this route")
-        if isinstance(answer, TimedOut):
+        if isinstance(answer, TooSlow):
             self._halve(answer)
         elif isinstance(answer, TooLarge):
             self._take_too_large(ask.page)
@@ -121,7 +121,7 @@ class DetailsReading:
         self._proof.too_large(page)
         self._route.page_size = min(self._route.page_size, max(1, page.size // 2))
 
-    def _halve(self, answer: TimedOut) -> None:
+    def _halve(self, answer: TooSlow) -> None:
         """Read halves of the window instead. What was read of it cannot be kept: pages are numbered from its start."""
         if self.is_done:
             return
@@ -131,6 +131,10 @@ class DetailsReading:
             return
         self._timed_out = pieces
         self._route.remember_length(pieces[0])
+
+    def place(self, start: datetime | None) -> Place:
+        """To whom a conversation belongs that the window returned and that starts then."""
+        return self._route.place(self.window, since_epoch_ms(start) if start is not None else None)
 
     def stop(self, reason: str) -> None:
         """Give up on the window as it stands."""
@@ -158,9 +162,7 @@ class DetailsQuery:
 
     def read(self, window: Interval) -> DetailsReading:
         """Begin to read a window."""
-        proof = self._proof(
-            window, page_size=self.page_size, hits_max=self._hits_max, passes_max=self._passes_max
-        )
+        proof = self._proof(window, page_size=self.page_size, hits_max=self._hits_max, passes_max=self._passes_max)
         return DetailsReading(self, window, proof)
 
     def fitting(self, window: Interval) -> list[Interval]:
@@ -218,7 +220,7 @@ def hits(head: PageHead) -> int:
 
 
 def start_ms_of(text: str | None) -> int | None:
-    """conversationStart in milliseconds since 1970; None where it is no instant."""
+    """ConversationStart in milliseconds since 1970; None where it is no instant."""
     if text is None:
         return None
     if len(text) == 24 and text[23] == "Z" and text[19] == ".":

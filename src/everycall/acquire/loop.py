@@ -8,30 +8,33 @@ One thread decides and owns all that changes. What is handed to the executor is 
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
-from everycall.acquire.route import Ask, FoundPage, Route, TimedOut, WindowReading
+from everycall.acquire.route import Ask, FoundPage, Route, TooSlow, WindowReading
 from everycall.api.query import Interval
 from everycall.client import Client
-from everycall.errors import TimedOutAgain
+from everycall.errors import TimedOut
 from everycall.executor import Executor
+
+R = TypeVar("R", bound=WindowReading)
 
 OPEN_MAX = 8
 """Windows under way at once, at most: small ones need several to fill the time between question and answer."""
 
 
-class Loop:
+class Loop(Generic[R]):
     """Reads windows one after the other, several at a time. To be run once."""
 
     def __init__(
         self,
         client: Client,
-        route: Route,
+        route: Route[R],
         executor: Executor,
         windows: Iterable[Interval],
         *,
-        on_page: Callable[[WindowReading, FoundPage], None],
-        on_end: Callable[[WindowReading], None],
+        on_page: Callable[[R, FoundPage], None],
+        on_end: Callable[[R], None],
         max_pages: int | None = None,
         open_max: int = OPEN_MAX,
     ) -> None:
@@ -53,7 +56,7 @@ class Loop:
         self._client, self._route, self._executor = client, route, executor
         self._on_page, self._on_end = on_page, on_end
         self._todo = deque(windows)
-        self._open: list[WindowReading] = []
+        self._open: list[R] = []
         self._open_max = open_max
         self._pages_left = max_pages if max_pages is not None else float("inf")
 
@@ -103,15 +106,15 @@ class Loop:
         self._open.append(self._route.read(first))
         return True
 
-    def _submit(self, reading: WindowReading, ask: Ask) -> None:
+    def _submit(self, reading: R, ask: Ask) -> None:
         def work() -> tuple[object, datetime]:
             if ask.not_before is not None:
                 self._client.wait_until(ask.not_before)
             asked_at = self._client.clock.utc()
             try:
                 return self._client.play(ask.exchange()), asked_at
-            except TimedOutAgain as error:
-                return TimedOut(str(error)), asked_at
+            except TimedOut as error:
+                return TooSlow(str(error)), asked_at
 
         def then(came: tuple[object, datetime]) -> None:
             page = reading.take(ask, *came)

@@ -24,8 +24,8 @@ import msgspec
 from isal import isal_zlib
 
 from everycall.api.oddities import without_lone_surrogates
-from everycall.api.zipped import unzipped
 from everycall.filesystem import File, Filesystem
+from everycall.zipped import Damaged, unzipped
 
 _FOUND = struct.Struct(">16sQIIII")
 """One conversation while pages come: id, start in ms, page, position in the page, pass, flags."""
@@ -315,7 +315,10 @@ def _page_body(file: File, page: bytes, number: int, path: Path) -> bytes:
     content = file.read(length)
     if sha256(content).digest() != digest:
         raise DamagedPart(f"page {number} of {path} has changed since it was written")
-    return unzipped(content) if is_zipped else content
+    try:
+        return unzipped(content) if is_zipped else content
+    except Damaged as error:
+        raise DamagedPart(f"page {number} of {path} cannot be unzipped: {error}") from error
 
 
 def _is_disordered(entries: Sequence[bytes], pages: int) -> bool:

@@ -8,7 +8,7 @@ So `loop.Loop` reads windows by any route and knows neither page numbers nor cur
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import Verdict
@@ -35,7 +35,7 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TimedOut:
+class TooSlow:
     """The service did not answer a question in time, several times in a row."""
 
     reason: str
@@ -63,12 +63,18 @@ class WindowReading(Protocol):
     """One window on its way from the first question to its verdict."""
 
     window: Interval
-    verdict: Verdict | None
-    """Set once the window is read."""
-    instead: list[Interval] | None
-    """Set where these windows have to be read in place of this one."""
     counted_at: datetime | None
     """When the last count was asked for."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict, once the window is read."""
+        ...
+
+    @property
+    def instead(self) -> list[Interval] | None:
+        """Windows that have to be read in place of this one."""
+        ...
 
     @property
     def is_done(self) -> bool:
@@ -98,17 +104,22 @@ class WindowReading(Protocol):
         ...
 
 
-class Route(Protocol):
+R_co = TypeVar("R_co", bound=WindowReading, covariant=True)
+
+
+class Route(Protocol[R_co]):
     """One of the API's ways to ask."""
 
-    name: str
-    """As the manifest names it."""
+    @property
+    def name(self) -> str:
+        """As the manifest names it."""
+        ...
 
     def fitting(self, window: Interval) -> list[Interval]:
         """The window, or smaller ones in its place where the service was too slow for windows of its length."""
         ...
 
-    def read(self, window: Interval) -> WindowReading:
+    def read(self, window: Interval) -> R_co:
         """Begin to read a window."""
         ...
 

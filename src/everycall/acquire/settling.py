@@ -35,6 +35,7 @@ class StrayRow:
     start: str | None
     """conversationStart as the API sent it."""
     start_ms: int | None
+    has_end: bool
     day_has_it: bool | None = None
     """Whether the day of its start returns it; None while that is not known."""
 

@@ -182,6 +182,15 @@ def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
             yield instant
 
 
+def instant(text: str) -> datetime | None:
+    """The instant that a text names, as strictly or as loosely as it takes; None where it names none."""
+    try:
+        found = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return _loose_instant(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 _LOOSE_INSTANT = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d:?\d\d)?\s*"
 )

@@ -34,8 +34,9 @@ from everycall.cli.options import Count, When, Where, Which
 from everycall.cli.serving import Serving, serve
 from everycall.client import Client
 from everycall.connection import Timeouts
-from everycall.exporting import Summary, export
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, pretty
+from everycall.exporting import Options, Summary, export
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.manifest import pretty
 from everycall.starting import INTERRUPTED
 from everycall.tables import flat as tables
 from everycall.version import VERSION
@@ -133,11 +134,7 @@ def export_(
                 _target(output),
                 view=view,
                 columns=chosen,
-                asked=asked,
-                source=source,
-                fresh=fresh,
-                page_size=page_size,
-                max_pages=max_pages,
+                options=Options(asked=asked, source=source, fresh=fresh, page_size=page_size, max_pages=max_pages),
                 progress=listener,
             )
         finally:

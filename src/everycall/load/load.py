@@ -14,12 +14,14 @@ from pathlib import Path
 import msgspec
 
 from everycall.acquire.part import Part, Place, Slice, raw_conversations
+from everycall.api.names import Kind
 from everycall.api.oddities import Oddity, without_lone_surrogates
 from everycall.api.records import Page
 from everycall.errors import ServiceFailed
+from everycall.filesystem import Filesystem
 from everycall.load.names import NameSource
 from everycall.sinks.interface import Sink, WindowWriter, Written
-from everycall.tables.flat import Facts, FlatTable
+from everycall.tables.shim import Facts, FlatTable
 
 BATCH = 1000
 """Conversations whose names are asked for together; their facts are in memory."""
@@ -46,7 +48,7 @@ class Loaded:
     """By kind and field."""
     examples: tuple[Oddity, ...]
     """The first of each kind and field."""
-    names_unavailable: dict[str, str]
+    names_unavailable: dict[Kind, str]
 
 
 @dataclass(slots=True)
@@ -150,3 +152,36 @@ def _oddities(body: bytes) -> tuple[Oddity, ...]:
         return Page.read(body).oddities
     except ServiceFailed:  # half a character in a text that the API cut
         return (HALF_CHARACTER, *Page.read(without_lone_surrogates(body)).oddities)
+
+
+class Loader:
+    """Loads parts one after the other in this process."""
+
+    def __init__(self, table: FlatTable, sink: Sink, filesystem: Filesystem) -> None:
+        """Nothing is loaded yet."""
+        self._table, self._sink, self._filesystem = table, sink, filesystem
+
+    @property
+    def at_once(self) -> int:
+        """How many parts may be loaded at the same time."""
+        return 1
+
+    def load(self, task: "Task", names: NameSource) -> Loaded:
+        """See `load`; the part is opened by its path, so that it can be loaded by whoever has the disk."""
+        part = Part.open(task.part, self._filesystem, task.part_sha256)
+        return load(part, task.kept_strays, task.left_out, self._table, self._sink, task.rows, names)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part that is to be loaded: plain data, which can be sent to another process."""
+
+    part: Path
+    part_sha256: str
+    kept_strays: frozenset[bytes]
+    left_out: frozenset[bytes]
+    rows: Path
+    """Where the window's rows go."""

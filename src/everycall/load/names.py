@@ -32,6 +32,6 @@ class NameSource:
         return self.names
 
     @property
-    def unavailable(self) -> dict[str, str]:
+    def unavailable(self) -> dict[Kind, str]:
         """Kinds whose names could not be looked up, with the reason."""
-        return {str(kind): reason for kind, reason in self.names.unavailable.items()}
+        return dict(self.names.unavailable)
