@@ -4,8 +4,8 @@ import csv
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from everycall import Client, Credentials, Interval, Query, Summary, export
 from everycall.api.exchange import Broken, Response
 from everycall.connection import Timeouts
 from everycall.executor import Executor, SerialExecutor
+from everycall.exporting import Environment, Options
+from everycall.filesystem import Filesystem
+from everycall.progress import Progress
 from everycall.sandbox import QUERY, Sandbox, Served
 from everycall.sandbox.answers import Request, Wire
 
@@ -76,17 +79,25 @@ class Org:
     client: Client
 
     def export(
-        self, output: Path | BytesIO, interval: str = MONDAY, *, query: Query | None = None,
-        executor: Executor | None = None, **options: Any,
-    ) -> Summary:  # fmt: skip
-        """See `everycall.exporting`; one request at a time unless told otherwise."""
+        self,
+        output: Path | BytesIO,
+        interval: str = MONDAY,
+        *,
+        query: Query | None = None,
+        executor: Executor | None = None,
+        filesystem: Filesystem | None = None,
+        view: str = "default",
+        columns: Sequence[str] = (),
+        progress: Progress | None = None,
+        environment: Environment = Environment(),  # noqa: B008 - frozen
+        **options: Any,
+    ) -> Summary:
+        """See `everycall.export`; one request at a time unless an executor is given. `options` are those of it."""
+        environment = replace(environment, executor=executor or SerialExecutor(), filesystem=filesystem)
         return export(
-            self.client,
-            query or Query(Interval.read(interval)),
-            output,
-            executor=executor or SerialExecutor(),
-            **options,
-        )
+            self.client, query or Query(Interval.read(interval)), output, view=view, columns=columns,
+            options=Options(**options), progress=progress, environment=environment,
+        )  # fmt: skip
 
     def truth(self, interval: str = MONDAY) -> list[tuple[str, str, str]]:
         """(conversationId, startTime, endTime) of every conversation that started in the interval, sorted."""
