@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from everycall.acquire.acquisition import Acquisition, Settled
 from everycall.acquire.details_query import DetailsQuery
-from everycall.acquire.part import DamagedPart
+from everycall.acquire.part import DamagedPart, PartWriter
 from everycall.acquire.proof import Reading
 from everycall.acquire.route import Route, WindowReading
 from everycall.acquire.windows import is_provisional, windows, without
@@ -33,6 +33,7 @@ from everycall.instants import text
 from everycall.ledger import DISK_FULL, Ledger, Store, Stream
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
+from everycall.load.workers import Workers
 from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
 from everycall.progress import Noticed, PageRead, Progress, Silent, Started, WindowClosed
 from everycall.sinks.csv import CsvSink
@@ -114,7 +115,8 @@ class Environment:
     """Who asks: threads."""
     filesystem: Filesystem | None = None
     route: Callable[..., Route[WindowReading]] = DetailsQuery
-    proof: type[Reading] = Reading
+    proof: Callable[..., Reading] = Reading
+    part: Callable[[Path, Filesystem], PartWriter] = PartWriter
     sink: Callable[..., Sink] = CsvSink
     ledger: Callable[..., Ledger] = Ledger
     loader: Callable[..., Loader] = Loader
@@ -156,6 +158,8 @@ def export(
         QueryError: all of the interval is in the future.
         EverycallError: what the client and the query raise.
     """
+    asked = options.asked if options.asked is not None else {"interval": str(query.interval)}
+    options = replace(options, asked=asked)
     setup = Setup.of(client, flat_table(view, columns), options, progress, environment)
     query = replace(query, interval=query.interval.until_now(setup.started_at))
     header = header_of(setup, query)
@@ -205,6 +209,13 @@ class Setup:
             client.clock.utc(),
         )
 
+    def loader(self) -> Loader | Workers:
+        """Who loads parts: this process, or others beside it."""
+        options = self.options
+        if options.workers:
+            return Workers([column.name for column in self.table.columns], options.file_mode, options.workers)
+        return self.environment.loader(self.table, self.sink, self.filesystem)
+
 
 def header_of(setup: Setup, query: Query) -> Header:
     """What makes two exports the same one."""
@@ -215,7 +226,7 @@ def header_of(setup: Setup, query: Query) -> Header:
         client_id=credentials.client_id,
         interval=str(query.interval),
         begun_at=text(setup.started_at),
-        asked=dict(options.asked if options.asked is not None else {"interval": str(query.interval)}),
+        asked=dict(options.asked or {}),
         filters=dict(query.filters.lists),
         match=query.match,
         format="csv",
@@ -267,10 +278,12 @@ class Run:
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
         self._names = NameSource(self._ask_names)
-        self._loader = setup.environment.loader(setup.table, setup.sink, setup.filesystem)
+        self._loader = setup.loader()
         self._to_load: deque[WindowRead] = deque()
         self._loading = 0
         self._noticed: set[str] = set()
+        self._damaged: set[str] = set()
+        """Windows whose parts were damaged when they were to be loaded."""
         done = [read.window for read in store.read.values()]
         self._rows = sum(read.owned for read in store.read.values())
         self._covered = sum((window.length for window in done), timedelta())
@@ -287,6 +300,7 @@ class Run:
             on_page=self._page_came,
             on_settled=self._commit,
             max_pages=setup.options.max_pages,
+            part=setup.environment.part,
         )
 
     def _todo(self, done: list[Interval]) -> list[Interval]:
@@ -368,6 +382,7 @@ class Run:
             strays=tuple(
                 Stray(conversation_id=one.conversation_id, start=one.start, reason=one.reason) for one in settled.strays
             ),
+            late=settled.late,
             open=len(settled.open_ids),
             open_conversations=settled.open_ids,
             re_reads=verdict.passes - 1,
@@ -404,6 +419,9 @@ class Run:
         """The window is done; or its part is damaged, and it is read again."""
         self._loading -= 1
         if isinstance(loaded, DamagedPart):
+            if read.interval in self._damaged:
+                raise OutputFailed(f"{loaded}, twice.", hint="The disk may be failing: choose another one with -o.")
+            self._damaged.add(read.interval)
             self._progress.report(Noticed(f"{loaded}; the window is read again"))
             self._covered -= read.window.length
             self._rows -= read.owned

@@ -332,6 +332,7 @@ class Ledger:
             for piece in pretty_pieces(found, self._with_open(found.windows)):
                 file.write(piece)
             self._filesystem.sync(file)
+        self._filesystem.sync_folder(self._folder)  # so that no power cut leaves a file under both of its names
         self._filesystem.replace(described, self._manifest)
         # Now, or a power cut could leave an output without a manifest, which would be taken for a foreign file.
         self._filesystem.sync_folder(self._output.parent)
@@ -400,8 +401,6 @@ class Ledger:
 
         The ledger goes first: killed from here on, an export that is finished is not resumed.
         """
-        with suppress(OSError):
-            self._filesystem.unlink(self._path)
         self._remove_files()
         self._lock.release()
 
@@ -412,8 +411,9 @@ class Ledger:
             self._filesystem.remove_folder(self._folder)
 
     def _clear(self) -> None:
-        """Remove our files but the lock; the ledger first, so that a kill leaves nothing to resume from."""
+        """Remove our files but the lock; the ledger first, so that a crash never leaves a ledger without its files."""
         self._filesystem.unlink(self._path)
+        self._filesystem.sync_folder(self._folder)
         for path in self._filesystem.files(self._folder):
             if path.name in OUR_NAMES or path.suffix in WINDOW_SUFFIXES:
                 self._filesystem.unlink(path)

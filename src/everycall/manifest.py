@@ -100,6 +100,9 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     """Conversations that came and belong to another window, or to none of this export's."""
     strays: tuple[Stray, ...] = ()
     """Conversations that are in the output although they do not start in this window: no other window has them."""
+    late: int = 0
+    """Conversations that came and belong to another window of this export, which was read before the API knew of them:
+    they are not in the output, and `verify --repair` adds them."""
     open: int
     """Owned conversations without an end: they are still alive, or never end."""
     open_conversations: tuple[str, ...] = ()
@@ -239,6 +242,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
     open: int
     carried_in: int
     strays: int
+    late: int
     outlasting: int
     names_unavailable: dict[Kind, str]
     oddities: dict[str, int]
@@ -298,6 +302,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
             open=sum(entry.open for entry in entries),
             carried_in=sum(entry.carried_in for entry in entries),
             strays=sum(len(entry.strays) for entry in entries),
+            late=sum(entry.late for entry in entries),
             outlasting=sum(entry.outlasting for entry in entries),
             names_unavailable=_joined(entry.names_unavailable for entry in entries),
             oddities=dict(sum((Counter(entry.oddities) for entry in entries), Counter())),

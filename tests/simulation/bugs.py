@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from everycall import Client, EverycallError, Interval, Query, Summary, verification
+import msgspec
+
+from everycall import Client, EverycallError, Query, Summary, verification
+from everycall.acquire.part import _FOUND, PartWriter
 from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct
 from everycall.api.exchange import Broken, Request, Response, received
 from everycall.filesystem import File
+from everycall.instants import since_epoch_ms
 from everycall.ledger import Ledger
+from everycall.manifest import Header
 from everycall.sinks.csv import CsvSink
-from everycall.sinks.lines import _ENTRY, LinePart, _start_and_id
 from everycall.verification import Verification
 
 from .disk import SimDisk, SimFile
@@ -74,44 +77,36 @@ class ManyIsEnough(Reading):
         return super()._judge(now, hits_after)
 
 
-class OldVersionStays(LinePart):
+class OldVersionStays(PartWriter):
     """Keeps the version that came first."""
 
-    def _newest(self, kept_passes: set[int]) -> Iterator[tuple[int, int]]:
+    def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
         first: dict[bytes, bytes] = {}
-        for entry in self._entries():
-            if _ENTRY.unpack(entry)[4] in kept_passes:
+        for entry in found(self):
+            if _FOUND.unpack(entry)[4] in kept_passes:
                 first.setdefault(entry[:16], entry)
-        self._index = bytearray(b"".join(first.values()))
-        return super()._newest(kept_passes)
+        return list(first.values())
 
 
-class DoublesStay(LinePart):
-    """Writes each row that came."""
+class DoublesStay(PartWriter):
+    """Keeps each conversation as often as it came."""
 
-    def _newest(self, kept_passes: set[int]) -> Iterator[tuple[int, int]]:
-        for entry in sorted(self._entries(), key=_start_and_id):
-            _, offset, _, length, reading_pass = _ENTRY.unpack(entry)
-            if reading_pass in kept_passes:
-                yield offset, length
+    def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
+        return [entry for entry in found(self) if _FOUND.unpack(entry)[4] in kept_passes]
 
 
-def sink(part: type[LinePart]) -> Callable[..., CsvSink]:
-    """CSV with other parts."""
-
-    class Sink(CsvSink):
-        def part(self, path: Path) -> LinePart:
-            return part(path, self.lines, self._filesystem)
-
-    return Sink
+def found(part: PartWriter) -> Iterator[bytes]:
+    """What came, in its order."""
+    data = bytes(part._found)
+    return (data[at : at + _FOUND.size] for at in range(0, len(data), _FOUND.size))
 
 
 class CarriedInIsOwned(Query):
     """Takes what a window returns for what belongs to it."""
 
-    def owns(self, started: datetime, window: Interval) -> bool:  # noqa: ARG002
-        """See `Query.owns`."""
-        return True
+    def belongs_at(self, start_ms: int) -> int:
+        """See `Query.belongs_at`."""
+        return max(start_ms, since_epoch_ms(self.interval.start))
 
 
 class PartIsNotSynced(SimDisk):
@@ -120,7 +115,7 @@ class PartIsNotSynced(SimDisk):
     def sync(self, file: File) -> None:
         """See `Filesystem.sync`."""
         assert isinstance(file, SimFile)
-        file.flush() if file.name.endswith(".part") else super().sync(file)
+        file.flush() if file.name.endswith((".part", ".rows")) else super().sync(file)
 
 
 class LedgerIsNotSynced(SimDisk):
@@ -144,7 +139,7 @@ class SpoolGoesOn(SimDisk):
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> SimFile:
         """See `Filesystem.open`."""
-        return super().open(path, "ab" if mode == "wb" and path.suffix == ".spool" else mode)
+        return super().open(path, "ab" if mode == "wb" and path.suffix == ".part" else mode)
 
 
 class CopiedInPlace(SimDisk):
@@ -168,13 +163,14 @@ class ResumedTwice(Ledger):
 
     def __init__(self, *words: Any, **options: Any) -> None:
         super().__init__(*words, **options)
-        self.entries += self.entries[:1]
+        for interval, loaded in list(self.loaded.items())[:1]:
+            self.loaded[interval + " again"] = loaded
 
 
 class NotedIsDone(Ledger):
     """Interrupted, believes that nothing was done where nothing was noted in memory yet."""
 
-    def _has_entries(self) -> bool:
+    def _has_lines(self) -> bool:
         return False
 
 
@@ -188,8 +184,8 @@ class SmallerPagesNeverCome(Reading):
 class AnyWordsWill(Ledger):
     """Goes on with whatever is there."""
 
-    def __init__(self, output: Path, sink: Any, header: Mapping[str, Any], **options: Any) -> None:
-        super().__init__(output, sink, {**header, "columns": [], "asked": {}}, **options)
+    def __init__(self, output: Path, sink: Any, header: Header, **options: Any) -> None:
+        super().__init__(output, sink, msgspec.structs.replace(header, columns=("a",), asked={}), **options)
 
 
 class CutIsTheEnd(Wire):
@@ -217,18 +213,20 @@ def blind_to(state: str) -> Callable[..., Verification]:
 
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
     """Forgets what a repair that was cut short had mended."""
-    Ledger(found.output, CsvSink(()), found.header, fresh=True, filesystem=options["filesystem"]).abandon()
+    Ledger(
+        found.output, CsvSink(()), found.manifest.query, fresh=True, filesystem=options["environment"].filesystem
+    ).abandon()
     return verification.repair(client, found, **options)
 
 
 BUGS: Mapping[str, Planted] = {
-    "skip the re-count": Planted(reading=NoRecount),
-    "stop on a short page": Planted(reading=ShortPageIsTheEnd),
+    "skip the re-count": Planted(proof=NoRecount),
+    "stop on a short page": Planted(proof=ShortPageIsTheEnd),
     "treat {} as an error": Planted(client=EmptyPageIsAnError),
-    "ignore a moved count": Planted(reading=MovedCountIsFine),
-    "count rows instead of conversations": Planted(reading=ManyIsEnough),
-    "keep the old version": Planted(sink=sink(OldVersionStays)),
-    "keep what came twice": Planted(sink=sink(DoublesStay)),
+    "ignore a moved count": Planted(proof=MovedCountIsFine),
+    "count rows instead of conversations": Planted(proof=ManyIsEnough),
+    "keep the old version": Planted(part=OldVersionStays),
+    "keep what came twice": Planted(part=DoublesStay),
     "count carried-in as owned": Planted(query=CarriedInIsOwned),
     "commit before fsync": Planted(filesystem=PartIsNotSynced),
     "take a line in the ledger for durable": Planted(filesystem=LedgerIsNotSynced),
@@ -237,7 +235,7 @@ BUGS: Mapping[str, Planted] = {
     "write the output in place": Planted(filesystem=CopiedInPlace),
     "write a window twice on resume": Planted(ledger=ResumedTwice),
     "forget a window that an interruption came upon": Planted(ledger=NotedIsDone),
-    "wait for an answer that is too large": Planted(reading=SmallerPagesNeverCome),
+    "wait for an answer that is too large": Planted(proof=SmallerPagesNeverCome),
     "mix two queries": Planted(ledger=AnyWordsWill),
     "accept a cut body": Planted(wire=CutIsTheEnd),
     "verify counts and no checksums": Planted(verify=blind_to("damaged")),

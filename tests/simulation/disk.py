@@ -234,10 +234,9 @@ class SimDisk:
 
     def remove_folder(self, path: Path) -> None:
         """See `Filesystem.remove_folder`."""
-        for file in self.files(path):
-            self.unlink(file)
         self._effect(f"no folder {path}")
-        self._do(Change("no folder", str(path)))
+        if not self.files(path):
+            self._do(Change("no folder", str(path)))
 
     def files(self, folder: Path) -> list[Path]:
         """See `Filesystem.files`."""
@@ -250,6 +249,10 @@ class SimDisk:
     def is_folder(self, path: Path) -> bool:
         """See `Filesystem.is_folder`."""
         return str(path) in self.names.folders
+
+    def is_link(self, path: Path) -> bool:  # noqa: ARG002
+        """See `Filesystem.is_link`."""
+        return False
 
     def is_writable(self, folder: Path) -> bool:
         """See `Filesystem.is_writable`."""

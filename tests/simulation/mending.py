@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from everycall import Interval
-from everycall.ledger import Entry
+from everycall.exporting import Options
+from everycall.manifest import Entry
 from everycall.progress import Event, WindowClosed
 from everycall.verification import Verification
 
@@ -49,7 +50,7 @@ class Mending:
         at = len(life.wire.answered)
         now_ms = life.clock.now_ms
         try:
-            found = life.planted.verify(client, OUTPUT, executor=life.executor, filesystem=life.filesystem)
+            found = life.planted.verify(client, OUTPUT, environment=life.environment)
         finally:
             counts = life.wire.answered[at:]
             del life.wire.answered[at:]
@@ -61,9 +62,8 @@ class Mending:
         mended = {str(window): window for window in self.mended}
         try:
             summary = life.planted.repair(
-                client, found, page_size=life.page_size, progress=self, executor=life.executor,
-                filesystem=life.filesystem, pieces=life.pieces,
-            )  # fmt: skip
+                client, found, options=Options(page_size=life.page_size), progress=self, environment=life.environment
+            )
         finally:
             life.check_not_asked_again(holding, at)
             life.check_not_asked_again(mended, at, but_counted=True)
@@ -78,7 +78,7 @@ class Mending:
         """What is called damaged is, and nothing else; what is called whole is."""
         data = self.life.filesystem.content(OUTPUT)
         entries = [one.entry for one in found.findings if one.entry is not None]
-        head = ",".join(found.header["columns"]).encode() + b"\n"
+        head = ",".join(found.manifest.query.columns).encode() + b"\n"
         sound = intact(data, head, entries)
         for finding in found.findings:
             entry = finding.entry

@@ -13,7 +13,6 @@ import msgspec
 from everycall.api import exchange as asked
 from everycall.api.details_query import PageHead
 from everycall.api.exchange import Broken, Response, received
-from everycall.executor import Job
 from everycall.sandbox import QUERY, Faults, Sandbox
 from everycall.sandbox.answers import Request
 from everycall.sandbox.answers import Wire as Bytes
@@ -71,32 +70,38 @@ class Interleaved:
     def __init__(self, size: int, rng: random.Random, between: Callable[[], None]) -> None:
         self.size = size
         self._rng, self._between = rng, between
-        self._waiting: list[Job] = []
-        self._done: list[tuple[Any, Exception | None]] = []
+        self._waiting: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self._done: list[tuple[Any, Callable[[Any], None], Exception | None]] = []
+        self._under_way = 0
         self.came: dict[int, Answered] = {}
-        """Answers by the id of their headers, which stay the same object wherever the answer goes."""
+        """Answers by the id of the headers that the client got."""
         self._taken = 0
         self._depth = 0
         self.is_busy: Callable[[], bool] = lambda: False
         """Whether whoever is under way holds something that others would wait for."""
 
-    def submit(self, job: Job) -> None:
-        """See `Executor.submit`."""
-        self._waiting.append(job)
+    @property
+    def outstanding(self) -> int:
+        """See `Executor.outstanding`."""
+        return len(self._waiting) + len(self._done) + self._under_way
 
-    def next(self) -> Any:
-        """See `Executor.next`."""
+    def submit(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """See `Executor.submit`."""
+        self._waiting.append((work, then))
+
+    def run_next(self) -> None:
+        """See `Executor.run_next`."""
         self._between()
         while not self._done or (self._waiting and self._rng.random() < 0.5):
             self._run()
-        result, error = self._done.pop(self._rng.randrange(len(self._done)))
+        result, then, error = self._done.pop(self._rng.randrange(len(self._done)))
         if error is not None:
             raise error
         self._taken += 1
-        headers = getattr(getattr(result, "answer", None), "headers", None)
-        if (answered := self.came.get(id(headers))) is not None:
+        response = result[0] if isinstance(result, tuple) else result
+        if (answered := self.came.get(id(getattr(response, "headers", None)))) is not None:
             answered.taken = self._taken
-        return result
+        then(result)
 
     def meanwhile(self) -> None:
         """Somebody waits for something: others go on."""
@@ -109,14 +114,16 @@ class Interleaved:
         self._waiting.clear()
 
     def _run(self) -> None:
-        job = self._waiting.pop(self._rng.randrange(len(self._waiting)))
+        work, then = self._waiting.pop(self._rng.randrange(len(self._waiting)))
         self._depth += 1
+        self._under_way += 1
         try:
-            self._done.append((job(), None))
+            self._done.append((work(), then, None))
         except Exception as error:  # noqa: BLE001 - it is raised again where the result is taken
-            self._done.append((None, error))
+            self._done.append((None, then, error))
         finally:
             self._depth -= 1
+            self._under_way -= 1
 
 
 @dataclass(slots=True)
@@ -272,6 +279,8 @@ class Wire:
         if request.path != QUERY:
             return None
         asked = msgspec.json.decode(request.body)
+        if "conversationId" in str(asked.get("conversationFilters")):
+            return None  # asks for one conversation, and for no page of a window
         paging, kinds = asked["paging"], {fault.kind for fault in self._trouble.last}
         try:
             said = msgspec.json.decode(wire.body) if wire.status == 200 else {}

@@ -17,10 +17,14 @@ from typing import TypeVar
 import msgspec
 
 from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
+from everycall.acquire.details_query import DetailsQuery
+from everycall.acquire.part import DamagedPart, Part, PartWriter
 from everycall.acquire.proof import Reading
 from everycall.api.query import Match
-from everycall.exporting import Pieces
-from everycall.ledger import Entry, Ledger, part_name
+from everycall.exporting import Environment, Options
+from everycall.ledger import Ledger, window_name
+from everycall.load.load import Loader
+from everycall.manifest import Entry, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
 from everycall.sinks.csv import CsvSink
@@ -51,9 +55,11 @@ INTERVALS = (  # days before the start, to the hour
 class Planted:
     """What stands in the place of what: a planted bug hands in its own."""
 
-    reading: Callable[..., Reading] = Reading
+    proof: Callable[..., Reading] = Reading
+    part: Callable[..., PartWriter] = PartWriter
     sink: Callable[..., Sink] = CsvSink
     ledger: Callable[..., Ledger] = Ledger
+    loader: Callable[..., Loader] = Loader
     filesystem: type[SimDisk] = SimDisk
     wire: type[Wire] = Wire
     query: type[Query] = Query
@@ -102,8 +108,7 @@ class Life:
         self.trouble = Trouble(rng=random.Random(rng.random()), clock=self.clock, world=self.world)
         self.sandbox = self._sandbox()
         self.page_size = rng.choice([2, 4, 5, 10, 10])
-        reading = partial(self.planted.reading, hits_max=rng.choice([10, 50, 20_000, 20_000]))
-        self.pieces = Pieces(reading, self.planted.sink, self.planted.ledger)
+        self.hits_max = rng.choice([10, 50, 20_000, 20_000])
         self.is_stream = rng.random() < 0.1
         self.executor = Interleaved(1, rng, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, rng, self.effect, self.executor)
@@ -180,12 +185,26 @@ class Life:
     def written_down(self) -> dict[str, Interval]:
         """The windows that are done by the ledger on the filesystem, if the next run is an export of the same words."""
         lines = (self.filesystem.content(LEDGER) or b"").splitlines(keepends=True)[1:]
-        entries = [msgspec.json.decode(line, type=Entry) for line in lines if line.endswith(b"\n")]
-        return {
-            one.interval: one.window for one in entries
-            if one.verdict == "proven" and not one.taken_over
-            and sha256(self.filesystem.content(LEDGER_FOLDER / part_name(one.window)) or b"-").hexdigest() == one.sha256
-        }  # fmt: skip
+        found = [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines if line.endswith(b"\n")]
+        loaded = {one.interval: one for one in found if isinstance(one, WindowLoaded)}
+        reads = [one for one in found if isinstance(one, WindowRead) and one.verdict == "proven"]
+        return {one.interval: one.window for one in reads if self._is_whole(one, loaded.get(one.interval))}
+
+    def _is_whole(self, read: WindowRead, loaded: WindowLoaded | None) -> bool:
+        """Whether the window's rows are there, or its part, from which they can be made."""
+        if loaded is not None and loaded.taken_over:
+            return False
+        rows = self.filesystem.content(LEDGER_FOLDER / (window_name(read.window) + ".rows")) or b""
+        if loaded is not None and sha256(rows).hexdigest() == loaded.sha256:
+            return True
+        try:
+            path = LEDGER_FOLDER / (window_name(read.window) + ".part")
+            part = Part.open(path, self.filesystem, read.part_sha256)
+            for _ in part.slices(lambda *_: True):
+                pass
+        except (DamagedPart, OSError):
+            return False
+        return True
 
     # One run
 
@@ -233,10 +252,21 @@ class Life:
         client = self.process()
         end = self.clock.utc() if self.is_moving else self.end
         query = self.planted.query(Interval(self.start, end), match=self.match)
+        options = Options(
+            asked={"since": "then"} if self.is_moving else None, fresh=fresh, page_size=self.page_size,
+            max_pages=self.max_pages,
+        )  # fmt: skip
         return export(
-            client, query, output, columns=columns, asked={"since": "then"} if self.is_moving else None,
-            fresh=fresh, page_size=self.page_size, max_pages=self.max_pages, progress=self, executor=self.executor,
-            filesystem=self.filesystem, pieces=self.pieces,
+            client, query, output, columns=columns, options=options, progress=self, environment=self.environment
+        )
+
+    @property
+    def environment(self) -> Environment:
+        """What the next run stands on."""
+        planted = self.planted
+        return Environment(
+            executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
+            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=planted.loader,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
@@ -264,6 +294,10 @@ class Life:
             check(self.kept <= set(self.written_down()), "an interruption lost what was finished")
         except EverycallError as error:
             self.meet(error, is_calm=is_calm)
+        except Wrong:
+            raise
+        except Exception as error:
+            raise Wrong(f"the command has failed: {error!r}") from error
         finally:
             self.kept.clear()
         return None
@@ -312,7 +346,9 @@ class Life:
 
     def meddle(self) -> None:
         """Somebody damages a finished part, or takes it away: that window is to be read again, and no other."""
-        finished = {LEDGER_FOLDER / part_name(window): interval for interval, window in self.closed.items()}
+        finished = {
+            LEDGER_FOLDER / (window_name(window) + ".rows"): interval for interval, window in self.closed.items()
+        }
         if parts := [path for path in finished if self.filesystem.content(path)]:
             path = self.rng.choice(parts)
             self.filesystem.damage(path, damaged(self.filesystem.content(path) or b"", self.rng))

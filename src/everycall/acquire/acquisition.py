@@ -85,6 +85,8 @@ class Settled:
     strays: tuple[KeptStray, ...]
     left_out: frozenset[bytes]
     """Ids of conversations that start in the window by its own reading, and are another window's by a later one."""
+    late: int
+    """Conversations that it returned and that another window owns and did not have yet when it was read."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Acquisition:
         on_page: Callable[[int], None],
         on_settled: Callable[[Settled], None],
         max_pages: int | None = None,
+        part: Callable[[Path, Filesystem], PartWriter] = PartWriter,
     ) -> None:
         """Nothing is asked yet.
 
@@ -130,12 +133,14 @@ class Acquisition:
             on_page: is given the number of owned conversations on each page that counts.
             on_settled: is given each settled window. Its part stays until the caller removes it.
             max_pages: a safety stop.
+            part: makes the part of a window.
         """
         self.unread: list[Interval] = []
         """Windows that the safety stop left unread."""
         self._client, self._query, self._route, self._executor = client, query, route, executor
         self._storage, self._filesystem = storage, filesystem
         self._on_page, self._on_settled = on_page, on_settled
+        self._part = part
         self._loop = Loop(
             client, route, executor, todo, on_page=self._keep_page, on_end=self._end_reading, max_pages=max_pages
         )
@@ -172,11 +177,12 @@ class Acquisition:
             return True
         if not self._loop.is_done:
             self.unread += self._loop.stop(STOPPED)
-        if self._unsettled:
+        elif self._unsettled:
             self._is_at_the_end = True
             self._settle()
-            return True
-        return self._read_again_what_is_owned_twice()
+        elif not self._read_again_what_is_owned_twice():
+            return False
+        return True
 
     def discard(self) -> None:
         """Leave nothing behind of the windows under way."""
@@ -197,8 +203,7 @@ class Acquisition:
     def _keep_page(self, reading: WindowReading, page: FoundPage) -> None:
         writing = self._writing.get(id(reading))
         if writing is None:
-            path = self._storage.path(reading.window, ".part")
-            writing = self._writing[id(reading)] = _Writing(PartWriter(path, self._filesystem))
+            writing = self._writing[id(reading)] = self._begin(reading.window)
         writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
         owned = 0
         for one, text, start in zip(page.found, page.ids, page.starts, strict=True):
@@ -210,6 +215,9 @@ class Acquisition:
                 writing.open_texts[one.id] = text
         self._on_page(owned)
 
+    def _begin(self, window: Interval) -> _Writing:
+        return _Writing(self._part(self._storage.path(window, ".part"), self._filesystem))
+
     def _end_reading(self, reading: WindowReading) -> None:
         writing = self._writing.pop(id(reading), None)
         if reading.verdict is None:
@@ -217,7 +225,7 @@ class Acquisition:
                 writing.writer.discard()
             return
         if writing is None:
-            writing = _Writing(PartWriter(self._storage.path(reading.window, ".part"), self._filesystem))
+            writing = self._begin(reading.window)
         self._seal(reading.window, writing, reading.verdict, reading.counted_at or self._client.clock.utc())
 
     def _seal(self, window: Interval, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
@@ -292,6 +300,7 @@ class Acquisition:
         """The window is settled."""
         self._unsettled.remove(read)
         kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
+        late = sum(self._is_late(stray) for stray in read.strays or ())
         self._kept_strays.update(one.conversation_id for one in kept)
         left_out = frozenset(self._left_out[read.window])
         ids = with_ids(read.owned, (one.id for one in kept))
@@ -313,22 +322,27 @@ class Acquisition:
                 tuple(open_ids),
                 kept,
                 left_out,
-            )  # fmt: skip
+                late,
+            )
         )
 
     def _decided(self, stray: StrayRow) -> KeptStray | None:
         """The stray as it is kept; None where another day or window has it."""
         if stray.conversation_id in self._kept_strays:
             return None
-        if stray.day_has_it is None:
-            reason = "its start is no plausible date"
-        elif not stray.day_has_it:
-            reason = "the day on which it starts does not have it"
-        elif stray.start_ms is not None and self._ownership.owner(stray.start_ms) == "outside":
+        if stray.day_has_it:
             return None
-        else:
-            reason = "the window in which it starts did not have it"
+        reason = (
+            "its start is no plausible date"
+            if stray.day_has_it is None
+            else "the day on which it starts does not have it"
+        )
         return KeptStray(stray.id, stray.conversation_id, stray.start, stray.has_end, reason)
+
+    def _is_late(self, stray: StrayRow) -> bool:
+        """Whether the stray belongs to a window of this export that was read before the API knew of it."""
+        is_elsewhere = bool(stray.day_has_it) and stray.start_ms is not None
+        return is_elsewhere and self._ownership.owner(stray.start_ms or 0) != "outside"
 
     # Conversations that two windows own, because their start changed between the readings
 

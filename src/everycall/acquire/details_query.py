@@ -3,7 +3,7 @@
 `proof.Reading` decides which page to ask for next; here its questions become exchanges, and answers become ids.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -153,7 +153,7 @@ class DetailsQuery:
         page_size: int = PAGE_SIZE_MAX,
         hits_max: int = WINDOW_HITS_DEFAULT,
         passes_max: int = PASSES_MAX,
-        proof: type[Reading] = Reading,
+        proof: Callable[..., Reading] = Reading,
     ) -> None:
         """A way to read windows of this query; see `proof.Reading` for the numbers and for what tests replace."""
         self.query, self.page_size = query, page_size

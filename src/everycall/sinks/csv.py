@@ -74,9 +74,9 @@ class CsvSink:
         """Whether each window's bytes and rows are those that were written."""
         is_whole = output.read(len(self.head())) == self.head()
         for window, at in zip(windows, self._offsets(windows), strict=False):
-            is_last = window is windows[-1]
-            is_there = at + window.size_bytes <= length and not (is_last and at + window.size_bytes < length)
-            yield is_whole and is_there and _is_intact(output, at, window)
+            is_there = window.size_bytes <= max(0, length - at)
+            is_followed = window is windows[-1] and at + window.size_bytes < length
+            yield is_whole and is_there and not is_followed and _is_intact(output, at, window)
 
     def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
         """Copy one window's rows out of the output, durably."""
