@@ -86,8 +86,7 @@ def _duration(journey: Journey) -> float | None:
 def _queue_name(queue: Queue | None, names: Names) -> str | None:
     if queue is None:
         return None
-    found = names.name("queues", queue.id) if queue.id else None
-    return found or queue.name or queue.id or None
+    return names.name("queues", queue.id) or queue.name or queue.id
 
 
 def _agent_id(journey: Journey) -> str | None:

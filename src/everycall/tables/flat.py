@@ -6,7 +6,7 @@
 rules of `journey`, and makes rows of them once the names that they wait for are there.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -75,13 +75,23 @@ class FlatTable:
     columns: tuple[Column, ...]
     _pages: "msgspec.json.Decoder[Any]"
     _record: type[Record]
+    _shown: tuple[tuple[int, Callable[[Any, Names], Value]], ...]
+    """The positions of the columns whose cells need names, with how to make them."""
+    _named: tuple[tuple[int, Callable[[Any], Iterable[tuple[Kind, str | None]]]], ...]
+    """The positions of the columns that wait for names, with for which."""
 
     @classmethod
     def of(cls, chosen: tuple[Column, ...]) -> "FlatTable":
         """The table of these columns."""
         record = record_type(path for column in chosen for path in column.reads)
         answer = msgspec.defstruct("Answer", [("conversations", list[record], [])])  # type: ignore[valid-type]
-        return cls(chosen, msgspec.json.Decoder(answer), record)
+        return cls(
+            chosen,
+            msgspec.json.Decoder(answer),
+            record,
+            tuple((at, column.shown) for at, column in enumerate(chosen) if column.shown),
+            tuple((at, column.names) for at, column in enumerate(chosen) if column.names),
+        )
 
     def page(self, body: bytes) -> list[Record]:
         """The conversations of one whole answer, `{"conversations": [...], ...}`, in its order.
@@ -106,13 +116,17 @@ class FlatTable:
         """What the rows need of a conversation, before the names are known."""
         return Facts.of(record, self.columns)
 
-    def ids(self, facts: Facts) -> Iterator[tuple[Kind, str]]:
+    def ids(self, facts: Facts) -> list[tuple[Kind, str]]:
         """The ids whose names the columns need for this conversation."""
-        return ids(facts, self.columns)
+        cells = facts.cells
+        return [(kind, one) for at, names in self._named for kind, one in names(cells[at]) if one]
 
     def row(self, facts: Facts, names: Names) -> Row:
         """The values, in the order of the columns."""
-        return row(facts, names, self.columns)
+        cells = list(facts.cells)
+        for at, shown in self._shown:
+            cells[at] = shown(cells[at], names)
+        return tuple(cells)
 
 
 def flat_table(view: str = "default", only: Sequence[str] = ()) -> FlatTable:

@@ -62,34 +62,34 @@ class Person(NamedTuple):
     spans: list[Span]
 
 
-class Queue(NamedTuple):
+class Queue(msgspec.Struct, frozen=True, order=True, gc=False):
     """A queue that the customer came to."""
 
-    id: str | None
-    name: str | None
-    """participantName of the queue's own leg, which outlives the queue."""
+    id: str
+    """Empty where only the name is known."""
+    name: str
+    """participantName of the queue's own leg, which outlives the queue; empty where there is no such leg."""
 
 
 class Journey:
     """A conversation, sorted by who takes part; what several columns ask for is worked out once."""
 
-    __slots__ = ("_agent", "_customer_legs", "_queue_legs", "conversation", "is_alive", "participants")
+    _agent: bool | Participant | None = False
+    _customer_legs: Sequence[Session] | None = None
+    _queue_legs: Sequence[tuple[Participant, Session]] | None = None
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self.is_alive = conversation.conversation_end is None
-        self.participants: dict[str | None, list[Participant]] = {}
+        self.participants = participants = {}  # type: dict[str | None, list[Participant]]
         """By purpose; who has no session is left out."""
         for participant in conversation.participants:
             if participant.sessions:
                 purpose = participant.purpose
-                if purpose in self.participants:
-                    self.participants[purpose].append(participant)
+                if purpose in participants:
+                    participants[purpose].append(participant)
                 else:
-                    self.participants[purpose] = [participant]
-        self._agent: bool | Participant | None = False
-        self._customer_legs: Sequence[Session] | None = None
-        self._queue_legs: Sequence[tuple[Participant, Session]] | None = None
+                    participants[purpose] = [participant]
 
     @property
     def agent(self) -> Participant | None:
@@ -257,7 +257,7 @@ def customer_address(journey: Journey) -> str | None:
 
 
 def listens(session: Session) -> bool:
-    """Whether it is the leg of somebody who listens to another participant: a supervisor, not an agent of the row."""
+    """Whether it is the leg of somebody who listens to another participant, a supervisor."""
     return bool(session.monitored_participant_id or session.coached_participant_id or session.barged_participant_id)
 
 
@@ -296,8 +296,11 @@ def last_agent(journey: Journey) -> Participant | None:
     Last is whose interact or hold reaches furthest into the customer's last leg, not whose began last: somebody who was
     brought in for a minute leaves the customer to the first. Who was consulted and never joined does not count.
     """
+    agents = journey.participants.get("agent", ())
     if "user" not in journey.participants:
-        handlers = [one for one in journey.participants.get("agent", ()) if has(one, WITH_CUSTOMER)]
+        if not agents:
+            return None
+        handlers = [one for one in agents if has(one, WITH_CUSTOMER)]
         if len(handlers) == 1:
             return handlers[0]
     return _last_of_several(journey)
@@ -390,15 +393,15 @@ def queue_legs(journey: Journey) -> Sequence[tuple[Participant, Session]]:
     if queues is None:
         return ()
     legs = [(queue, session) for queue in queues for session in queue.sessions]
-    # In an internal call a user may be the one who called the queue.
-    purposes = INSIDE[:1] if journey.is_internal else INSIDE
-    handlers = [one for purpose in purposes for one in journey.participants.get(purpose, ())]
+    handlers = journey.participants.get("agent", [])
+    if "user" in journey.participants and not journey.is_internal:  # else it may be who called the queue
+        handlers = handlers + journey.participants["user"]
     return [leg for leg in legs if not _is_consultation(leg[1], handlers, journey)] if handlers else legs
 
 
 def _is_consultation(queue_leg: Session, handlers: Iterable[Participant], journey: Journey) -> bool:
     asking = [one for one in handlers if _has_customer_at_start(queue_leg, one, journey)]
-    return bool(asking) and not any(_became_transfer(queue_leg, one, journey) for one in asking)
+    return not any(_became_transfer(queue_leg, one, journey) for one in asking) if asking else False
 
 
 def _has_customer_at_start(queue_leg: Session, participant: Participant, journey: Journey) -> bool:
@@ -448,23 +451,34 @@ def last_queue(journey: Journey) -> Queue | None:
     Where no queue has a leg of its own there, the last one on any leg, as on a call that an agent makes on behalf of a
     queue.
     """
-    found = [one for leg in journey.queue_legs if (one := _queue_of(*leg))[1]]
+    legs = journey.queue_legs
+    if len(legs) == 1:
+        found = queue_of(*legs[0])
+    else:
+        known = [(start_of(leg[1]), queue) for leg in legs if (queue := queue_of(*leg))]
+        found = max(known)[1] if known else None
     if found:
-        return max(found)[1] if len(found) > 1 else found[0][1]
+        return found
+    if not any(one.queue_id for _, session in journey.all_legs() for one in session.segments):
+        return None
     others = [(time_of(one), one.queue_id) for one in segments_on_the_way(journey) if one.queue_id]
-    return Queue(max(others)[1], None) if others else None
+    return Queue(max(others)[1], "") if others else None
 
 
-def _queue_of(participant: Participant, session: Session) -> tuple[datetime, Queue | None]:
-    """The queue of a leg and when the leg started; by its segments' last queueId, or by name alone."""
-    queue_id, last = "", UNKNOWN
-    for segment in session.segments:
-        if segment.queue_id and (time_of(segment), segment.queue_id) >= (last, queue_id):
-            queue_id, last = segment.queue_id, time_of(segment)
-    if not queue_id and not participant.participant_name:
-        return last, None
-    start = start_of(session)
-    return UNKNOWN if start is NEVER else start, Queue(queue_id, participant.participant_name or "")
+def queue_of(participant: Participant, session: Session) -> Queue | None:
+    """The queue of a leg: by the last queueId of its segments, or by name alone."""
+    ids = {one.queue_id for one in session.segments if one.queue_id}
+    if len(ids) > 1:
+        return Queue(
+            max((time_of(one), one.queue_id) for one in session.segments if one.queue_id)[1], _name(participant)
+        )
+    if ids or participant.participant_name:
+        return Queue(ids.pop() if ids else "", _name(participant))
+    return None
+
+
+def _name(participant: Participant) -> str:
+    return participant.participant_name or ""
 
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:

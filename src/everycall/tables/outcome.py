@@ -63,10 +63,12 @@ def wrap_ups(legs: Iterable[tuple[Participant, Session]]) -> list[WrapUp]:
 def last_code(journey: Journey) -> str | None:
     """The agent's last code, and none where that agent gave none; where there was no agent, the system's last."""
     agent = journey.agent
-    given = wrap_ups([(agent, one) for one in agent.sessions]) if agent else system_codes(journey)
-    if len(given) < 2:
-        return given[0].code if given else None
-    return max((one.at, one.code) for one in given)[1]
+    if agent:
+        given = [one for leg in agent.sessions for one in leg.segments if one.wrap_up_code and not listens(leg)]
+        if len(given) == 1:
+            return given[0].wrap_up_code
+        return max(((time_of(one), one.wrap_up_code) for one in given), default=(UNKNOWN, None))[1]
+    return max(((one.at, one.code) for one in system_codes(journey)), default=(UNKNOWN, None))[1]
 
 
 def system_codes(journey: Journey) -> list[WrapUp]:
