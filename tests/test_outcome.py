@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from building import Tree, customer, metrics, participant, segment, session, side, stretch, tree
-from everycall.tables.flat import flat_table
+from everycall.tables.flat import EXTENDED, Column, flat_table
 from filling import cell, cells, names, narrow_row
 
 CALLER = participant("customer", stretch("interact", "08:00:00", "08:20:00", disconnectType="peer"))
@@ -255,7 +255,7 @@ def test_a_conversation_that_ends_more_than_a_day_after_its_handling_outlasts_it
 
     table = flat_table(only=["conversationId"])
     [record] = table.page(msgspec.json.encode({"conversations": [whole]}))
-    assert table.facts(record).outlasts_handling is outlasts
+    assert table.facts(record).outlasts is outlasts
 
 
 @pytest.mark.parametrize("people", [(), (coded("u1", "00:30", "20:00"),)])
@@ -265,7 +265,7 @@ def test_what_lives_or_was_never_handled_does_not_outlast_its_handling(people: t
     long = tree(CALLER, conversationEnd="2026-03-05T08:00:00Z", end=None)
 
     records = table.page(msgspec.json.encode({"conversations": [lives, long]}))
-    assert [table.facts(one).outlasts_handling for one in records] == [False, False]
+    assert [table.facts(one).outlasts for one in records] == [False, False]
 
 
 # Metrics
@@ -284,6 +284,32 @@ def test_metrics_without_a_name_or_a_value_count_for_nothing() -> None:
     waiting = participant("acd", segment("interact", "08:00:01"), session={"metrics": odd})
 
     assert cell("waitSeconds", customer(), waiting) == 2.0
+
+
+@pytest.mark.parametrize("value", [10**400, 1e308, -1e308, 2**63])
+def test_a_number_that_no_metric_can_be_is_left_out(value: float) -> None:
+    emitted = metrics(("tAcd", value), ("tAcd", value), ("tAcd", 1000), ("nTransferred", value))
+    waiting = participant("acd", segment("interact", "08:00:01"), session={"metrics": emitted})
+
+    assert cells("waitSeconds transfers", customer(), waiting) == (1.0, 0)
+
+
+@pytest.mark.parametrize("column", EXTENDED, ids=lambda column: str(column.name))
+def test_no_instant_is_too_early_or_too_late_for_any_column(column: Column) -> None:
+    early, late = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999-12:00"
+    people = [
+        {"purpose": purpose, "userId": f"u{at}", "sessions": [{"mediaType": "voice", "segments": segments}]}
+        for purpose in ("customer", "acd", "agent", "agent", "user")
+        for at, segments in enumerate([
+            [{"segmentType": "interact", "segmentStart": early, "segmentEnd": late, "queueId": "q"}],
+            [{"segmentType": "hold", "segmentStart": late}, {"segmentType": "interact", "segmentEnd": early}],
+        ])
+    ]  # fmt: skip
+    whole = {"conversationId": "c", "conversationStart": late, "participants": people}
+
+    table = flat_table(only=[column.name])
+    for ends in ({}, {"conversationEnd": early}, {"conversationEnd": late}):
+        narrow_row(table, {**whole, **ends}, names())
 
 
 def test_metrics_that_do_not_fit_do_not_hinder_the_queue() -> None:

@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     """What decides to which window it belongs: its start, or the next best where that cannot be read."""
     start: datetime | None
     end: datetime | None
-    outlasts_handling: bool
+    outlasts: bool
     """Whether it ended more than a day after the last person inside was done."""
     table: tuple[Column, ...]
     """The columns that the cells are for."""
@@ -59,6 +59,10 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
             table,
             tuple([column.fact(journey) for column in table]),
         )
+
+    def __repr__(self) -> str:
+        """The facts without the columns' declarations."""
+        return f"Facts({self.conversation_id}, {self.start} to {self.end}, {self.outlasts}, {self.cells})"
 
     def cells_of(self, table: Sequence[Column]) -> Sequence[Any]:
         """The facts of these columns, which have to be among its own."""
@@ -99,7 +103,10 @@ class FlatTable:
         Raises:
             msgspec.DecodeError: something that the columns read does not fit. Take the conversations `one` by one then.
         """
-        found: list[Record] = self._pages.decode(body).conversations
+        try:
+            found: list[Record] = self._pages.decode(body).conversations
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(f"a text is not UTF-8: {error}") from error
         return found
 
     def one(self, body: bytes | msgspec.Raw) -> tuple[Record | None, list[Oddity]]:
@@ -107,7 +114,11 @@ class FlatTable:
 
         What does not fit is left out. None where there is no readable id.
         """
-        whole, oddities = conversation_of(body)
+        try:
+            whole, oddities = conversation_of(body)
+        except UnicodeDecodeError:
+            whole, oddities = conversation_of(bytes(body).decode(errors="replace").encode())
+            oddities = [*oddities, Oddity("unusual value", "", "$", "bytes that are not UTF-8", "U+FFFD")]
         if whole is None:
             return None, oddities
         return msgspec.json.decode(msgspec.json.encode(whole), type=self._record), oddities

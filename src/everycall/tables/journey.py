@@ -271,7 +271,7 @@ def has(participant: Participant, kinds: Collection[str]) -> bool:
 
 
 def people(journey: Journey, purpose: str, kinds: Collection[str] = WITH_CUSTOMER) -> list[Person]:
-    """The participants of a purpose who had segments of these kinds, with those; who only listened is not among them."""
+    """The participants of a purpose who had segments of these kinds, with those; not who only listened."""
     return [
         Person(one, spans_of(one, kinds, is_alive=journey.is_alive))
         for one in journey.participants.get(purpose, ())

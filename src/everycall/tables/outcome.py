@@ -30,6 +30,9 @@ ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
 """Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
 Source: SDK 269, `ConversationDetailQueryPredicate`."""
 
+METRIC_MAX = 2**53
+"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
+
 BY_ITSELF = ("endpoint", "client")
 """A leg that its own side ended: the telephone was hung up, or the client's button pressed."""
 
@@ -193,12 +196,15 @@ def first_flow(journey: Journey) -> tuple[str | None, str | None]:
 
 
 def metric_sum(journey: Journey, name: str) -> int | float | None:
-    """The sum of a metric over all legs but those of consulted queues; None where no leg emitted it."""
+    """The sum of a metric over all legs but those of consulted queues; None where no leg emitted it.
+
+    A number that no time or count can be is left out.
+    """
     values = [
         one.value
         for session in _measured(journey)
         for one in metrics_of(session)
-        if one.name == name and one.value is not None
+        if one.name == name and one.value is not None and abs(one.value) < METRIC_MAX
     ]
     return sum(sorted(values)) if values else None  # sorted, so that real numbers give the same sum in any order
 
