@@ -190,7 +190,7 @@ DEFAULT: tuple[Column, ...] = (
         "The last queue on the customer's way, by name; the name on the queue's own leg where the queue is gone, "
         "else its id; empty where no queue was involved.",
         (*_QUEUES, "participants.participant_name"),
-        rules.last_queue,
+        lambda j: j.queue,
         "A queue that an agent only consulted is not on the way. Where no leg of a queue exists (an outbound call"
         " on behalf of a queue), the last queue on any leg.",
         _queue_name,
@@ -230,7 +230,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "Id of the queue in queueName.",
         (*_QUEUES, "participants.participant_name"),
-        lambda j: (queue.id or None) if (queue := rules.last_queue(j)) else None,
+        lambda j: (j.queue.id or None) if j.queue else None,
     ),
     Column("agentId", "text", "Id of the user in agentName.", _AGENT, _agent_id),
     Column(

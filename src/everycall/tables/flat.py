@@ -49,11 +49,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, conversation: Conversation, table: tuple[Column, ...] = EXTENDED) -> "Facts":
         """The facts of one conversation; with a narrow record, of columns that its type was made for."""
-        journey = Journey(conversation)
+        journey, start = Journey(conversation), conversation.conversation_start
         return cls(
             conversation.conversation_id,
-            conversation.conversation_start or began(conversation),
-            conversation.conversation_start,
+            start or began(conversation),
+            start,
             conversation.conversation_end,
             outlasts_handling(conversation),
             table,

@@ -13,12 +13,13 @@ Where a rule does not follow from the API's documentation, the reason stands bes
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from everycall.api.records import Conversation, Metric, Participant, Segment, Session
 
+T = TypeVar("T")
 V = TypeVar("V", str, int, float, datetime)
 
 Span: TypeAlias = tuple[datetime, datetime, str | None]
@@ -51,6 +52,9 @@ TRANSFERS = frozenset({
 })  # fmt: skip
 """disconnectTypes of a leg that handed over to another. Source: SDK 269, `AnalyticsConversationSegment`."""
 
+METRIC_MAX = 2**53
+"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
+
 SIDE_MEDIA = ("cobrowse", "screenshare", "screenmonitoring", "video")
 """Media that come on top of another one."""
 
@@ -71,12 +75,23 @@ class Queue(msgspec.Struct, frozen=True, order=True, gc=False):
     """participantName of the queue's own leg, which outlives the queue; empty where there is no such leg."""
 
 
+class once(Generic[T]):  # noqa: N801 - used as a decorator, as `property` is
+    """An attribute that is worked out when it is first read.
+
+    As `functools.cached_property`, without the lock that it takes in Python 3.11, which costs as much as a rule.
+    """
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work = work
+        self._name = work.__name__
+
+    def __get__(self, journey: "Journey", _: type) -> T:
+        value = journey.__dict__[self._name] = self._work(journey)
+        return value
+
+
 class Journey:
     """A conversation, sorted by who takes part; what several columns ask for is worked out once."""
-
-    _agent: bool | Participant | None = False
-    _customer_legs: Sequence[Session] | None = None
-    _queue_legs: Sequence[tuple[Participant, Session]] | None = None
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -91,37 +106,64 @@ class Journey:
                 else:
                     participants[purpose] = [participant]
 
-    @property
-    def agent(self) -> Participant | None:
-        """See `last_agent`."""
-        if self._agent is False:
-            self._agent = last_agent(self)
-        return self._agent  # type: ignore[return-value]
-
-    @property
+    @once
     def customer_legs(self) -> Sequence[Session]:
         """See the function."""
-        if self._customer_legs is None:
-            self._customer_legs = customer_legs(self)
-        return self._customer_legs
+        return customer_legs(self)
 
-    @property
+    @once
+    def agent(self) -> Participant | None:
+        """See `last_agent`."""
+        return last_agent(self)
+
+    @once
     def queue_legs(self) -> Sequence[tuple[Participant, Session]]:
         """See the function."""
-        if self._queue_legs is None:
-            self._queue_legs = queue_legs(self)
-        return self._queue_legs
+        return queue_legs(self)
+
+    @once
+    def queue(self) -> Queue | None:
+        """See `last_queue`."""
+        return last_queue(self)
+
+    @once
+    def people(self) -> Sequence[Person]:
+        """The agents, then the users, who had the customer."""
+        return [*people(self, "agent"), *people(self, "user")]
+
+    @once
+    def segments_on_the_way(self) -> Sequence[Segment]:
+        """See the function."""
+        return list(segments_on_the_way(self))
+
+    @once
+    def measured_legs(self) -> Sequence[Session]:
+        """Every leg but those of consulted queues: whose metrics count."""
+        queues = [session for _, session in self.queue_legs]
+        return [
+            session
+            for one, session in self.all_legs()
+            if one.purpose != "acd" or any(session is queue for queue in queues)
+        ]
+
+    @once
+    def metrics(self) -> dict[str, list[int | float]]:
+        """The values of every metric, by its name, in no order; without those that no time or count can be."""
+        values: dict[str, list[int | float]] = {}
+        for session in self.measured_legs:
+            for metric in metrics_of(session):
+                if metric.name and metric.value is not None and abs(metric.value) < METRIC_MAX:
+                    values.setdefault(metric.name, []).append(metric.value)
+        return values
 
     @property
     def is_internal(self) -> bool:
         """Whether nobody outside took part."""
         return "customer" not in self.participants and "external" not in self.participants
 
-    def all_legs(self) -> Iterator[tuple[Participant, Session]]:
+    def all_legs(self) -> list[tuple[Participant, Session]]:
         """Every leg of everybody, in no order."""
-        for participant in self.conversation.participants:
-            for session in participant.sessions:
-                yield participant, session
+        return [(one, session) for one in self.conversation.participants for session in one.sessions]
 
 
 # --- time
@@ -307,11 +349,12 @@ def last_agent(journey: Journey) -> Participant | None:
 
 
 def _last_of_several(journey: Journey) -> Participant | None:
-    agents, users = people(journey, "agent"), people(journey, "user")
+    agents = [one for one in journey.people if one.participant.purpose == "agent"]
+    users = [one for one in journey.people if one.participant.purpose == "user"]
     called = _without_callers(journey, users)
     left = customer_left(journey)
     for among in (agents, called):
-        joined = [one for one in among if joined_customer(one, (*agents, *users), left)]
+        joined = [one for one in among if joined_customer(one, journey.people, left)]
         if joined:
             return furthest(joined, left)
     return furthest(agents or called or _diallers(journey, users), left)
@@ -461,7 +504,7 @@ def last_queue(journey: Journey) -> Queue | None:
         return found
     if not any(one.queue_id for _, session in journey.all_legs() for one in session.segments):
         return None
-    others = [(time_of(one), one.queue_id) for one in segments_on_the_way(journey) if one.queue_id]
+    others = [(time_of(one), one.queue_id) for one in journey.segments_on_the_way if one.queue_id]
     return Queue(max(others)[1], "") if others else None
 
 
@@ -483,8 +526,11 @@ def _name(participant: Participant) -> str:
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
     """The segments of all legs but of those who listened, who were only consulted, and of consulted queues."""
-    inside, left = [*people(journey, "agent"), *people(journey, "user")], customer_left(journey)
-    consulted = [one.participant for one in inside if not joined_customer(one, inside, left)]
+    inside = journey.people
+    consulted = []
+    if len(inside) > 1:
+        left = customer_left(journey)
+        consulted = [one.participant for one in inside if not joined_customer(one, inside, left)]
     queues = [session for _, session in journey.queue_legs]
     for participant, session in journey.all_legs():
         if listens(session) or any(participant is one for one in consulted):
@@ -495,7 +541,7 @@ def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
 
 def queue_ids(journey: Journey) -> tuple[str, ...]:
     """The queues on the customer's way, by their first time, each once."""
-    return in_order((one.segment_start, one.queue_id) for one in segments_on_the_way(journey))
+    return in_order((one.segment_start, one.queue_id) for one in journey.segments_on_the_way)
 
 
 def user_ids(journey: Journey) -> tuple[str, ...]:

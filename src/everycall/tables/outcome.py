@@ -3,7 +3,7 @@
 The rules of `journey` hold here too: the order of lists says nothing, and a rule reads what its columns declare.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -18,7 +18,6 @@ from everycall.tables.journey import (
     end_of,
     listens,
     metrics_of,
-    segments_on_the_way,
     start_of,
     time_of,
 )
@@ -29,9 +28,6 @@ V = TypeVar("V", int, float)
 ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
 """Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
 Source: SDK 269, `ConversationDetailQueryPredicate`."""
-
-METRIC_MAX = 2**53
-"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
 
 BY_ITSELF = ("endpoint", "client")
 """A leg that its own side ended: the telephone was hung up, or the client's button pressed."""
@@ -57,9 +53,8 @@ def wrap_ups(legs: Iterable[tuple[Participant, Session]]) -> list[WrapUp]:
     return [
         WrapUp(time_of(one), one.wrap_up_code, participant)
         for participant, session in legs
-        if not listens(session)
         for one in session.segments
-        if one.wrap_up_code
+        if one.wrap_up_code and not listens(session)
     ]
 
 
@@ -110,7 +105,7 @@ def last_note(journey: Journey) -> str | None:
 def disconnect_type(journey: Journey) -> str | None:
     """How the customer's last leg that tells ended; where none tells, the last leg on the way."""
     return _last_disconnect(one for session in journey.customer_legs for one in session.segments) or _last_disconnect(
-        segments_on_the_way(journey)
+        journey.segments_on_the_way
     )
 
 
@@ -196,29 +191,14 @@ def first_flow(journey: Journey) -> tuple[str | None, str | None]:
 
 
 def metric_sum(journey: Journey, name: str) -> int | float | None:
-    """The sum of a metric over all legs but those of consulted queues; None where no leg emitted it.
-
-    A number that no time or count can be is left out.
-    """
-    values = [
-        one.value
-        for session in _measured(journey)
-        for one in metrics_of(session)
-        if one.name == name and one.value is not None and abs(one.value) < METRIC_MAX
-    ]
+    """The sum of a metric over all legs but those of consulted queues; None where no leg emitted it."""
+    values = journey.metrics.get(name)
     return sum(sorted(values)) if values else None  # sorted, so that real numbers give the same sum in any order
 
 
 def is_abandoned(journey: Journey) -> bool:
     """Whether any leg but those of consulted queues says that the customer left while waiting."""
-    return any(one.name in ABANDONS for session in _measured(journey) for one in metrics_of(session))
-
-
-def _measured(journey: Journey) -> Iterator[Session]:
-    queues = [session for _, session in journey.queue_legs]
-    for participant, session in journey.all_legs():
-        if participant.purpose != "acd" or any(session is one for one in queues):
-            yield session
+    return any(one.name in ABANDONS for session in journey.measured_legs for one in metrics_of(session))
 
 
 def latest_score(
