@@ -148,12 +148,14 @@ class Journey:
 
     @once
     def metrics(self) -> dict[str, list[int | float]]:
-        """The values of every metric, by its name, in no order; without those that no time or count can be."""
+        """The values of every metric that was emitted, by its name, in no order; without what no time or count can be."""
         values: dict[str, list[int | float]] = {}
         for session in self.measured_legs:
             for metric in metrics_of(session):
-                if metric.name and metric.value is not None and abs(metric.value) < METRIC_MAX:
-                    values.setdefault(metric.name, []).append(metric.value)
+                if metric.name:
+                    mine = values.setdefault(metric.name, [])
+                    if metric.value is not None and abs(metric.value) < METRIC_MAX:
+                        mine.append(metric.value)
         return values
 
     @property
@@ -526,11 +528,10 @@ def _name(participant: Participant) -> str:
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
     """The segments of all legs but of those who listened, who were only consulted, and of consulted queues."""
-    inside = journey.people
     consulted = []
-    if len(inside) > 1:
+    if sum(len(journey.participants.get(purpose, ())) for purpose in INSIDE) > 1:
         left = customer_left(journey)
-        consulted = [one.participant for one in inside if not joined_customer(one, inside, left)]
+        consulted = [one.participant for one in journey.people if not joined_customer(one, journey.people, left)]
     queues = [session for _, session in journey.queue_legs]
     for participant, session in journey.all_legs():
         if listens(session) or any(participant is one for one in consulted):

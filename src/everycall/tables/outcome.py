@@ -17,7 +17,6 @@ from everycall.tables.journey import (
     Journey,
     end_of,
     listens,
-    metrics_of,
     start_of,
     time_of,
 )
@@ -198,7 +197,7 @@ def metric_sum(journey: Journey, name: str) -> int | float | None:
 
 def is_abandoned(journey: Journey) -> bool:
     """Whether any leg but those of consulted queues says that the customer left while waiting."""
-    return any(one.name in ABANDONS for session in journey.measured_legs for one in metrics_of(session))
+    return any(name in journey.metrics for name in ABANDONS)
 
 
 def latest_score(
