@@ -44,15 +44,11 @@ def of_every_kind() -> tuple[dict[str, Any], ...]:
                 now_ms = day * DAY_MS + (DAY_MS * 2 // 3 if seen[sketch.kind] % 2 else 60 * DAY_MS)
                 found.append(org.conversation(sketch, max(now_ms, sketch.start_ms + 1)))
     assert len(seen) > 25
-    return (
-        *found,
-        *sampled.conversations(),
-        *(one for path in CASES.glob("S*.json") for one in conversations_in(path)),
-    )
-
-
-def conversations_in(path: Path) -> list[dict[str, Any]]:
-    return list(json.loads(path.read_bytes())["conversations"])
+    found += sampled.conversations()
+    found += [one for path in sorted(CASES.glob("S*.json")) for one in json.loads(path.read_bytes())["conversations"]]
+    # Two agents and no queue's leg: which of their queues counts depends on who they are.
+    found.append(tree(customer(), agent("u1", "08:00:00", queueId="q1"), agent("u2", "08:01:00", queueId="q2")))
+    return tuple(found)
 
 
 # The record

@@ -148,7 +148,7 @@ class Journey:
 
     @once
     def metrics(self) -> dict[str, list[int | float]]:
-        """The values of every metric that was emitted, by its name, in no order; without what no time or count can be."""
+        """The values of every metric that was emitted, by its name, in no order; none that no time or count can be."""
         values: dict[str, list[int | float]] = {}
         for session in self.measured_legs:
             for metric in metrics_of(session):
