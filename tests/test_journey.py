@@ -373,6 +373,19 @@ def test_a_blind_transfer_is_no_consultation_whichever_leg_is_some_milliseconds_
     assert cells("queueName agentName waitSeconds", CALLER, SALES, moved, takes) == ("Care", "Ann", 1.0)
 
 
+def test_a_blind_transfer_is_no_consultation_also_where_the_agents_leg_ends_seconds_late() -> None:
+    moved = participant("agent", stretch("interact", "08:00:30", "08:05:03", disconnectType="transfer"), userId="u1")
+
+    assert cell("queueName", CALLER, SALES, moved, asked("05:00", "06:00", disconnect="transfer")) == "Care"
+
+
+def test_a_queue_that_was_consulted_before_a_blind_transfer_to_another_is_not_on_the_way() -> None:
+    moved = participant("agent", stretch("interact", "08:00:30", "08:15:00", disconnectType="transfer"), userId="u1")
+    took = participant("acd", stretch("interact", "08:15:00", "08:16:00", queueId="q3", disconnectType="transfer"))
+
+    assert cell("queueIds", CALLER, SALES, moved, asked("10:05", "11:55", "tAbandon"), took) == ("q1", "q3")
+
+
 def test_a_queue_after_another_queue_is_the_queue() -> None:
     assert cell("queueName", CALLER, SALES, asked("00:30", "01:30", disconnect="transfer")) == "Care"
 

@@ -77,15 +77,12 @@ def test_of_several_codes_the_last_one_counts() -> None:
     assert cells("disposition wrapUpNote", CALLER, gave) == ("Called back", "b")
 
 
-def test_a_code_of_a_session_that_listens_is_not_the_agents() -> None:
+def test_a_code_of_a_session_that_listens_is_not_the_rows() -> None:
     talks = session(stretch("interact", "08:00:30", "08:20:00"))
     listens = session(segment("wrapup", "08:21:00", wrapUpCode="w2", wrapUpNote="x"), monitoredParticipantId="p")
+    agent = side("agent", talks, listens, userId="u1")
 
-    assert cells("disposition wrapUpNote wrapUpCodes", CALLER, side("agent", talks, listens, userId="u1")) == (
-        None,
-        None,
-        (),
-    )
+    assert cells("disposition wrapUpNote wrapUpCodes", CALLER, agent) == (None, None, ("Ann: Called back",))
 
 
 def test_without_an_agent_the_disposition_is_the_systems() -> None:

@@ -376,8 +376,8 @@ EXTENDED: tuple[Column, ...] = (
         "(callbacks) or tCfcAbandon (callbacks that call the customer first).",
         _METRICS,
         outcome.is_abandoned,
-        "A queue that was only consulted does not count. E-mails and messages are not abandoned: the vendor has "
-        "no such notion for them.",
+        "A queue that was only consulted does not count. The column says what the metrics say, whatever the medium; "
+        "the vendor's reports know no abandonment of messages.",
     ),
     Column(
         "minMos",
@@ -399,7 +399,7 @@ EXTENDED: tuple[Column, ...] = (
         "texts",
         "Every wrap-up code with who gave it, in order of time: `Ann Alder: Solved`. Who gave it is the user's "
         "name, else the id; where no user did, the participant's name or purpose.",
-        (*_CODE, "participants.participant_name"),
+        ("participants.user_id", "participants.participant_name", _SEGMENTS + "wrap_up_code"),
         _codes,
         "A code can arrive days after the end.",
         _codes_shown,

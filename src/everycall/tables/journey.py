@@ -46,11 +46,9 @@ DIALLING = ("contacting", "dialing")
 CONSULT_TRANSFER = "consultTransfer"
 CONSULT_TRANSFERRED = "nConsultTransferred"
 
-TRANSFERS = frozenset({
-    "transfer", CONSULT_TRANSFER, "conferenceTransfer", "forwardTransfer", "dndTransfer", "noAnswerTransfer",
-    "notAvailableTransfer",
-})  # fmt: skip
-"""disconnectTypes of a leg that handed over to another. Source: SDK 269, `AnalyticsConversationSegment`."""
+ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
+"""Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
+Source: SDK 269, `ConversationDetailQueryPredicate`."""
 
 METRIC_MAX = 2**53
 """Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
@@ -470,15 +468,17 @@ def _has_customer_at_start(queue_leg: Session, participant: Participant, journey
 def _became_transfer(queue_leg: Session, person: Participant, journey: Journey) -> bool:
     """Whether a person who asked a queue handed the customer over to it.
 
-    One person can ask several queues and hand over to the last: a queue that was left without an answer before the
-    person went is not the one.
+    That is after a consultation, or blindly where the person's leg ends a moment late. One person can ask several
+    queues and hand over to the last: a queue that was abandoned before the person went is not the one.
     """
-    if not consult_transferred(person):
-        return False
-    over = [one.segment_end or NEVER for one in queue_leg.segments]
-    was_left = any(one.disconnect_type and one.disconnect_type not in TRANSFERS for one in queue_leg.segments)
-    went = max(end for _, end, _ in spans_of(person, WITH_CUSTOMER, is_alive=journey.is_alive))
-    return not (was_left and over and went - max(over) > SECOND)
+    over = max((one.segment_end or NEVER for one in queue_leg.segments), default=NEVER)
+    start = start_of(queue_leg)
+    spans = spans_of(person, WITH_CUSTOMER, is_alive=journey.is_alive)
+    if consult_transferred(person):
+        was_abandoned = any(one.name in ABANDONS for one in metrics_of(queue_leg))
+        return not (was_abandoned and max(end for _, end, _ in spans) - over > SECOND)
+    segments = [one for session in person.sessions for one in session.segments if one.segment_type in WITH_CUSTOMER]
+    return any(one.disconnect_type == "transfer" and start <= (one.segment_end or NEVER) <= over for one in segments)
 
 
 def consult_transferred(participant: Participant) -> bool:
@@ -512,18 +512,14 @@ def last_queue(journey: Journey) -> Queue | None:
 
 def queue_of(participant: Participant, session: Session) -> Queue | None:
     """The queue of a leg: by the last queueId of its segments, or by name alone."""
-    ids = {one.queue_id for one in session.segments if one.queue_id}
-    if len(ids) > 1:
-        return Queue(
-            max((time_of(one), one.queue_id) for one in session.segments if one.queue_id)[1], _name(participant)
-        )
-    if ids or participant.participant_name:
-        return Queue(ids.pop() if ids else "", _name(participant))
+    found, last = "", UNKNOWN
+    for segment in session.segments:
+        queue_id = segment.queue_id
+        if queue_id and (not found or (time_of(segment), queue_id) > (last, found)):
+            found, last = queue_id, time_of(segment)
+    if found or participant.participant_name:
+        return Queue(found, participant.participant_name or "")
     return None
-
-
-def _name(participant: Participant) -> str:
-    return participant.participant_name or ""
 
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:

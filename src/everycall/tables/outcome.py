@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from everycall.api.records import Conversation, Evaluation, Participant, Segment, Session, Survey
 from everycall.instants import DAY
 from everycall.tables.journey import (
+    ABANDONS,
     INSIDE,
     NEVER,
     SECOND,
@@ -23,10 +24,6 @@ from everycall.tables.journey import (
 
 T = TypeVar("T")
 V = TypeVar("V", int, float)
-
-ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
-"""Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
-Source: SDK 269, `ConversationDetailQueryPredicate`."""
 
 BY_ITSELF = ("endpoint", "client")
 """A leg that its own side ended: the telephone was hung up, or the client's button pressed."""
@@ -48,12 +45,12 @@ class WrapUp(NamedTuple):
 
 
 def wrap_ups(legs: Iterable[tuple[Participant, Session]]) -> list[WrapUp]:
-    """The wrap-up codes on some legs, in no order; those of who listened are not among them."""
+    """The wrap-up codes on some legs, in no order."""
     return [
         WrapUp(time_of(one), one.wrap_up_code, participant)
         for participant, session in legs
         for one in session.segments
-        if one.wrap_up_code and not listens(session)
+        if one.wrap_up_code
     ]
 
 
