@@ -421,9 +421,8 @@ def test_a_supervisor_who_listens_makes_no_consultation_of_a_transfer() -> None:
 
 
 def test_the_queue_of_a_leg_is_its_last_and_a_leg_without_an_id_has_its_name() -> None:
-    moved = participant(
-        "acd", segment("delay", "08:00:01", queueId="q2"), segment("interact", "08:00:02", queueId="q1")
-    )
+    ids = enumerate(["q1", "q2", "q1"])
+    moved = participant("acd", *(segment("interact", f"08:00:0{at}", queueId=one) for at, one in ids))
     nameless = participant("acd", segment("interact", "08:00:01"), participantName="Old Sales")
 
     assert cell("queueName", moved) == "Sales"

@@ -137,12 +137,8 @@ class Journey:
     @once
     def measured_legs(self) -> Sequence[Session]:
         """Every leg but those of consulted queues: whose metrics count."""
-        queues = [session for _, session in self.queue_legs]
-        return [
-            session
-            for one, session in self.all_legs()
-            if one.purpose != "acd" or any(session is queue for queue in queues)
-        ]
+        queues = {id(session) for _, session in self.queue_legs}
+        return [session for one, session in self.all_legs() if one.purpose != "acd" or id(session) in queues]
 
     @once
     def metrics(self) -> dict[str, list[int | float]]:
@@ -378,8 +374,8 @@ def _without_callers(journey: Journey, users: Sequence[Person]) -> Sequence[Pers
     """Users other than the one who made an internal call, and so stands in the customer's place."""
     if not users or not journey.is_internal:
         return users
-    legs = journey.customer_legs
-    callers = [one for one, session in journey.all_legs() if any(session is leg for leg in legs)]
+    legs = {id(session) for session in journey.customer_legs}
+    callers = [one for one, session in journey.all_legs() if id(session) in legs]
     callers = [one for one in callers if has(one, DIALLING)] or callers
     return [one for one in users if not any(one.participant is caller for caller in callers)]
 
@@ -524,15 +520,15 @@ def queue_of(participant: Participant, session: Session) -> Queue | None:
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
     """The segments of all legs but of those who listened, who were only consulted, and of consulted queues."""
-    consulted = []
+    consulted: set[int] = set()  # by identity, as the queues' legs: records are compared field by field otherwise
     if sum(len(journey.participants.get(purpose, ())) for purpose in INSIDE) > 1:
         left = customer_left(journey)
-        consulted = [one.participant for one in journey.people if not joined_customer(one, journey.people, left)]
-    queues = [session for _, session in journey.queue_legs]
+        consulted = {id(one.participant) for one in journey.people if not joined_customer(one, journey.people, left)}
+    queues = {id(session) for _, session in journey.queue_legs}
     for participant, session in journey.all_legs():
-        if listens(session) or any(participant is one for one in consulted):
+        if id(participant) in consulted or listens(session):
             continue
-        if participant.purpose != "acd" or any(session is one for one in queues):
+        if participant.purpose != "acd" or id(session) in queues:
             yield from session.segments
 
 
