@@ -114,11 +114,7 @@ class FlatTable:
 
         What does not fit is left out. None where there is no readable id.
         """
-        try:
-            whole, oddities = conversation_of(body)
-        except UnicodeDecodeError:
-            whole, oddities = conversation_of(bytes(body).decode(errors="replace").encode())
-            oddities = [*oddities, Oddity("unusual value", "", "$", "bytes that are not UTF-8", "U+FFFD")]
+        whole, oddities = conversation_of(body)
         if whole is None:
             return None, oddities
         return msgspec.json.decode(msgspec.json.encode(whole), type=self._record), oddities
