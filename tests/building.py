@@ -1,5 +1,6 @@
 """Conversations of a few lines, for tests of what is made of them."""
 
+from random import Random
 from typing import Any
 
 import msgspec
@@ -15,10 +16,15 @@ def conversation(
     *participants: Tree, start: str = "08:00:00", end: str | None = "08:10:00", **fields: Any
 ) -> Conversation:
     """A conversation of Monday, 5 January 2026; it lives where `end` is None. `fields` by the API's names."""
-    whole = {"conversationId": "c", "conversationStart": f"{DAY}{start}Z", **fields, "participants": participants}
+    return msgspec.convert(tree(*participants, start=start, end=end, **fields), Conversation)
+
+
+def tree(*participants: Tree, start: str = "08:00:00", end: str | None = "08:10:00", **fields: Any) -> Tree:
+    """The same as the API sends it."""
+    whole = {"conversationId": "c", "conversationStart": f"{DAY}{start}Z", **fields, "participants": list(participants)}
     if end:
         whole["conversationEnd"] = f"{DAY}{end}Z"
-    return msgspec.convert(whole, Conversation)
+    return whole
 
 
 def participant(purpose: str, *segments: Tree, session: Tree | None = None, **fields: Any) -> Tree:
@@ -29,6 +35,30 @@ def participant(purpose: str, *segments: Tree, session: Tree | None = None, **fi
 def segment(kind: str, start: str, **fields: Any) -> Tree:
     """A stretch that starts at that time."""
     return {"segmentType": kind, "segmentStart": f"{DAY}{start}Z", **fields}
+
+
+def stretch(kind: str, start: str, end: str, **fields: Any) -> Tree:
+    """A segment from one time to another."""
+    return segment(kind, start, segmentEnd=f"{DAY}{end}Z", **fields)
+
+
+def side(purpose: str, *sessions: Tree, **fields: Any) -> Tree:
+    """One side with several sessions."""
+    return {"purpose": purpose, **fields, "sessions": list(sessions)}
+
+
+def session(*segments: Tree, **fields: Any) -> Tree:
+    """A session, of voice unless `fields` say otherwise."""
+    return {"mediaType": "voice", **fields, "segments": list(segments)}
+
+
+def shuffled(value: Any, rng: Random) -> Any:
+    """The same conversation with its lists of objects in another order; lists of plain values stay as they are."""
+    if isinstance(value, dict):
+        return {name: shuffled(one, rng) for name, one in value.items()}
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return [shuffled(one, rng) for one in rng.sample(value, len(value))]
+    return value
 
 
 def customer(**session: Any) -> Tree:

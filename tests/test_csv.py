@@ -15,7 +15,7 @@ TEXTS = st.text()
 
 
 def column(kind: Type, name: str = "c") -> Column:
-    return Column(name, kind, "", lambda _, __: None)
+    return Column(name, kind, "", (), lambda _: None)
 
 
 def cell(kind: Type, value: Value) -> str:

@@ -22,7 +22,7 @@ from everycall.verification import _take_over
 from simulation.disk import Crash, SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-TABLE = [Column("a", "text", "", lambda _, __: None)]
+TABLE = [Column("a", "text", "", (), lambda _: None)]
 SINK = CsvSink(TABLE)
 INTERVAL = "2026-01-05T00:00:00.000Z/2026-01-15T00:00:00.000Z"
 HEADER: Mapping[str, Any] = {"interval": INTERVAL, "asked": {"last": "7d"}, "filters": {}}

@@ -201,8 +201,45 @@ def test_an_answer_that_is_no_page_is_never_taken_for_an_empty_one(body: bytes) 
     assert "GENESYS_ENV" in failed.value.hint
 
 
-def test_a_number_that_no_json_reader_takes_costs_its_conversation_and_says_so() -> None:
+def test_a_number_beyond_all_range_costs_no_conversation() -> None:
     odd = Page.read(b'{"conversations":[{"conversationId":"c","x":1e999},{"conversationId":"d"}],"totalHits":2}')
 
-    assert [one.conversation_id for one in odd.conversations] == ["d"]
-    assert "out of range" in odd.oddities[0].value
+    assert [one.conversation_id for one in odd.conversations] == ["c", "d"]
+    assert [one.path for one in odd.oddities] == ["x"]
+
+
+# What hardly any reader takes
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "NaN"])
+def test_a_number_beyond_the_range_of_numbers_is_left_out_and_named(number: str) -> None:
+    metric = f'{{"participants": [{{"sessions": [{{"metrics": [{{"name": "tAcd", "value": {number}}}]}}]}}],'
+    body = f'{metric} "conversationId": "c"}}'.encode()
+
+    found, [oddity] = conversation_of(body)
+    assert found
+    assert found.participants[0].sessions[0].metrics[0].value is None
+    assert (oddity.kind, oddity.conversation_id) == ("unreadable value", "c")
+    assert oddity.path == "participants[0].sessions[0].metrics[0].value"
+
+
+def test_bytes_that_are_not_utf8_are_replaced_and_named() -> None:
+    body = b'{"conversationId": "c", "externalTag": "Z\xfcrich"}'
+
+    found, [oddity] = conversation_of(body)
+    assert found
+    assert (found.external_tag, oddity.value, oddity.conversation_id) == (
+        "Z\ufffdrich",
+        "bytes that are not UTF-8",
+        "c",
+    )
+    whole = Page.read(b'{"conversations": [' + body + b'], "totalHits": 1}')
+    assert (whole.conversations, whole.oddities, whole.total_hits) == ((found,), (oddity,), 1)
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b'{"conversationId": "c"', b"\xff\xfe"])
+def test_what_is_no_json_is_no_conversation(body: bytes) -> None:
+    found, [oddity] = conversation_of(body)
+
+    assert found is None
+    assert oddity.kind == "unreadable value"

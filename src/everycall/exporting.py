@@ -38,7 +38,7 @@ from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, 
 from everycall.progress import Noticed, PageRead, Progress, Silent, Started, WindowClosed
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
-from everycall.tables.shim import FlatTable, flat_table
+from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
 IN_FLIGHT_DEFAULT = 40

@@ -29,7 +29,7 @@ from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger
 from everycall.manifest import Entry, Header, Manifest
 from everycall.progress import Progress
 from everycall.sinks.interface import Placed, Sink
-from everycall.tables.shim import FlatTable, flat_table
+from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]

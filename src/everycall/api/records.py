@@ -7,8 +7,10 @@ Source of the fields: SDK 269, models `AnalyticsConversation` and below. A field
 the record and named in `Page.oddities`; `jsonl` and `raw` outputs are made from the answer itself and keep it.
 """
 
+import json
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -372,7 +374,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             answer = _STRICT.decode(body)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):
             return _read_slowly(body)
         except msgspec.DecodeError:
             repaired = without_lone_surrogates(body)
@@ -413,7 +415,7 @@ def _read_slowly(body: bytes) -> Page:
     if hits is None and not raws and fields.keys() & _SIGNS_OF_REFUSAL:
         raise _no_page(body)
     conversations: list[Conversation] = []
-    oddities = [Oddity("unknown field", "", name, shortened(bytes(raw).decode())) for name, raw in fields.items()]
+    oddities = [Oddity("unknown field", "", name, shortened(_as_text(raw))) for name, raw in fields.items()]
     for raw in raws:
         conversation, odd = conversation_of(raw)
         oddities += odd
@@ -435,9 +437,39 @@ def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, lis
     """One conversation out of its JSON, and what did not fit; None where it has no readable id."""
     try:
         return _CONVERSATION.decode(body), []
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
-        return fitted(msgspec.json.decode(body), Conversation)
+        conversation, oddities = fitted(_plain(body), Conversation)
     except (msgspec.DecodeError, RecursionError) as error:
-        return None, [Oddity("unreadable value", "", "$", shortened(f"{error}: {bytes(body).decode()}"))]
+        return None, [Oddity("unreadable value", "", "$", shortened(f"{error}: {_as_text(body)}"))]
+    if not _is_utf8(body):
+        id_ = conversation.conversation_id if conversation else ""
+        oddities.append(Oddity("unusual value", id_, "$", "bytes that are not UTF-8", "U+FFFD"))
+    return conversation, oddities
+
+
+def _plain(body: bytes | msgspec.Raw) -> Any:
+    """The JSON as plain values, with U+FFFD for bytes that are not UTF-8.
+
+    The standard library takes a number beyond the range of numbers for infinity, where msgspec refuses the whole.
+    """
+    text = _as_text(body)
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        with suppress(ValueError):
+            return json.loads(text)
+        raise
+
+
+def _as_text(body: bytes | msgspec.Raw) -> str:
+    return bytes(body).decode(errors="replace")
+
+
+def _is_utf8(body: bytes | msgspec.Raw) -> bool:
+    try:
+        bytes(body).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -21,7 +21,7 @@ from everycall.errors import ServiceFailed
 from everycall.filesystem import Filesystem
 from everycall.load.names import NameSource
 from everycall.sinks.interface import Sink, WindowWriter, Written
-from everycall.tables.shim import Facts, FlatTable
+from everycall.tables.flat import Facts, FlatTable
 
 BATCH = 1000
 """Conversations whose names are asked for together; their facts are in memory."""

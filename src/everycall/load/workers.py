@@ -20,7 +20,7 @@ from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.sinks.csv import CsvSink
-from everycall.tables.shim import flat_table
+from everycall.tables.flat import flat_table
 
 TRIES_MAX = 2
 """How often a part is given to a worker that dies over it."""

@@ -1,0 +1,555 @@
+"""The way of one conversation: who is the customer, who had the customer last, which queue. Pure.
+
+Rules of the file:
+
+- The order of participants, sessions, segments and metrics says nothing. Everything goes by time; where the time is the
+  same, by the value itself, so that a shuffled conversation gives the same row.
+- A rule reads the fields that its columns declare (`columns.py`) and those in `narrow.ALWAYS`, and no others: a record
+  may have nothing else.
+- What most conversations need is written as plain loops that leave early: it runs once for every row.
+
+Where a rule does not follow from the API's documentation, the reason stands beside it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+
+from everycall.api.records import Conversation, Metric, Participant, Segment, Session
+
+T = TypeVar("T")
+V = TypeVar("V", str, int, float, datetime)
+
+Span: TypeAlias = tuple[datetime, datetime, str | None]
+"""Start, end and segmentType of a segment."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""The end of what is still going on."""
+
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""The time of what has none: before everything else."""
+
+SECOND = timedelta(seconds=1)
+"""Legs of one event differ by some milliseconds in captured answers; within a second they count as simultaneous."""
+
+INSIDE = ("agent", "user")
+"""Purposes of the org's own people."""
+
+WITH_CUSTOMER = ("interact", "hold")
+"""Segments in which a person has the customer."""
+
+DIALLING = ("contacting", "dialing")
+"""Segments in which a person calls the customer: the own station first, then the number."""
+
+CONSULT_TRANSFER = "consultTransfer"
+CONSULT_TRANSFERRED = "nConsultTransferred"
+
+ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
+"""Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
+Source: SDK 269, `ConversationDetailQueryPredicate`."""
+
+METRIC_MAX = 2**53
+"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
+
+SIDE_MEDIA = ("cobrowse", "screenshare", "screenmonitoring", "video")
+"""Media that come on top of another one."""
+
+
+class Person(NamedTuple):
+    """One of the org's people, with the stretches of some kinds that this participant had."""
+
+    participant: Participant
+    spans: list[Span]
+
+
+class Queue(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A queue that the customer came to."""
+
+    id: str
+    """Empty where only the name is known."""
+    name: str
+    """participantName of the queue's own leg, which outlives the queue; empty where there is no such leg."""
+
+
+class once(Generic[T]):  # noqa: N801 - used as a decorator, as `property` is
+    """An attribute that is worked out when it is first read.
+
+    As `functools.cached_property`, without the lock that it takes in Python 3.11, which costs as much as a rule.
+    """
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work = work
+        self._name = work.__name__
+
+    def __get__(self, journey: "Journey", _: type) -> T:
+        value = journey.__dict__[self._name] = self._work(journey)
+        return value
+
+
+class Journey:
+    """A conversation, sorted by who takes part; what several columns ask for is worked out once."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.is_alive = conversation.conversation_end is None
+        self.participants = participants = {}  # type: dict[str | None, list[Participant]]
+        """By purpose; who has no session is left out."""
+        for participant in conversation.participants:
+            if participant.sessions:
+                purpose = participant.purpose
+                if purpose in participants:
+                    participants[purpose].append(participant)
+                else:
+                    participants[purpose] = [participant]
+
+    @once
+    def customer_legs(self) -> Sequence[Session]:
+        """See the function."""
+        return customer_legs(self)
+
+    @once
+    def agent(self) -> Participant | None:
+        """See `last_agent`."""
+        return last_agent(self)
+
+    @once
+    def queue_legs(self) -> Sequence[tuple[Participant, Session]]:
+        """See the function."""
+        return queue_legs(self)
+
+    @once
+    def queue(self) -> Queue | None:
+        """See `last_queue`."""
+        return last_queue(self)
+
+    @once
+    def people(self) -> Sequence[Person]:
+        """The agents, then the users, who had the customer."""
+        return [*people(self, "agent"), *people(self, "user")]
+
+    @once
+    def segments_on_the_way(self) -> Sequence[Segment]:
+        """See the function."""
+        return list(segments_on_the_way(self))
+
+    @once
+    def measured_legs(self) -> Sequence[Session]:
+        """Every leg but those of consulted queues: whose metrics count."""
+        queues = {id(session) for _, session in self.queue_legs}
+        return [session for one, session in self.all_legs() if one.purpose != "acd" or id(session) in queues]
+
+    @once
+    def metrics(self) -> dict[str, list[int | float]]:
+        """The values of every metric that was emitted, by its name, in no order; none that no time or count can be."""
+        values: dict[str, list[int | float]] = {}
+        for session in self.measured_legs:
+            for metric in metrics_of(session):
+                if metric.name:
+                    mine = values.setdefault(metric.name, [])
+                    if metric.value is not None and abs(metric.value) < METRIC_MAX:
+                        mine.append(metric.value)
+        return values
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether nobody outside took part."""
+        return "customer" not in self.participants and "external" not in self.participants
+
+    def all_legs(self) -> list[tuple[Participant, Session]]:
+        """Every leg of everybody, in no order."""
+        return [(one, session) for one in self.conversation.participants for session in one.sessions]
+
+
+# --- time
+
+
+def start_of(session: Session) -> datetime:
+    """When the first segment of a leg starts; a leg without any comes after all others."""
+    start = NEVER
+    for segment in session.segments:
+        began = segment.segment_start
+        if began is not None and began < start:
+            start = began
+    return start
+
+
+def time_of(segment: Segment) -> datetime:
+    """When a segment starts, to order by."""
+    return segment.segment_start or UNKNOWN
+
+
+def end_of(segment: Segment, *, is_alive: bool) -> datetime:
+    """When a segment ends.
+
+    One without an end is still going on only while its conversation is: in a conversation that has ended, an end is
+    missing that nobody knows, and all that is certain is the start.
+    """
+    return segment.segment_end or (NEVER if is_alive else segment.segment_start or UNKNOWN)
+
+
+def began(conversation: Conversation) -> datetime | None:
+    """conversationStart; where that is missing or cannot be read, the earliest segmentStart; None without any."""
+    if conversation.conversation_start:
+        return conversation.conversation_start
+    legs = (session for participant in conversation.participants for session in participant.sessions)
+    earliest = min(map(start_of, legs), default=NEVER)
+    return None if earliest is NEVER else earliest
+
+
+def first(legs: Iterable[Session], value: Callable[[Session], V | None]) -> V | None:
+    """The value of the leg that started first, among those that have one."""
+    found = [(start_of(session), one) for session in legs if (one := value(session))]
+    return min(found)[1] if found else None
+
+
+def metrics_of(session: Session) -> Sequence[Metric]:
+    """The metrics of a leg, also of a record that keeps them as JSON since they are seldom asked for."""
+    metrics = session.metrics
+    return _as_metrics(metrics) if isinstance(metrics, msgspec.Raw) else metrics
+
+
+def _as_metrics(raw: msgspec.Raw) -> Sequence[Metric]:
+    """Only the names, and none where they do not fit: they tell a consultation from a transfer, no more."""
+    try:
+        return [Metric(name=one.name) for one in _NAMES.decode(raw)] if raw else ()
+    except msgspec.DecodeError:
+        return ()
+
+
+class _Named(msgspec.Struct):
+    name: str | None = None
+
+
+_NAMES = msgspec.json.Decoder(list[_Named])
+
+
+# --- the customer
+
+
+def customer_legs(journey: Journey) -> Sequence[Session]:
+    """The legs of the customer's side.
+
+    The customer is the participant with purpose `customer`. Without one it is the `external` that came first, as in an
+    e-mail: beside a customer, an external is a third party on the call. Without either the call is an internal one, and
+    its first leg stands in the customer's place: whoever called.
+    """
+    customers: Sequence[Participant] | None = journey.participants.get("customer")
+    if not customers:
+        externals = journey.participants.get("external")
+        if not externals:
+            return _earliest([session for _, session in journey.all_legs()])
+        customers = _came_first(externals)
+    if len(customers) == 1:
+        return customers[0].sessions
+    return [session for one in customers for session in one.sessions]
+
+
+def _earliest(legs: Sequence[Session]) -> Sequence[Session]:
+    """Those that start first: one, or several that start in the same millisecond."""
+    start = min(map(start_of, legs), default=NEVER)
+    return [session for session in legs if start_of(session) == start]
+
+
+def _came_first(participants: Sequence[Participant]) -> Sequence[Participant]:
+    starts = [min(map(start_of, one.sessions)) for one in participants]
+    return [one for one, start in zip(participants, starts, strict=True) if start == min(starts)]
+
+
+def customer_left(journey: Journey) -> datetime:
+    """When the customer's last leg ended; `NEVER` where it goes on, or where nothing says when."""
+    known = journey.conversation.conversation_end or NEVER
+    ends = [one.segment_end or known for session in journey.customer_legs for one in session.segments]
+    return max(ends, default=NEVER)
+
+
+def channel(journey: Journey) -> str | None:
+    """The mediaType of the customer's leg that began first."""
+    legs = journey.customer_legs
+    if len(legs) == 1:
+        return legs[0].media_type or None
+    found = [(start_of(one), one.media_type in SIDE_MEDIA, one.media_type) for one in legs if one.media_type]
+    return min(found)[2] if found else None
+
+
+def customer_address(journey: Journey) -> str | None:
+    """The customer's own address: of who wrote or called, or of who was written to or called.
+
+    A leg's own direction decides, since a callback to an inbound call goes out; where it has none, the conversation's.
+    """
+    otherwise = journey.conversation.originating_direction
+
+    def of(session: Session) -> str | None:
+        if (session.direction or otherwise) == "outbound":
+            return session.dnis or session.address_to
+        return session.ani or session.address_from
+
+    def called_back(session: Session) -> str | None:
+        return session.callback_numbers[0] if session.callback_numbers else None
+
+    return first(journey.customer_legs, of) or first(journey.customer_legs, called_back)
+
+
+# --- the agent
+
+
+def listens(session: Session) -> bool:
+    """Whether it is the leg of somebody who listens to another participant, a supervisor."""
+    return bool(session.monitored_participant_id or session.coached_participant_id or session.barged_participant_id)
+
+
+def has(participant: Participant, kinds: Collection[str]) -> bool:
+    """Whether a person had a segment of these kinds, other than by listening."""
+    for session in participant.sessions:
+        for segment in session.segments:
+            if segment.segment_type in kinds and not listens(session):
+                return participant.user_id is not None and participant.user_id != ""
+    return False
+
+
+def people(journey: Journey, purpose: str, kinds: Collection[str] = WITH_CUSTOMER) -> list[Person]:
+    """The participants of a purpose who had segments of these kinds, with those; not who only listened."""
+    return [
+        Person(one, spans_of(one, kinds, is_alive=journey.is_alive))
+        for one in journey.participants.get(purpose, ())
+        if has(one, kinds)
+    ]
+
+
+def spans_of(participant: Participant, kinds: Collection[str], *, is_alive: bool) -> list[Span]:
+    """The stretches of these kinds that a participant had, in no order."""
+    return [
+        (segment.segment_start or UNKNOWN, end_of(segment, is_alive=is_alive), segment.segment_type)
+        for session in participant.sessions
+        if not listens(session)
+        for segment in session.segments
+        if segment.segment_type in kinds
+    ]
+
+
+def last_agent(journey: Journey) -> Participant | None:
+    """The agent who had the customer last; where no agent had, the user; where nobody had, who dialled.
+
+    Last is whose interact or hold reaches furthest into the customer's last leg, not whose began last: somebody who was
+    brought in for a minute leaves the customer to the first. Who was consulted and never joined does not count.
+    """
+    agents = journey.participants.get("agent", ())
+    if "user" not in journey.participants:
+        if not agents:
+            return None
+        handlers = [one for one in agents if has(one, WITH_CUSTOMER)]
+        if len(handlers) == 1:
+            return handlers[0]
+    return _last_of_several(journey)
+
+
+def _last_of_several(journey: Journey) -> Participant | None:
+    agents = [one for one in journey.people if one.participant.purpose == "agent"]
+    users = [one for one in journey.people if one.participant.purpose == "user"]
+    called = _without_callers(journey, users)
+    left = customer_left(journey)
+    for among in (agents, called):
+        joined = [one for one in among if joined_customer(one, journey.people, left)]
+        if joined:
+            return furthest(joined, left)
+    return furthest(agents or called or _diallers(journey, users), left)
+
+
+def _diallers(journey: Journey, users: Sequence[Person]) -> Sequence[Person]:
+    """Who dialled a call that nobody answered.
+
+    In an internal call that came to no queue, also who called and talked to no person (to a menu, say).
+    """
+    for purpose in INSIDE:
+        dialled: Sequence[Person] = people(journey, purpose, DIALLING)
+        if "acd" in journey.participants:
+            dialled = _without_callers(journey, dialled)
+        if dialled:
+            return dialled
+    return () if "acd" in journey.participants else users
+
+
+def _without_callers(journey: Journey, users: Sequence[Person]) -> Sequence[Person]:
+    """Users other than the one who made an internal call, and so stands in the customer's place."""
+    if not users or not journey.is_internal:
+        return users
+    legs = {id(session) for session in journey.customer_legs}
+    callers = [one for one, session in journey.all_legs() if id(session) in legs]
+    callers = [one for one in callers if has(one, DIALLING)] or callers
+    return [one for one in users if not any(one.participant is caller for caller in callers)]
+
+
+def furthest(among: Sequence[Person], left: datetime) -> Participant | None:
+    """Whose stretches reach furthest while the customer was there; within a second, who had the customer longer.
+
+    Where all of them come after the customer's last leg, it tells nothing, and they are compared to their end. None of
+    nobody.
+    """
+    if len(among) < 2:
+        return among[0].participant if among else None
+    if all(start >= left for one in among for start, _, _ in one.spans):
+        left = NEVER
+    reaches = [max(min(end, left) if start < left else UNKNOWN for start, end, _ in one.spans) for one in among]
+    limit = max(reaches)
+    near = [one for one, reach in zip(among, reaches, strict=True) if limit - reach <= SECOND]
+    return max(near, key=lambda one: (_length_s(one.spans, left), one.participant.user_id)).participant
+
+
+def _length_s(spans: Iterable[Span], left: datetime) -> float:
+    """Seconds as numbers, which can be added up without end; a timedelta has one."""
+    return sum(sorted(max(0.0, (min(end, left) - start).total_seconds()) for start, end, _ in spans))
+
+
+def joined_customer(person: Person, everybody: Iterable[Person], left: datetime) -> bool:
+    """Whether a person had the customer, and did not only talk to somebody who held the customer meanwhile.
+
+    The API does not say who was consulted. In captured answers the customer's agent is on hold for the whole of a
+    consultation; so somebody all of whose time lies within the holds of others (a second is let pass) never joined.
+    """
+    held_s = 0.0
+    for other in everybody:
+        if other.participant is not person.participant:
+            held_s += sum(
+                _overlap_s(one, span, left) for one in other.spans if one[2] == "hold" for span in person.spans
+            )
+    return not held_s or _length_s(person.spans, left) - held_s > SECOND.total_seconds()
+
+
+def _overlap_s(one: Span, other: Span, left: datetime) -> float:
+    return max(0.0, (min(one[1], other[1], left) - max(one[0], other[0])).total_seconds())
+
+
+# --- queues
+
+
+def queue_legs(journey: Journey) -> Sequence[tuple[Participant, Session]]:
+    """The queues' own legs on the customer's way: all but those of a consultation.
+
+    A queue that was asked while an agent had the customer is on the customer's way only if it became a transfer.
+    """
+    queues = journey.participants.get("acd")
+    if queues is None:
+        return ()
+    legs = [(queue, session) for queue in queues for session in queue.sessions]
+    handlers = journey.participants.get("agent", [])
+    if "user" in journey.participants and not journey.is_internal:  # else it may be who called the queue
+        handlers = handlers + journey.participants["user"]
+    return [leg for leg in legs if not _is_consultation(leg[1], handlers, journey)] if handlers else legs
+
+
+def _is_consultation(queue_leg: Session, handlers: Iterable[Participant], journey: Journey) -> bool:
+    asking = [one for one in handlers if _has_customer_at_start(queue_leg, one, journey)]
+    return not any(_became_transfer(queue_leg, one, journey) for one in asking) if asking else False
+
+
+def _has_customer_at_start(queue_leg: Session, participant: Participant, journey: Journey) -> bool:
+    """Whether a person had the customer before a queue's leg started and for more than a second after.
+
+    A callback that is booked during a call is queued meanwhile, and is no consultation.
+    """
+    start = start_of(queue_leg)
+    for session in participant.sessions:
+        for segment in session.segments:
+            if (
+                segment.segment_type in WITH_CUSTOMER
+                and (segment.segment_start or UNKNOWN) < start
+                and end_of(segment, is_alive=journey.is_alive) - start > SECOND
+                and not listens(session)
+            ):
+                return queue_leg.media_type != "callback" or session.media_type == "callback"
+    return False
+
+
+def _became_transfer(queue_leg: Session, person: Participant, journey: Journey) -> bool:
+    """Whether a person who asked a queue handed the customer over to it.
+
+    That is after a consultation, or blindly where the person's leg ends a moment late. One person can ask several
+    queues and hand over to the last: a queue that was abandoned before the person went is not the one.
+    """
+    over = max((one.segment_end or NEVER for one in queue_leg.segments), default=NEVER)
+    start = start_of(queue_leg)
+    spans = spans_of(person, WITH_CUSTOMER, is_alive=journey.is_alive)
+    if consult_transferred(person):
+        was_abandoned = any(one.name in ABANDONS for one in metrics_of(queue_leg))
+        return not (was_abandoned and max(end for _, end, _ in spans) - over > SECOND)
+    segments = [one for session in person.sessions for one in session.segments if one.segment_type in WITH_CUSTOMER]
+    return any(one.disconnect_type == "transfer" and start <= (one.segment_end or NEVER) <= over for one in segments)
+
+
+def consult_transferred(participant: Participant) -> bool:
+    """Whether a participant handed the customer over after a consultation."""
+    return any(
+        any(one.disconnect_type == CONSULT_TRANSFER for one in session.segments)
+        or any(one.name == CONSULT_TRANSFERRED for one in metrics_of(session))
+        for session in participant.sessions
+    )
+
+
+def last_queue(journey: Journey) -> Queue | None:
+    """The last queue on the customer's way.
+
+    Where no queue has a leg of its own there, the last one on any leg, as on a call that an agent makes on behalf of a
+    queue.
+    """
+    legs = journey.queue_legs
+    if len(legs) == 1:
+        found = queue_of(*legs[0])
+    else:
+        known = [(start_of(leg[1]), queue) for leg in legs if (queue := queue_of(*leg))]
+        found = max(known)[1] if known else None
+    if found:
+        return found
+    if not any(one.queue_id for _, session in journey.all_legs() for one in session.segments):
+        return None
+    others = [(time_of(one), one.queue_id) for one in journey.segments_on_the_way if one.queue_id]
+    return Queue(max(others)[1], "") if others else None
+
+
+def queue_of(participant: Participant, session: Session) -> Queue | None:
+    """The queue of a leg: by the last queueId of its segments, or by name alone."""
+    found, last = "", UNKNOWN
+    for segment in session.segments:
+        queue_id = segment.queue_id
+        if queue_id and (not found or (time_of(segment), queue_id) > (last, found)):
+            found, last = queue_id, time_of(segment)
+    if found or participant.participant_name:
+        return Queue(found, participant.participant_name or "")
+    return None
+
+
+def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
+    """The segments of all legs but of those who listened, who were only consulted, and of consulted queues."""
+    consulted: set[int] = set()  # by identity, as the queues' legs: records are compared field by field otherwise
+    if sum(len(journey.participants.get(purpose, ())) for purpose in INSIDE) > 1:
+        left = customer_left(journey)
+        consulted = {id(one.participant) for one in journey.people if not joined_customer(one, journey.people, left)}
+    queues = {id(session) for _, session in journey.queue_legs}
+    for participant, session in journey.all_legs():
+        if id(participant) in consulted or listens(session):
+            continue
+        if participant.purpose != "acd" or id(session) in queues:
+            yield from session.segments
+
+
+def queue_ids(journey: Journey) -> tuple[str, ...]:
+    """The queues on the customer's way, by their first time, each once."""
+    return in_order((one.segment_start, one.queue_id) for one in journey.segments_on_the_way)
+
+
+def user_ids(journey: Journey) -> tuple[str, ...]:
+    """Everybody of the org who was alerted, talked or listened, by the first time, each once."""
+    return in_order(
+        (segment.segment_start, participant.user_id)
+        for participant, session in journey.all_legs()
+        for segment in session.segments
+    )
+
+
+def in_order(times: Iterable[tuple[datetime | None, str | None]]) -> tuple[str, ...]:
+    """Each text once, by its earliest time; one without a time comes last."""
+    earliest: dict[str, datetime] = {}
+    for at, one in times:
+        if one:
+            earliest[one] = min(at or NEVER, earliest.get(one, NEVER))
+    return tuple(sorted(earliest, key=lambda one: (earliest[one], one)))

@@ -1,0 +1,81 @@
+"""Records that hold only the fields that some columns read: made from `api.records`, and decoded faster. Pure.
+
+A path is the way to a field in the names of the records: `participants.sessions.segments.segment_start`. A path that
+ends at a list of records (`participants.sessions.metrics`) keeps that list as JSON, for rules that seldom look into it.
+"""
+
+from collections.abc import Iterable
+from functools import cache, reduce
+from operator import or_
+from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin
+
+import msgspec
+
+from everycall.api.records import Conversation
+
+Record: TypeAlias = Conversation
+"""A conversation of which only some fields are there: those of the paths that its type was made for, and `ALWAYS`.
+
+Typed as the full record, so that one rule reads both. A field that the type lacks raises AttributeError."""
+
+ALWAYS = (
+    "conversation_id",
+    "conversation_start",
+    "conversation_end",
+    "participants.purpose",
+    "participants.sessions.segments.segment_start",
+    "participants.sessions.segments.segment_end",
+)
+"""What every row needs: its id, to which window it belongs, and whether it outlasts its handling."""
+
+
+def record_type(paths: Iterable[str]) -> type[Record]:
+    """The type of the records that hold these paths and `ALWAYS`.
+
+    Raises:
+        AttributeError: a path that leads to no field of the records.
+    """
+    return _record_type(frozenset((*ALWAYS, *paths)))
+
+
+@cache
+def _record_type(paths: frozenset[str]) -> type[Record]:
+    return cast("type[Record]", _narrowed(Conversation, paths))
+
+
+def _narrowed(full: type[msgspec.Struct], paths: Iterable[str]) -> type[msgspec.Struct]:
+    """A struct with those fields of `full` that the paths begin with, and below them with the rest of the paths."""
+    below: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, rest = path.partition(".")
+        below.setdefault(name, []).extend([rest] if rest else [])
+    fields = {field.name: field for field in msgspec.structs.fields(full)}
+    missing = below.keys() - fields.keys()
+    if missing:
+        raise AttributeError(f"{full.__name__} has no field {', '.join(sorted(missing))}")
+    made = [_field(fields[name], rest) for name, rest in below.items()]
+    # Required fields come first, as in any class.
+    made.sort(key=len)
+    return msgspec.defstruct(f"Narrow{full.__name__}", made, rename="camel", frozen=True, gc=False)
+
+
+def _field(field: msgspec.structs.FieldInfo, below: list[str]) -> Any:
+    if not below and _holds_records(field.type):
+        return field.name, msgspec.Raw, msgspec.Raw()
+    kind = _kind(field.type, below)
+    return (field.name, kind) if field.required else (field.name, kind, field.default)
+
+
+def _holds_records(kind: Any) -> bool:
+    return any(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in get_args(kind))
+
+
+def _kind(kind: Any, below: list[str]) -> Any:
+    """The type of a field, with a narrow struct in the place of a full one: `tuple[Segment, ...]`, `Flow | None`."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _narrowed(kind, below)
+    inner = get_args(kind)
+    if not inner or get_origin(kind) is Annotated:
+        return kind
+    made = [_kind(one, below) for one in inner]
+    return tuple.__class_getitem__((made[0], ...)) if get_origin(kind) is tuple else reduce(or_, made)
