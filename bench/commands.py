@@ -50,10 +50,13 @@ class Command:
 
 BASELINE = "requests + json + csv"
 
+OWN = "everycall export"
+SDK = "official SDK"
+
 COMMANDS = (
-    Command("everycall export", "-m everycall export --interval {interval} -o {output} --quiet"),
+    Command(OWN, "-m everycall export --interval {interval} -o {output} --quiet"),
     Command(BASELINE, f"{CLIENTS}/with_requests.py {{interval}} {{output}}"),
-    Command("official SDK", f"{CLIENTS}/with_sdk.py {{interval}} {{output}}", days=1),
+    Command(SDK, f"{CLIENTS}/with_sdk.py {{interval}} {{output}}", days=1),
     Command("dlt rest_api, nested tables", f"{CLIENTS}/with_dlt.py {{interval}} {{output}}", days=1, rows=dlt_rows),
     Command("download and unzip", f"{CLIENTS}/raw_download.py {{interval}} {{output}}", rows=None),
     Command("json.loads alone", f"{CLIENTS}/decode_only.py {{pages}}", rows=None),

@@ -4,9 +4,9 @@
 
 It prints one line of JSON once it listens: the environment that leads a client to it (`GENESYS_ENV` and so on) and the
 midnights between its days, which lie in the past; and another one when its standard input ends: how many requests it
-answered. The pages are the sandbox's conversations, zipped once, before the first request. What it leaves out: filters,
-orders, page sizes other than 100 and 1, intervals that are not whole UTC days, permissions. `bench/clients/ceiling.py`
-measures how fast it is.
+answered in each minute, and how many of all with 429. The pages are the sandbox's conversations, zipped once, before
+the first request. What it leaves out: filters, orders, page sizes other than 100 and 1, intervals that are not whole
+UTC days, permissions. `bench/clients/ceiling.py` measures how fast it is.
 """
 
 import argparse
@@ -81,25 +81,34 @@ class Answer:
 
 
 @dataclass
+class Window:
+    """A minute in which requests are counted."""
+
+    start: float
+    count: int = 0
+
+
+@dataclass
 class Limit:
-    """Requests counted in windows of a minute; the first window begins with the first request."""
+    """Requests counted in windows of a minute, one after the other; the first one begins with the first request."""
 
     allowed: int
     clock: Callable[[], float] = time.monotonic
-    began: float = float("-inf")
-    count: int = 0
+    windows: list[Window] = field(default_factory=list)
+    """Those in which there were requests."""
     rejected: int = 0
 
     def arrive(self) -> tuple[bool, Mapping[str, str]]:
         """Count a request: whether it is let through, and the headers that say so."""
         now = self.clock()
-        if now >= self.began + WINDOW_S:
-            self.began = now if self.began < 0 else now - (now - self.began) % WINDOW_S
-            self.count = 0
-        self.count += 1
-        left_s = round(self.began + WINDOW_S - now)
-        headers = {"count": self.count, "allowed": self.allowed, "reset": left_s}
-        through = self.count <= self.allowed
+        first = self.windows[0].start if self.windows else now
+        start = now - (now - first) % WINDOW_S
+        if not self.windows or start > self.windows[-1].start + WINDOW_S / 2:
+            self.windows.append(Window(start))
+        window = self.windows[-1]
+        window.count += 1
+        headers = {"count": window.count, "allowed": self.allowed, "reset": round(window.start + WINDOW_S - now)}
+        through = window.count <= self.allowed
         self.rejected += not through
         return through, {f"inin-ratelimit-{name}": str(value) for name, value in headers.items()}
 
@@ -221,7 +230,6 @@ class Server:
     limit: Limit
     latency_s: tuple[float, float] = (0.0, 0.0)
     rng: random.Random = field(default_factory=lambda: random.Random(1))
-    requests: int = 0
 
     def respond(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, send: Callable[[Answer], None]
@@ -240,7 +248,6 @@ class Server:
         extra: dict[str, str] = {"inin-correlation-id": f"{self.rng.getrandbits(128):032x}"}
         through = True
         if not target.startswith("/oauth/"):
-            self.requests += 1
             through, counts = self.limit.arrive()
             extra |= counts
         if not through:
@@ -273,7 +280,8 @@ async def serve(server: Server, port: int) -> None:
     print(json.dumps({"environ": environ, "midnights": server.pages.midnights}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     listening.close()
-    print(json.dumps({"requests": server.requests, "rejected": server.limit.rejected}), flush=True)
+    windows = [window.count for window in server.limit.windows]
+    print(json.dumps({"requests": windows, "rejected": server.limit.rejected}), flush=True)
 
 
 def main() -> None:

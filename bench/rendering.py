@@ -1,6 +1,6 @@
 """Tables in Markdown of what was measured."""
 
-from bench.commands import BASELINE
+from bench.commands import BASELINE, OWN, SDK
 from bench.figures import Line, Measured, Spread
 
 
@@ -13,7 +13,18 @@ def commands_table(found: Measured) -> str:
 
 Medians of {found.rounds} interleaved rounds, least and most in brackets. The page server gave
 {found.ceiling_per_second:,.0f} conversations a second ({found.page_bytes / 1e3:.0f} kB a page of 100) to a client that
-does nothing with them, so it bounds nobody."""
+does nothing with them, so it bounds nobody.{_against_sdk(found)}"""
+
+
+def _against_sdk(found: Measured) -> str:
+    lines = {line.name: line for line in found.lines}
+    if not {OWN, SDK} <= set(lines):
+        return ""
+    own, sdk = lines[OWN], lines[SDK]
+    return (
+        f"\nAgainst the {SDK}, `{OWN}` has {own.speedup / sdk.speedup:.0f} times the speed, "
+        f"and takes {own.cpu_ratio / sdk.cpu_ratio:.3f} times the CPU."
+    )
 
 
 def _line(line: Line) -> str:

@@ -17,8 +17,8 @@ class Served:
     midnights: Sequence[str]
     """Where each of its days begins, and where the last one ends."""
     per_day: int
-    requests: int = 0
-    """How many it answered, logins aside; known once it has ended."""
+    requests: Sequence[int] = ()
+    """How many it answered in each minute that had any, logins aside; known once it has ended."""
     rejected: int = 0
     """Those among them that it answered 429."""
 
@@ -60,4 +60,4 @@ def page_server(
         finally:
             process.stdin.close()
             counts = json.loads(process.stdout.readline() or "{}")
-            served.requests, served.rejected = counts.get("requests", 0), counts.get("rejected", 0)
+            served.requests, served.rejected = counts.get("requests", ()), counts.get("rejected", 0)
