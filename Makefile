@@ -7,10 +7,10 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hash
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill soak lint format docs bench lock clean
+.PHONY: help demo test kill soak lint format docs bench bench-quick acceptance lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("everycall needs Python 3.11 or newer; this is %s. Say which to use: make PYTHON=/path/to/python3.12" % sys.version.split()[0])'
@@ -60,8 +60,17 @@ docs: $(VENV)/.dev ## write what the pages take from the code, and what the comm
 	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 
-bench: $(VENV)/.dev ## measure speed and memory, and rewrite BENCHMARKS.md
+bench: $(VENV)/.dev ## measure whole commands, and rewrite BENCHMARKS.md; half an hour
 	$(BIN)/python -m bench
+
+bench-quick: $(VENV)/.dev ## the same commands with fewer conversations; two minutes, and nothing is written
+	@$(BIN)/python -m bench.whole --per-day 4000 --rounds 2
+
+acceptance: $(VENV)/.dev ## the checks that take hours, each in full; a tenth of each is in `make test`
+	$(BIN)/python -m tests.simulation --seed 1000000 --count 20000 --keep-going
+	$(BIN)/python tests/killing.py --kills 200
+	$(BIN)/python -m bench.memory --within 0.1
+	$(BIN)/python -m bench.rate_limit --strict
 
 lock: $(VENV)/.dev ## take the newest versions of what we stand on into requirements/*.txt
 	$(LOCK) --extra build -o requirements/run.txt

@@ -1,43 +1,47 @@
 """Peak memory of an export, and of one with ten times the conversations.
 
-python -m bench.memory
+python -m bench.memory --within 0.1
 """
 
-import os
-import subprocess
+import argparse
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.stand_in import stand_in
+from bench.commands import COMMANDS, csv_rows
+from bench.processes import run
+from bench.serving import page_server
 
-CHILD = """
-import resource, subprocess, sys
-done = subprocess.run([sys.executable, "-m", "everycall", "export", *sys.argv[1:]])
-print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
-"""
+PER_DAY = (4_000, 40_000)
+"""Conversations of each of five days: 20,000 and 200,000 in all."""
 
 
-def peak_mb(per_day: int, interval: str) -> tuple[int, int]:
-    """Rows of an export and the peak of its resident memory in MiB, the sandbox being another process."""
-    with stand_in("--conversations-per-day", per_day) as environ, tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "rows.csv"
-        words = ["--interval", interval, "--quiet", "-o", str(output)]
-        command = [sys.executable, "-c", CHILD, *words]
-        said = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=True)
-        code, peak = said.stdout.split()
-        assert code == "0", said.stderr
-        with output.open("rb") as lines:
-            return sum(1 for _ in lines) - 1, int(peak)
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Of one export."""
+
+    rows: int
+    peak_mb: float
+
+
+def peak(per_day: int) -> Peak:
+    """Rows and peak memory of the command against a page server with so many conversations on each of five days."""
+    with page_server(per_day) as served, tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output.csv"
+        usage = run(COMMANDS[0].argv(served.interval(), output, output), served.environ)
+        return Peak(csv_rows(output), usage.peak_mb)
 
 
 def main() -> None:
-    week = "2026-11-02T00:00:00.000Z/2026-11-09T00:00:00.000Z"
-    for per_day in (1_000, 10_000):
-        rows, mb = peak_mb(per_day, week)
-        print(f"{per_day:,} a day, a week: {rows:,} rows, {mb} MB")
-    rows, mb = peak_mb(90_000, "2026-11-02T00:00:00.000Z/2026-11-03T00:00:00.000Z")
-    print(f"one day of {rows:,}: {mb} MB")
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--within", type=float, help="fail where the second is larger by more than this part")
+    options = arguments.parse_args()
+    small, large = (peak(per_day) for per_day in PER_DAY)
+    growth = large.peak_mb / small.peak_mb - 1
+    print(f"{small.rows:,} rows: {small.peak_mb:.0f} MB; {large.rows:,} rows: {large.peak_mb:.0f} MB; {growth:+.1%}")
+    if options.within is not None and growth > options.within:
+        sys.exit(f"Memory grows by {growth:.1%}; at most {options.within:.0%} is allowed.")
 
 
 if __name__ == "__main__":

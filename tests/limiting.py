@@ -1,4 +1,4 @@
-"""A server that counts requests in windows, and a crowd of senders in front of it, in simulated time."""
+"""A server that counts requests in windows, and many senders in front of it, in simulated time."""
 
 import heapq
 import math
@@ -22,15 +22,17 @@ ROUNDINGS: dict[Rounding, Callable[[float], float]] = {
 
 @dataclass
 class Server:
-    """Counts in fixed windows of a minute, that begin with a request or with the clock's minute."""
+    """Counts in fixed windows of a minute, which begin with a request or at fixed times of its clock."""
 
     allowed: int = 300
     aligned: bool = False
+    """Whether windows follow each other by the clock; otherwise each begins with the first request after the last."""
     rounding: Rounding = "ceil"
     counts_at: Literal["arrival", "answer"] = "arrival"
     missing: tuple[str, ...] = ()
     """Headers that its answers lack: count, allowed, reset_s."""
     phase_s: float = 0.0
+    """When an aligned window begins, in seconds of its minute."""
     starts: list[float] = field(default_factory=list)
     """When each window began."""
     counts: Counter[int] = field(default_factory=Counter)
@@ -43,13 +45,13 @@ class Server:
         self.counts[len(self.starts) - 1] += 1
         return self.counts[len(self.starts) - 1] <= self.allowed
 
-    def says(self, now: float) -> RateLimit:
-        """What the headers would be at this moment."""
+    def headers(self, now: float) -> RateLimit:
+        """The headers of an answer at this moment."""
         begun = now < self.starts[-1] + 60
         left_s = self.starts[-1] + 60 - now if begun else 60.0
         used = self.counts[len(self.starts) - 1] if begun else 0
-        said = RateLimit(used, self.allowed, ROUNDINGS[self.rounding](left_s))
-        return replace(said, **dict.fromkeys(self.missing))
+        limit = RateLimit(used, self.allowed, ROUNDINGS[self.rounding](left_s))
+        return replace(limit, **dict.fromkeys(self.missing))
 
     def retry_after_s(self, now: float) -> int:
         """Whole seconds until the window ends, rounded as the headers are."""
@@ -76,7 +78,7 @@ class Run:
         return max(counted for _, counted in self.windows)
 
 
-def crowd(
+def send_all(
     pace: Pace,
     server: Server,
     requests: int,
@@ -87,27 +89,29 @@ def crowd(
     lost: float = 0.0,
     others: Iterable[float] = (),
 ) -> Run:
-    """All requests sent as soon as the pace lets them, by so many senders at once; a 429 is sent again.
+    """Send all requests as soon as the pace allows, with so many senders at once; what is answered 429 is sent again.
 
     Args:
-        pace: what is tried.
+        pace: what is tested.
         server: what answers.
-        requests: how many have to be answered well.
-        latency_s: between sending and answer, by the rng; the request arrives somewhere in between. 0.01 to 3 s
-            unless told otherwise.
+        requests: how many have to be answered with a 200.
+        latency_s: the time between sending and answer, drawn with the rng; the request arrives somewhere in between.
+            0.01 to 3 s by default.
         senders: in flight at most.
         seed: of the rng.
         lost: the part of the requests that get no answer, though the server counted them.
         others: when another program sends a request with the same token.
     """
-    crowd = _Crowd(pace, server, requests, latency_s or between(0.01, 3.0), senders, random.Random(seed), lost)
+    simulation = _Simulation(
+        pace, server, requests, latency_s or between(0.01, 3.0), senders, random.Random(seed), lost
+    )
     for when in others:
-        crowd.at(when, server.arrive)
-    return crowd.run()
+        simulation.at(when, server.arrive)
+    return simulation.run()
 
 
-class _Crowd:
-    """An event queue, and the requests that are left, on their way, and answered."""
+class _Simulation:
+    """An event queue, and the requests that are still to be sent, under way, and rejected."""
 
     def __init__(
         self,
@@ -125,14 +129,14 @@ class _Crowd:
         self.events: list[tuple[float, int, Callable[[float], object]]] = []
         self.serial = count()
 
-    def at(self, when: float, what: Callable[[float], object]) -> None:
-        heapq.heappush(self.events, (when, next(self.serial), what))
+    def at(self, when: float, event: Callable[[float], object]) -> None:
+        heapq.heappush(self.events, (when, next(self.serial), event))
 
     def run(self) -> Run:
         self.send()
         while self.left or self.out:
-            self.now, _, what = heapq.heappop(self.events)
-            what(self.now)
+            self.now, _, event = heapq.heappop(self.events)
+            event(self.now)
             self.send()
             assert self.now < 1e6, "it never ends"
         windows = [(start, self.server.counts[index]) for index, start in enumerate(self.server.starts)]
@@ -141,26 +145,26 @@ class _Crowd:
     def send(self) -> None:
         while self.out < self.senders and self.left and self.pace.wait_s(self.now) == 0:
             self.left, self.out = self.left - 1, self.out + 1
-            whole_s = self.latency_s(self.rng)
-            there_s = whole_s * self.rng.random()
-            self.at(self.now + there_s, partial(self.arrive, self.pace.sent(self.now), whole_s - there_s))
+            latency_s = self.latency_s(self.rng)
+            there_s = latency_s * self.rng.random()
+            self.at(self.now + there_s, partial(self.arrive, self.pace.sent(self.now), latency_s - there_s))
         wait_s = self.pace.wait_s(self.now)
         assert wait_s != math.inf or self.out, "nobody may send, and no answer will change that"
         if 0 < wait_s < math.inf and self.left and self.out < self.senders:
             self.at(self.now + wait_s, lambda _: None)
 
     def arrive(self, ticket: Sent, back_s: float, now: float) -> None:
-        through, said, retry_s = self.server.arrive(now), self.server.says(now), self.server.retry_after_s(now)
+        through, limit, retry_s = self.server.arrive(now), self.server.headers(now), self.server.retry_after_s(now)
         if self.rng.random() < self.lost:
             self.at(now + back_s, self.is_lost)
         elif through:
-            self.at(now + back_s, partial(self.is_answered, ticket, said))
+            self.at(now + back_s, partial(self.is_answered, ticket, limit))
         else:
             self.at(now + back_s, partial(self.is_rejected, ticket, retry_s))
 
-    def is_answered(self, ticket: Sent, said: RateLimit, now: float) -> None:
+    def is_answered(self, ticket: Sent, limit: RateLimit, now: float) -> None:
         self.out -= 1
-        self.pace.answered(ticket, now, said if self.server.counts_at == "arrival" else self.server.says(now))
+        self.pace.answered(ticket, now, limit if self.server.counts_at == "arrival" else self.server.headers(now))
 
     def is_lost(self, _: float) -> None:
         self.left, self.out = self.left + 1, self.out - 1

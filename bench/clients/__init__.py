@@ -1,0 +1,1 @@
+"""What everycall is measured against: scripts that run by hand against any base URL; CONTRIBUTING.md says how."""
