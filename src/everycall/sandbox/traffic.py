@@ -46,6 +46,12 @@ class Sketch(NamedTuple):
     wrap_up_codes: tuple[str, ...]
     kind: str = ""
     """Which story it is; empty where the conversation was not made here."""
+    rest: tuple[int, int] | None = None
+    """For one that is reopened: when it ended for the first time, and when it was opened again."""
+
+    def has_end(self, now_ms: int) -> bool:
+        """Whether the conversation has a conversationEnd as of an instant."""
+        return self.end_ms <= now_ms or (self.rest is not None and self.rest[0] <= now_ms < self.rest[1])
 
 
 class Kind(NamedTuple):
@@ -64,6 +70,8 @@ class Kind(NamedTuple):
     direction: str
     spans: tuple[int, ...]
     """How long it lasts, in ms, at the quantiles 0, 1/16, 1/4, 1/2, 3/4, 15/16, 63/64 and 1; empty: for ever."""
+    is_reopened: bool = False
+    """Whether it ends, is opened again hours or days later, and ends once more."""
 
 
 VOICE = ("voice",)
@@ -95,12 +103,16 @@ KINDS: Final = (
     Kind("voicemail", 140, 0, "voice", 1, 0, VOICE, "inbound", _LONG_CALL),
     Kind("voice_blind_transfer", 290, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_consult_transfer", 150, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_consult_cancelled", 60, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_transfer_abandoned", 40, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_third_party", 60, 0, "voice", 1, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_conference", 70, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_stuck", 4, 0, "voice", 1, 2, VOICE, "inbound", ()),
     Kind("voice_to_user", 150, 0, "", 0, 1, ("voice", *SIDES), "inbound", _CALL),
     Kind("voice_blip", 30, 15, "", 0, 0, VOICE, "inbound", _BLIP),
     Kind("callback_requested", 400, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _SOON),
     Kind("callback_scheduled", 200, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _LATER),
+    Kind("callback_abandoned", 60, 0, "callback", 1, 0, ("callback", "voice"), "inbound", _SOON),
     Kind("chat_answered", 620, 0, "chat", 1, 1, ("chat",), "inbound", _CHAT),
     Kind("chat_missed", 60, 0, "chat", 1, 2, ("chat", "cobrowse", "screenshare"), "inbound", _CHAT),
     Kind("chat_abandoned", 90, 0, "chat", 1, 0, ("chat",), "inbound", _WAIT),
@@ -111,6 +123,7 @@ KINDS: Final = (
     Kind("email_answered", 0, 3000, "email", 1, 1, ("email",), "inbound", _MAIL),
     Kind("email_transferred", 0, 250, "email", 2, 2, ("email",), "inbound", _MAIL),
     Kind("email_for_days", 0, 700, "email", 1, 1, ("email",), "inbound", _DAYS),
+    Kind("email_reopened", 0, 160, "email", 1, 1, ("email",), "inbound", _DAYS, is_reopened=True),
     Kind("email_stuck", 0, 12, "email", 1, 0, ("email",), "inbound", ()),
     Kind("email_by_agent", 0, 250, "email", 1, 1, ("email",), "outbound", _CHAT),
     Kind("message_web", 0, 1600, "message", 1, 1, MESSAGE, "inbound", _TEXT),
@@ -160,7 +173,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 Cast = tuple[tuple[Queue, ...], tuple[User, ...], tuple[str | None, ...]]
 """Who takes part in a conversation, in the order in which the story needs them: queues, users, and a wrap-up
-code for each user (None for a wrap-up without one)."""
+code for each user (None for a wrap-up without one). Where there is one user there are two codes: the second is the one
+that the user set before, if at all."""
 
 Ids = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """Queues, users, wrap-up codes, divisions."""
@@ -215,9 +229,10 @@ class Day(Sequence[Sketch]):
         roll = self._rolls[at]
         index = self._indexes.get(at, at)
         queue_ids, user_ids, codes, division_ids = self._traffic.ids(kind, self.day, roll)
+        start, end = self.starts[at], self.ends[at]
         return Sketch(
-            self.starts[at],
-            self.ends[at],
+            start,
+            end,
             conversation_id(self.day, index, roll),
             index,
             division_ids,
@@ -227,7 +242,14 @@ class Day(Sequence[Sketch]):
             user_ids,
             codes,
             kind.name,
+            _rest(start, end, roll) if kind.is_reopened else None,
         )
+
+
+def _rest(start: int, end: int, roll: int) -> tuple[int, int]:
+    """The time between the first end and the reopening: from a tenth to a third, until half or more of the whole."""
+    span = end - start
+    return start + span * (100 + (roll >> 24 & 0xFF)) // 1000, start + span * (450 + (roll >> 32 & 0xFF)) // 1000
 
 
 class Traffic:
@@ -287,7 +309,7 @@ class Traffic:
             code = SYSTEM_CODES_OF[kind.name][mixed >> 30 & 63] or code
         count = len(staff)
         if kind.users == 1:
-            return queues, (staff[(draw >> 48) * count >> 16],), (code,)
+            return queues, (staff[(draw >> 48) * count >> 16],), (code, codes[mixed >> 36 & 63])
         if kind.users:
             users = (staff[(draw >> 48) * count >> 16], staff[(draw >> 32 & 0xFFFF) * count >> 16])
             return queues, users, (code, codes[mixed >> 36 & 63])

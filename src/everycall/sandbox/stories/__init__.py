@@ -28,12 +28,16 @@ TOLD_BY: dict[str, Callable[[Story], None]] = {
     "voicemail": voice.voicemail,
     "voice_blind_transfer": voice.blind_transfer,
     "voice_consult_transfer": voice.consult_transfer,
+    "voice_consult_cancelled": voice.consult_cancelled,
+    "voice_transfer_abandoned": voice.transfer_abandoned,
+    "voice_third_party": voice.third_party,
     "voice_conference": voice.conference,
     "voice_stuck": voice.stuck,
     "voice_to_user": voice.to_user,
     "voice_blip": voice.blip,
     "callback_requested": outbound.callback_requested,
     "callback_scheduled": outbound.callback_scheduled,
+    "callback_abandoned": outbound.callback_abandoned,
     "chat_answered": digital.chat,
     "chat_missed": digital.chat_missed,
     "chat_abandoned": digital.chat_abandoned,
@@ -44,6 +48,7 @@ TOLD_BY: dict[str, Callable[[Story], None]] = {
     "email_answered": digital.email,
     "email_transferred": digital.email_transferred,
     "email_for_days": digital.email_for_days,
+    "email_reopened": digital.email_reopened,
     "email_stuck": digital.email_stuck,
     "email_by_agent": digital.email_by_agent,
     "message_web": digital.message_web,
@@ -64,7 +69,9 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     touch(story)
     lay_on(story, now_ms)
     told = story.told()
-    return told if now_ms >= sketch.end_ms else cut(told, stamp(now_ms))
+    if now_ms >= sketch.end_ms:
+        return told
+    return cut(told, stamp(now_ms), stamp(sketch.rest[0]) if sketch.rest and sketch.has_end(now_ms) else "")
 
 
 __all__ = ["TOLD_BY", "attributes", "changes", "tell", "with_attributes"]

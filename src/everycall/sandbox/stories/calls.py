@@ -7,22 +7,14 @@ from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, hand
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
 
-REGIONS = ("National", "Washington, DC", "Mobile", "Anonymous", "Fairweather, Ada", "+1 202-555-0148")
+REGIONS = (
+    "National", "Washington, DC", "Mobile", "Anonymous", "Fairweather, Ada", "+1 202-555-0148", "Zürich (CH)",
+    "Weißmüller, Jörg", 'Joe "Mac" Núñez', "=Unknown", "東京",
+)  # fmt: skip
 ROUTINGS = (
-    "Standard",
-    "Standard",
-    "Standard",
-    "Standard",
-    "Preferred",
-    "Bullseye",
-    "Predictive",
-    "Direct",
-    "Last",
-    "Vip",
-)
-
-
-SERVICE_LEVEL_MS = 60_000
+    *("Standard",) * 52, *("Preferred",) * 3, *("Bullseye",) * 3, *("Predictive",) * 2, *("Last",) * 2, "Direct", "Vip",
+)  # fmt: skip
+"""How conversations are routed, by weight: most of them in the standard way, as in captures of real orgs."""
 
 
 class Call:
@@ -39,7 +31,7 @@ class Call:
         self.session_id = rng.uuid()
         self.call_id = rng.uuid()
         self.edge_id = story.centre.edge_ids[rng.below(6)]
-        self.routing = ROUTINGS[rng.below(10)]
+        self.routing = rng.pick(ROUTINGS)
         self.selected: str | None = None
         self.mos: list[tuple[float, float]] = []
         # The telephone network needs a moment before anyone hears anything.
@@ -200,7 +192,7 @@ class QueuedCall(Call):
             stages = [Stage("interact", start, end)]
             offered = start
         emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
-        if end - offered > SERVICE_LEVEL_MS:
+        if end - offered > queue.service_levels["call"][1]:
             emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
         if queue.skill_ids and not self.rng.below(2):
@@ -217,7 +209,7 @@ class QueuedCall(Call):
             queue_id=queue.id,
             disconnect=ending,
             conference=False,
-            sipResponseCodes=[410] if ending == "transfer" and not self.rng.below(2) else None,
+            sipResponseCodes=[410] if ending == "transfer" and self.rng.below(20) else None,
             **asked,
         )
         segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
@@ -325,6 +317,40 @@ class QueuedCall(Call):
         made = session(fields, segments, moments, flow=told)
         self.story.add("voicemail", [made], name=queue.name)
 
+    def answered(self, queue: Queue) -> tuple[int, int]:
+        """Menu and queue up to the first user; gives the instant of the answer and how long the wait was."""
+        self.selected = self.story.users[0].id
+        return self.ring(queue, self.ivr(self.connected + self.story.stretch(4_000, 40_000, 100), to=queue))
+
+    def consulting(self, queue: Queue, answer: int, asks: int, back: int, *, waited: int) -> None:
+        """The leg of a user who asks somebody else while the customer holds, and goes on with the customer."""
+        self.talk_end, wrap_up = ending(self.story, 0, 100)
+        stages = [
+            Stage("alert", answer - self.rang, answer),
+            Stage("interact", answer, asks),
+            Stage("hold", asks, back),
+            Stage("interact", back, self.talk_end),
+            *wrap_up,
+        ]
+        by_customer = self.rng.chance(600)
+        self.customer_end = "endpoint" if by_customer else "peer"
+        moments = [Moment(asks, "nConsult", 1)]
+        disconnect = "peer" if by_customer else "client"
+        self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
+
+    def third_party(self, queue: Queue, dials: int, answers: int, end: int, disconnect: str) -> None:
+        """The leg of somebody outside whom a user called: purpose external, as that of a customer by e-mail is."""
+        number = f"tel:+1202555{self.rng.below(10_000):04d}"
+        segments = [
+            segment(Stage("dialing", dials, answers), conference=False),
+            segment(Stage("interact", answers, end), conference=False, disconnect=disconnect),
+        ]
+        moments = [Moment(answers, "nConnected", 1), Moment(end, "tConnected", end - answers)]
+        fields = {**self.inner(), "ani": queue.number, "direction": "outbound", "dnis": number, "sessionDnis": number}
+        fields["remoteNameDisplayable"] = name = self.rng.pick(REGIONS)
+        made = session(fields, segments, moments, stats=self.stats(answers, end, 1))
+        self.story.add("external", [made], name=name)
+
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:
         """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
 
@@ -397,27 +423,32 @@ class QueuedCall(Call):
         moments = [Moment(asks, "nConsult", 1)]
         told = self._conference_segments(first, 0, queue, together, apart)
         self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=told)
-        told = self._conference_segments(second, 1, queue, together, {})
+        # A colleague who is called directly, without a queue, has none on any segment.
+        told = self._conference_segments(second, 1, queue if rng.chance(500) else None, together, {})
         self.agent(1, queue, second, disconnect="client", segments=told)
         self.caller_leg(self.talk_end, "peer", [(queue, 0)])
 
     def _conference_segments(
-        self, stages: list[Stage], number: int, queue: Queue, together: int, apart: Json
+        self, stages: list[Stage], number: int, queue: Queue | None, together: int, apart: Json
     ) -> list[Json]:
-        told = self.story.segments(stages, number=number, queue_id=queue.id, disconnect="client", conference=False)
+        queue_id = queue.id if queue else ""
+        told = self.story.segments(stages, number=number, queue_id=queue_id, disconnect="client", conference=False)
         for at, stage in enumerate(stages):
             if stage.type == "interact" and stage.end > together:
-                told[at] = segment(stage, queue_id=queue.id, disconnect="client", conference=True, **apart)
+                told[at] = segment(stage, queue_id=queue_id, disconnect="client", conference=True, **apart)
         return told
 
 
-def ending(story: Story, number: int, most: int = 150) -> tuple[int, list[Stage]]:
-    """When the talking ends, and the wrap-up of the user of that number that lasts until the conversation's end."""
-    if story.end >= FOREVER_MS:
+def ending(story: Story, number: int, most: int = 150, until: int = 0) -> tuple[int, list[Stage]]:
+    """When the talking ends, and the wrap-up of the user of that number that lasts until the conversation's end.
+
+    `until` is another end: the first one of a conversation that is reopened.
+    """
+    at = until or story.end
+    if at >= FOREVER_MS:
         return FOREVER_MS, []
     work = story.stretch(1_500, 75_000, most)
-    wrap_up = story.wrap_up(story.end - work, story.end, number)
+    wrap_up = story.wrap_up(at - work, at, number)
     if wrap_up is None or wrap_up.start == wrap_up.end:
-        at = story.end
         return at, [] if wrap_up is None else [Stage("wrapup", at, at)]
     return wrap_up.start, [wrap_up]

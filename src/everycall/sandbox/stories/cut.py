@@ -17,8 +17,8 @@ _AT_SESSION_END = ("acwSkipped", "dispositionAnalyzer", "dispositionName", "erro
 _ONCE_SELECTED = ("selectedAgentId", "selectedAgentRank", "usedRouting")
 
 
-def cut(story: Json, now: str) -> Json:
-    """A final story as it was at `now`, an instant as the API writes it.
+def cut(story: Json, now: str, ended: str = "") -> Json:
+    """A final story as it was at `now`, an instant as the API writes it; `ended` is its end until it is reopened.
 
     Instants of that form sort as text. What began is there, what had not ended has no end, what had not been
     emitted is absent; so is the whole of what had not begun. The story itself is left as it is.
@@ -34,7 +34,11 @@ def cut(story: Json, now: str) -> Json:
         **{name: _until(story.get(name, ()), "eventTime", now) for name in ("evaluations", "surveys", "resolutions")},
         "participants": participants,
     }
-    _drop(whole, ("conversationEnd", "selfServed", "consultationConversationIds"))
+    _drop(whole, ("selfServed", "consultationConversationIds"))
+    if ended:
+        whole["conversationEnd"] = ended
+    else:
+        _drop(whole, ("conversationEnd",))
     if whole.get("conferenceStart", "") > now:
         del whole["conferenceStart"]
     return _worst_quality({k: v for k, v in whole.items() if v != []})

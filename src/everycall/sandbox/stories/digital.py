@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Flow, Queue
+from everycall.sandbox.centre import CUSTOMER_FIRST_NAMES, CUSTOMER_LAST_NAMES, FIRST_NAMES, LAST_NAMES, Flow, Queue
 from everycall.sandbox.stories.calls import ROUTINGS, ending
 from everycall.sandbox.stories.parts import (
     Json,
@@ -27,6 +27,8 @@ SUBJECTS = (
     "Address change",
     'Re: Re: Return of the blue one, "size M"',
     "Änderung meiner Bankverbindung",
+    "=IMPORTANT= please read",
+    "ご注文について",
 )
 _HOUR = 3_600_000
 
@@ -39,9 +41,9 @@ class Thread:
         self.rng = story.rng
         self.media = media
         self.fields = fields
-        self.name = f"{self.rng.pick(FIRST_NAMES)} {self.rng.pick(LAST_NAMES)}"
+        self.name = f"{self.rng.pick(CUSTOMER_FIRST_NAMES)} {self.rng.pick(CUSTOMER_LAST_NAMES)}"
         self.session_id = self.rng.uuid()
-        self.routing = ROUTINGS[self.rng.below(10)]
+        self.routing = self.rng.pick(ROUTINGS)
         self.selected: str | None = None
         self.on_segments: Json = {}
 
@@ -122,7 +124,7 @@ class Thread:
         moments = [Moment(start, "nOffered", 1), Moment(end, "tAcd", end - start)]
         if abandoned:
             moments.append(Moment(end, "tAbandon", end - start))
-        if _HOUR < end - start < FOREVER_MS // 2:
+        if queue.service_levels[self.media][1] < end - start < FOREVER_MS // 2:
             moments.append(Moment(end, "nOverSla", 1))
         stage = segment(
             Stage("interact", start, end),
@@ -280,6 +282,30 @@ def _answered_mail(story: Story, patience: int, parks: int) -> None:
     stages = [Stage("alert", alert, answer), *_with_parks(story, answer, talk_end, parks), *wrap_up]
     thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.rng.below(3))])
     thread.customer("external", [(queue, story.start, talk_end)], "peer")
+
+
+def email_reopened(story: Story) -> None:
+    """An e-mail that is answered and over, and that the agent opens again hours or days later."""
+    assert story.sketch.rest
+    thread = _mail(story)
+    queue = story.queues[0]
+    over, again = story.sketch.rest
+    thread.selected = story.users[0].id
+    sorted_at = _sorted(story, thread)
+    answer = sorted_at + story.stretch(60_000, 20 * _HOUR, 40)
+    waited = thread.wait(queue, sorted_at, answer)
+    visits, stays = [], []
+    for number, start, end in ((1, answer, over), (0, again, story.end)):
+        talk_end, wrap_up = ending(story, number, 20, end)
+        stages = [Stage("interact", start, talk_end), *wrap_up]
+        stages = [Stage("alert", sorted_at, answer), *stages] if start == answer else stages
+        visits.append(thread.visit(number, queue, stages, "client", waited=waited, replies=1))
+        stays.append((queue, story.start if start == answer else start, talk_end))
+    thread.agent(0, visits)
+    thread.customer("external", stays[:1], "peer")
+    moments = [Moment(again, "nConnected", 1), Moment(stays[1][2], "tConnected", stays[1][2] - again)]
+    part = thread.part(Stage("interact", again, stays[1][2]), queue, "peer")
+    story.participants[0]["sessions"].append(session(thread.leg(sessionId=thread.rng.uuid()), [part], moments))
 
 
 def _sorted(story: Story, thread: Thread) -> int:

@@ -1,6 +1,8 @@
 """Calls that go out: dialled by an agent, by the dialer, previewed; and callbacks."""
 
-from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Campaign, Queue
+from collections.abc import Sequence
+
+from everycall.sandbox.centre import CUSTOMER_FIRST_NAMES, CUSTOMER_LAST_NAMES, Campaign, Queue
 from everycall.sandbox.stories.calls import QueuedCall, ending
 from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
 from everycall.sandbox.stories.story import Story
@@ -149,7 +151,7 @@ def preview(story: Story) -> None:
     rng = story.rng
     campaign = _campaign(story)
     queue, user = story.queues[0], story.users[0]
-    name = f"{rng.pick(FIRST_NAMES)} {rng.pick(LAST_NAMES)}"
+    name = f"{rng.pick(CUSTOMER_FIRST_NAMES)} {rng.pick(CUSTOMER_LAST_NAMES)}"
     shared: Json = {
         "callbackNumbers": [f"+1202555{rng.below(10_000):04d}"],
         "callbackScheduledTime": stamp(story.start + 3_600_000),
@@ -184,7 +186,7 @@ class Callback:
 
     def __init__(self, story: Story, number: str, due: int) -> None:
         self.story = story
-        self.name = f"{story.rng.pick(FIRST_NAMES)} {story.rng.pick(LAST_NAMES)}"
+        self.name = f"{story.rng.pick(CUSTOMER_FIRST_NAMES)} {story.rng.pick(CUSTOMER_LAST_NAMES)}"
         self.shared: Json = {
             "callbackNumbers": [number.removeprefix("tel:")],
             "callbackScheduledTime": stamp(due),
@@ -230,16 +232,31 @@ class Callback:
         story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], user=user)
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
-    def _queue(self, queue: Queue, asked: int, due: int, answer: int) -> None:
-        stages = [Stage("scheduled", asked, due), Stage("interact", due, answer)]
+    def given_up(self, asked: int, due: int, end: int) -> Json:
+        """Queue and customer of a callback that nobody takes before it is given up; gives the customer's session."""
+        rng, queue = self.story.rng, self.story.queues[0]
+        why = rng.pick(("client", "client", "timeout", "system", "endpoint"))
+        # The metrics of 2026 count it; until then nothing said that a callback was abandoned.
+        moments = [Moment(end, "tCallbackAbandon", end - due)] if rng.chance(500) else []
+        self._queue(queue, asked, due, end, why, moments)
+        return self.session(
+            [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect=why)],
+            [Moment(asked, "nConnected", 1), Moment(end, "tConnected", end - asked)],
+        )
+
+    def _queue(
+        self, queue: Queue, asked: int, due: int, end: int, why: str = "transfer", more: Sequence[Moment] = ()
+    ) -> None:
+        stages = [Stage("scheduled", asked, due), Stage("interact", due, end)]
         segments = [
             segment(stages[0], queue_id=queue.id),
-            segment(stages[1], queue_id=queue.id, disconnect="transfer"),
+            segment(stages[1], queue_id=queue.id, disconnect=why),
         ]
         moments = [
             Moment(asked, "nCallbackScheduled", 1),
             Moment(due, "nOffered", 1),
-            Moment(answer, "tAcd", answer - due),
+            Moment(end, "tAcd", end - due),
+            *more,
         ]
         self.story.add("acd", [self.session(segments, moments)], name=queue.name)
 
@@ -261,6 +278,22 @@ class Callback:
 
 def callback_requested(story: Story) -> None:
     """A caller in the queue asks to be called back, and is, minutes or hours later."""
+    call, asked = _asked_for_callback(story)
+    due = asked + story.stretch(1_000, 60_000, 50)
+    story.participants[0]["sessions"] += Callback(story, call.caller, asked).called_back(call, asked, due)
+    call.finish()
+
+
+def callback_abandoned(story: Story) -> None:
+    """A caller in the queue asks to be called back; before anyone does, it is given up."""
+    call, asked = _asked_for_callback(story)
+    due = asked + story.stretch(1_000, 60_000, 50)
+    story.participants[0]["sessions"].append(Callback(story, call.caller, asked).given_up(asked, due, story.end))
+    call.finish()
+
+
+def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
+    """The call in which the caller leaves the queue for a callback; gives when."""
     call = QueuedCall(story)
     queue = story.queues[0]
     menu = call.ivr(call.connected + story.stretch(4_000, 30_000, 60), to=queue)
@@ -271,11 +304,7 @@ def callback_requested(story: Story) -> None:
     left = asked + story.stretch(4_000, 30_000, 30)
     call.ivr_after(asked, left, issued_callback=True)
     call.caller_leg(left, "peer", [(queue, 0)])
-    callback = Callback(story, call.caller, asked)
-    due = asked + story.stretch(1_000, 60_000, 50)
-    more = callback.called_back(call, asked, due)
-    story.participants[0]["sessions"] += more
-    call.finish()
+    return call, asked
 
 
 def callback_scheduled(story: Story) -> None:

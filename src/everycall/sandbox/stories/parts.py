@@ -143,7 +143,8 @@ def participant(
         made["participantName"] = name
     made["purpose"] = purpose
     if user:
-        made["teamId"] = user.team_id
+        if user.team_id:
+            made["teamId"] = user.team_id
         made["userId"] = user.id
     made["sessions"] = sessions
     return made

@@ -3,7 +3,7 @@
 from everycall.sandbox.centre import Centre, User
 from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json, Stage, by_name, participant, segment, stamp
-from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch
+from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch, locate
 
 NOTES = (
     "Customer asked for a copy of the invoice.",
@@ -11,6 +11,8 @@ NOTES = (
     "see ticket; line 1\nline 2",
     'Wants "everything, in writing"',
     "Straße und Hausnummer geändert",
+    "=see ticket 4711",
+    "お客様は折り返しを希望",
     "",
 )
 
@@ -98,7 +100,7 @@ class Story:
 
     def _wrap_up_segment(self, stage: Stage, number: int, queue_id: str, conference: bool | None) -> Json:
         luck = self.rng.below(1000)
-        note = NOTES[luck % 6] if luck < 90 else None
+        note = NOTES[luck % len(NOTES)] if luck < 150 else None
         tags = ["follow-up", "vip"][: luck % 2 + 1] if luck > 980 else None
         return segment(
             stage,
@@ -126,8 +128,24 @@ class Story:
         for name in ("evaluations", "surveys", "resolutions"):
             if told := getattr(self, name):
                 made[name] = told
-        made["participants"] = sorted(self.participants, key=_began)
+        made["participants"] = listed(sorted(self.participants, key=_began), locate(sketch.conversation_id)[2])
         return made
+
+
+def listed(participants: list[Json], roll: int) -> list[Json]:
+    """The participants in the order of the answer: most of the time that in which they came, but not always.
+
+    Nobody promises an order of participants, nor of a participant's sessions, and so of their flows; production code
+    sorts them. How often they come in another order is invented: one conversation in 16 has its participants, and one
+    in 8 the sessions of each participant, in another one.
+    """
+    luck = roll * 0xBF58476D1CE4E5B9 >> 40 & 0xFFFF
+    if luck & 7 == 0:
+        participants = [{**one, "sessions": one["sessions"][::-1]} for one in participants]
+    if luck >> 4 & 15 == 0:
+        turn = 1 + (luck >> 8) % max(1, len(participants) - 1)
+        participants = participants[turn:] + participants[:turn] if luck >> 15 else participants[::-1]
+    return participants
 
 
 def _began(participant: Json) -> str:

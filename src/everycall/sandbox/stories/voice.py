@@ -1,5 +1,6 @@
 """Inbound calls: menu, queue, missed alerts, agents, holds, transfers, conferences, voicemail."""
 
+from everycall.sandbox.centre import Queue
 from everycall.sandbox.stories.calls import Call, QueuedCall, ending
 from everycall.sandbox.stories.parts import Moment, Stage, stamp, talk
 from everycall.sandbox.stories.story import Story
@@ -116,12 +117,7 @@ def blind_transfer(story: Story) -> None:
     """The first user sends the customer to a second queue and is gone."""
     call = QueuedCall(story)
     first, second = story.queues
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=first)
-    at, waited = call.ring(first, menu)
-    answer, moved = at, at + story.stretch(20_000, 300_000, 300)
-    counted = ("nBlindTransferred", "nTransferred")
-    call.first_agent(first, answer, moved, waited=waited, disconnect="transfer", counted=counted)
+    moved = _blindly_moved(call, first)
     call.selected = story.users[1].id
     again, waited = call.ring(second, moved + story.stretch(20, 200, 2))
     call.last_agent(1, second, again, waited)
@@ -129,13 +125,72 @@ def blind_transfer(story: Story) -> None:
     call.finish()
 
 
+def _blindly_moved(call: QueuedCall, first: Queue) -> int:
+    """Up to the blind transfer by the first user; gives its instant."""
+    answer, waited = call.answered(first)
+    moved = answer + call.story.stretch(20_000, 300_000, 300)
+    counted = ("nBlindTransferred", "nTransferred")
+    call.first_agent(first, answer, moved, waited=waited, disconnect="transfer", counted=counted)
+    return moved
+
+
+def transfer_abandoned(story: Story) -> None:
+    """The first user sends the customer to a second queue, where the customer gives up."""
+    call = QueuedCall(story)
+    first, second = story.queues
+    moved = _blindly_moved(call, first)
+    call.selected = None
+    again = moved + story.stretch(20, 200, 2)
+    length = story.end - again
+    call.wait(second, again, story.end, "peer", [Moment(story.end, name, length) for name in ("tAbandon", "tAcd")])
+    call.caller_leg(story.end, "endpoint", [(first, 0), (second, moved)])
+    call.finish()
+
+
+def consult_cancelled(story: Story) -> None:
+    """The user asks for somebody of a second queue, waits in vain, and takes the consultation back."""
+    call = QueuedCall(story)
+    queue, second = story.queues
+    answer, waited = call.answered(queue)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    back = asks + story.stretch(8_000, 120_000, 150)
+    call.consulting(queue, answer, asks, back, waited=waited)
+    call.selected = None
+    offered, left = asks + (back - asks) // 20, back - (back - asks) // 20
+    length = left - offered
+    call.wait(second, offered, left, "client", [Moment(left, name, length) for name in ("tAbandon", "tAcd")])
+    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.finish()
+
+
+def third_party(story: Story) -> None:
+    """The user calls somebody outside while the customer holds; now and then the customer is handed over to them."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    answer, waited = call.answered(queue)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    dials = asks + story.stretch(300, 2_000, 5)
+    answers = dials + story.stretch(3_000, 25_000, 60)
+    back = answers + story.stretch(10_000, 120_000, 150)
+    if story.rng.chance(350):
+        counted = ("nConsult", "nConsultTransferred", "nTransferred")
+        call.first_agent(
+            queue, answer, back, waited=waited, disconnect="consultTransfer", counted=counted, hold_from=asks
+        )
+        call.talk_end, call.customer_end = story.end, "endpoint"
+        call.third_party(queue, dials, answers, story.end, "peer")
+    else:
+        call.consulting(queue, answer, asks, back, waited=waited)
+        call.third_party(queue, dials, answers, back, story.rng.pick(("client", "endpoint", "transfer")))
+    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.finish()
+
+
 def consult_transfer(story: Story) -> None:
     """The first user asks a second one while the customer holds, and hands over."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
-    answer, waited = call.ring(queue, menu)
+    answer, waited = call.answered(queue)
     asks = answer + story.stretch(20_000, 240_000, 200)
     moved = asks + story.stretch(15_000, 120_000, 200)
     counted = ("nConsult", "nConsultTransferred", "nTransferred")
@@ -152,9 +207,7 @@ def conference(story: Story) -> None:
     """The first user brings a second one in, and all three talk until the end."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
-    answer, waited = call.ring(queue, menu)
+    answer, waited = call.answered(queue)
     asks = answer + story.stretch(20_000, 240_000, 200)
     together = asks + story.stretch(10_000, 60_000, 100)
     story.traits["conferenceStart"] = stamp(together)
