@@ -19,8 +19,8 @@ the way; `switches` says how to behave where no source tells. Nothing here impor
 round, so that one misunderstanding cannot cancel another.
 
 Beside the way: `admin` is the page at `/`, `recording` records a real org, replays it and reads raw exports in,
-`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then;
-`scripts/sandbox_coverage.py` counts it.
+`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then, and
+`scripts/sandbox_coverage.py` counts it; `template` makes a kind of conversation out of a captured one.
 
 Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
 submitted, and which faults are armed.
@@ -79,6 +79,7 @@ from everycall.sandbox.org import Org
 from everycall.sandbox.recorded import Recorded
 from everycall.sandbox.server import serve, server
 from everycall.sandbox.store import Store, World
+from everycall.sandbox.stories.template import Template
 from everycall.sandbox.switches import Switches
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "Settings",
     "Store",
     "Switches",
+    "Template",
     "Wire",
     "World",
     "serve",

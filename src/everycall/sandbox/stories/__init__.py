@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from everycall.sandbox.centre import Centre
 from everycall.sandbox.stories import digital, outbound, voice
-from everycall.sandbox.stories.cut import cut
+from everycall.sandbox.stories.cut import cut, until
 from everycall.sandbox.stories.late import changes, lay_on
 from everycall.sandbox.stories.marks import attributes, mark, with_attributes
 from everycall.sandbox.stories.parts import Json, stamp
 from everycall.sandbox.stories.rare import touch
 from everycall.sandbox.stories.story import Story
-from everycall.sandbox.traffic import KIND_NAMES, KINDS, Sketch, Traffic, locate
+from everycall.sandbox.stories.template import Template
+from everycall.sandbox.traffic import Cast, Sketch, Traffic, locate
 
 TOLD_BY: dict[str, Callable[[Story], None]] = {
     "voice_answered": voice.answered,
@@ -56,14 +57,23 @@ TOLD_BY: dict[str, Callable[[Story], None]] = {
     "message_sms": digital.message_sms,
     "message_whatsapp": digital.message_whatsapp,
 }
-_NUMBER = {name: number for number, name in enumerate(KIND_NAMES)}
+
+
+def fill(template: Template, centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
+    """The JSON of a conversation in the shape of a captured one, as of an instant."""
+    filled = template.fill(centre, sketch, _cast(traffic, sketch))
+    now = stamp(now_ms)
+    return until(filled, now) if now_ms >= sketch.end_ms else cut(filled, now)
+
+
+def _cast(traffic: Traffic, sketch: Sketch) -> Cast:
+    day, _, roll = locate(sketch.conversation_id)
+    return traffic.cast(traffic.kind(sketch.kind), day, roll)
 
 
 def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     """The JSON of a conversation as of an instant."""
-    kind = KINDS[_NUMBER[sketch.kind]]
-    day, _, roll = locate(sketch.conversation_id)
-    story = Story(centre, sketch, traffic.cast(kind, day, roll))
+    story = Story(centre, sketch, _cast(traffic, sketch))
     TOLD_BY[sketch.kind](story)
     mark(story)
     touch(story)
@@ -74,4 +84,4 @@ def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     return cut(told, stamp(now_ms), stamp(sketch.rest[0]) if sketch.rest and sketch.has_end(now_ms) else "")
 
 
-__all__ = ["TOLD_BY", "attributes", "changes", "tell", "with_attributes"]
+__all__ = ["TOLD_BY", "attributes", "changes", "fill", "tell", "with_attributes"]

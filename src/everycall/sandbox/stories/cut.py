@@ -14,6 +14,7 @@ _AT_FLOW_END = (
     "transferTargetAddress", "transferTargetName", "transferType",
 )  # fmt: skip
 _AT_SESSION_END = ("acwSkipped", "dispositionAnalyzer", "dispositionName", "errorCodeDescription", "flowOutType")
+LATER = ("evaluations", "surveys", "resolutions")
 _ONCE_SELECTED = ("selectedAgentId", "selectedAgentRank", "usedRouting")
 
 
@@ -29,11 +30,7 @@ def cut(story: Json, now: str, ended: str = "") -> Json:
         for session in participant["sessions"]:
             if session.get("selectedAgentId") not in seen:
                 _drop(session, _ONCE_SELECTED)
-    whole = {
-        **story,
-        **{name: _until(story.get(name, ()), "eventTime", now) for name in ("evaluations", "surveys", "resolutions")},
-        "participants": participants,
-    }
+    whole = {**until(story, now), "participants": participants}
     _drop(whole, ("selfServed", "consultationConversationIds"))
     if ended:
         whole["conversationEnd"] = ended
@@ -42,6 +39,12 @@ def cut(story: Json, now: str, ended: str = "") -> Json:
     if whole.get("conferenceStart", "") > now:
         del whole["conferenceStart"]
     return _worst_quality({k: v for k, v in whole.items() if v != []})
+
+
+def until(story: Json, now: str) -> Json:
+    """A story less the evaluations, surveys and resolutions that come later than `now`."""
+    later = {name: _until(story[name], "eventTime", now) for name in LATER if name in story}
+    return {name: value for name, value in {**story, **later}.items() if name not in later or value}
 
 
 def _participant(participant: Json, now: str) -> Json | None:
@@ -86,7 +89,7 @@ def _flow(flow: Json, metrics: Any, now: str) -> Json:
 
 
 def _until(things: Any, when: str, now: str) -> list[Json]:
-    return [thing for thing in things if thing[when] <= now]
+    return [thing for thing in things if thing.get(when, "") <= now]
 
 
 def _drop(made: Json, names: tuple[str, ...]) -> None:
