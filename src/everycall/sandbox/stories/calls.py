@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 
 from everycall.sandbox.centre import Flow, Queue
-from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.parts import (
+    Json,
+    Moment,
+    Stage,
+    connected,
+    flow_json,
+    flowed,
+    handling,
+    segment,
+    session,
+    stamp,
+    talk,
+    unanswered,
+    waited,
+)
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
 
@@ -111,7 +125,7 @@ class Call:
                     q850ResponseCodes=[16] if last and rng.chance(150) else None,
                 )
             )
-        moments = [Moment(self.connected, "nConnected", 1), Moment(end, "tConnected", end - self.connected)]
+        moments = connected(self.connected, end)
         fields = self.leg(sessionId=self.session_id, recording=rng.chance(900), **self.routed())
         made = session(fields, segments, moments, stats=self.stats(self.connected, end, rng.between(2, 3)))
         story.add(
@@ -134,13 +148,8 @@ class Call:
         flow = flow or rng.pick(self.story.centre.flows["INBOUNDCALL"])
         begin = self.connected - (self.connected - self.story.start) * 3 // 4
         stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
-        flowed = max(0, until - self.connected)
-        moments = [
-            Moment(min(self.connected, until), "nFlow", 1),
-            Moment(until, "tIvr", until - begin),
-            Moment(until, "tFlow", flowed),
-            Moment(until, "tFlowExit" if to else "tFlowDisconnect", flowed),
-        ]
+        moments = flowed(min(self.connected, until), until, is_left=bool(to))
+        moments.append(Moment(until, "tIvr", until - begin))
         told = flow_json(
             flow,
             reason=self.dialled,
@@ -191,7 +200,7 @@ class QueuedCall(Call):
         if not self.rng.below(12):
             stages = [Stage("interact", start, end)]
             offered = start
-        emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
+        emitted = [Moment(offered, "nOffered", 1), *(moments or waited(offered, end))]
         if end - offered > queue.service_levels["call"][1]:
             emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
@@ -229,11 +238,7 @@ class QueuedCall(Call):
         """An alert that the user of that number did not answer."""
         user = self.story.users[number]
         stages = [Stage("alert", start, end)]
-        moments = [
-            Moment(end, "nError", 1),
-            Moment(end, "tAlert", end - start),
-            Moment(end, "tNotResponding", end - start),
-        ]
+        moments = unanswered(start, end)
         broken = not self.rng.below(8)
         segments = [
             segment(
@@ -291,12 +296,7 @@ class QueuedCall(Call):
     def ivr_after(self, start: int, end: int, *, issued_callback: bool = False) -> None:
         """The flow that takes a call out of a queue."""
         flow = self.rng.pick(self.story.centre.flows["INQUEUECALL"])
-        moments = [
-            Moment(start, "nFlow", 1),
-            Moment(end, "tFlow", end - start),
-            Moment(end, "tFlowDisconnect", end - start),
-            Moment(end, "tIvr", end - start),
-        ]
+        moments = [*flowed(start, end, is_left=False), Moment(end, "tIvr", end - start)]
         told = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
         stage = segment(Stage("ivr", start, end), conference=False, disconnect="client")
         made = session(self.inner(flowInType="acd"), [stage], moments, flow=told)
@@ -316,6 +316,11 @@ class QueuedCall(Call):
         ]
         made = session(fields, segments, moments, flow=told)
         self.story.add("voicemail", [made], name=queue.name)
+
+    def enqueue(self, queue: Queue, low: int, high: int, most: int) -> int:
+        """The menu, which takes so long, on to a queue; gives when the wait begins."""
+        menu = self.ivr(self.connected + self.story.stretch(low, high, most), to=queue)
+        return menu + self.story.stretch(20, 90, 5)
 
     def answered(self, queue: Queue) -> tuple[int, int]:
         """Menu and queue up to the first user; gives the instant of the answer and how long the wait was."""
@@ -345,10 +350,9 @@ class QueuedCall(Call):
             segment(Stage("dialing", dials, answers), conference=False),
             segment(Stage("interact", answers, end), conference=False, disconnect=disconnect),
         ]
-        moments = [Moment(answers, "nConnected", 1), Moment(end, "tConnected", end - answers)]
         fields = {**self.inner(), "ani": queue.number, "direction": "outbound", "dnis": number, "sessionDnis": number}
         fields["remoteNameDisplayable"] = name = self.rng.pick(REGIONS)
-        made = session(fields, segments, moments, stats=self.stats(answers, end, 1))
+        made = session(fields, segments, connected(answers, end), stats=self.stats(answers, end, 1))
         self.story.add("external", [made], name=name)
 
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:

@@ -4,7 +4,20 @@ from collections.abc import Sequence
 
 from everycall.sandbox.centre import CUSTOMER_FIRST_NAMES, CUSTOMER_LAST_NAMES, Campaign, Queue
 from everycall.sandbox.stories.calls import QueuedCall, ending
-from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.parts import (
+    Json,
+    Moment,
+    Stage,
+    connected,
+    flow_json,
+    flowed,
+    handling,
+    segment,
+    session,
+    stamp,
+    talk,
+    waited,
+)
 from everycall.sandbox.stories.story import Story
 
 # Code that the dialer sets: how long the call rings at most, its SIP answer, what the analysis heard.
@@ -47,7 +60,7 @@ class Dialled(QueuedCall):
         if answer < end:
             talked = Stage("interact", answer, end)
             segments.append(segment(talked, queue_id=queue.id, disconnect=disconnect, conference=False))
-            moments = [Moment(answer, "nConnected", 1), Moment(end, "tConnected", end - answer)]
+            moments = connected(answer, end)
         stats = self.stats(answer, end, 2) if answer < end else None
         made = session(self.leg(sessionId=self.session_id, recording=answer < end), segments, moments, stats=stats)
         self.story.add("customer", [made], name=self.name, contact_id=self.rng.uuid())
@@ -105,16 +118,13 @@ def by_dialer(story: Story) -> None:
     call.selected = story.users[0].id
     answer = story.start + story.stretch(4_000, 22_000, 250)
     _dialer(call, story.start, answer, "disposition.classification.callable.person", [])
-    flowed = answer + story.stretch(1_000, 6_000, 60)
+    left = answer + story.stretch(1_000, 6_000, 60)
     flow = story.centre.flows["OUTBOUNDCALL"][0]
-    length = flowed - answer
     told = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
-    moments = [Moment(answer, "nFlow", 1), Moment(flowed, "tFlow", length), Moment(flowed, "tFlowExit", length)]
-    stage = segment(Stage("ivr", answer, flowed), conference=False, disconnect="transfer")
-    made = session(call.inner(), [stage], moments, flow=told)
+    stage = segment(Stage("ivr", answer, left), conference=False, disconnect="transfer")
+    made = session(call.inner(), [stage], flowed(answer, left, is_left=True), flow=told)
     story.add("outbound", [made], name=flow.name)
-    taken, waited = call.ring(queue, flowed)
-    call.last_agent(0, queue, taken, waited)
+    call.last_agent(0, queue, *call.ring(queue, left))
     call.reached(queue, story.start, answer, call.talk_end, call.customer_end)
     call.finish()
 
@@ -174,7 +184,7 @@ def preview(story: Story) -> None:
     stages = [Stage("alert", story.start, answer), Stage("interact", answer, talk_end), *wrap_up]
     alerted = Moment(answer, "tAlert", answer - story.start)
     told = story.segments(stages, queue_id=queue.id, disconnect="client")
-    offered = [Moment(story.start, "nOffered", 1), Moment(answer, "tAcd", answer - story.start)]
+    offered = [Moment(story.start, "nOffered", 1), *waited(story.start, answer)]
     story.add("campaign", [session({**shared, "sessionId": rng.uuid()}, acd, offered)], name=campaign.name)
     story.add("customer", [session({**shared, "sessionId": rng.uuid()}, whole, [])], name=name)
     made = session({**shared, "sessionId": rng.uuid()}, told, [*handling(stages), alerted])
@@ -241,7 +251,7 @@ class Callback:
         self._queue(queue, asked, due, end, why, moments)
         return self.session(
             [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect=why)],
-            [Moment(asked, "nConnected", 1), Moment(end, "tConnected", end - asked)],
+            connected(asked, end),
         )
 
     def _queue(
@@ -255,7 +265,7 @@ class Callback:
         moments = [
             Moment(asked, "nCallbackScheduled", 1),
             Moment(due, "nOffered", 1),
-            Moment(end, "tAcd", end - due),
+            *waited(due, end),
             *more,
         ]
         self.story.add("acd", [self.session(segments, moments)], name=queue.name)
@@ -265,15 +275,14 @@ class Callback:
     ) -> tuple[Json, Json]:
         waits = self.session(
             [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect="peer")],
-            [Moment(asked, "nConnected", 1), Moment(end, "tConnected", end - asked)],
+            connected(asked, end),
         )
         segments = [
             segment(Stage("dialing", dials, talks), conference=False),
             segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
         ]
-        moments = [Moment(talks, "nConnected", 1), Moment(end, "tConnected", end - talks)]
         fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.rng.uuid()}
-        return waits, session(fields, segments, moments, stats=call.stats(talks, end, 2))
+        return waits, session(fields, segments, connected(talks, end), stats=call.stats(talks, end, 2))
 
 
 def callback_requested(story: Story) -> None:
@@ -296,11 +305,9 @@ def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
     """The call in which the caller leaves the queue for a callback; gives when."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(4_000, 30_000, 60), to=queue)
-    waiting = menu + story.stretch(20, 90, 2)
+    waiting = call.enqueue(queue, 4_000, 30_000, 60)
     asked = waiting + story.stretch(20_000, 120_000, 60)
-    length = asked - waiting
-    call.wait(queue, waiting, asked, "transfer", [Moment(asked, "tAcd", length), Moment(asked, "tFlowOut", length)])
+    call.wait(queue, waiting, asked, "transfer", waited(waiting, asked, "tFlowOut"))
     left = asked + story.stretch(4_000, 30_000, 30)
     call.ivr_after(asked, left, issued_callback=True)
     call.caller_leg(left, "peer", [(queue, 0)])

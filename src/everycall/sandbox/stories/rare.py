@@ -20,6 +20,7 @@ from everycall.sandbox.stories.parts import (
     Stage,
     by_name,
     flow_json,
+    flowed,
     participant,
     segment,
     session,
@@ -236,40 +237,46 @@ def troubled_media(story: Story, rng: Rng) -> None:
             put(stat, **many, overrunPackets=rng.below(30), underrunPackets=rng.below(30))
 
 
+LISTENING: Final = (
+    ("monitoring", "monitoredParticipantId", ("tMonitoring", "tMonitoringComplete")),
+    ("coaching", "coachedParticipantId", ("tCoaching", "tCoachingComplete")),
+    ("barging", "bargedParticipantId", ("tBarging",)),
+)
+
+
 def listened_to(story: Story, rng: Rng) -> None:
     """A colleague of the agent who listens in, whispers or joins."""
-    for talking in legs(story, "agent"):
-        colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
-        time = middle(talking, rng)
-        if time is None or not colleagues:
-            continue
-        kind, field, metrics = rng.pick(
-            (
-                ("monitoring", "monitoredParticipantId", ("tMonitoring", "tMonitoringComplete")),
-                ("coaching", "coachedParticipantId", ("tCoaching", "tCoachingComplete")),
-                ("barging", "bargedParticipantId", ("tBarging",)),
-            )
-        )
-        start, end = time
-        fields = {**beside(talking, "voice", sessionId=rng.uuid()), field: talking.participant["participantId"]}
-        part = segment(Stage(kind, start, end), disconnect="client", conference=False)
-        made = session(fields, [part], [Moment(end, name, end - start) for name in metrics])
-        story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
-        return
+    kind, field, metrics = rng.pick(LISTENING)
+    _joined_by(story, rng, "voice", kind, metrics, lambda agent: {field: agent["participantId"]}, conference=False)
 
 
 def watched(story: Story, rng: Rng) -> None:
     """A colleague who looks at the agent's screen."""
+    kind = "screenmonitoring"
+    if kind in story.sketch.media_types:
+        metrics = ("tScreenMonitoring",)
+        _joined_by(story, rng, kind, kind, metrics, lambda agent: {"screenMonitoredUserId": agent["userId"]})
+
+
+def _joined_by(
+    story: Story,
+    rng: Rng,
+    media: str,
+    kind: str,
+    metrics: Sequence[str],
+    refers: Callable[[Json], Json],
+    *,
+    conference: bool | None = None,
+) -> None:
+    """The leg of a colleague beside that of the first agent who has one; `refers` names the agent."""
     for talking in legs(story, "agent"):
         colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
         time = middle(talking, rng)
-        if time and colleagues and "screenmonitoring" in story.sketch.media_types:
+        if time and colleagues:
             start, end = time
-            seen = {"screenMonitoredUserId": talking.participant["userId"], "sessionId": rng.uuid()}
-            part = segment(Stage("screenmonitoring", start, end), disconnect="client")
-            made = session(
-                beside(talking, "screenmonitoring", **seen), [part], [Moment(end, "tScreenMonitoring", end - start)]
-            )
+            fields = beside(talking, media, sessionId=rng.uuid(), **refers(talking.participant))
+            part = segment(Stage(kind, start, end), disconnect="client", conference=conference)
+            made = session(fields, [part], [Moment(end, name, end - start) for name in metrics])
             story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
             return
 
@@ -480,15 +487,12 @@ def _flow_leg(leg: Leg, flow: Flow, time: tuple[int, int], rng: Rng) -> Json:
     purpose = "voicesurveyflow" if flow.type == "VOICESURVEY" else "ivr" if flow.type == "SECURECALL" else "workflow"
     told = flow_json(flow, reason="agent" if by_agent else "flow", entry="agent" if by_agent else "flow")
     part = segment(Stage("ivr" if by_agent else "interact", start, end), disconnect="client")
-    moments = [
-        Moment(start, "nFlow", 1),
-        Moment(end, "tFlow", end - start),
-        Moment(end, "tFlowDisconnect", end - start),
-    ]
     fields = beside(leg, leg.session["mediaType"], sessionId=rng.uuid())
     if "addressSelf" in fields:
         fields["addressSelf"], fields["addressOther"] = fields["addressOther"], fields["addressSelf"]
-    return participant(rng, purpose, [session(fields, [part], moments, flow=told)], name=flow.name)
+    return participant(
+        rng, purpose, [session(fields, [part], flowed(start, end, is_left=False), flow=told)], name=flow.name
+    )
 
 
 # --- which touch may come upon which kind
