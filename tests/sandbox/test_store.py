@@ -115,7 +115,7 @@ intervals = st.tuples(st.integers(0, 95), st.integers(1, 95)).map(lambda pair: (
 
 
 def is_found(one: dict[str, Any], start: int, end: int, now: int) -> bool:
-    """The rule, said once more in other words: hours in, no columns, no bisecting."""
+    """The rule, printed once more in other words: hours in, no columns, no bisecting."""
     began = (to_ms(one["conversationStart"]) - SUNDAY_MS) / HOUR_MS
     ended = (to_ms(one["conversationEnd"]) - SUNDAY_MS) / HOUR_MS if "conversationEnd" in one else now
     same_day = start // 24 <= began // 24 <= (end - 0.001) // 24
@@ -163,13 +163,13 @@ def test_what_a_filter_finds_does_not_depend_on_what_was_asked_before(
 
 
 class Silent(Recorded):
-    """Tells no story."""
+    """Builds no story."""
 
     def conversation(self, *_: Any) -> dict[str, Any]:
-        raise AssertionError("a story was told")
+        raise AssertionError("a story was built")
 
 
-def test_counting_tells_no_story() -> None:
+def test_counting_builds_no_story() -> None:
     client = Caller(Sandbox(Silent(spread(50)), now=Clock(), switches=Switches(empty_answer="totalHits")))
 
     assert client.query(number=2) == {"totalHits": 50}

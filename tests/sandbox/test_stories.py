@@ -452,10 +452,10 @@ def test_at_any_instant_one_sees_the_beginning_of_the_final_story(moment: tuple[
         kept = [s for s in participant["sessions"] if s["segments"][0]["segmentStart"] <= stamp(now)]
         if kept:
             visible[participant["participantId"]] = [s["sessionId"] for s in kept]
-    told = seen.get("participants", [])
-    assert {p["participantId"]: [s["sessionId"] for s in p["sessions"]] for p in told} == visible
+    made = seen.get("participants", [])
+    assert {p["participantId"]: [s["sessionId"] for s in p["sessions"]] for p in made} == visible
     whole = {s["sessionId"]: s for p in final["participants"] for s in p["sessions"]}
-    for session in itertools.chain.from_iterable(p["sessions"] for p in told):
+    for session in itertools.chain.from_iterable(p["sessions"] for p in made):
         assert_is_beginning(session, whole[session["sessionId"]], stamp(now))
 
 
@@ -488,11 +488,11 @@ def test_what_has_not_ended_says_neither_why_nor_with_what_code() -> None:
             assert "segmentEnd" in segment or not segment.keys() & {"disconnectType", "wrapUpCode", "wrapUpNote"}
 
 
-def test_the_same_seed_tells_the_same_story_in_another_org_object() -> None:
+def test_the_same_seed_gives_the_same_story_in_another_org_object() -> None:
     again = Org(seed=7, conversations_per_day=2000)
     for sketch in sketches()[::400]:
         assert again.conversation(sketch, sketch.end_ms) == ORG.conversation(sketch, sketch.end_ms)
 
 
-def test_another_seed_tells_other_stories() -> None:
+def test_another_seed_gives_other_stories() -> None:
     assert not {s.conversation_id for s in Org(seed=8).day(MONDAY)} & {s.conversation_id for s in ORG.day(MONDAY)}

@@ -57,13 +57,13 @@ def metrics(story: Json) -> list[Json]:
 
 def without(story: Json, *names: str) -> Json:
     """The story less some of the fields that may change."""
-    told: Json = json.loads(json.dumps(story))
+    made: Json = json.loads(json.dumps(story))
     for name in ("evaluations", "surveys", "resolutions"):
-        told.pop(name, None)
-    for thing in (*segments(told), *metrics(told)):
+        made.pop(name, None)
+    for thing in (*segments(made), *metrics(made)):
         for name in names:
             thing.pop(name, None)
-    return told
+    return made
 
 
 # The clock
@@ -327,13 +327,21 @@ def test_a_metric_that_is_rebuilt_twice_has_three_values() -> None:
     assert versions[3] > versions.total() // 2
 
 
-def test_a_survey_is_sent_and_then_answered_or_never() -> None:
+def test_a_survey_is_sent_and_some_are_answered() -> None:
     for sketch, change in changing("surveyed"):
         before, after = (look["surveys"][0] for look in before_and_after(sketch, change))
         assert (before["surveyStatus"], after["surveyStatus"]) == ("Sent", "Finished")
         assert after["surveyCompletedDate"] == to_text(change.at_ms)
         assert before["surveyId"] == after["surveyId"]
     assert len(changing("survey")) > len(changing("surveyed"))
+
+
+def test_a_survey_that_nobody_answers_expires_after_ten_days_without_a_score() -> None:
+    assert changing("expired")
+    for sketch, change in changing("expired"):
+        before, after = (look["surveys"][0] for look in before_and_after(sketch, change))
+        assert (before["surveyStatus"], after["surveyStatus"]) == ("Sent", "Expired")
+        assert "oSurveyTotalScore" not in after
 
 
 def test_nothing_of_it_is_there_at_the_end() -> None:
@@ -412,7 +420,7 @@ print(digest.hexdigest())
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
-def test_another_process_tells_the_same_at_every_age(hash_seed: str) -> None:
+def test_another_process_gives_the_same_at_every_age(hash_seed: str) -> None:
     digest = sha256()
     for sketch in list(ORG.day(MONDAY + 1))[::11]:
         for days in (0, 1, 4, 9, 30):

@@ -399,8 +399,8 @@ def _user(rng: Rng, number: int, name: str, division_ids: tuple[str, ...], team_
 def _address(name: str, number: int) -> str:
     """What stands before the @ for a name: its letters without accents; the user's number where there are none."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ł", "L"))
-    words = "".join(c for c in plain if c.isascii() and (c.isalnum() or c in " -")).lower().split()
-    return ".".join(words) or f"user{number}"
+    parts = "".join(c for c in plain if c.isascii() and (c.isalnum() or c in " -")).lower().split()
+    return ".".join(parts) or f"user{number}"
 
 
 def _user_json(user: User, divisions: list[dict[str, Any]]) -> dict[str, Any]:

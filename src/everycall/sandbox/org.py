@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from everycall.sandbox.centre import centre
-from everycall.sandbox.stories import attributes, changes, fill, tell, with_attributes
+from everycall.sandbox.stories import attributes, build, changes, fill, with_attributes
 from everycall.sandbox.stories.template import Template
 from everycall.sandbox.traffic import DAY_MS, REACH_DAYS, Day, Sketch, Traffic, is_id, locate
 
@@ -55,7 +55,7 @@ class Org:
         """
         if template := self._templates.get(sketch.kind):
             return fill(template, self._centre, self._traffic, sketch, now_ms)
-        return tell(self._centre, self._traffic, sketch, now_ms)
+        return build(self._centre, self._traffic, sketch, now_ms)
 
     def changes(self, sketch: Sketch) -> tuple[int, ...]:
         """The instants after its end at which a conversation changes, in order."""

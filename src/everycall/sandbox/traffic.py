@@ -29,7 +29,7 @@ HOUR: Final = 3_600_000
 
 
 class Sketch(NamedTuple):
-    """What is known of a conversation without telling its whole story."""
+    """What is known of a conversation without building its whole story."""
 
     start_ms: int
     """conversationStart, milliseconds since the epoch, UTC."""
@@ -295,12 +295,12 @@ class Traffic:
         weights = [w * (900 + n % 201) for w, n in zip(_weights(day), noise, strict=False)]
         return _shared(self._total(sum(weights), noise[96]), weights)
 
-    def _total(self, weight: int, luck: int) -> int:
+    def _total(self, weight: int, noise: int) -> int:
         if self._flat:
             return self._per_day
         # Days differ by up to 5 % for no reason at all; the fraction left over is one more conversation by chance.
-        busy = 950 + (luck & 0xFFFF) % 101
-        return (self._per_day * weight * busy // 1000 * 65536 // _mean_weekday() + (luck >> 16)) >> 16
+        busy = 950 + (noise & 0xFFFF) % 101
+        return (self._per_day * weight * busy // 1000 * 65536 // _mean_weekday() + (noise >> 16)) >> 16
 
     def kind(self, name: str) -> Kind:
         """The kind of a name."""

@@ -1,8 +1,8 @@
 """Stories: a sketch filled in, from the first ring to the wrap-up, as the JSON that the API would give.
 
-One file per family of kinds. Every story is told to its end first, then made what it is at the clock: what
-comes later is withheld (`late`), and what lives is cut (`cut`), so that what one sees of a living conversation
-is always the beginning of what one will see later.
+One file per family of kinds. Every story is built to its end first, then reduced to what there is of it at an instant:
+what comes later is withheld (`late`), and what lives is cut (`cut`), so that what one sees of a living conversation is
+always the beginning of what one will see later.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from everycall.sandbox.centre import Centre
 from everycall.sandbox.stories import digital, outbound, voice
 from everycall.sandbox.stories.cut import cut, until
-from everycall.sandbox.stories.late import changes, lay_on
+from everycall.sandbox.stories.late import apply_changes, changes
 from everycall.sandbox.stories.marks import attributes, mark, with_attributes
 from everycall.sandbox.stories.parts import Json, stamp
-from everycall.sandbox.stories.rare import touch
+from everycall.sandbox.stories.rare import add_rarity
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.stories.template import Template
 from everycall.sandbox.traffic import Cast, Sketch, Traffic, locate
 
-TOLD_BY: dict[str, Callable[[Story], None]] = {
+BUILDERS: dict[str, Callable[[Story], None]] = {
     "voice_answered": voice.answered,
     "voice_missed": voice.missed,
     "voice_missed_twice": voice.missed_twice,
@@ -71,17 +71,17 @@ def _cast(traffic: Traffic, sketch: Sketch) -> Cast:
     return traffic.cast(traffic.kind(sketch.kind), day, roll)
 
 
-def tell(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
+def build(centre: Centre, traffic: Traffic, sketch: Sketch, now_ms: int) -> Json:
     """The JSON of a conversation as of an instant."""
     story = Story(centre, sketch, _cast(traffic, sketch))
-    TOLD_BY[sketch.kind](story)
+    BUILDERS[sketch.kind](story)
     mark(story)
-    touch(story)
-    lay_on(story, now_ms)
-    told = story.told()
+    add_rarity(story)
+    apply_changes(story, now_ms)
+    final = story.final()
     if now_ms >= sketch.end_ms:
-        return told
-    return cut(told, stamp(now_ms), stamp(sketch.rest[0]) if sketch.rest and sketch.has_end(now_ms) else "")
+        return final
+    return cut(final, stamp(now_ms), stamp(sketch.rest[0]) if sketch.rest and sketch.has_end(now_ms) else "")
 
 
-__all__ = ["TOLD_BY", "attributes", "changes", "fill", "tell", "with_attributes"]
+__all__ = ["BUILDERS", "attributes", "build", "changes", "fill", "with_attributes"]

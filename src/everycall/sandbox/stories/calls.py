@@ -14,9 +14,9 @@ from everycall.sandbox.stories.parts import (
     segment,
     session,
     stamp,
-    talk,
     unanswered,
     waited,
+    with_holds,
 )
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
@@ -74,7 +74,7 @@ class Call:
         return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.rng.uuid(), **more)
 
     def routed(self, selected: str | None = None) -> Json:
-        """What routing leaves on the legs that it touches; who was selected only where one was."""
+        """What routing leaves on the legs that it is about; who was selected only where one was."""
         made: Json = {"requestedRoutings": [self.routing] if self.routing == "Standard" else [self.routing, "Standard"]}
         if selected or self.selected:
             made["selectedAgentId"] = selected or self.selected
@@ -150,7 +150,7 @@ class Call:
         stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
         moments = flowed(min(self.connected, until), until, is_left=bool(to))
         moments.append(Moment(until, "tIvr", until - begin))
-        told = flow_json(
+        flow_fields = flow_json(
             flow,
             reason=self.dialled,
             language=rng.pick(("en-us", "en-us", "de-de", "es-us")),
@@ -161,7 +161,7 @@ class Call:
             segment(stages[0], conference=False),
             segment(stages[1], conference=False, disconnect=ending or "transfer"),
         ]
-        made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=told)
+        made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=flow_fields)
         self.story.add("ivr", [made], name=flow.name)
         return until
 
@@ -173,7 +173,7 @@ class Call:
             moments.append(Moment(until, "nFlowOutcomeFailed", 1))
         return [
             {
-                "flowOutcome": self.rng.pick(("Menu used", "Identified", "Balance told")),
+                "flowOutcome": self.rng.pick(("Menu used", "Identified", "Balance given")),
                 "flowOutcomeEndTimestamp": stamp(until),
                 "flowOutcomeId": self.rng.pick(flow.outcome_ids),
                 "flowOutcomeStartTimestamp": stamp(begin),
@@ -297,9 +297,9 @@ class QueuedCall(Call):
         """The flow that takes a call out of a queue."""
         flow = self.rng.pick(self.story.centre.flows["INQUEUECALL"])
         moments = [*flowed(start, end, is_left=False), Moment(end, "tIvr", end - start)]
-        told = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
+        flow_fields = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
         stage = segment(Stage("ivr", start, end), conference=False, disconnect="client")
-        made = session(self.inner(flowInType="acd"), [stage], moments, flow=told)
+        made = session(self.inner(flowInType="acd"), [stage], moments, flow=flow_fields)
         self.story.add("ivr", [made], name=flow.name)
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
@@ -307,14 +307,14 @@ class QueuedCall(Call):
         flow = self.rng.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
-        told = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
+        flow_fields = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
         fields = self.inner(flowInType="acd")
         fields["dnis"] = f"sip:{queue.id}@127.0.0.1;language=en-US;user=voicemail"
         segments = [
             segment(Stage("system", start, greeted), conference=False),
             segment(Stage("voicemail", greeted, end), queue_id=queue.id, disconnect="peer", conference=False),
         ]
-        made = session(fields, segments, moments, flow=told)
+        made = session(fields, segments, moments, flow=flow_fields)
         self.story.add("voicemail", [made], name=queue.name)
 
     def enqueue(self, queue: Queue, low: int, high: int, most: int) -> int:
@@ -384,7 +384,7 @@ class QueuedCall(Call):
         if hold_from:
             stages += [Stage("interact", answer, hold_from), Stage("hold", hold_from, moved)]
         else:
-            stages += talk(story.rng, answer, moved, story.rng.below(2))
+            stages += with_holds(story.rng, answer, moved, story.rng.below(2))
         wrap_up = story.wrap_up(moved, moved + story.stretch(2_000, 60_000, 60), 0)
         stages += [wrap_up] if wrap_up else []
         moments = [Moment(moved, name, 1) for name in counted]
@@ -397,7 +397,7 @@ class QueuedCall(Call):
         by_customer = story.rng.chance(600)
         self.customer_end = "endpoint" if by_customer else "peer"
         alert = Stage("alert", alert_from or answer - self.rang, answer)
-        talked = talk(story.rng, answer, self.talk_end, story.rng.pick((0, 0, 0, 1, 2)))
+        talked = with_holds(story.rng, answer, self.talk_end, story.rng.pick((0, 0, 0, 1, 2)))
         disconnect = "peer" if by_customer else "client"
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
@@ -425,22 +425,22 @@ class QueuedCall(Call):
             Stage("interact", asks + (together - asks) // 4, leaves),
         ]
         moments = [Moment(asks, "nConsult", 1)]
-        told = self._conference_segments(first, 0, queue, together, apart)
-        self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=told)
+        parts = self._conference_segments(first, 0, queue, together, apart)
+        self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=parts)
         # A colleague who is called directly, without a queue, has none on any segment.
-        told = self._conference_segments(second, 1, queue if rng.chance(500) else None, together, {})
-        self.agent(1, queue, second, disconnect="client", segments=told)
+        parts = self._conference_segments(second, 1, queue if rng.chance(500) else None, together, {})
+        self.agent(1, queue, second, disconnect="client", segments=parts)
         self.caller_leg(self.talk_end, "peer", [(queue, 0)])
 
     def _conference_segments(
         self, stages: list[Stage], number: int, queue: Queue | None, together: int, apart: Json
     ) -> list[Json]:
         queue_id = queue.id if queue else ""
-        told = self.story.segments(stages, number=number, queue_id=queue_id, disconnect="client", conference=False)
+        parts = self.story.segments(stages, number=number, queue_id=queue_id, disconnect="client", conference=False)
         for at, stage in enumerate(stages):
             if stage.type == "interact" and stage.end > together:
-                told[at] = segment(stage, queue_id=queue_id, disconnect="client", conference=True, **apart)
-        return told
+                parts[at] = segment(stage, queue_id=queue_id, disconnect="client", conference=True, **apart)
+        return parts
 
 
 def ending(story: Story, number: int, most: int = 150, until: int = 0) -> tuple[int, list[Stage]]:

@@ -16,9 +16,9 @@ from everycall.sandbox.stories.parts import (
     segment,
     session,
     stamp,
-    talk,
     unanswered,
     waited,
+    with_holds,
 )
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
@@ -64,7 +64,7 @@ class Thread:
         return made
 
     def routed(self, selected: str | None = None) -> Json:
-        """What routing leaves on the legs that it touches."""
+        """What routing leaves on the legs that it is about."""
         made: Json = {"requestedRoutings": [self.routing]}
         if selected or self.selected:
             made["selectedAgentId"] = selected or self.selected
@@ -104,7 +104,7 @@ class Thread:
         moments = flowed(start, end, is_left=bool(to))
         if purpose == "botflow":
             moments.append(Moment(end, "nBotInteractions", 1 + (end - start) // 20_000))
-        told = flow_json(
+        flow_fields = flow_json(
             flow,
             reason=self.fields.get("addressTo", "web"),
             entry="flow" if purpose == "botflow" else "direct",
@@ -112,7 +112,7 @@ class Thread:
             outcomes=[self._intent(flow, start, end, "FAILURE" if to else "SUCCESS")] if purpose == "botflow" else None,
         )
         stage = self.part(Stage("interact", start, end), None, "transfer" if to else "client")
-        made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=told)
+        made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=flow_fields)
         self.story.add(purpose, [made], name=flow.name)
 
     def _intent(self, bot: Flow, start: int, end: int, value: str) -> Json:
@@ -221,7 +221,7 @@ def chat(story: Story, misses: tuple[int, ...] = ()) -> None:
     answer = at + story.stretch(1_500, 90_000, 150)
     patience = thread.wait(queue, entry, answer)
     talk_end, wrap_up = ending(story, number)
-    talked = talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
+    talked = with_holds(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
     stages = [Stage("alert", at, answer), *talked, *wrap_up]
     thread.agent(
         number, [thread.visit(number, queue, stages, "peer", waited=patience, replies=story.rng.between(1, 4))]
@@ -436,7 +436,7 @@ def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -
     patience = thread.wait(queue, entered, answer)
     talk_end, wrap_up = ending(story, 0, 60)
     visits = rng.pick((1, 1, 1, 2, 3, 5)) if talk_end - answer > 1_200_000 else 1
-    stretches = talk(rng, answer, talk_end, visits - 1)
+    stretches = with_holds(rng, answer, talk_end, visits - 1)
     sessions, stays = [], []
     for at, stage in enumerate(s for s in stretches if s.type == "interact"):
         stages = [Stage("alert", alert, answer), stage] if at == 0 else [stage]

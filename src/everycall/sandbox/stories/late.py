@@ -7,11 +7,11 @@
   or else the time that the customer was connected. For some, a second rebuild some nights later corrects them again.
 - An evaluation: assigned after hours or days, finished up to weeks later. Of some there is more to come: it is
   rescored, or deleted, or deleted and done anew, or calibrated by a second evaluator.
-- A survey: sent within hours, answered or not within ten days.
+- A survey: sent within hours, then answered within nine days, or expired after ten.
 - A resolution, some days later.
 
 After 28 days nothing changes any more. When something does follows from the conversation's id alone
-(`changes`), so that nobody needs to tell a story to know that it is still the same.
+(`changes`), so that no story needs to be built to know that it is still the same.
 
 Source: help.mypurecloud.com, "why can my data change" (a nightly pipeline reprocesses what is at least 48 hours
 old); developer.genesys.cloud forum thread 1611 (wrap-ups two or three days later); captures of evaluations and
@@ -50,22 +50,22 @@ def changes(sketch: Sketch) -> tuple[Change, ...]:
     if sketch.end_ms >= FOREVER_MS:
         return ()
     draw = _scrambled(locate(sketch.conversation_id)[2])
-    luck = (draw & 0xFFFF) * 1000 >> 16
-    if not 100 <= luck < 350:
+    share = (draw & 0xFFFF) * 1000 >> 16
+    if not 100 <= share < 350:
         return ()
     early, late = draw >> 16 & 0xFFFF, draw >> 32 & 0xFFFF
     found: list[Change] = []
     if sketch.queue_ids and sketch.user_ids:
-        if luck < 150:
+        if share < 150:
             found += _evaluated(sketch.end_ms, early, late, draw >> 51 & 7)
-        if 140 <= luck < 200:
+        if 140 <= share < 200:
             found += _surveyed(sketch.end_ms, early, late if draw >> 48 & 7 < 5 else -1)
-        if 190 <= luck < 250:
+        if 190 <= share < 250:
             found.append(Change(sketch.end_ms + 30 * HOUR + (7 * DAY_MS * late >> 16), "resolution"))
-        if 240 <= luck < 300:
-            found += _coded(sketch.end_ms, early, late if luck < 265 else -1)
-    if luck >= 290:
-        found += _rebuilt(sketch.end_ms, 1 + late % 9 if luck >= 330 else 0)
+        if 240 <= share < 300:
+            found += _coded(sketch.end_ms, early, late if share < 265 else -1)
+    if share >= 290:
+        found += _rebuilt(sketch.end_ms, 1 + late % 9 if share >= 330 else 0)
     return tuple(sorted(found))
 
 
@@ -86,19 +86,19 @@ def rebuilt_at(end_ms: int) -> int:
     return -((_REBUILD_AT - end_ms - 48 * HOUR) // DAY_MS) * DAY_MS + _REBUILD_AT
 
 
-def _evaluated(end_ms: int, early: int, late: int, luck: int) -> list[Change]:
+def _evaluated(end_ms: int, early: int, late: int, draw: int) -> list[Change]:
     assigned = end_ms + 6 * HOUR + (4 * DAY_MS * early >> 16)
     finished = assigned + 12 * HOUR + (19 * DAY_MS * late >> 16)
     found = [Change(assigned, "evaluation"), Change(finished, "evaluated")]
-    if luck < len(AFTER_EVALUATION):
-        found.append(Change(finished + HOUR + (3 * DAY_MS * (early ^ late) >> 16), AFTER_EVALUATION[luck]))
+    if draw < len(AFTER_EVALUATION):
+        found.append(Change(finished + HOUR + (3 * DAY_MS * (early ^ late) >> 16), AFTER_EVALUATION[draw]))
     return found
 
 
 def _surveyed(end_ms: int, early: int, late: int) -> list[Change]:
     sent = end_ms + MINUTE + (3 * HOUR * early >> 16)
-    answered = [Change(sent + 5 * MINUTE + (9 * DAY_MS * late >> 16), "surveyed")] if late >= 0 else []
-    return [Change(sent, "survey"), *answered]
+    answered = Change(sent + 5 * MINUTE + (9 * DAY_MS * late >> 16), "surveyed")
+    return [Change(sent, "survey"), answered if late >= 0 else Change(sent + 10 * DAY_MS, "expired")]
 
 
 def _scrambled(roll: int) -> int:
@@ -108,8 +108,8 @@ def _scrambled(roll: int) -> int:
     return roll ^ roll >> 31
 
 
-def lay_on(story: Story, now_ms: int) -> None:
-    """Makes a story, told to its end, what it is at an instant after or before it."""
+def apply_changes(story: Story, now_ms: int) -> None:
+    """Makes a story, built to its end, what it is at an instant after or before it."""
     planned = changes(story.sketch)
     if not planned:
         return
@@ -182,18 +182,20 @@ def _evaluation(story: Story, rng: Rng, happened: dict[str, int]) -> Json:
 
 def _vary(evaluation: Json, rng: Rng, *, is_finished: bool) -> None:
     """Makes some evaluations what they seldom are: in review, retracted, for the assignee to see."""
-    luck = rng.below(1000)
+    draw = rng.below(1000)
     if is_finished:
-        evaluation["evaluationStatus"] = "Retracted" if luck < 30 else "Finished"
+        evaluation["evaluationStatus"] = "Retracted" if draw < 30 else "Finished"
     else:
-        evaluation["evaluationStatus"] = "InProgress" if luck < 200 else "InReview" if luck < 300 else "Pending"
-    if luck >= 900:
+        evaluation["evaluationStatus"] = "InProgress" if draw < 200 else "InReview" if draw < 300 else "Pending"
+    if draw >= 900:
         evaluation |= {"assigneeApplicable": True, "assigneeId": rng.uuid()}
 
 
 def _survey(story: Story, rng: Rng, happened: dict[str, int]) -> Json:
     answered = stamp(happened["surveyed"]) if "surveyed" in happened else ""
-    made: Json = {"eventTime": answered or stamp(happened["survey"]), "queueId": story.queues[-1].id}
+    status = "Finished" if answered else "Expired" if "expired" in happened else "Sent"
+    changed = answered or stamp(happened.get("expired", happened["survey"]))
+    made: Json = {"eventTime": changed, "queueId": story.queues[-1].id}
     if answered:
         made["surveyCompletedDate"] = answered
     made |= {
@@ -207,7 +209,7 @@ def _survey(story: Story, rng: Rng, happened: dict[str, int]) -> Json:
     if answered:
         made["surveyPromoterScore"] = promoter
     made |= {
-        "surveyStatus": "Finished" if answered else "Sent",
+        "surveyStatus": status,
         "surveyType": "Voice" if "voice" in story.sketch.media_types else "Web",
         "userId": story.users[-1].id,
     }

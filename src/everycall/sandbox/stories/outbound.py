@@ -15,8 +15,8 @@ from everycall.sandbox.stories.parts import (
     segment,
     session,
     stamp,
-    talk,
     waited,
+    with_holds,
 )
 from everycall.sandbox.stories.story import Story
 
@@ -77,7 +77,7 @@ def by_agent(story: Story) -> None:
     stages = [Stage("contacting", story.start, dials), Stage("dialing", dials, answer)]
     moments = [Moment(dials, "nOutbound", 1), Moment(dials, "nOutboundAttempted", 1)]
     if story.rng.chance(830):
-        stages += talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
+        stages += with_holds(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
         moments.append(Moment(answer, "nOutboundConnected", 1))
         call.agent(0, queue, [*stages, *wrap_up], disconnect="peer", moments=moments)
         call.reached(queue, dials, answer, talk_end, "endpoint")
@@ -120,9 +120,9 @@ def by_dialer(story: Story) -> None:
     _dialer(call, story.start, answer, "disposition.classification.callable.person", [])
     left = answer + story.stretch(1_000, 6_000, 60)
     flow = story.centre.flows["OUTBOUNDCALL"][0]
-    told = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
+    flow_fields = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
     stage = segment(Stage("ivr", answer, left), conference=False, disconnect="transfer")
-    made = session(call.inner(), [stage], flowed(answer, left, is_left=True), flow=told)
+    made = session(call.inner(), [stage], flowed(answer, left, is_left=True), flow=flow_fields)
     story.add("outbound", [made], name=flow.name)
     call.last_agent(0, queue, *call.ring(queue, left))
     call.reached(queue, story.start, answer, call.talk_end, call.customer_end)
@@ -183,11 +183,11 @@ def preview(story: Story) -> None:
     whole = [segment(Stage("interact", story.start, talk_end), disconnect="peer")]
     stages = [Stage("alert", story.start, answer), Stage("interact", answer, talk_end), *wrap_up]
     alerted = Moment(answer, "tAlert", answer - story.start)
-    told = story.segments(stages, queue_id=queue.id, disconnect="client")
+    parts = story.segments(stages, queue_id=queue.id, disconnect="client")
     offered = [Moment(story.start, "nOffered", 1), *waited(story.start, answer)]
     story.add("campaign", [session({**shared, "sessionId": rng.uuid()}, acd, offered)], name=campaign.name)
     story.add("customer", [session({**shared, "sessionId": rng.uuid()}, whole, [])], name=name)
-    made = session({**shared, "sessionId": rng.uuid()}, told, [*handling(stages), alerted])
+    made = session({**shared, "sessionId": rng.uuid()}, parts, [*handling(stages), alerted])
     story.add("agent", [made], user=user)
 
 
@@ -217,7 +217,7 @@ class Callback:
         """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
         story = self.story
         queue, user = story.queues[0], story.users[0]
-        # What is left is shared out from the end: the wrap-up, the talk, the ringing, the alert.
+        # What is left is shared out from the end: the wrap-up, the call, the ringing, the alert.
         talk_end, wrap_up = ending(story, 0, 20)
         left = talk_end - due
         answer = talk_end - min(story.rng.between(90_000, 900_000), left * 6 // 10)
@@ -232,14 +232,14 @@ class Callback:
             Moment(answer, "tAnswered", answer - due),
             Moment(dials, "nCallbackAttempts", 1),
         ]
-        told = story.segments(stages, queue_id=queue.id, disconnect="client")
-        shown = self.session(told, moments, selectedAgentId=user.id, usedRouting="Standard")
-        voice = [Stage("dialing", dials, talks), *talk(story.rng, talks, talk_end, 0)]
+        parts = story.segments(stages, queue_id=queue.id, disconnect="client")
+        shown = self.session(parts, moments, selectedAgentId=user.id, usedRouting="Standard")
+        voice = [Stage("dialing", dials, talks), *with_holds(story.rng, talks, talk_end, 0)]
         outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
-        told = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
+        parts = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
         fields = {**call.inner(), "direction": "outbound"}
         stats = call.stats(talks, talk_end, 2)
-        story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], user=user)
+        story.add("agent", [shown, session(fields, parts, outgoing, stats=stats)], user=user)
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
     def given_up(self, asked: int, due: int, end: int) -> Json:
@@ -315,7 +315,7 @@ def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
 
 
 def callback_scheduled(story: Story) -> None:
-    """A callback booked beforehand, for later today or another day."""
+    """A callback that was scheduled beforehand, for later today or another day."""
     call = QueuedCall(story)
     story.traits["conversationInitiator"] = story.rng.pick(("api", "agent", "customer"))
     due = story.start + (story.end - story.start) * story.rng.between(500, 900) // 1000

@@ -186,7 +186,7 @@ def flow_json(
     return made
 
 
-def talk(rng: Rng, start: int, end: int, holds: int) -> list[Stage]:
+def with_holds(rng: Rng, start: int, end: int, holds: int) -> list[Stage]:
     """A conversation of two people from start to end: interact, with `holds` times of hold in between."""
     if not holds or end >= FOREVER_MS or end - start < 4 * holds:
         return [Stage("interact", start, end)]

@@ -1,4 +1,4 @@
-"""Story: what all kinds of conversation have in common while they are told."""
+"""Story: what all kinds of conversation have in common while they are built."""
 
 from everycall.sandbox.centre import Centre, User
 from everycall.sandbox.rng import Rng
@@ -18,7 +18,7 @@ NOTES = (
 
 
 class Story:
-    """A conversation in the making: its frame, its rng, and the participants told so far."""
+    """A conversation in the making: its frame, its rng, and the participants so far."""
 
     __slots__ = (
         "centre",
@@ -99,9 +99,9 @@ class Story:
         return made
 
     def _wrap_up_segment(self, stage: Stage, number: int, queue_id: str, conference: bool | None) -> Json:
-        luck = self.rng.below(1000)
-        note = NOTES[luck % len(NOTES)] if luck < 150 else None
-        tags = ["follow-up", "vip"][: luck % 2 + 1] if luck > 980 else None
+        draw = self.rng.below(1000)
+        note = NOTES[draw % len(NOTES)] if draw < 150 else None
+        tags = ["follow-up", "vip"][: draw % 2 + 1] if draw > 980 else None
         return segment(
             stage,
             queue_id=queue_id,
@@ -112,7 +112,7 @@ class Story:
             wrapUpTags=tags,
         )
 
-    def told(self) -> Json:
+    def final(self) -> Json:
         """The final JSON, as of the end of the conversation."""
         sketch = self.sketch
         made: Json = {
@@ -126,8 +126,8 @@ class Story:
             made["conversationEnd"] = stamp(sketch.end_ms)
         made = by_name(made)
         for name in ("evaluations", "surveys", "resolutions"):
-            if told := getattr(self, name):
-                made[name] = told
+            if found := getattr(self, name):
+                made[name] = found
         made["participants"] = listed(sorted(self.participants, key=_began), locate(sketch.conversation_id)[2])
         return made
 
@@ -139,12 +139,12 @@ def listed(participants: list[Json], roll: int) -> list[Json]:
     sorts them. How often they come in another order is invented: one conversation in 16 has its participants, and one
     in 8 the sessions of each participant, in another one.
     """
-    luck = roll * 0xBF58476D1CE4E5B9 >> 40 & 0xFFFF
-    if luck & 7 == 0:
+    draw = roll * 0xBF58476D1CE4E5B9 >> 40 & 0xFFFF
+    if draw & 7 == 0:
         participants = [{**one, "sessions": one["sessions"][::-1]} for one in participants]
-    if luck >> 4 & 15 == 0:
-        turn = 1 + (luck >> 8) % max(1, len(participants) - 1)
-        participants = participants[turn:] + participants[:turn] if luck >> 15 else participants[::-1]
+    if draw >> 4 & 15 == 0:
+        turn = 1 + (draw >> 8) % max(1, len(participants) - 1)
+        participants = participants[turn:] + participants[:turn] if draw >> 15 else participants[::-1]
     return participants
 
 

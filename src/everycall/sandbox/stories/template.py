@@ -99,7 +99,7 @@ class Template:
         return cls(_Capture(conversation).template(), per_mille)
 
     def kind(self, number: int) -> Kind:
-        """What an org's traffic must know of it; `number` tells it from other templates."""
+        """What an org's traffic must know of it; `number` is its place among the templates."""
         media = next((m for m in self.media_types if m in {"voice", "callback", "chat", "email", "message"}), "voice")
         codes = {text for text in self._texts if text.startswith("{code ")}
         return Kind(

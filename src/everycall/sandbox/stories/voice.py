@@ -2,7 +2,7 @@
 
 from everycall.sandbox.centre import Queue
 from everycall.sandbox.stories.calls import Call, QueuedCall, ending
-from everycall.sandbox.stories.parts import Stage, stamp, talk, waited
+from everycall.sandbox.stories.parts import Stage, stamp, waited, with_holds
 from everycall.sandbox.stories.story import Story
 
 
@@ -24,7 +24,7 @@ def answered(story: Story, misses: tuple[int, ...] = ()) -> None:
     patience = call.wait(queue, waiting, acd_end)
     talk_end, wrap_up = ending(story, number)
     holds = story.rng.pick((0, 0, 0, 0, 0, 1, 1, 1, 2, 4)) if story.rng.chance(990) else story.rng.between(9, 20)
-    stages = [Stage("alert", at, answer), *talk(story.rng, answer, talk_end, holds), *wrap_up]
+    stages = [Stage("alert", at, answer), *with_holds(story.rng, answer, talk_end, holds), *wrap_up]
     by_customer = story.rng.chance(600)
     call.agent(number, queue, stages, disconnect="peer" if by_customer else "client", answered_after=patience)
     call.caller_leg(min(talk_end, story.end), "endpoint" if by_customer else "peer", [(queue, 0)])
@@ -60,7 +60,7 @@ def abandoned_in_ivr(story: Story) -> None:
 
 
 def self_served(story: Story) -> None:
-    """The menu tells the caller what there was to know, and ends the call."""
+    """The menu answers what the caller wanted to know, and ends the call."""
     call = Call(story)
     call.ivr(story.end, to=None, ending="client")
     story.traits["selfServed"] = True
@@ -195,7 +195,7 @@ def consult_transfer(story: Story) -> None:
 
 
 def conference(story: Story) -> None:
-    """The first user brings a second one in, and all three talk until the end."""
+    """The first user brings a second one in, and all three speak until the end."""
     call = QueuedCall(story)
     queue = story.queues[0]
     answer, patience = call.answered(queue)
@@ -216,7 +216,7 @@ def to_user(story: Story) -> None:
     call = QueuedCall(story)
     rings = call.connected + story.stretch(20, 200, 5)
     answer = rings + story.stretch(1_500, 16_000, 200)
-    stages = [Stage("alert", rings, answer), *talk(story.rng, answer, story.end, story.rng.pick((0, 0, 0, 1)))]
+    stages = [Stage("alert", rings, answer), *with_holds(story.rng, answer, story.end, story.rng.pick((0, 0, 0, 1)))]
     call.routing = "Direct"
     call.agent(0, None, stages, disconnect="peer", purpose="user")
     call.caller_leg(story.end, "endpoint")
