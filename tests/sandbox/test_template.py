@@ -12,7 +12,7 @@ from made import Clock
 
 from everycall.sandbox import Org, Store, Template
 from everycall.sandbox.instants import DAY_MS, to_ms, to_text
-from everycall.sandbox.traffic import FOREVER_MS, Sketch
+from everycall.sandbox.traffic import FOREVER_MS, KIND_NAMES, Sketch
 
 Json = dict[str, Any]
 
@@ -104,6 +104,56 @@ def test_any_text_of_an_unknown_or_personal_field_is_replaced(field: str) -> Non
 
     assert "Secret" not in json.dumps(data)
     assert data[field] == "{text 0}"
+
+
+def test_a_number_of_an_unknown_field_is_replaced() -> None:
+    captured = changed(CAPTURED["a chat of 2021"], accountNumber=4711, balance=12.5, isVip=True)
+
+    data = Template.of(captured).data
+
+    assert (data["accountNumber"], data["balance"], data["isVip"]) == (0, 0.0, True)
+
+
+def test_a_participant_without_sessions_and_a_session_without_segments_can_be_served_while_the_call_lives() -> None:
+    captured = json.loads(json.dumps(CAPTURED["a call of 2025"]))
+    captured["participants"] += [{"participantId": "x", "purpose": "agent"}]
+    captured["participants"][0]["sessions"].append({"sessionId": "y", "mediaType": "voice"})
+    org = Org(conversations_per_day=200, templates=[Template.of(captured, 500)])
+    sketch = next(s for s in org.day(MONDAY) if s.kind == "template_0")
+
+    assert len(org.conversation(sketch, sketch.end_ms)["participants"]) == 5
+    assert len(org.conversation(sketch, sketch.end_ms - 1)["participants"]) == 4
+
+
+@cache
+def of_each_kind() -> dict[str, Json]:
+    """A conversation of each kind that the sandbox invents, long after its end."""
+    org = Org(seed=2, conversations_per_day=2000)
+    sketches = [sketch for day in range(MONDAY, MONDAY + 7) for sketch in org.day(day)]
+    found = {sketch.kind: sketch for sketch in sketches}
+    return {kind: org.conversation(sketch, sketch.start_ms + 60 * DAY_MS) for kind, sketch in found.items()}
+
+
+def without_what_depends_on_the_org(data: Any) -> Any:
+    """A template less the teams, which not every user has, and the numbers of flows, of which an org may have one."""
+    if isinstance(data, dict):
+        return {name: without_what_depends_on_the_org(value) for name, value in data.items() if name != "teamId"}
+    if isinstance(data, list):
+        return [without_what_depends_on_the_org(one) for one in data]
+    return re.sub(r"\{flow (\w+) \d+", r"{flow \1", data) if isinstance(data, str) else data
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_the_template_of_a_filled_template_is_the_template(kind: str) -> None:
+    template = Template.of(of_each_kind()[kind], 500)
+    org = Org(seed=4, conversations_per_day=300, templates=[template])
+    sketch = next(s for s in org.day(MONDAY) if s.kind == "template_0")
+
+    again = Template.of(org.conversation(sketch, sketch.start_ms + 60 * DAY_MS))
+
+    assert without_what_depends_on_the_org(again.data) == without_what_depends_on_the_org(template.data)
+    assert again.length_ms == template.length_ms
+    assert (sketch.end_ms == FOREVER_MS) == kind.endswith("_stuck")
 
 
 def test_attributes_are_left_out() -> None:

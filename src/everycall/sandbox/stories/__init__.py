@@ -3,6 +3,11 @@
 One file per family of kinds. Every story is built to its end first, then reduced to what there is of it at an instant:
 what comes later is withheld (`late`), and what lives is cut (`cut`), so that what one sees of a living conversation is
 always the beginning of what one will see later.
+
+A kind is a function of a dozen lines that says who takes part, from when to when, with what chance, and leaves the legs
+to the builders of its family. It is no data: as steps of a data file, read by one interpreter, chats, e-mails and
+messages took an eighth more lines than as code, and nothing checked them. What comes as data, a captured conversation,
+is filled in by `template`.
 """
 
 from collections.abc import Callable

@@ -48,12 +48,12 @@ def until(story: Json, now: str) -> Json:
 
 
 def _participant(participant: Json, now: str) -> Json | None:
-    sessions = [s for s in (_session(s, now) for s in participant["sessions"]) if s]
+    sessions = [s for s in (_session(s, now) for s in participant.get("sessions", ())) if s]
     return {**participant, "sessions": sessions} if sessions else None
 
 
 def _session(session: Json, now: str) -> Json | None:
-    segments = [_segment(s, now) for s in session["segments"] if s["segmentStart"] <= now]
+    segments = [_segment(s, now) for s in session.get("segments", ()) if s["segmentStart"] <= now]
     if not segments:
         return None
     made = dict(session)

@@ -14,9 +14,10 @@ marker in braces, the same value by the same marker wherever it stands:
     {name 2} {tel:+ 0} {+ 0} {sip 1} {mail 0} {call 0} {text 3}
                                          invented people, numbers, addresses, texts
 
-Kept are numbers, booleans, and texts of the fields in `KEPT`, whose values the API or its configuration defines. Every
-other text is replaced, that of unknown fields included: a template holds no names, addresses, subjects, notes, tags or
-attributes. The times stay as they were captured, to the millisecond, so that the sums of its metrics stay true.
+Kept are booleans, the numbers of the fields in `NUMBERS`, and the texts of the fields in `KEPT`, whose values the API
+or its configuration defines. Every other text and number is replaced, those of unknown fields included: a template holds
+no names, addresses, subjects, notes, tags or attributes. The times stay as they were captured, to the millisecond, so
+that the sums of its metrics stay true.
 """
 
 import re
@@ -45,6 +46,15 @@ KEPT: Final = frozenset(
     usedRouting""".split()
 )
 """Texts that say what kind of thing something is, not whose; `name` is that of a metric."""
+
+NUMBERS: Final = frozenset(
+    """agentBullseyeRing agentRank agentScore discardedPackets duplicatePackets eligibleAgentCounts invalidPackets
+    journeyActionMapVersion maxLatencyMs mediaCount mediaStatsMinConversationMos mediaStatsMinConversationRFactor minMos
+    minRFactor nNextContactAvoided oSurveyTotalScore oTotalCriticalScore oTotalScore overrunPackets q850ResponseCodes
+    receivedPackets routingRing selectedAgentRank sipResponseCodes surveyPromoterScore timeoutSeconds underrunPackets
+    value waitingInteractionCounts""".split()
+)
+"""Numbers that the API measures or counts; an unknown one may be a customer's, and becomes 0."""
 
 REFERS: Final = {
     "queueId": "queue", "userId": "user", "selectedAgentId": "user", "scoredAgentId": "user", "proposedAgentId": "user",
@@ -201,7 +211,10 @@ class _Capture:
             return self._object(value)
         if isinstance(value, list):
             return ["{divisions}"] if name == "divisionIds" else [self._value(holder, name, one) for one in value]
-        return self._text(holder, name, value) if isinstance(value, str) and value else value
+        if isinstance(value, str):
+            return self._text(holder, name, value) if value else value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return type(value)(0) if is_number and name not in NUMBERS else value
 
     def _text(self, holder: Mapping[str, Any], name: str, text: str) -> str:
         if name in KEPT or (name == "wrapUpCode" and text.startswith("ININ-")):
