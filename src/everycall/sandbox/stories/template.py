@@ -15,9 +15,9 @@ marker in braces, the same value by the same marker wherever it stands:
                                          invented people, numbers, addresses, texts
 
 Kept are booleans, the numbers of the fields in `NUMBERS`, and the texts of the fields in `KEPT`, whose values the API
-or its configuration defines. Every other text and number is replaced, those of unknown fields included: a template holds
-no names, addresses, subjects, notes, tags or attributes. The times stay as they were captured, to the millisecond, so
-that the sums of its metrics stay true.
+or its configuration defines. Every other text and number is replaced, those of unknown fields included: a template
+holds no names, addresses, subjects, notes, tags or attributes. The times stay as they were captured, to the
+millisecond, so that the sums of its metrics stay true.
 """
 
 import re
