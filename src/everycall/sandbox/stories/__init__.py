@@ -4,10 +4,10 @@ One file per family of kinds. Every story is built to its end first, then reduce
 what comes later is withheld (`late`), and what lives is cut (`cut`), so that what one sees of a living conversation is
 always the beginning of what one will see later.
 
-A kind is a function of a dozen lines that says who takes part, from when to when, with what chance, and leaves the legs
-to the builders of its family. It is code on purpose: as rows of steps that one filler takes, chats, e-mails and messages
-needed more lines (550 instead of 482), since most steps serve one or two kinds. What does come as data, a captured
-conversation, is filled in by `template`.
+A kind is a function of a dozen lines that says who takes part, from when to when, with what chance, and leaves the
+legs to the builders of its family. It is code on purpose: as rows of steps that one filler takes, chats, e-mails and
+messages needed more lines (550 instead of 482), since most steps serve one or two kinds. What does come as data, a
+captured conversation, is filled in by `template`.
 """
 
 from collections.abc import Callable
