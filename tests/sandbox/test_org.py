@@ -62,12 +62,12 @@ def test_flows_are_of_the_types_that_calls_mails_and_messages_need() -> None:
 
 
 def test_addresses_and_numbers_are_those_reserved_for_examples() -> None:
-    told = json.dumps([ORG.conversation(s, s.end_ms) for s in ORG.day(MONDAY)[:300]])
-    hosts = {re.split(r"[^a-z0-9.]", part)[0] for part in told.split("@")[1:]}
+    made = json.dumps([ORG.conversation(s, s.end_ms) for s in ORG.day(MONDAY)[:300]])
+    hosts = {re.split(r"[^a-z0-9.]", part)[0] for part in made.split("@")[1:]}
     assert {h for h in hosts if not h.startswith("192.0.2.")} <= {
         *("example.com", "example.org", "conference.example.org", "localhost", "127.0.0.1")
     }
-    assert all(part.startswith("202555") for part in told.split("+1")[1:] if part[:1].isdigit() and "tgrp" not in part)
+    assert all(part.startswith("202555") for part in made.split("+1")[1:] if part[:1].isdigit() and "tgrp" not in part)
     assert all(u["email"].endswith("@example.com") for u in ORG.entities("users"))
 
 
@@ -125,15 +125,15 @@ SCRIPT = """
 import hashlib, json
 from everycall.sandbox.org import Org
 org = Org(seed=11, conversations_per_day=300)
-told = [org.conversation(s, s.start_ms + 90_000) for s in org.day(20000)]
-print(hashlib.sha256(json.dumps([told, org.entities("users")]).encode()).hexdigest())
+made = [org.conversation(s, s.start_ms + 90_000) for s in org.day(20000)]
+print(hashlib.sha256(json.dumps([made, org.entities("users")]).encode()).hexdigest())
 """
 
 
-def test_another_process_tells_the_same_to_the_byte() -> None:
+def test_another_process_gives_the_same_to_the_byte() -> None:
     org = Org(seed=11, conversations_per_day=300)
-    told = [org.conversation(s, s.start_ms + 90_000) for s in org.day(20_000)]
-    here = sha256(json.dumps([told, org.entities("users")]).encode()).hexdigest()
+    made = [org.conversation(s, s.start_ms + 90_000) for s in org.day(20_000)]
+    here = sha256(json.dumps([made, org.entities("users")]).encode()).hexdigest()
     there = subprocess.run(
         [sys.executable, "-I", "-c", SCRIPT], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
     )

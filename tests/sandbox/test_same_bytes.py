@@ -35,7 +35,7 @@ print(digest.hexdigest(), sorted(served.status for served in sandbox.requests))
 """
 
 
-def said(hash_seed: str) -> str:
+def printed(hash_seed: str) -> str:
     """What the script prints in a process of its own."""
     environ = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environ, capture_output=True, text=True, check=True)
@@ -43,7 +43,7 @@ def said(hash_seed: str) -> str:
 
 
 def test_two_processes_answer_the_same_bytes() -> None:
-    first, second = said("1"), said("2")
+    first, second = printed("1"), printed("2")
 
     assert first == second
     assert first.count("200") > 6

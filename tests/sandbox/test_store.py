@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import MONDAY, Caller, Clock, caller, conversation, ids, spread
 
-from everycall.sandbox import Recorded, Sandbox, Store, Switches
-from everycall.sandbox.instants import to_ms, to_text
+from everycall.sandbox import Org, Recorded, Sandbox, Store, Switches
+from everycall.sandbox.instants import DAY_MS, to_ms, to_text
 
 HOUR_MS = 3_600_000
 SUNDAY_MS = to_ms("2026-01-04T00:00:00Z")
@@ -115,7 +115,7 @@ intervals = st.tuples(st.integers(0, 95), st.integers(1, 95)).map(lambda pair: (
 
 
 def is_found(one: dict[str, Any], start: int, end: int, now: int) -> bool:
-    """The rule, said once more in other words: hours in, no columns, no bisecting."""
+    """The rule, printed once more in other words: hours in, no columns, no bisecting."""
     began = (to_ms(one["conversationStart"]) - SUNDAY_MS) / HOUR_MS
     ended = (to_ms(one["conversationEnd"]) - SUNDAY_MS) / HOUR_MS if "conversationEnd" in one else now
     same_day = start // 24 <= began // 24 <= (end - 0.001) // 24
@@ -163,13 +163,13 @@ def test_what_a_filter_finds_does_not_depend_on_what_was_asked_before(
 
 
 class Silent(Recorded):
-    """Tells no story."""
+    """Builds no story."""
 
     def conversation(self, *_: Any) -> dict[str, Any]:
-        raise AssertionError("a story was told")
+        raise AssertionError("a story was built")
 
 
-def test_counting_tells_no_story() -> None:
+def test_counting_builds_no_story() -> None:
     client = Caller(Sandbox(Silent(spread(50)), now=Clock(), switches=Switches(empty_answer="totalHits")))
 
     assert client.query(number=2) == {"totalHits": 50}
@@ -180,3 +180,58 @@ def test_a_day_that_is_over_matches_just_what_started_in_it() -> None:
 
     assert len(kept.matching(MONDAY)) == 2000
     assert kept.matching(MONDAY) == kept.conversations(MONDAY)
+
+
+BY_AN_AGENT = [{"type": "and", "predicates": [{"dimension": "purpose", "value": "agent"}]}]
+
+
+@pytest.mark.parametrize("filters", [{}, {"segmentFilters": BY_AN_AGENT}])
+def test_what_started_before_the_retention_is_gone_from_every_answer(filters: dict[str, Any]) -> None:
+    made = [lasting(1, 30, 31), lasting(2, 40, 41), lasting(3, 60, 61)]
+    clock = Clock(to_text(SUNDAY_MS + (90 * 24 + 35) * HOUR_MS))
+    client = caller(made, clock, switches=Switches(retention_days=90, data_lake_lag_s=0))
+    job_id = client.submit(hours(24, 72), **filters)
+    clock.advance(5)
+    kept = client.sandbox.store
+
+    assert found(kept, hours(24, 72), **filters) == [2, 3]
+    assert kept.conversations(hours(24, 72)) == made[1:]
+    assert [ids(page["conversations"]) for page in client.pages(job_id)] == [[2, 3]]
+    assert kept.find(made[0]["conversationId"], kept.now_ms) is None
+    assert kept.find(made[1]["conversationId"], kept.now_ms) is not None
+
+
+def test_the_retention_deletes_while_one_looks() -> None:
+    clock = Clock(to_text(SUNDAY_MS + (90 * 24 + 30) * HOUR_MS))
+    kept = Store(Recorded([lasting(1, 30, 31), lasting(2, 40, 41)]), clock, Switches(retention_days=90))
+
+    before = found(kept, MONDAY)
+    clock.advance(0.001)
+
+    assert before == [1, 2]
+    assert found(kept, MONDAY) == [2]
+
+
+def test_without_a_retention_everything_is_kept() -> None:
+    assert found(store([lasting(1, 30, 31)], at="2056-01-01T00:00:00Z"), MONDAY) == [1]
+
+
+def test_a_reopened_conversation_has_an_end_then_none_then_another() -> None:
+    org = Org(seed=3, conversations_per_day=300)
+    day, sketch = next((d, s) for d in range(20_458, 20_488) for s in org.day(d) if s.rest is not None)
+    clock = Clock()
+    kept = Store(org, clock)
+    ended = [{"type": "and", "predicates": [{"dimension": "conversationEnd", "operator": "exists"}]}]
+    interval = f"{to_text(day * DAY_MS)}/{to_text((day + 1) * DAY_MS)}"
+    assert sketch.rest is not None
+    over, again = sketch.rest
+    ends = []
+
+    for at_ms in (over - 1, over, again - 1, again, sketch.end_ms - 1, sketch.end_ms):
+        clock.now_s = at_ms / 1000
+        listed = {one["conversationId"]: one for one in kept.matching(interval)}[sketch.conversation_id]
+        with_end = {one["conversationId"] for one in kept.matching(interval, conversationFilters=ended)}
+        assert (sketch.conversation_id in with_end) == ("conversationEnd" in listed)
+        ends.append(listed.get("conversationEnd"))
+
+    assert ends == [None, to_text(over), to_text(over), None, None, to_text(sketch.end_ms)]

@@ -145,6 +145,12 @@ def segments(story: Json) -> Iterator[Json]:
             yield from session["segments"]
 
 
+def began(thing: Json) -> str:
+    """When a participant or a session begins."""
+    first: str = min(s["segmentStart"] for leg in thing.get("sessions", [thing]) for s in leg["segments"])
+    return first
+
+
 def values(session: Json, name: str) -> list[int]:
     return [m["value"] for m in session.get("metrics", ()) if m["name"] == name]
 
@@ -316,10 +322,18 @@ def test_acd_participants_carry_the_name_of_their_queue() -> None:
             assert {participant["participantName"]} == {names[s["queueId"]] for s in session["segments"]}
 
 
-def test_participants_stand_in_the_order_in_which_they_came() -> None:
-    for _, story in stories():
-        began = [p["sessions"][0]["segments"][0]["segmentStart"] for p in story["participants"]]
-        assert began == sorted(began)
+def test_most_participants_and_sessions_stand_in_the_order_of_time_but_not_all() -> None:
+    listed = {
+        "participants": [[began(p) for p in story["participants"]] for _, story in stories()],
+        "sessions": [[began(s) for s in p["sessions"]] for _, story in stories() for p in story["participants"]],
+        "flows": [
+            [began(s) for p in story["participants"] for s in p["sessions"] if "flow" in s] for _, story in stories()
+        ],
+    }
+    for name, lists in listed.items():
+        several = [starts for starts in lists if len(set(starts)) > 1]
+        in_order = sum(starts == sorted(starts) for starts in several)
+        assert 0.8 * len(several) < in_order < len(several), name
 
 
 def test_the_worst_quality_of_the_conversation_is_that_of_its_statistics() -> None:
@@ -432,16 +446,16 @@ def test_at_any_instant_one_sees_the_beginning_of_the_final_story(moment: tuple[
     if now >= sketch.end_ms:
         assert seen == final
         return
-    assert "conversationEnd" not in seen
+    assert ("conversationEnd" in seen) == sketch.has_end(now)
     visible = {}
     for participant in final["participants"]:
         kept = [s for s in participant["sessions"] if s["segments"][0]["segmentStart"] <= stamp(now)]
         if kept:
             visible[participant["participantId"]] = [s["sessionId"] for s in kept]
-    told = seen.get("participants", [])
-    assert {p["participantId"]: [s["sessionId"] for s in p["sessions"]] for p in told} == visible
+    made = seen.get("participants", [])
+    assert {p["participantId"]: [s["sessionId"] for s in p["sessions"]] for p in made} == visible
     whole = {s["sessionId"]: s for p in final["participants"] for s in p["sessions"]}
-    for session in itertools.chain.from_iterable(p["sessions"] for p in told):
+    for session in itertools.chain.from_iterable(p["sessions"] for p in made):
         assert_is_beginning(session, whole[session["sessionId"]], stamp(now))
 
 
@@ -474,11 +488,11 @@ def test_what_has_not_ended_says_neither_why_nor_with_what_code() -> None:
             assert "segmentEnd" in segment or not segment.keys() & {"disconnectType", "wrapUpCode", "wrapUpNote"}
 
 
-def test_the_same_seed_tells_the_same_story_in_another_org_object() -> None:
+def test_the_same_seed_gives_the_same_story_in_another_org_object() -> None:
     again = Org(seed=7, conversations_per_day=2000)
     for sketch in sketches()[::400]:
         assert again.conversation(sketch, sketch.end_ms) == ORG.conversation(sketch, sketch.end_ms)
 
 
-def test_another_seed_tells_other_stories() -> None:
+def test_another_seed_gives_other_stories() -> None:
     assert not {s.conversation_id for s in Org(seed=8).day(MONDAY)} & {s.conversation_id for s in ORG.day(MONDAY)}

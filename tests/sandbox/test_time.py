@@ -16,7 +16,7 @@ from made import Caller, Clock
 from everycall.sandbox import Org, Sandbox, Store
 from everycall.sandbox.clock import RunningClock
 from everycall.sandbox.instants import DAY_MS, to_ms, to_text
-from everycall.sandbox.stories.late import SETTLED_DAYS, Change, changes, rebuilt_at
+from everycall.sandbox.stories.late import AFTER_EVALUATION, SETTLED_DAYS, Change, changes, rebuilt_at
 from everycall.sandbox.traffic import FOREVER_MS, Sketch
 
 Json = dict[str, Any]
@@ -27,14 +27,15 @@ ORG = Org(seed=11, conversations_per_day=1500)
 
 
 @cache
-def ended() -> tuple[Sketch, ...]:
-    return tuple(sketch for sketch in ORG.day(MONDAY + 1) if sketch.end_ms < FOREVER_MS)
+def ended(days: int = 1) -> tuple[Sketch, ...]:
+    first = MONDAY + 1
+    return tuple(s for day in range(first, first + days) for s in ORG.day(day) if s.end_ms < FOREVER_MS)
 
 
 @cache
-def changing(what: str = "") -> tuple[tuple[Sketch, Change], ...]:
+def changing(what: str = "", days: int = 1) -> tuple[tuple[Sketch, Change], ...]:
     """Conversations that change after their end, with each change."""
-    found = ((sketch, change) for sketch in ended() for change in changes(sketch))
+    found = ((sketch, change) for sketch in ended(days) for change in changes(sketch))
     return tuple((sketch, change) for sketch, change in found if what in ("", change.what))
 
 
@@ -56,13 +57,13 @@ def metrics(story: Json) -> list[Json]:
 
 def without(story: Json, *names: str) -> Json:
     """The story less some of the fields that may change."""
-    told: Json = json.loads(json.dumps(story))
+    made: Json = json.loads(json.dumps(story))
     for name in ("evaluations", "surveys", "resolutions"):
-        told.pop(name, None)
-    for thing in (*segments(told), *metrics(told)):
+        made.pop(name, None)
+    for thing in (*segments(made), *metrics(made)):
         for name in names:
             thing.pop(name, None)
-    return told
+    return made
 
 
 # The clock
@@ -142,6 +143,11 @@ def test_each_kind_of_change_happens(what: str) -> None:
     assert len(changing(what)) > 10
 
 
+@pytest.mark.parametrize("what", [*AFTER_EVALUATION, "corrected", "second rebuild"])
+def test_some_change_twice_or_more(what: str) -> None:
+    assert len(changing(what, days=4)) > 10
+
+
 def test_changes_come_in_order_after_the_end_and_none_after_four_weeks() -> None:
     for sketch in ended():
         instants = ORG.changes(sketch)
@@ -185,8 +191,8 @@ def test_two_looks_after_the_end_differ_only_in_what_may_come_late(number: int, 
 def test_every_change_changes_something() -> None:
     for sketch, change in changing()[:400]:
         before, after = before_and_after(sketch, change)
-        # The code that comes late may be none: such a wrap-up never gets one.
-        assert before != after or change.what == "wrap-up"
+        # The code that comes late may be none, or one of the system, which nobody corrects.
+        assert before != after or change.what in {"wrap-up", "corrected"}
 
 
 def test_a_late_code_completes_its_segment_or_brings_it() -> None:
@@ -266,13 +272,76 @@ def test_an_evaluation_is_pending_without_a_score_and_then_finished_with_one() -
         assert "oTotalScore" not in before
 
 
-def test_a_survey_is_sent_and_then_answered_or_never() -> None:
+def evaluations_before_and_after(what: str) -> list[tuple[Change, list[Json], list[Json]]]:
+    looks = ((change, *before_and_after(sketch, change)) for sketch, change in changing(what, days=4))
+    found = [(change, before["evaluations"], after["evaluations"]) for change, before, after in looks]
+    assert found
+    return found
+
+
+def test_a_rescored_evaluation_says_so_and_has_another_score() -> None:
+    for change, (before,), (after,) in evaluations_before_and_after("rescored"):
+        assert (before["rescored"], after["rescored"]) == (False, True)
+        assert before["oTotalScore"] <= after["oTotalScore"] <= after["oTotalCriticalScore"]
+        assert after["eventTime"] == to_text(change.at_ms)
+    assert any(b["oTotalScore"] < a["oTotalScore"] for _, (b,), (a,) in evaluations_before_and_after("rescored"))
+
+
+def test_a_deleted_evaluation_stays_with_its_score_and_is_marked() -> None:
+    for _, (before,), (after,) in evaluations_before_and_after("deleted"):
+        assert (before["deleted"], after["deleted"]) == (False, True)
+        assert before["oTotalScore"] == after["oTotalScore"]
+
+
+def test_an_evaluation_that_is_done_anew_stands_before_the_deleted_one() -> None:
+    for _, (before,), (new, old) in evaluations_before_and_after("replaced"):
+        assert (new["deleted"], old["deleted"]) == (False, True)
+        assert before["evaluationId"] == old["evaluationId"] != new["evaluationId"]
+
+
+def test_a_calibration_is_a_second_evaluation_by_another_evaluator() -> None:
+    for _, (before,), (calibration, first) in evaluations_before_and_after("calibrated"):
+        assert before == first
+        assert "calibrationId" in calibration
+        assert calibration["evaluatorId"] != first["evaluatorId"]
+        assert not calibration["deleted"]
+
+
+def test_a_code_that_is_corrected_changes_twice() -> None:
+    versions = Counter[int]()
+    for sketch, change in changing("corrected", days=4):
+        entered = next(at for at, what in changes(sketch) if what == "wrap-up")
+        looks = [ORG.conversation(sketch, at) for at in (entered - 1, entered, change.at_ms)]
+        versions[len({tuple(s.get("wrapUpCode") for s in segments(look)) for look in looks})] += 1
+
+    assert versions[3] > versions.total() // 2
+
+
+def test_a_metric_that_is_rebuilt_twice_has_three_values() -> None:
+    versions = Counter[int]()
+    for sketch, change in changing("second rebuild"):
+        first = next(at for at, what in changes(sketch) if what == "rebuild")
+        looks = [ORG.conversation(sketch, at) for at in (first - 1, first, change.at_ms)]
+        versions[len({tuple(m["value"] for m in metrics(look)) for look in looks})] += 1
+
+    assert versions[3] > versions.total() // 2
+
+
+def test_a_survey_is_sent_and_some_are_answered() -> None:
     for sketch, change in changing("surveyed"):
         before, after = (look["surveys"][0] for look in before_and_after(sketch, change))
         assert (before["surveyStatus"], after["surveyStatus"]) == ("Sent", "Finished")
         assert after["surveyCompletedDate"] == to_text(change.at_ms)
         assert before["surveyId"] == after["surveyId"]
     assert len(changing("survey")) > len(changing("surveyed"))
+
+
+def test_a_survey_that_nobody_answers_expires_after_ten_days_without_a_score() -> None:
+    assert changing("expired")
+    for sketch, change in changing("expired"):
+        before, after = (look["surveys"][0] for look in before_and_after(sketch, change))
+        assert (before["surveyStatus"], after["surveyStatus"]) == ("Sent", "Expired")
+        assert "oSurveyTotalScore" not in after
 
 
 def test_nothing_of_it_is_there_at_the_end() -> None:
@@ -351,7 +420,7 @@ print(digest.hexdigest())
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
-def test_another_process_tells_the_same_at_every_age(hash_seed: str) -> None:
+def test_another_process_gives_the_same_at_every_age(hash_seed: str) -> None:
     digest = sha256()
     for sketch in list(ORG.day(MONDAY + 1))[::11]:
         for days in (0, 1, 4, 9, 30):

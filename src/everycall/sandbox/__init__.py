@@ -19,8 +19,8 @@ the way; `switches` says how to behave where no source tells. Nothing here impor
 round, so that one misunderstanding cannot cancel another.
 
 Beside the way: `admin` is the page at `/`, `recording` records a real org, replays it and reads raw exports in,
-`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then;
-`scripts/sandbox_coverage.py` counts it.
+`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then, and
+`scripts/sandbox_coverage.py` counts it; `template` makes a kind of conversation out of a captured one.
 
 Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
 submitted, and which faults are armed.
@@ -41,9 +41,10 @@ submitted, and which faults are armed.
   of a busy month takes its time. So does the first page of a job, which looks for what is left of 31 earlier days: of
   a centre with 100,000 conversations a day about four seconds.
 - A job looks back 31 days for what was still alive. A conversation that never ends is found by it for so long only.
-- What changes after the end, changes once: wrap-up codes, metrics, evaluations, surveys and resolutions come late or
-  are mended, but nothing is reopened, retracted, deleted or moved, and the end stays where it is. The nightly rebuild
-  mends after-call work, handle time and connected time only.
+- After the end, wrap-up codes, metrics, evaluations, surveys and resolutions come late, and some of them change twice;
+  no conversation moves to another start. Only e-mails are reopened, once each; while one is over in between, queries
+  take it for alive. The nightly rebuild corrects after-call work, handle time and connected time only. Conversations
+  are deleted where the switch `retention_days` says so, not one by one.
 - At a `speed`, rate limits and the lives of tokens are in real time, jobs and all that the org does in the org's.
 
 **What is a guess** (each beside its code, with what is known; the first ones are `Switches`)
@@ -64,8 +65,10 @@ submitted, and which faults are armed.
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.
 - The most of a page of a look-up, where no documentation says: 100; what links between pages of teams look like.
-- How many conversations change after their end (a fifth), how late (within four weeks), and that a rebuild runs at
-  04:00 UTC.
+- How many conversations change after their end (a fifth), how late (within four weeks), that a rebuild runs at
+  04:00 UTC, and that retention counts from a conversation's start.
+- How often participants and sessions are listed in another order than that of time, and how a reopened e-mail and a
+  callback that was given up look.
 """
 
 from everycall.sandbox.answers import Request, Wire
@@ -76,6 +79,7 @@ from everycall.sandbox.org import Org
 from everycall.sandbox.recorded import Recorded
 from everycall.sandbox.server import serve, server
 from everycall.sandbox.store import Store, World
+from everycall.sandbox.stories.template import Template
 from everycall.sandbox.switches import Switches
 
 __all__ = [
@@ -92,6 +96,7 @@ __all__ = [
     "Settings",
     "Store",
     "Switches",
+    "Template",
     "Wire",
     "World",
     "serve",

@@ -415,7 +415,7 @@ def _teams(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
 
 
 def _retention(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
-    return Answer(200, {"retentionDays": sandbox.switches.retention_days})
+    return Answer(200, {"retentionDays": sandbox.switches.retention_days or 3650})
 
 
 def _organization(sandbox: Sandbox, _: Arrival, __: str) -> Answer:

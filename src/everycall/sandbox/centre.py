@@ -2,12 +2,16 @@
 
 Nothing here knows a conversation or a clock. Every name is made up by combining parts; e-mail addresses
 are at example.com and example.org, telephone numbers in +1 202 555, IP addresses in the documentation ranges.
+Some names are awkward, as in a real org: umlauts, accents, CJK, quotes, commas, and a leading `=`, which a
+spreadsheet takes for a formula.
 
 People and queues that are gone (state "deleted") stay in history, as they do in a real org. A pure function of
 seed and day knows no today, so nobody here can have left "last month": those who are gone worked on Mondays,
 as temporary staff for the week's peak, in any week that one looks at.
 """
 
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +31,18 @@ LAST_NAMES = (
     "Steenbergh Tannenwald Thistlewood Umberland Valmont Vanderlocke Waldstein Winterbourne Yarrowby "
     "Zimmerlund"
 ).split()
+# User number -> the name that this user has instead of a combination of the above; all of them are active.
+AWKWARD_USER_NAMES = {
+    3: "Jürgen Weißmüller",
+    9: "Zoë D'Aubigné-Castellane",
+    14: "佐藤 美咲",
+    22: 'Ada "Addie" Corvane, Jr.',
+    28: "Łucja Šimková",
+    33: "=Temp Agent 3",
+    44: "Søren Ångstrøm",
+}
+CUSTOMER_FIRST_NAMES = (*FIRST_NAMES, "Jörg", "Renée", "Íñigo", "Bjørk", "美咲", "Agnieszka")
+CUSTOMER_LAST_NAMES = (*LAST_NAMES, "Grüßmann", "Núñez-Ferndale", "O'Hartfield", "Čapková", "佐藤", '"Mac" Valmont')
 DIVISION_NAMES = ("Home", "Retail", "Business")
 # Name, division, share of the org's conversations in per mille, and the media that come to it.
 QUEUES = (
@@ -36,16 +52,16 @@ QUEUES = (
     ("Customer Care", 1, 140, "voice email message chat"),
     ("Orders & Delivery", 1, 100, "voice email message"),
     ("Returns", 1, 60, "email chat message"),
-    ("Business Accounts", 2, 70, "voice callback email"),
+    ("法人窓口 Business", 2, 70, "voice callback email"),
     ("Business Support", 2, 60, "voice email message"),
-    ("Renewals", 2, 40, "voice callback outbound"),
-    ("Collections", 0, 40, "voice outbound"),
+    ("Kündigung & Verlängerung", 2, 40, "voice callback outbound"),
+    ("Recouvrement, dernière relance", 0, 40, "voice outbound"),
     ("Back Office", 0, 30, "email"),
-    ("Switchboard", 0, 40, "voice"),
+    ('=Switchboard "Zürich"', 0, 40, "voice"),
 )
 DELETED_QUEUES = (
     ("Spring Promotion Hotline", 1, 12, "voice callback chat message"),
-    ("Legacy Helpdesk", 2, 12, "voice email"),
+    ("Assistance (hérité)", 2, 12, "voice email"),
 )
 WRAP_UP_CODE_NAMES = (
     "Resolved",
@@ -65,13 +81,13 @@ WRAP_UP_CODE_NAMES = (
     "Complaint",
     "Technical Fault",
     "Restart Helped",
-    "Engineer Booked",
+    "=Engineer Booked",
     "Contract Renewed",
-    "Contract Ended",
+    "Kündigung bestätigt",
     "Not Interested",
     "Wrong Number",
-    "Silent Call",
-    "Language Barrier",
+    '"Silent" Call',
+    "Sprachbarriere / 言語の壁",
     "Test / Training",
 )
 SKILL_NAMES = (
@@ -102,7 +118,7 @@ FLOWS = (
 RARE_FLOWS = (
     ("Card Payment", "SECURECALL"),
     ("Voice Assistant", "VOICE"),
-    ("Speech Menu", "SPEECH"),
+    ("Menú de voz", "SPEECH"),
     ("Follow-Up Ticket", "WORKITEM"),
     ("Night Shift Rerouting", "WORKFLOW"),
     ("Shared Greeting", "COMMONMODULE"),
@@ -113,6 +129,30 @@ RARE_FLOWS = (
     ("In-Queue Message", "INQUEUESHORTMESSAGE"),
 )
 CAMPAIGN_NAMES = ("Renewal Reminder", "Payment Reminder", "Win Back", "Delivery Survey")
+# What an org may ask of its queues; the first are the values that a new queue has.
+SERVICE_LEVELS: tuple[Mapping[str, tuple[float, int]], ...] = (
+    {
+        "call": (0.8, 20_000),
+        "callback": (0.8, 20_000),
+        "chat": (0.8, 20_000),
+        "email": (0.8, 86_400_000),
+        "message": (0.8, 20_000),
+    },
+    {
+        "call": (0.9, 60_000),
+        "callback": (0.8, 300_000),
+        "chat": (0.85, 45_000),
+        "email": (0.95, 14_400_000),
+        "message": (0.9, 3_600_000),
+    },
+    {
+        "call": (0.7, 120_000),
+        "callback": (0.8, 900_000),
+        "chat": (0.8, 90_000),
+        "email": (0.9, 3_600_000),
+        "message": (0.8, 300_000),
+    },
+)
 SYSTEM_CODES = ("ININ-WRAP-UP-TIMEOUT", "ININ-WRAP-UP-SKIPPED", "ININ-WRAP-UP-DELETED")
 DELETED = "deleted"
 
@@ -128,6 +168,7 @@ class User:
     state: str
     """active, inactive or deleted."""
     team_id: str
+    """Empty for the many who belong to no team."""
     station: str
     """The address at which the telephone of this user is reached."""
 
@@ -153,6 +194,9 @@ class Queue:
     language_id: str
     number: str
     mailbox: str
+    service_levels: Mapping[str, tuple[float, int]]
+    """For each kind of media (call, callback, chat, email, message): the share that is to be answered in time, from 0
+    to 1, and within how many milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +251,7 @@ def centre(seed: int, size: int) -> Centre:
     codes = [_wrap_up_code(rng, name, divisions[0]) for name in WRAP_UP_CODE_NAMES]
     skills = [_routing(rng, name, "skills") for name in SKILL_NAMES]
     languages = [_routing(rng, name, "languages") for name in LANGUAGE_NAMES]
-    teams = [_team(rng, name, divisions) for name in ("Morning", "Midday", "Evening", "Business")]
+    teams = [_team(rng, name, divisions) for name in ("Morning", "Midi", "Spätschicht", "Business")]
     users = _users(rng, size, division_ids, [t["id"] for t in teams])
     queues = _queues(rng, users, division_ids, [c["id"] for c in codes], skills, languages)
     flows = [_flow(rng, name, kind) for name, kind in FLOWS]
@@ -335,7 +379,7 @@ def _users(rng: Rng, size: int, division_ids: tuple[str, ...], team_ids: list[st
     names: dict[str, None] = {}
     while len(names) < size:
         names[f"{rng.pick(FIRST_NAMES)} {rng.pick(LAST_NAMES)}"] = None
-    return tuple(_user(rng, n, name, division_ids, team_ids) for n, name in enumerate(names))
+    return tuple(_user(rng, n, AWKWARD_USER_NAMES.get(n, name), division_ids, team_ids) for n, name in enumerate(names))
 
 
 def _user(rng: Rng, number: int, name: str, division_ids: tuple[str, ...], team_ids: list[str]) -> User:
@@ -344,12 +388,19 @@ def _user(rng: Rng, number: int, name: str, division_ids: tuple[str, ...], team_
     return User(
         id=rng.uuid(),
         name=name,
-        email=f"{name.lower().replace(' ', '.')}@example.com",
+        email=f"{_address(name, number)}@example.com",
         division_id=division_ids[(0, 1, 1, 1, 2)[number % 5]],
         state=state,
-        team_id=rng.pick(team_ids),
+        team_id=rng.pick(team_ids) if number % 5 < 3 else "",
         station=f"sip:{rng.uuid().replace('-', '')[:24]}+example.com;tgrp={rng.uuid()}@localhost",
     )
+
+
+def _address(name: str, number: int) -> str:
+    """What stands before the @ for a name: its letters without accents; the user's number where there are none."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ł", "L"))
+    parts = "".join(c for c in plain if c.isascii() and (c.isalnum() or c in " -")).lower().split()
+    return ".".join(parts) or f"user{number}"
 
 
 def _user_json(user: User, divisions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -399,7 +450,8 @@ def _queues(
                 skill_ids=(rng.pick(skills)["id"],) if number % 2 else (),
                 language_id=languages[number % 7]["id"] if number % 7 < len(languages) else "",
                 number=f"tel:+1202555{1000 + number:04d}",
-                mailbox=f"{''.join(c for c in name.lower() if c.isalpha())}@example.com",
+                mailbox=f"{''.join(c for c in name.lower() if c.isascii() and c.isalpha())}@example.com",
+                service_levels=SERVICE_LEVELS[number % len(SERVICE_LEVELS)],
             )
         )
     return tuple(made)
@@ -418,22 +470,56 @@ def _codes(rng: Rng, code_ids: list[str]) -> tuple[str | None, ...]:
 
 
 def _queue_json(queue: Queue, divisions: list[dict[str, Any]]) -> dict[str, Any]:
+    """A queue as the API gives it; fields and their order as in SDK 269, model `Queue`."""
+    rng = Rng(f"queue/{queue.id}")
     return {
         "id": queue.id,
         "name": queue.name,
         "division": _reference(next(d for d in divisions if d["id"] == queue.division_id)),
+        **({"description": f"Serves {', '.join(sorted(queue.media))}"} if rng.chance(500) else {}),
+        "dateCreated": _created(rng),
         "dateModified": "2024-03-01T09:00:00.000Z",
+        "modifiedBy": rng.uuid(),
+        "createdBy": rng.uuid(),
         "memberCount": len(queue.members),
         "userMemberCount": len(queue.members),
         "joinedMemberCount": len(queue.members) // 2,
+        "mediaSettings": {media: _media_settings(media, *asked) for media, asked in queue.service_levels.items()},
+        "routingRules": [{"operator": "MEETS_THRESHOLD", "threshold": 8, "waitSeconds": 10}] * rng.chance(400),
+        "scoringMethod": "PriorityOnly" if rng.chance(200) else "TimestampAndPriority",
+        "lastAgentRoutingMode": rng.pick(("Disabled", "QueueMembersOnly", "AnyAgent")),
+        "acwSettings": rng.pick(ACW_SETTINGS),
         "skillEvaluationMethod": "ALL" if queue.skill_ids else "NONE",
         "autoAnswerOnly": True,
         "enableTranscription": False,
         "enableManualAssignment": False,
+        "defaultScripts": _default_scripts(rng) if rng.chance(600) else {},
         # NOTE: a queue of the API has no state; it marks those that listings leave out.
         **({"state": DELETED} if queue.deleted else {}),
         "selfUri": f"/api/v2/routing/queues/{queue.id}",
     }
+
+
+ACW_SETTINGS = (
+    {"wrapupPrompt": "OPTIONAL"},
+    {"wrapupPrompt": "MANDATORY"},
+    {"wrapupPrompt": "MANDATORY_TIMEOUT", "timeoutMs": 60_000},
+    {"wrapupPrompt": "MANDATORY_FORCED_TIMEOUT", "timeoutMs": 75_000},
+)
+
+
+def _media_settings(media: str, percentage: float, duration_ms: int) -> dict[str, Any]:
+    return {
+        "enableAutoAnswer": False,
+        "alertingTimeoutSeconds": 300 if media == "email" else 30,
+        "serviceLevel": {"percentage": percentage, "durationMs": duration_ms},
+        **({"subTypeSettings": {}} if media == "message" else {}),
+    }
+
+
+def _default_scripts(rng: Rng) -> dict[str, Any]:
+    script_id = rng.uuid()
+    return {"CALL": {"id": script_id, "selfUri": f"/api/v2/scripts/{script_id}"}}
 
 
 def _flow(rng: Rng, name: str, kind: str) -> Flow:

@@ -377,7 +377,7 @@ def glance_at(predicate: Predicate, vocabulary: Vocabulary, sketch: Sketch, now_
     if predicate.of != "dimension":
         return None
     if vocabulary is CONVERSATIONS and predicate.name == "conversationEnd" and predicate.operator != "matches":
-        return None if now_ms is None else (sketch.end_ms <= now_ms) == (predicate.operator == "exists")
+        return None if now_ms is None else sketch.has_end(now_ms) == (predicate.operator == "exists")
     if vocabulary is CONVERSATIONS and predicate.name in CERTAIN:
         return holds(predicate, CERTAIN[predicate.name](sketch))
     possible = POSSIBLE.get((vocabulary.field, predicate.name))

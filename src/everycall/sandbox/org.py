@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from everycall.sandbox.centre import centre
-from everycall.sandbox.stories import attributes, changes, tell, with_attributes
+from everycall.sandbox.stories import attributes, build, changes, fill, with_attributes
+from everycall.sandbox.stories.template import Template
 from everycall.sandbox.traffic import DAY_MS, REACH_DAYS, Day, Sketch, Traffic, is_id, locate
 
 CONVERSATIONS_KEPT = 3_500_000
@@ -15,17 +16,30 @@ CONVERSATIONS_KEPT = 3_500_000
 class Org:
     """A contact centre of a seed: everything about it is a function of seed, day and clock; nothing is stored.
 
+    Raises:
+        ValueError: the templates leave no room for other conversations.
+
     Args:
         seed: another seed, another org: people, ids, traffic.
         conversations_per_day: the average of a UTC weekday; there are fewer at weekends.
         flat: every UTC day has exactly that many instead.
+        templates: captured conversations that some of this org's are to look like.
 
     Instants are whole milliseconds since the epoch, UTC; days are counted from 1970-01-01, UTC.
     """
 
-    def __init__(self, seed: int = 1, conversations_per_day: int = 2000, *, flat: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        conversations_per_day: int = 2000,
+        *,
+        flat: bool = False,
+        templates: Sequence[Template] = (),
+    ) -> None:
         self._centre = centre(seed, size=min(120, 60 + conversations_per_day // 100))
-        self._traffic = Traffic(self._centre, conversations_per_day, flat=flat)
+        kinds = [template.kind(number) for number, template in enumerate(templates)]
+        self._templates = {kind.name: template for kind, template in zip(kinds, templates, strict=True)}
+        self._traffic = Traffic(self._centre, conversations_per_day, flat=flat, captured=kinds)
         days_kept = max(2, CONVERSATIONS_KEPT // max(1000, conversations_per_day))
         self._day = lru_cache(days_kept)(self._traffic.day)
 
@@ -39,10 +53,14 @@ class Org:
         While it lives (now_ms < sketch.end_ms) it has no conversationEnd, and what happens later is absent. It
         goes on changing after its end, for four weeks at most.
         """
-        return tell(self._centre, self._traffic, sketch, now_ms)
+        if template := self._templates.get(sketch.kind):
+            return fill(template, self._centre, self._traffic, sketch, now_ms)
+        return build(self._centre, self._traffic, sketch, now_ms)
 
     def changes(self, sketch: Sketch) -> tuple[int, ...]:
         """The instants after its end at which a conversation changes, in order."""
+        if template := self._templates.get(sketch.kind):
+            return tuple([sketch.start_ms + at for at in template.later_ms])
         return tuple([change.at_ms for change in changes(sketch)])
 
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Faults in words, as a command line or an HTTP request gives them.
+"""Faults as text, as a command line or an HTTP request gives them.
 
     on request 7: 429 retry_after=none
     on queries 5-8: 503
@@ -82,10 +82,10 @@ def read_plan(text: str) -> Plan | Chance:
     Raises:
         ValueError: it says nothing that can be understood; its text gives examples.
     """
-    words = re.sub(r"(?<=\d) to (?=\d+(?: ?[:,]| to ))", "-", " ".join(text.split()))  # 5 to 8 is a range, and no path
-    if matched := _AT_RANDOM.fullmatch(words):
+    line = re.sub(r"(?<=\d) to (?=\d+(?: ?[:,]| to ))", "-", " ".join(text.split()))  # 5 to 8 is a range, and no path
+    if matched := _AT_RANDOM.fullmatch(line):
         return _chance(matched)
-    matched = _ON.fullmatch(words)
+    matched = _ON.fullmatch(line)
     if matched is None or matched["what"] not in PLACES or not (matched["every"] or matched["numbers"]):
         raise ValueError(f"{text!r} is no fault; write something like {EXAMPLES}")
     options = read_options(matched["options"] or "")

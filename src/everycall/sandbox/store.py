@@ -170,7 +170,7 @@ class Store:
 
     def select(self, query: Query, now_ms: int, scope: Scope = EVERYTHING) -> "Selection":
         """All that the query finds, in its order; to count and to take pages of."""
-        runs = [self._run(day, query, now_ms, scope) for day in self._days(query.interval)]
+        runs = [self._kept(self._run(day, query, now_ms, scope), now_ms) for day in self._days(query.interval)]
         if query.order_by in {"conversationEnd", "segmentEnd"}:
             runs = self._by_end(runs, now_ms)
         return Selection(self.world, runs, is_reversed=query.order == "desc")
@@ -187,6 +187,7 @@ class Store:
         earlier = [] if only_by_start_day else self.world.days_reaching(days.start)
         runs = [Run(day, self._living_on(day, query.interval.start_ms)) for day in earlier]
         runs += [Run(day, self._alive(day, reach, as_of_ms)) for day in days]
+        runs = [self._kept(run, as_of_ms) for run in runs]
         runs = [Run(run.day, self._sifted(run, query, as_of_ms, scope)) for run in runs if run.positions]
         if query.order_by in {"conversationEnd", "segmentEnd"}:
             runs = self._by_end(runs, as_of_ms)
@@ -195,13 +196,25 @@ class Store:
     def find(self, conversation_id: str, now_ms: int, scope: Scope = EVERYTHING) -> Sketch | None:
         """The conversation of an id, if it has shown up and may be seen."""
         sketch = self.world.locate(conversation_id, self._shown_ms(now_ms))
-        if sketch is None or sketch.conversation_id in scope.unseen:
+        if sketch is None or sketch.conversation_id in scope.unseen or sketch.start_ms < self._kept_since_ms(now_ms):
             return None
         return sketch if scope.sees(sketch) else None
 
     def _shown_ms(self, now_ms: int) -> int:
         """What started until then has shown up by now."""
         return now_ms - int(self.switches.ingestion_delay_s * 1000)
+
+    def _kept_since_ms(self, now_ms: int) -> int:
+        """What started earlier has been deleted by now."""
+        return now_ms - self.switches.retention_days * DAY_MS if self.switches.retention_days else 0
+
+    def _kept(self, run: Run, now_ms: int) -> Run:
+        """A run without what has been deleted by now."""
+        since_ms = self._kept_since_ms(now_ms)
+        if since_ms <= run.day * DAY_MS:
+            return run
+        low = bisect_left(self.world.day(run.day).starts, since_ms)
+        return Run(run.day, run.positions[bisect_left(run.positions, low) :])
 
     def _living_on(self, day: int, instant_ms: int) -> Sequence[int]:
         """The positions of a day's conversations that still lived at an instant on a later day."""
@@ -373,7 +386,7 @@ class Store:
 
     def _started(self, day: int, interval: Interval, now_ms: int) -> list[Sketch]:
         sketches = self.world.day(day)
-        low = bisect_left(sketches.starts, interval.start_ms)
+        low = bisect_left(sketches.starts, max(interval.start_ms, self._kept_since_ms(now_ms)))
         high = bisect_left(sketches.starts, min(interval.end_ms, self._shown_ms(now_ms) + 1))
         return [sketches[at] for at in range(low, high)]
 

@@ -118,8 +118,10 @@ class Switches:
     job_cancelled_status: Literal[204, 200, 202] = 204
     """The HTTP status of a DELETE, which has no body."""
 
-    retention_days: int = 3650
-    """What `/api/v2/analytics/dataretention/settings` says. Nothing is hidden by it."""
+    retention_days: int = 0
+    """After so many days, counted from its start, a conversation is deleted: no query, no job and no id finds it any
+    more; `/api/v2/analytics/dataretention/settings` says the number. 0 keeps everything, and the settings then say
+    3650. The vendor allows 90 days to 5 years; that the start counts is a guess."""
 
     @classmethod
     def parse(cls, *texts: str) -> Self:

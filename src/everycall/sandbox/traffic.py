@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple, TypeVar, overload
 
 from everycall.sandbox.centre import Centre, Queue, User
-from everycall.sandbox.rng import narrow, wide
+from everycall.sandbox.rng import Rng, narrow, wide
+
+T = TypeVar("T")
 
 FOREVER_MS: Final = 2**62
 DAY_MS: Final = 86_400_000
@@ -27,7 +29,7 @@ HOUR: Final = 3_600_000
 
 
 class Sketch(NamedTuple):
-    """What is known of a conversation without telling its whole story."""
+    """What is known of a conversation without building its whole story."""
 
     start_ms: int
     """conversationStart, milliseconds since the epoch, UTC."""
@@ -46,6 +48,12 @@ class Sketch(NamedTuple):
     wrap_up_codes: tuple[str, ...]
     kind: str = ""
     """Which story it is; empty where the conversation was not made here."""
+    rest: tuple[int, int] | None = None
+    """For one that is reopened: when it ended for the first time, and when it was opened again."""
+
+    def has_end(self, now_ms: int) -> bool:
+        """Whether the conversation has a conversationEnd as of an instant."""
+        return self.end_ms <= now_ms or (self.rest is not None and self.rest[0] <= now_ms < self.rest[1])
 
 
 class Kind(NamedTuple):
@@ -64,6 +72,13 @@ class Kind(NamedTuple):
     direction: str
     spans: tuple[int, ...]
     """How long it lasts, in ms, at the quantiles 0, 1/16, 1/4, 1/2, 3/4, 15/16, 63/64 and 1; empty: for ever."""
+    is_reopened: bool = False
+    """Whether it ends, is opened again hours or days later, and ends once more."""
+    is_captured: bool = False
+    """Whether it is a template made of a captured answer; of these alone `codes` and `system_codes` say which wrap-up
+    codes occur: so many of the org, and these of the system."""
+    codes: int = 0
+    system_codes: tuple[str, ...] = ()
 
 
 VOICE = ("voice",)
@@ -95,12 +110,16 @@ KINDS: Final = (
     Kind("voicemail", 140, 0, "voice", 1, 0, VOICE, "inbound", _LONG_CALL),
     Kind("voice_blind_transfer", 290, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_consult_transfer", 150, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_consult_cancelled", 60, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_transfer_abandoned", 40, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_third_party", 60, 0, "voice", 1, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_conference", 70, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_stuck", 4, 0, "voice", 1, 2, VOICE, "inbound", ()),
     Kind("voice_to_user", 150, 0, "", 0, 1, ("voice", *SIDES), "inbound", _CALL),
     Kind("voice_blip", 30, 15, "", 0, 0, VOICE, "inbound", _BLIP),
     Kind("callback_requested", 400, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _SOON),
     Kind("callback_scheduled", 200, 0, "callback", 1, 1, ("callback", "voice"), "inbound", _LATER),
+    Kind("callback_abandoned", 60, 0, "callback", 1, 0, ("callback", "voice"), "inbound", _SOON),
     Kind("chat_answered", 620, 0, "chat", 1, 1, ("chat",), "inbound", _CHAT),
     Kind("chat_missed", 60, 0, "chat", 1, 2, ("chat", "cobrowse", "screenshare"), "inbound", _CHAT),
     Kind("chat_abandoned", 90, 0, "chat", 1, 0, ("chat",), "inbound", _WAIT),
@@ -111,6 +130,7 @@ KINDS: Final = (
     Kind("email_answered", 0, 3000, "email", 1, 1, ("email",), "inbound", _MAIL),
     Kind("email_transferred", 0, 250, "email", 2, 2, ("email",), "inbound", _MAIL),
     Kind("email_for_days", 0, 700, "email", 1, 1, ("email",), "inbound", _DAYS),
+    Kind("email_reopened", 0, 160, "email", 1, 1, ("email",), "inbound", _DAYS, is_reopened=True),
     Kind("email_stuck", 0, 12, "email", 1, 0, ("email",), "inbound", ()),
     Kind("email_by_agent", 0, 250, "email", 1, 1, ("email",), "outbound", _CHAT),
     Kind("message_web", 0, 1600, "message", 1, 1, MESSAGE, "inbound", _TEXT),
@@ -160,7 +180,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 Cast = tuple[tuple[Queue, ...], tuple[User, ...], tuple[str | None, ...]]
 """Who takes part in a conversation, in the order in which the story needs them: queues, users, and a wrap-up
-code for each user (None for a wrap-up without one)."""
+code for each user (None for a wrap-up without one). Where there is one user there are two codes: the second is the one
+that the user set before, if at all."""
 
 Ids = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """Queues, users, wrap-up codes, divisions."""
@@ -182,9 +203,9 @@ class Day(Sequence[Sketch]):
         rolls = [r & _ROLL for r in wide(f"{traffic.seed}/{day}/rolls", sum(slots))]
         starts = _starts(f"{traffic.seed}/{day}/starts", day, slots, rolls)
         self._indexes = _order_ties(day, starts, rolls)
-        kinds = _kinds(day, slots, rolls)
+        kinds = _kinds(traffic.kinds, day, slots, rolls)
         self.starts = array("q", starts)
-        self.ends = array("q", _ends(starts, kinds, rolls))
+        self.ends = array("q", _ends(traffic.kinds, starts, kinds, rolls))
         self._kinds = bytes(kinds)
         self._rolls = array("Q", rolls)
 
@@ -211,13 +232,14 @@ class Day(Sequence[Sketch]):
         return self._sketch(at)
 
     def _sketch(self, at: int) -> Sketch:
-        kind = KINDS[self._kinds[at]]
+        kind = self._traffic.kinds[self._kinds[at]]
         roll = self._rolls[at]
         index = self._indexes.get(at, at)
         queue_ids, user_ids, codes, division_ids = self._traffic.ids(kind, self.day, roll)
+        start, end = self.starts[at], self.ends[at]
         return Sketch(
-            self.starts[at],
-            self.ends[at],
+            start,
+            end,
             conversation_id(self.day, index, roll),
             index,
             division_ids,
@@ -227,15 +249,29 @@ class Day(Sequence[Sketch]):
             user_ids,
             codes,
             kind.name,
+            _rest(start, end, roll) if kind.is_reopened else None,
         )
 
 
-class Traffic:
-    """The traffic of one contact centre: `day` for its sketches, `cast` for who takes part in one."""
+def _rest(start: int, end: int, roll: int) -> tuple[int, int]:
+    """The time between the first end and the reopening: from a tenth to a third, until half or more of the whole."""
+    span = end - start
+    return start + span * (100 + (roll >> 24 & 0xFF)) // 1000, start + span * (450 + (roll >> 32 & 0xFF)) // 1000
 
-    def __init__(self, centre: Centre, conversations_per_day: int, *, flat: bool) -> None:
+
+class Traffic:
+    """The traffic of one contact centre: `day` for its sketches, `cast` for who takes part in one.
+
+    `captured` are kinds made of captured answers; their weights are per mille of what comes in their hours.
+    """
+
+    def __init__(
+        self, centre: Centre, conversations_per_day: int, *, flat: bool, captured: Sequence[Kind] = ()
+    ) -> None:
         self.centre = centre
         self.seed = centre.seed
+        self.kinds = _mixed(captured)
+        self._kind_of = {kind.name: kind for kind in self.kinds}
         self._per_day = conversations_per_day
         self._flat = flat
         self._by_weight = {
@@ -259,15 +295,21 @@ class Traffic:
         weights = [w * (900 + n % 201) for w, n in zip(_weights(day), noise, strict=False)]
         return _shared(self._total(sum(weights), noise[96]), weights)
 
-    def _total(self, weight: int, luck: int) -> int:
+    def _total(self, weight: int, noise: int) -> int:
         if self._flat:
             return self._per_day
         # Days differ by up to 5 % for no reason at all; the fraction left over is one more conversation by chance.
-        busy = 950 + (luck & 0xFFFF) % 101
-        return (self._per_day * weight * busy // 1000 * 65536 // _mean_weekday() + (luck >> 16)) >> 16
+        busy = 950 + (noise & 0xFFFF) % 101
+        return (self._per_day * weight * busy // 1000 * 65536 // _mean_weekday() + (noise >> 16)) >> 16
+
+    def kind(self, name: str) -> Kind:
+        """The kind of a name."""
+        return self._kind_of[name]
 
     def cast(self, kind: Kind, day: int, roll: int) -> Cast:
         """Who and what takes part in a conversation of a kind, out of its roll."""
+        if kind.is_captured:
+            return self._captured_cast(kind, day, roll)
         mixed = roll * _MIX_A & _MASK_64
         draw = roll * _MIX_B & _MASK_64
         if kind.queues:
@@ -287,11 +329,21 @@ class Traffic:
             code = SYSTEM_CODES_OF[kind.name][mixed >> 30 & 63] or code
         count = len(staff)
         if kind.users == 1:
-            return queues, (staff[(draw >> 48) * count >> 16],), (code,)
+            return queues, (staff[(draw >> 48) * count >> 16],), (code, codes[mixed >> 36 & 63])
         if kind.users:
             users = (staff[(draw >> 48) * count >> 16], staff[(draw >> 32 & 0xFFFF) * count >> 16])
             return queues, users, (code, codes[mixed >> 36 & 63])
         return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
+
+    def _captured_cast(self, kind: Kind, day: int, roll: int) -> Cast:
+        """As many queues, users and codes as the captured answer had, each of them once."""
+        rng, is_monday = Rng(f"{self.seed}/{day}/cast/{roll}"), weekday(day) == 0
+        queues = _distinct(rng, self._by_weight[kind.media, is_monday], self.centre.queues, kind.queues)
+        last = queues[-1] if queues else self.centre.queues[0]
+        staff = last.temporary_members if is_monday else last.members
+        users = _distinct(rng, staff if queues else self.centre.switchboard, self.centre.switchboard, kind.users)
+        codes = [code for code in last.codes if code and not code.startswith("ININ-")]
+        return queues, users, (*_distinct(rng, codes, codes, kind.codes), *kind.system_codes)
 
     def ids(self, kind: Kind, day: int, roll: int) -> Ids:
         """The ids of a cast, and its divisions."""
@@ -301,6 +353,35 @@ class Traffic:
     def _division_ids(self, queues: tuple[Queue, ...]) -> tuple[str, ...]:
         seen = [d for q in queues for d in q.division_ids] or self.centre.division_ids[:1]
         return tuple(dict.fromkeys(seen))
+
+
+def _mixed(captured: Sequence[Kind]) -> tuple[Kind, ...]:
+    """The kinds of an org: the invented ones, and captured ones with their share of the same hours."""
+    if not captured:
+        return KINDS
+    for weights in ([k.office for k in captured], [k.clock for k in captured]):
+        if sum(weights) >= 1000:
+            raise ValueError(f"the templates' per_mille add up to {sum(weights)}; leave room for other conversations")
+    office, clock = (sum(weights) for weights in zip(*((k.office, k.clock) for k in KINDS), strict=True))
+    own_office, own_clock = (sum(weights) for weights in zip(*((k.office, k.clock) for k in captured), strict=True))
+    weighed = [
+        kind._replace(
+            office=round(office * kind.office / (1000 - own_office)),
+            clock=round(clock * kind.clock / (1000 - own_clock)),
+        )
+        for kind in captured
+    ]
+    return (*KINDS, *weighed)
+
+
+def _distinct(rng: Rng, first: Sequence[T], others: Sequence[T], count: int) -> tuple[T, ...]:
+    """`count` different things out of the first, or the others where those do not suffice; or fewer."""
+    found: dict[T, None] = {}
+    for things in (first, others):
+        for _ in range(16 * count if len(found) < count else 0):
+            if len(found) < count and things:
+                found[rng.pick(things)] = None
+    return tuple(found)
 
 
 def _ids(things: tuple[Queue, ...] | tuple[User, ...]) -> tuple[str, ...]:
@@ -445,8 +526,8 @@ def _order_ties(day: int, starts: list[int], rolls: list[int]) -> dict[int, int]
     return moved
 
 
-def _kinds(day: int, slots: list[int], rolls: list[int]) -> list[int]:
-    office, clock = _kind_table("office"), _kind_table("clock")
+def _kinds(of: tuple[Kind, ...], day: int, slots: list[int], rolls: list[int]) -> list[int]:
+    office, clock = _kind_table(of, "office"), _kind_table(of, "clock")
     kinds: list[int] = []
     for count, share in zip(slots, _office_shares(day), strict=True):
         at = len(kinds)
@@ -455,14 +536,14 @@ def _kinds(day: int, slots: list[int], rolls: list[int]) -> list[int]:
 
 
 @cache
-def _kind_table(when: str) -> bytes:
+def _kind_table(kinds: tuple[Kind, ...], when: str) -> bytes:
     """The number of a kind for each of 65,536 equally likely draws."""
-    weights = [k.office if when == "office" else k.clock for k in KINDS]
+    weights = [k.office if when == "office" else k.clock for k in kinds]
     return b"".join(bytes([n]) * count for n, count in enumerate(_shared(65_536, weights)))
 
 
-def _ends(starts: list[int], kinds: list[int], rolls: list[int]) -> list[int]:
-    floors, widths = _span_tables()
+def _ends(of: tuple[Kind, ...], starts: list[int], kinds: list[int], rolls: list[int]) -> list[int]:
+    floors, widths = _span_tables(of)
     ends = []
     for start, kind, roll in zip(starts, kinds, rolls, strict=True):
         bucket = kind << 6 | roll >> 16 & 63
@@ -472,9 +553,9 @@ def _ends(starts: list[int], kinds: list[int], rolls: list[int]) -> list[int]:
 
 
 @cache
-def _span_tables() -> tuple[list[int], list[int]]:
+def _span_tables(kinds: tuple[Kind, ...]) -> tuple[list[int], list[int]]:
     """The shortest span and the width, for each kind and each 64th of its conversations."""
-    edges = [_edges(k.spans) for k in KINDS]
+    edges = [_edges(k.spans) for k in kinds]
     return [e for kind in edges for e in kind[:-1]], [b - a for kind in edges for a, b in pairwise(kind)]
 
 

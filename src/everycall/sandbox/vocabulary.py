@@ -26,7 +26,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of one of the five filter lists."""
+    """The names of one of the five filter lists."""
 
     field: str
     """Of the body: `segmentFilters`."""

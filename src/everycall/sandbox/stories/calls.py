@@ -3,26 +3,32 @@
 from collections.abc import Sequence
 
 from everycall.sandbox.centre import Flow, Queue
-from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.parts import (
+    Json,
+    Moment,
+    Stage,
+    connected,
+    flow_json,
+    flowed,
+    handling,
+    segment,
+    session,
+    stamp,
+    unanswered,
+    waited,
+    with_holds,
+)
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
 
-REGIONS = ("National", "Washington, DC", "Mobile", "Anonymous", "Fairweather, Ada", "+1 202-555-0148")
+REGIONS = (
+    "National", "Washington, DC", "Mobile", "Anonymous", "Fairweather, Ada", "+1 202-555-0148", "Zürich (CH)",
+    "Weißmüller, Jörg", 'Joe "Mac" Núñez', "=Unknown", "東京",
+)  # fmt: skip
 ROUTINGS = (
-    "Standard",
-    "Standard",
-    "Standard",
-    "Standard",
-    "Preferred",
-    "Bullseye",
-    "Predictive",
-    "Direct",
-    "Last",
-    "Vip",
-)
-
-
-SERVICE_LEVEL_MS = 60_000
+    *("Standard",) * 52, *("Preferred",) * 3, *("Bullseye",) * 3, *("Predictive",) * 2, *("Last",) * 2, "Direct", "Vip",
+)  # fmt: skip
+"""How conversations are routed, by weight: most of them in the standard way, as in captures of real orgs."""
 
 
 class Call:
@@ -39,7 +45,7 @@ class Call:
         self.session_id = rng.uuid()
         self.call_id = rng.uuid()
         self.edge_id = story.centre.edge_ids[rng.below(6)]
-        self.routing = ROUTINGS[rng.below(10)]
+        self.routing = rng.pick(ROUTINGS)
         self.selected: str | None = None
         self.mos: list[tuple[float, float]] = []
         # The telephone network needs a moment before anyone hears anything.
@@ -68,7 +74,7 @@ class Call:
         return self.leg(peerId=self.session_id, remote=self.name, sessionId=self.rng.uuid(), **more)
 
     def routed(self, selected: str | None = None) -> Json:
-        """What routing leaves on the legs that it touches; who was selected only where one was."""
+        """What routing leaves on the legs that it is about; who was selected only where one was."""
         made: Json = {"requestedRoutings": [self.routing] if self.routing == "Standard" else [self.routing, "Standard"]}
         if selected or self.selected:
             made["selectedAgentId"] = selected or self.selected
@@ -119,7 +125,7 @@ class Call:
                     q850ResponseCodes=[16] if last and rng.chance(150) else None,
                 )
             )
-        moments = [Moment(self.connected, "nConnected", 1), Moment(end, "tConnected", end - self.connected)]
+        moments = connected(self.connected, end)
         fields = self.leg(sessionId=self.session_id, recording=rng.chance(900), **self.routed())
         made = session(fields, segments, moments, stats=self.stats(self.connected, end, rng.between(2, 3)))
         story.add(
@@ -142,14 +148,9 @@ class Call:
         flow = flow or rng.pick(self.story.centre.flows["INBOUNDCALL"])
         begin = self.connected - (self.connected - self.story.start) * 3 // 4
         stages = [Stage("system", self.story.start, begin), Stage("ivr", begin, until)]
-        flowed = max(0, until - self.connected)
-        moments = [
-            Moment(min(self.connected, until), "nFlow", 1),
-            Moment(until, "tIvr", until - begin),
-            Moment(until, "tFlow", flowed),
-            Moment(until, "tFlowExit" if to else "tFlowDisconnect", flowed),
-        ]
-        told = flow_json(
+        moments = flowed(min(self.connected, until), until, is_left=bool(to))
+        moments.append(Moment(until, "tIvr", until - begin))
+        flow_fields = flow_json(
             flow,
             reason=self.dialled,
             language=rng.pick(("en-us", "en-us", "de-de", "es-us")),
@@ -160,7 +161,7 @@ class Call:
             segment(stages[0], conference=False),
             segment(stages[1], conference=False, disconnect=ending or "transfer"),
         ]
-        made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=told)
+        made = session(self.inner(), segments, moments, stats=self.stats(begin, until, 1), flow=flow_fields)
         self.story.add("ivr", [made], name=flow.name)
         return until
 
@@ -172,7 +173,7 @@ class Call:
             moments.append(Moment(until, "nFlowOutcomeFailed", 1))
         return [
             {
-                "flowOutcome": self.rng.pick(("Menu used", "Identified", "Balance told")),
+                "flowOutcome": self.rng.pick(("Menu used", "Identified", "Balance given")),
                 "flowOutcomeEndTimestamp": stamp(until),
                 "flowOutcomeId": self.rng.pick(flow.outcome_ids),
                 "flowOutcomeStartTimestamp": stamp(begin),
@@ -199,8 +200,8 @@ class QueuedCall(Call):
         if not self.rng.below(12):
             stages = [Stage("interact", start, end)]
             offered = start
-        emitted = [Moment(offered, "nOffered", 1), *(moments or (Moment(end, "tAcd", end - offered),))]
-        if end - offered > SERVICE_LEVEL_MS:
+        emitted = [Moment(offered, "nOffered", 1), *(moments or waited(offered, end))]
+        if end - offered > queue.service_levels["call"][1]:
             emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
         if queue.skill_ids and not self.rng.below(2):
@@ -217,7 +218,7 @@ class QueuedCall(Call):
             queue_id=queue.id,
             disconnect=ending,
             conference=False,
-            sipResponseCodes=[410] if ending == "transfer" and not self.rng.below(2) else None,
+            sipResponseCodes=[410] if ending == "transfer" and self.rng.below(20) else None,
             **asked,
         )
         segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
@@ -237,11 +238,7 @@ class QueuedCall(Call):
         """An alert that the user of that number did not answer."""
         user = self.story.users[number]
         stages = [Stage("alert", start, end)]
-        moments = [
-            Moment(end, "nError", 1),
-            Moment(end, "tAlert", end - start),
-            Moment(end, "tNotResponding", end - start),
-        ]
+        moments = unanswered(start, end)
         broken = not self.rng.below(8)
         segments = [
             segment(
@@ -299,15 +296,10 @@ class QueuedCall(Call):
     def ivr_after(self, start: int, end: int, *, issued_callback: bool = False) -> None:
         """The flow that takes a call out of a queue."""
         flow = self.rng.pick(self.story.centre.flows["INQUEUECALL"])
-        moments = [
-            Moment(start, "nFlow", 1),
-            Moment(end, "tFlow", end - start),
-            Moment(end, "tFlowDisconnect", end - start),
-            Moment(end, "tIvr", end - start),
-        ]
-        told = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
+        moments = [*flowed(start, end, is_left=False), Moment(end, "tIvr", end - start)]
+        flow_fields = flow_json(flow, reason=self.dialled, entry="flow", issued_callback=issued_callback)
         stage = segment(Stage("ivr", start, end), conference=False, disconnect="client")
-        made = session(self.inner(flowInType="acd"), [stage], moments, flow=told)
+        made = session(self.inner(flowInType="acd"), [stage], moments, flow=flow_fields)
         self.story.add("ivr", [made], name=flow.name)
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
@@ -315,15 +307,53 @@ class QueuedCall(Call):
         flow = self.rng.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
-        told = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
+        flow_fields = flow_json(flow, reason=queue.id, entry="flow", transfer_type="ACD_VOICEMAIL")
         fields = self.inner(flowInType="acd")
         fields["dnis"] = f"sip:{queue.id}@127.0.0.1;language=en-US;user=voicemail"
         segments = [
             segment(Stage("system", start, greeted), conference=False),
             segment(Stage("voicemail", greeted, end), queue_id=queue.id, disconnect="peer", conference=False),
         ]
-        made = session(fields, segments, moments, flow=told)
+        made = session(fields, segments, moments, flow=flow_fields)
         self.story.add("voicemail", [made], name=queue.name)
+
+    def enqueue(self, queue: Queue, low: int, high: int, most: int) -> int:
+        """The menu, which takes so long, on to a queue; gives when the wait begins."""
+        menu = self.ivr(self.connected + self.story.stretch(low, high, most), to=queue)
+        return menu + self.story.stretch(20, 90, 5)
+
+    def answered(self, queue: Queue) -> tuple[int, int]:
+        """Menu and queue up to the first user; gives the instant of the answer and how long the wait was."""
+        self.selected = self.story.users[0].id
+        return self.ring(queue, self.ivr(self.connected + self.story.stretch(4_000, 40_000, 100), to=queue))
+
+    def consulting(self, queue: Queue, answer: int, asks: int, back: int, *, waited: int) -> None:
+        """The leg of a user who asks somebody else while the customer holds, and goes on with the customer."""
+        self.talk_end, wrap_up = ending(self.story, 0, 100)
+        stages = [
+            Stage("alert", answer - self.rang, answer),
+            Stage("interact", answer, asks),
+            Stage("hold", asks, back),
+            Stage("interact", back, self.talk_end),
+            *wrap_up,
+        ]
+        by_customer = self.rng.chance(600)
+        self.customer_end = "endpoint" if by_customer else "peer"
+        moments = [Moment(asks, "nConsult", 1)]
+        disconnect = "peer" if by_customer else "client"
+        self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
+
+    def third_party(self, queue: Queue, dials: int, answers: int, end: int, disconnect: str) -> None:
+        """The leg of somebody outside whom a user called: purpose external, as that of a customer by e-mail is."""
+        number = f"tel:+1202555{self.rng.below(10_000):04d}"
+        segments = [
+            segment(Stage("dialing", dials, answers), conference=False),
+            segment(Stage("interact", answers, end), conference=False, disconnect=disconnect),
+        ]
+        fields = {**self.inner(), "ani": queue.number, "direction": "outbound", "dnis": number, "sessionDnis": number}
+        fields["remoteNameDisplayable"] = name = self.rng.pick(REGIONS)
+        made = session(fields, segments, connected(answers, end), stats=self.stats(answers, end, 1))
+        self.story.add("external", [made], name=name)
 
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:
         """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
@@ -354,7 +384,7 @@ class QueuedCall(Call):
         if hold_from:
             stages += [Stage("interact", answer, hold_from), Stage("hold", hold_from, moved)]
         else:
-            stages += talk(story.rng, answer, moved, story.rng.below(2))
+            stages += with_holds(story.rng, answer, moved, story.rng.below(2))
         wrap_up = story.wrap_up(moved, moved + story.stretch(2_000, 60_000, 60), 0)
         stages += [wrap_up] if wrap_up else []
         moments = [Moment(moved, name, 1) for name in counted]
@@ -367,7 +397,7 @@ class QueuedCall(Call):
         by_customer = story.rng.chance(600)
         self.customer_end = "endpoint" if by_customer else "peer"
         alert = Stage("alert", alert_from or answer - self.rang, answer)
-        talked = talk(story.rng, answer, self.talk_end, story.rng.pick((0, 0, 0, 1, 2)))
+        talked = with_holds(story.rng, answer, self.talk_end, story.rng.pick((0, 0, 0, 1, 2)))
         disconnect = "peer" if by_customer else "client"
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
@@ -395,29 +425,34 @@ class QueuedCall(Call):
             Stage("interact", asks + (together - asks) // 4, leaves),
         ]
         moments = [Moment(asks, "nConsult", 1)]
-        told = self._conference_segments(first, 0, queue, together, apart)
-        self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=told)
-        told = self._conference_segments(second, 1, queue, together, {})
-        self.agent(1, queue, second, disconnect="client", segments=told)
+        parts = self._conference_segments(first, 0, queue, together, apart)
+        self.agent(0, queue, first, disconnect="client", moments=moments, answered_after=waited, segments=parts)
+        # A colleague who is called directly, without a queue, has none on any segment.
+        parts = self._conference_segments(second, 1, queue if rng.chance(500) else None, together, {})
+        self.agent(1, queue, second, disconnect="client", segments=parts)
         self.caller_leg(self.talk_end, "peer", [(queue, 0)])
 
     def _conference_segments(
-        self, stages: list[Stage], number: int, queue: Queue, together: int, apart: Json
+        self, stages: list[Stage], number: int, queue: Queue | None, together: int, apart: Json
     ) -> list[Json]:
-        told = self.story.segments(stages, number=number, queue_id=queue.id, disconnect="client", conference=False)
+        queue_id = queue.id if queue else ""
+        parts = self.story.segments(stages, number=number, queue_id=queue_id, disconnect="client", conference=False)
         for at, stage in enumerate(stages):
             if stage.type == "interact" and stage.end > together:
-                told[at] = segment(stage, queue_id=queue.id, disconnect="client", conference=True, **apart)
-        return told
+                parts[at] = segment(stage, queue_id=queue_id, disconnect="client", conference=True, **apart)
+        return parts
 
 
-def ending(story: Story, number: int, most: int = 150) -> tuple[int, list[Stage]]:
-    """When the talking ends, and the wrap-up of the user of that number that lasts until the conversation's end."""
-    if story.end >= FOREVER_MS:
+def ending(story: Story, number: int, most: int = 150, until: int = 0) -> tuple[int, list[Stage]]:
+    """When the talking ends, and the wrap-up of the user of that number that lasts until the conversation's end.
+
+    `until` is another end: the first one of a conversation that is reopened.
+    """
+    at = until or story.end
+    if at >= FOREVER_MS:
         return FOREVER_MS, []
     work = story.stretch(1_500, 75_000, most)
-    wrap_up = story.wrap_up(story.end - work, story.end, number)
+    wrap_up = story.wrap_up(at - work, at, number)
     if wrap_up is None or wrap_up.start == wrap_up.end:
-        at = story.end
         return at, [] if wrap_up is None else [Stage("wrapup", at, at)]
     return wrap_up.start, [wrap_up]

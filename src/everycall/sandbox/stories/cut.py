@@ -14,11 +14,12 @@ _AT_FLOW_END = (
     "transferTargetAddress", "transferTargetName", "transferType",
 )  # fmt: skip
 _AT_SESSION_END = ("acwSkipped", "dispositionAnalyzer", "dispositionName", "errorCodeDescription", "flowOutType")
+LATER = ("evaluations", "surveys", "resolutions")
 _ONCE_SELECTED = ("selectedAgentId", "selectedAgentRank", "usedRouting")
 
 
-def cut(story: Json, now: str) -> Json:
-    """A final story as it was at `now`, an instant as the API writes it.
+def cut(story: Json, now: str, ended: str = "") -> Json:
+    """A final story as it was at `now`, an instant as the API writes it; `ended` is its end until it is reopened.
 
     Instants of that form sort as text. What began is there, what had not ended has no end, what had not been
     emitted is absent; so is the whole of what had not begun. The story itself is left as it is.
@@ -29,24 +30,30 @@ def cut(story: Json, now: str) -> Json:
         for session in participant["sessions"]:
             if session.get("selectedAgentId") not in seen:
                 _drop(session, _ONCE_SELECTED)
-    whole = {
-        **story,
-        **{name: _until(story.get(name, ()), "eventTime", now) for name in ("evaluations", "surveys", "resolutions")},
-        "participants": participants,
-    }
-    _drop(whole, ("conversationEnd", "selfServed", "consultationConversationIds"))
+    whole = {**until(story, now), "participants": participants}
+    _drop(whole, ("selfServed", "consultationConversationIds"))
+    if ended:
+        whole["conversationEnd"] = ended
+    else:
+        _drop(whole, ("conversationEnd",))
     if whole.get("conferenceStart", "") > now:
         del whole["conferenceStart"]
     return _worst_quality({k: v for k, v in whole.items() if v != []})
 
 
+def until(story: Json, now: str) -> Json:
+    """A story less the evaluations, surveys and resolutions that come later than `now`."""
+    later = {name: _until(story[name], "eventTime", now) for name in LATER if name in story}
+    return {name: value for name, value in {**story, **later}.items() if name not in later or value}
+
+
 def _participant(participant: Json, now: str) -> Json | None:
-    sessions = [s for s in (_session(s, now) for s in participant["sessions"]) if s]
+    sessions = [s for s in (_session(s, now) for s in participant.get("sessions", ())) if s]
     return {**participant, "sessions": sessions} if sessions else None
 
 
 def _session(session: Json, now: str) -> Json | None:
-    segments = [_segment(s, now) for s in session["segments"] if s["segmentStart"] <= now]
+    segments = [_segment(s, now) for s in session.get("segments", ()) if s["segmentStart"] <= now]
     if not segments:
         return None
     made = dict(session)
@@ -82,7 +89,7 @@ def _flow(flow: Json, metrics: Any, now: str) -> Json:
 
 
 def _until(things: Any, when: str, now: str) -> list[Json]:
-    return [thing for thing in things if thing[when] <= now]
+    return [thing for thing in things if thing.get(when, "") <= now]
 
 
 def _drop(made: Json, names: tuple[str, ...]) -> None:

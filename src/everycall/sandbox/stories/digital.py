@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 
-from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Flow, Queue
+from everycall.sandbox.centre import CUSTOMER_FIRST_NAMES, CUSTOMER_LAST_NAMES, FIRST_NAMES, LAST_NAMES, Flow, Queue
 from everycall.sandbox.stories.calls import ROUTINGS, ending
 from everycall.sandbox.stories.parts import (
     Json,
     Moment,
     Stage,
     by_name,
+    connected,
     flow_json,
+    flowed,
     handling,
     segment,
     session,
     stamp,
-    talk,
+    unanswered,
+    waited,
+    with_holds,
 )
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS
@@ -27,6 +31,8 @@ SUBJECTS = (
     "Address change",
     'Re: Re: Return of the blue one, "size M"',
     "Änderung meiner Bankverbindung",
+    "=IMPORTANT= please read",
+    "ご注文について",
 )
 _HOUR = 3_600_000
 
@@ -39,9 +45,9 @@ class Thread:
         self.rng = story.rng
         self.media = media
         self.fields = fields
-        self.name = f"{self.rng.pick(FIRST_NAMES)} {self.rng.pick(LAST_NAMES)}"
+        self.name = f"{self.rng.pick(CUSTOMER_FIRST_NAMES)} {self.rng.pick(CUSTOMER_LAST_NAMES)}"
         self.session_id = self.rng.uuid()
-        self.routing = ROUTINGS[self.rng.below(10)]
+        self.routing = self.rng.pick(ROUTINGS)
         self.selected: str | None = None
         self.on_segments: Json = {}
 
@@ -58,7 +64,7 @@ class Thread:
         return made
 
     def routed(self, selected: str | None = None) -> Json:
-        """What routing leaves on the legs that it touches."""
+        """What routing leaves on the legs that it is about."""
         made: Json = {"requestedRoutings": [self.routing]}
         if selected or self.selected:
             made["selectedAgentId"] = selected or self.selected
@@ -77,7 +83,7 @@ class Thread:
             self.part(Stage("interact", start, end), queue, disconnect if at == len(stays) - 1 else "")
             for at, (queue, start, end) in enumerate(stays)
         ]
-        moments = [Moment(stays[0][1], "nConnected", 1), Moment(stays[-1][2], "tConnected", stays[-1][2] - stays[0][1])]
+        moments = connected(stays[0][1], stays[-1][2])
         fields = self.leg(sessionId=self.session_id, **self.routed(), **more)
         self.story.add(
             purpose,
@@ -87,17 +93,18 @@ class Thread:
             contact_id=self.rng.uuid() if self.rng.chance(400) else "",
         )
 
+    def customer_again(self, queue: Queue, start: int, end: int, disconnect: str) -> None:
+        """One more session of the customer, who is the first participant already."""
+        part = self.part(Stage("interact", start, end), queue, disconnect)
+        made = session(self.leg(sessionId=self.rng.uuid()), [part], connected(start, end))
+        self.story.participants[0]["sessions"].append(made)
+
     def flow(self, flow: Flow, start: int, end: int, to: Queue | Flow | None, purpose: str = "workflow") -> None:
         """A flow's leg, on to a queue or another flow, or to the end."""
-        length = end - start
-        moments = [
-            Moment(start, "nFlow", 1),
-            Moment(end, "tFlow", length),
-            Moment(end, "tFlowExit" if to else "tFlowDisconnect", length),
-        ]
+        moments = flowed(start, end, is_left=bool(to))
         if purpose == "botflow":
-            moments.append(Moment(end, "nBotInteractions", 1 + length // 20_000))
-        told = flow_json(
+            moments.append(Moment(end, "nBotInteractions", 1 + (end - start) // 20_000))
+        flow_fields = flow_json(
             flow,
             reason=self.fields.get("addressTo", "web"),
             entry="flow" if purpose == "botflow" else "direct",
@@ -105,7 +112,7 @@ class Thread:
             outcomes=[self._intent(flow, start, end, "FAILURE" if to else "SUCCESS")] if purpose == "botflow" else None,
         )
         stage = self.part(Stage("interact", start, end), None, "transfer" if to else "client")
-        made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=told)
+        made = session(self.inner(flowOutType="acd" if to else ""), [stage], moments, flow=flow_fields)
         self.story.add(purpose, [made], name=flow.name)
 
     def _intent(self, bot: Flow, start: int, end: int, value: str) -> Json:
@@ -119,10 +126,8 @@ class Thread:
 
     def wait(self, queue: Queue, start: int, end: int, disconnect: str = "transfer", *, abandoned: bool = False) -> int:
         """The acd leg: one interact, nothing called a wait. Gives how long it was."""
-        moments = [Moment(start, "nOffered", 1), Moment(end, "tAcd", end - start)]
-        if abandoned:
-            moments.append(Moment(end, "tAbandon", end - start))
-        if _HOUR < end - start < FOREVER_MS // 2:
+        moments = [Moment(start, "nOffered", 1), *waited(start, end, *["tAbandon"] * abandoned)]
+        if queue.service_levels[self.media][1] < end - start < FOREVER_MS // 2:
             moments.append(Moment(end, "nOverSla", 1))
         stage = segment(
             Stage("interact", start, end),
@@ -144,13 +149,8 @@ class Thread:
     def miss(self, number: int, queue: Queue, start: int, end: int) -> None:
         """An alert that the user of that number let pass."""
         user = self.story.users[number]
-        moments = [
-            Moment(end, "nError", 1),
-            Moment(end, "tAlert", end - start),
-            Moment(end, "tNotResponding", end - start),
-        ]
         part = self.part(Stage("alert", start, end), queue, "client")
-        made = session(self.inner(**self.routed(user.id)), [part], moments)
+        made = session(self.inner(**self.routed(user.id)), [part], unanswered(start, end))
         self.story.add("agent", [made], user=user)
 
     def visit(
@@ -219,11 +219,13 @@ def chat(story: Story, misses: tuple[int, ...] = ()) -> None:
         thread.miss(missed, queue, at, until)
         at = until + story.stretch(50, 500, 3)
     answer = at + story.stretch(1_500, 90_000, 150)
-    waited = thread.wait(queue, entry, answer)
+    patience = thread.wait(queue, entry, answer)
     talk_end, wrap_up = ending(story, number)
-    talked = talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
+    talked = with_holds(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
     stages = [Stage("alert", at, answer), *talked, *wrap_up]
-    thread.agent(number, [thread.visit(number, queue, stages, "peer", waited=waited, replies=story.rng.between(1, 4))])
+    thread.agent(
+        number, [thread.visit(number, queue, stages, "peer", waited=patience, replies=story.rng.between(1, 4))]
+    )
     if story.rng.chance(50):
         thread.on_segments = {
             "properties": [{"property": "recordingId", "propertyType": "uuid", "value": story.rng.uuid()}]
@@ -268,18 +270,40 @@ def email_for_days(story: Story) -> None:
     _answered_mail(story, story.stretch(60_000, 20 * _HOUR, 500), parks=story.rng.between(1, 3))
 
 
-def _answered_mail(story: Story, patience: int, parks: int) -> None:
+def _answered_mail(story: Story, waits: int, parks: int) -> None:
     thread = _mail(story)
     queue = story.queues[0]
     thread.selected = story.users[0].id
     sorted_at = _sorted(story, thread)
-    answer = sorted_at + patience
+    answer = sorted_at + waits
     alert = max(sorted_at, answer - story.stretch(2_000, 25_000, 30))
-    waited = thread.wait(queue, sorted_at, answer)
+    patience = thread.wait(queue, sorted_at, answer)
     talk_end, wrap_up = ending(story, 0, 80)
     stages = [Stage("alert", alert, answer), *_with_parks(story, answer, talk_end, parks), *wrap_up]
-    thread.agent(0, [thread.visit(0, queue, stages, "client", waited=waited, replies=story.rng.below(3))])
+    thread.agent(0, [thread.visit(0, queue, stages, "client", waited=patience, replies=story.rng.below(3))])
     thread.customer("external", [(queue, story.start, talk_end)], "peer")
+
+
+def email_reopened(story: Story) -> None:
+    """An e-mail that is answered and over, and that the agent opens again hours or days later."""
+    assert story.sketch.rest
+    thread = _mail(story)
+    queue = story.queues[0]
+    over, again = story.sketch.rest
+    thread.selected = story.users[0].id
+    sorted_at = _sorted(story, thread)
+    answer = sorted_at + story.stretch(60_000, 20 * _HOUR, 40)
+    patience = thread.wait(queue, sorted_at, answer)
+    visits, stays = [], []
+    for number, start, end in ((1, answer, over), (0, again, story.end)):
+        talk_end, wrap_up = ending(story, number, 20, end)
+        stages = [Stage("interact", start, talk_end), *wrap_up]
+        stages = [Stage("alert", sorted_at, answer), *stages] if start == answer else stages
+        visits.append(thread.visit(number, queue, stages, "client", waited=patience, replies=1))
+        stays.append((queue, story.start if start == answer else start, talk_end))
+    thread.agent(0, visits)
+    thread.customer("external", stays[:1], "peer")
+    thread.customer_again(queue, again, stays[1][2], "peer")
 
 
 def _sorted(story: Story, thread: Thread) -> int:
@@ -309,18 +333,18 @@ def email_transferred(story: Story) -> None:
     thread.selected = story.users[0].id
     sorted_at = _sorted(story, thread)
     answer = sorted_at + story.stretch(60_000, 4 * _HOUR, 300)
-    waited = thread.wait(first, sorted_at, answer)
+    patience = thread.wait(first, sorted_at, answer)
     moved = answer + story.stretch(30_000, _HOUR, 200)
     stages = [Stage("alert", sorted_at, answer), Stage("interact", answer, moved)]
-    made = thread.visit(0, first, stages, "transfer", waited=waited)
+    made = thread.visit(0, first, stages, "transfer", waited=patience)
     made["metrics"] = _with_transfer(made["metrics"], stamp(moved))
     thread.agent(0, [made])
     thread.selected = story.users[1].id
     again = moved + story.stretch(60_000, 4 * _HOUR, 300)
-    waited = thread.wait(second, moved, again)
+    patience = thread.wait(second, moved, again)
     talk_end, wrap_up = ending(story, 1, 80)
     stages = [Stage("alert", moved, again), Stage("interact", again, talk_end), *wrap_up]
-    thread.agent(1, [thread.visit(1, second, stages, "client", waited=waited, replies=1)])
+    thread.agent(1, [thread.visit(1, second, stages, "client", waited=patience, replies=1)])
     thread.customer("external", [(first, story.start, moved), (second, moved, talk_end)], "peer")
 
 
@@ -409,17 +433,17 @@ def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -
     thread.selected = story.users[0].id
     answer = entered + story.stretch(3_000, 400_000, 150)
     alert = answer - min(answer - entered, rng.between(1_000, 20_000))
-    waited = thread.wait(queue, entered, answer)
+    patience = thread.wait(queue, entered, answer)
     talk_end, wrap_up = ending(story, 0, 60)
     visits = rng.pick((1, 1, 1, 2, 3, 5)) if talk_end - answer > 1_200_000 else 1
-    stretches = talk(rng, answer, talk_end, visits - 1)
+    stretches = with_holds(rng, answer, talk_end, visits - 1)
     sessions, stays = [], []
     for at, stage in enumerate(s for s in stretches if s.type == "interact"):
         stages = [Stage("alert", alert, answer), stage] if at == 0 else [stage]
         last = at == visits - 1
         stages += wrap_up if last else []
         why = "client" if last else "inactivity"
-        sessions.append(thread.visit(0, queue, stages, why, waited=waited, replies=rng.between(1, 3)))
+        sessions.append(thread.visit(0, queue, stages, why, waited=patience, replies=rng.between(1, 3)))
         stays.append((queue, stage.start, stage.end))
     thread.agent(0, sessions)
     delivery: dict[str, object] = {}
@@ -429,12 +453,8 @@ def _handled_message(story: Story, thread: Thread, queue: Queue, entered: int) -
             "deliveryStatusChangeDate": stamp(min(answer + 2_000, talk_end)),
         }
     thread.customer("customer", [(queue, story.start, talk_end)], "peer", **delivery)
-    customer = story.participants[0]
     for _, start, end in stays[1:]:
-        fields = thread.leg(sessionId=rng.uuid())
-        moments = [Moment(start, "nConnected", 1), Moment(end, "tConnected", end - start)]
-        again = session(fields, [thread.part(Stage("interact", start, end), queue, "client")], moments)
-        customer["sessions"].append(again)
+        thread.customer_again(queue, start, end, "client")
 
 
 def message_bot(story: Story) -> None:

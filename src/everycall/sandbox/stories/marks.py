@@ -1,4 +1,4 @@
-"""What is laid upon a conversation from outside while it lives: tags; and attributes."""
+"""What is added to a conversation from outside while it lives: tags, and attributes."""
 
 from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json
@@ -6,11 +6,11 @@ from everycall.sandbox.stories.story import Story
 
 
 def mark(story: Story) -> None:
-    """Lays tags upon a few stories."""
-    luck = story.rng.below(1000)
-    if luck < 30:
+    """Adds tags to a few stories."""
+    draw = story.rng.below(1000)
+    if draw < 30:
         story.traits["externalTag"] = f"CRM-{story.rng.below(1_000_000):06d}"
-    if luck % 3 == 0 and story.sketch.originating_direction == "inbound":
+    if draw % 3 == 0 and story.sketch.originating_direction == "inbound":
         story.traits.setdefault("conversationInitiator", "customer")
         story.traits["customerParticipation"] = True
 

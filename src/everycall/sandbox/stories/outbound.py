@@ -1,8 +1,23 @@
 """Calls that go out: dialled by an agent, by the dialer, previewed; and callbacks."""
 
-from everycall.sandbox.centre import FIRST_NAMES, LAST_NAMES, Campaign, Queue
+from collections.abc import Sequence
+
+from everycall.sandbox.centre import CUSTOMER_FIRST_NAMES, CUSTOMER_LAST_NAMES, Campaign, Queue
 from everycall.sandbox.stories.calls import QueuedCall, ending
-from everycall.sandbox.stories.parts import Json, Moment, Stage, flow_json, handling, segment, session, stamp, talk
+from everycall.sandbox.stories.parts import (
+    Json,
+    Moment,
+    Stage,
+    connected,
+    flow_json,
+    flowed,
+    handling,
+    segment,
+    session,
+    stamp,
+    waited,
+    with_holds,
+)
 from everycall.sandbox.stories.story import Story
 
 # Code that the dialer sets: how long the call rings at most, its SIP answer, what the analysis heard.
@@ -45,7 +60,7 @@ class Dialled(QueuedCall):
         if answer < end:
             talked = Stage("interact", answer, end)
             segments.append(segment(talked, queue_id=queue.id, disconnect=disconnect, conference=False))
-            moments = [Moment(answer, "nConnected", 1), Moment(end, "tConnected", end - answer)]
+            moments = connected(answer, end)
         stats = self.stats(answer, end, 2) if answer < end else None
         made = session(self.leg(sessionId=self.session_id, recording=answer < end), segments, moments, stats=stats)
         self.story.add("customer", [made], name=self.name, contact_id=self.rng.uuid())
@@ -62,7 +77,7 @@ def by_agent(story: Story) -> None:
     stages = [Stage("contacting", story.start, dials), Stage("dialing", dials, answer)]
     moments = [Moment(dials, "nOutbound", 1), Moment(dials, "nOutboundAttempted", 1)]
     if story.rng.chance(830):
-        stages += talk(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
+        stages += with_holds(story.rng, answer, talk_end, story.rng.pick((0, 0, 0, 1)))
         moments.append(Moment(answer, "nOutboundConnected", 1))
         call.agent(0, queue, [*stages, *wrap_up], disconnect="peer", moments=moments)
         call.reached(queue, dials, answer, talk_end, "endpoint")
@@ -103,16 +118,13 @@ def by_dialer(story: Story) -> None:
     call.selected = story.users[0].id
     answer = story.start + story.stretch(4_000, 22_000, 250)
     _dialer(call, story.start, answer, "disposition.classification.callable.person", [])
-    flowed = answer + story.stretch(1_000, 6_000, 60)
+    left = answer + story.stretch(1_000, 6_000, 60)
     flow = story.centre.flows["OUTBOUNDCALL"][0]
-    length = flowed - answer
-    told = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
-    moments = [Moment(answer, "nFlow", 1), Moment(flowed, "tFlow", length), Moment(flowed, "tFlowExit", length)]
-    stage = segment(Stage("ivr", answer, flowed), conference=False, disconnect="transfer")
-    made = session(call.inner(), [stage], moments, flow=told)
+    flow_fields = flow_json(flow, reason=call.campaign.id, entry="outbound", to=queue)
+    stage = segment(Stage("ivr", answer, left), conference=False, disconnect="transfer")
+    made = session(call.inner(), [stage], flowed(answer, left, is_left=True), flow=flow_fields)
     story.add("outbound", [made], name=flow.name)
-    taken, waited = call.ring(queue, flowed)
-    call.last_agent(0, queue, taken, waited)
+    call.last_agent(0, queue, *call.ring(queue, left))
     call.reached(queue, story.start, answer, call.talk_end, call.customer_end)
     call.finish()
 
@@ -149,7 +161,7 @@ def preview(story: Story) -> None:
     rng = story.rng
     campaign = _campaign(story)
     queue, user = story.queues[0], story.users[0]
-    name = f"{rng.pick(FIRST_NAMES)} {rng.pick(LAST_NAMES)}"
+    name = f"{rng.pick(CUSTOMER_FIRST_NAMES)} {rng.pick(CUSTOMER_LAST_NAMES)}"
     shared: Json = {
         "callbackNumbers": [f"+1202555{rng.below(10_000):04d}"],
         "callbackScheduledTime": stamp(story.start + 3_600_000),
@@ -171,11 +183,11 @@ def preview(story: Story) -> None:
     whole = [segment(Stage("interact", story.start, talk_end), disconnect="peer")]
     stages = [Stage("alert", story.start, answer), Stage("interact", answer, talk_end), *wrap_up]
     alerted = Moment(answer, "tAlert", answer - story.start)
-    told = story.segments(stages, queue_id=queue.id, disconnect="client")
-    offered = [Moment(story.start, "nOffered", 1), Moment(answer, "tAcd", answer - story.start)]
+    parts = story.segments(stages, queue_id=queue.id, disconnect="client")
+    offered = [Moment(story.start, "nOffered", 1), *waited(story.start, answer)]
     story.add("campaign", [session({**shared, "sessionId": rng.uuid()}, acd, offered)], name=campaign.name)
     story.add("customer", [session({**shared, "sessionId": rng.uuid()}, whole, [])], name=name)
-    made = session({**shared, "sessionId": rng.uuid()}, told, [*handling(stages), alerted])
+    made = session({**shared, "sessionId": rng.uuid()}, parts, [*handling(stages), alerted])
     story.add("agent", [made], user=user)
 
 
@@ -184,7 +196,7 @@ class Callback:
 
     def __init__(self, story: Story, number: str, due: int) -> None:
         self.story = story
-        self.name = f"{story.rng.pick(FIRST_NAMES)} {story.rng.pick(LAST_NAMES)}"
+        self.name = f"{story.rng.pick(CUSTOMER_FIRST_NAMES)} {story.rng.pick(CUSTOMER_LAST_NAMES)}"
         self.shared: Json = {
             "callbackNumbers": [number.removeprefix("tel:")],
             "callbackScheduledTime": stamp(due),
@@ -205,7 +217,7 @@ class Callback:
         """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
         story = self.story
         queue, user = story.queues[0], story.users[0]
-        # What is left is shared out from the end: the wrap-up, the talk, the ringing, the alert.
+        # What is left is shared out from the end: the wrap-up, the call, the ringing, the alert.
         talk_end, wrap_up = ending(story, 0, 20)
         left = talk_end - due
         answer = talk_end - min(story.rng.between(90_000, 900_000), left * 6 // 10)
@@ -220,26 +232,41 @@ class Callback:
             Moment(answer, "tAnswered", answer - due),
             Moment(dials, "nCallbackAttempts", 1),
         ]
-        told = story.segments(stages, queue_id=queue.id, disconnect="client")
-        shown = self.session(told, moments, selectedAgentId=user.id, usedRouting="Standard")
-        voice = [Stage("dialing", dials, talks), *talk(story.rng, talks, talk_end, 0)]
+        parts = story.segments(stages, queue_id=queue.id, disconnect="client")
+        shown = self.session(parts, moments, selectedAgentId=user.id, usedRouting="Standard")
+        voice = [Stage("dialing", dials, talks), *with_holds(story.rng, talks, talk_end, 0)]
         outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
-        told = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
+        parts = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
         fields = {**call.inner(), "direction": "outbound"}
         stats = call.stats(talks, talk_end, 2)
-        story.add("agent", [shown, session(fields, told, outgoing, stats=stats)], user=user)
+        story.add("agent", [shown, session(fields, parts, outgoing, stats=stats)], user=user)
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
-    def _queue(self, queue: Queue, asked: int, due: int, answer: int) -> None:
-        stages = [Stage("scheduled", asked, due), Stage("interact", due, answer)]
+    def given_up(self, asked: int, due: int, end: int) -> Json:
+        """Queue and customer of a callback that nobody takes before it is given up; gives the customer's session."""
+        rng, queue = self.story.rng, self.story.queues[0]
+        why = rng.pick(("client", "client", "timeout", "system", "endpoint"))
+        # The metrics of 2026 count it; until then nothing said that a callback was abandoned.
+        moments = [Moment(end, "tCallbackAbandon", end - due)] if rng.chance(500) else []
+        self._queue(queue, asked, due, end, why, moments)
+        return self.session(
+            [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect=why)],
+            connected(asked, end),
+        )
+
+    def _queue(
+        self, queue: Queue, asked: int, due: int, end: int, why: str = "transfer", more: Sequence[Moment] = ()
+    ) -> None:
+        stages = [Stage("scheduled", asked, due), Stage("interact", due, end)]
         segments = [
             segment(stages[0], queue_id=queue.id),
-            segment(stages[1], queue_id=queue.id, disconnect="transfer"),
+            segment(stages[1], queue_id=queue.id, disconnect=why),
         ]
         moments = [
             Moment(asked, "nCallbackScheduled", 1),
             Moment(due, "nOffered", 1),
-            Moment(answer, "tAcd", answer - due),
+            *waited(due, end),
+            *more,
         ]
         self.story.add("acd", [self.session(segments, moments)], name=queue.name)
 
@@ -248,38 +275,47 @@ class Callback:
     ) -> tuple[Json, Json]:
         waits = self.session(
             [segment(Stage("interact", asked, end), queue_id=queue.id, disconnect="peer")],
-            [Moment(asked, "nConnected", 1), Moment(end, "tConnected", end - asked)],
+            connected(asked, end),
         )
         segments = [
             segment(Stage("dialing", dials, talks), conference=False),
             segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
         ]
-        moments = [Moment(talks, "nConnected", 1), Moment(end, "tConnected", end - talks)]
         fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.rng.uuid()}
-        return waits, session(fields, segments, moments, stats=call.stats(talks, end, 2))
+        return waits, session(fields, segments, connected(talks, end), stats=call.stats(talks, end, 2))
 
 
 def callback_requested(story: Story) -> None:
     """A caller in the queue asks to be called back, and is, minutes or hours later."""
-    call = QueuedCall(story)
-    queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(4_000, 30_000, 60), to=queue)
-    waiting = menu + story.stretch(20, 90, 2)
-    asked = waiting + story.stretch(20_000, 120_000, 60)
-    length = asked - waiting
-    call.wait(queue, waiting, asked, "transfer", [Moment(asked, "tAcd", length), Moment(asked, "tFlowOut", length)])
-    left = asked + story.stretch(4_000, 30_000, 30)
-    call.ivr_after(asked, left, issued_callback=True)
-    call.caller_leg(left, "peer", [(queue, 0)])
-    callback = Callback(story, call.caller, asked)
+    call, asked = _asked_for_callback(story)
     due = asked + story.stretch(1_000, 60_000, 50)
-    more = callback.called_back(call, asked, due)
-    story.participants[0]["sessions"] += more
+    story.participants[0]["sessions"] += Callback(story, call.caller, asked).called_back(call, asked, due)
     call.finish()
 
 
+def callback_abandoned(story: Story) -> None:
+    """A caller in the queue asks to be called back; before anyone does, it is given up."""
+    call, asked = _asked_for_callback(story)
+    due = asked + story.stretch(1_000, 60_000, 50)
+    story.participants[0]["sessions"].append(Callback(story, call.caller, asked).given_up(asked, due, story.end))
+    call.finish()
+
+
+def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
+    """The call in which the caller leaves the queue for a callback; gives when."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    waiting = call.enqueue(queue, 4_000, 30_000, 60)
+    asked = waiting + story.stretch(20_000, 120_000, 60)
+    call.wait(queue, waiting, asked, "transfer", waited(waiting, asked, "tFlowOut"))
+    left = asked + story.stretch(4_000, 30_000, 30)
+    call.ivr_after(asked, left, issued_callback=True)
+    call.caller_leg(left, "peer", [(queue, 0)])
+    return call, asked
+
+
 def callback_scheduled(story: Story) -> None:
-    """A callback booked beforehand, for later today or another day."""
+    """A callback that was scheduled beforehand, for later today or another day."""
     call = QueuedCall(story)
     story.traits["conversationInitiator"] = story.rng.pick(("api", "agent", "customer"))
     due = story.start + (story.end - story.start) * story.rng.between(500, 900) // 1000

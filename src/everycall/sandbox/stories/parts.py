@@ -143,7 +143,8 @@ def participant(
         made["participantName"] = name
     made["purpose"] = purpose
     if user:
-        made["teamId"] = user.team_id
+        if user.team_id:
+            made["teamId"] = user.team_id
         made["userId"] = user.id
     made["sessions"] = sessions
     return made
@@ -185,7 +186,7 @@ def flow_json(
     return made
 
 
-def talk(rng: Rng, start: int, end: int, holds: int) -> list[Stage]:
+def with_holds(rng: Rng, start: int, end: int, holds: int) -> list[Stage]:
     """A conversation of two people from start to end: interact, with `holds` times of hold in between."""
     if not holds or end >= FOREVER_MS or end - start < 4 * holds:
         return [Stage("interact", start, end)]
@@ -222,3 +223,28 @@ def handling(stages: list[Stage]) -> list[Moment]:
 
 _EACH = {"interact": "tTalk", "hold": "tHeld", "wrapup": "tAcw", "contacting": "tContacting", "dialing": "tDialing"}
 _COMPLETE = (("interact", "tTalkComplete"), ("hold", "tHeldComplete"))
+
+
+# The metrics that come together wherever the same thing happens.
+
+
+def connected(start: int, end: int) -> list[Moment]:
+    """Of a leg of somebody outside that was connected."""
+    return [Moment(start, "nConnected", 1), Moment(end, "tConnected", end - start)]
+
+
+def flowed(start: int, end: int, *, is_left: bool) -> list[Moment]:
+    """Of a flow: left for a queue or another flow, or ended with the conversation."""
+    length = end - start
+    how = "tFlowExit" if is_left else "tFlowDisconnect"
+    return [Moment(start, "nFlow", 1), Moment(end, "tFlow", length), Moment(end, how, length)]
+
+
+def waited(start: int, end: int, *more: str) -> list[Moment]:
+    """Of a wait in a queue, from its offer to its end; `more` are other metrics of the same length, as tAbandon."""
+    return [Moment(end, name, end - start) for name in ("tAcd", *more)]
+
+
+def unanswered(start: int, end: int) -> list[Moment]:
+    """Of an alert that was missed."""
+    return [Moment(end, "nError", 1), Moment(end, "tAlert", end - start), Moment(end, "tNotResponding", end - start)]

@@ -1,7 +1,7 @@
 """What most orgs see now and then: fields, values and legs that a few conversations have and nearly all lack.
 
-Each touch is laid upon a story that is told already, out of rng of its own: a story that is not touched is the same
-with or without this file. A touch that finds nothing to lay itself upon leaves the story as it is. It keeps to what
+Each rarity is added to a story that is built already, with an rng of its own: a story without one is the same with or
+without this file. A rarity that finds nothing to add itself to leaves the story as it is. It keeps to what
 the story's sketch says of media and users, and to the story's start and end.
 
 Source: names and enumerations of SDK 269, `AnalyticsConversation` and the models below it. That they exist is
@@ -20,6 +20,7 @@ from everycall.sandbox.stories.parts import (
     Stage,
     by_name,
     flow_json,
+    flowed,
     participant,
     segment,
     session,
@@ -28,9 +29,9 @@ from everycall.sandbox.stories.parts import (
 from everycall.sandbox.stories.story import Story
 from everycall.sandbox.traffic import FOREVER_MS, locate
 
-TOUCHED_PER_MILLE: Final = 100
+RARE_PER_MILLE: Final = 100
 
-TOUCHED_MORE: Final = {
+RARE_PER_MILLE_OF: Final = {
     "voice_to_user": 400,
     "voice_missed_twice": 400,
     "chat_missed": 400,
@@ -75,17 +76,17 @@ class Leg(NamedTuple):
         return FOREVER_MS if None in ends else max(map(to_ms, ends))
 
 
-Touch = Callable[[Story, Rng], None]
+Rarity = Callable[[Story, Rng], None]
 
 
-def touch(story: Story) -> None:
-    """Lays something rare upon a few stories."""
+def add_rarity(story: Story) -> None:
+    """Adds something rare to a few stories."""
     kind = story.sketch.kind
-    luck = (locate(story.sketch.conversation_id)[2] * 0x9E3779B97F4A7C15 >> 40 & 0xFFFF) * 1000 >> 16
-    if luck >= TOUCHED_MORE.get(kind, TOUCHED_PER_MILLE):
+    draw = (locate(story.sketch.conversation_id)[2] * 0x9E3779B97F4A7C15 >> 40 & 0xFFFF) * 1000 >> 16
+    if draw >= RARE_PER_MILLE_OF.get(kind, RARE_PER_MILLE):
         return
     rng = Rng(f"rare/{story.sketch.conversation_id}")
-    rng.pick(_touches(kind))(story, rng)
+    rng.pick(_rarities(kind))(story, rng)
 
 
 def put(thing: Json, **fields: object) -> None:
@@ -101,8 +102,8 @@ def emit(leg: Leg, at: int, **metrics: int) -> None:
     """Adds metrics to a session, unless they never come."""
     if at < FOREVER_MS:
         more = [{"emitDate": stamp(at), "name": name, "value": value} for name, value in metrics.items()]
-        told = sorted([*leg.session.get("metrics", ()), *more], key=lambda one: (one["emitDate"], one["name"]))
-        put(leg.session, metrics=told)
+        merged = sorted([*leg.session.get("metrics", ()), *more], key=lambda one: (one["emitDate"], one["name"]))
+        put(leg.session, metrics=merged)
 
 
 def legs(story: Story, *purposes: str, media: str = "") -> list[Leg]:
@@ -236,40 +237,46 @@ def troubled_media(story: Story, rng: Rng) -> None:
             put(stat, **many, overrunPackets=rng.below(30), underrunPackets=rng.below(30))
 
 
+LISTENING: Final = (
+    ("monitoring", "monitoredParticipantId", ("tMonitoring", "tMonitoringComplete")),
+    ("coaching", "coachedParticipantId", ("tCoaching", "tCoachingComplete")),
+    ("barging", "bargedParticipantId", ("tBarging",)),
+)
+
+
 def listened_to(story: Story, rng: Rng) -> None:
     """A colleague of the agent who listens in, whispers or joins."""
-    for talking in legs(story, "agent"):
-        colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
-        time = middle(talking, rng)
-        if time is None or not colleagues:
-            continue
-        kind, field, metrics = rng.pick(
-            (
-                ("monitoring", "monitoredParticipantId", ("tMonitoring", "tMonitoringComplete")),
-                ("coaching", "coachedParticipantId", ("tCoaching", "tCoachingComplete")),
-                ("barging", "bargedParticipantId", ("tBarging",)),
-            )
-        )
-        start, end = time
-        fields = {**beside(talking, "voice", sessionId=rng.uuid()), field: talking.participant["participantId"]}
-        part = segment(Stage(kind, start, end), disconnect="client", conference=False)
-        made = session(fields, [part], [Moment(end, name, end - start) for name in metrics])
-        story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
-        return
+    kind, field, metrics = rng.pick(LISTENING)
+    _joined_by(story, rng, "voice", kind, metrics, lambda agent: {field: agent["participantId"]}, conference=False)
 
 
 def watched(story: Story, rng: Rng) -> None:
     """A colleague who looks at the agent's screen."""
+    kind = "screenmonitoring"
+    if kind in story.sketch.media_types:
+        metrics = ("tScreenMonitoring",)
+        _joined_by(story, rng, kind, kind, metrics, lambda agent: {"screenMonitoredUserId": agent["userId"]})
+
+
+def _joined_by(
+    story: Story,
+    rng: Rng,
+    media: str,
+    kind: str,
+    metrics: Sequence[str],
+    refers: Callable[[Json], Json],
+    *,
+    conference: bool | None = None,
+) -> None:
+    """The leg of a colleague beside that of the first agent who has one; `refers` names the agent."""
     for talking in legs(story, "agent"):
         colleagues = [user for user in story.users if user.id != talking.participant["userId"]]
         time = middle(talking, rng)
-        if time and colleagues and "screenmonitoring" in story.sketch.media_types:
+        if time and colleagues:
             start, end = time
-            seen = {"screenMonitoredUserId": talking.participant["userId"], "sessionId": rng.uuid()}
-            part = segment(Stage("screenmonitoring", start, end), disconnect="client")
-            made = session(
-                beside(talking, "screenmonitoring", **seen), [part], [Moment(end, "tScreenMonitoring", end - start)]
-            )
+            fields = beside(talking, media, sessionId=rng.uuid(), **refers(talking.participant))
+            part = segment(Stage(kind, start, end), disconnect="client", conference=conference)
+            made = session(fields, [part], [Moment(end, name, end - start) for name in metrics])
             story.participants.append(participant(rng, "agent", [made], user=colleagues[0]))
             return
 
@@ -478,32 +485,29 @@ def _flow_leg(leg: Leg, flow: Flow, time: tuple[int, int], rng: Rng) -> Json:
     start, end = time
     by_agent = flow.type in {"SECURECALL", "VOICESURVEY"}
     purpose = "voicesurveyflow" if flow.type == "VOICESURVEY" else "ivr" if flow.type == "SECURECALL" else "workflow"
-    told = flow_json(flow, reason="agent" if by_agent else "flow", entry="agent" if by_agent else "flow")
+    flow_fields = flow_json(flow, reason="agent" if by_agent else "flow", entry="agent" if by_agent else "flow")
     part = segment(Stage("ivr" if by_agent else "interact", start, end), disconnect="client")
-    moments = [
-        Moment(start, "nFlow", 1),
-        Moment(end, "tFlow", end - start),
-        Moment(end, "tFlowDisconnect", end - start),
-    ]
     fields = beside(leg, leg.session["mediaType"], sessionId=rng.uuid())
     if "addressSelf" in fields:
         fields["addressSelf"], fields["addressOther"] = fields["addressOther"], fields["addressSelf"]
-    return participant(rng, purpose, [session(fields, [part], moments, flow=told)], name=flow.name)
+    return participant(
+        rng, purpose, [session(fields, [part], flowed(start, end, is_left=False), flow=flow_fields)], name=flow.name
+    )
 
 
-# --- which touch may come upon which kind
+# --- which rarity may be added to which kind
 
-ANY: Final[Sequence[Touch]] = (belongs, companies, with_property)
-CAME_IN: Final[Sequence[Touch]] = (begun_by,)
-QUEUED: Final[Sequence[Touch]] = (ruled, by_skill, by_group, routed_otherwise)
-SPOKEN: Final[Sequence[Touch]] = (
+ANY: Final[Sequence[Rarity]] = (belongs, companies, with_property)
+CAME_IN: Final[Sequence[Rarity]] = (begun_by,)
+QUEUED: Final[Sequence[Rarity]] = (ruled, by_skill, by_group, routed_otherwise)
+SPOKEN: Final[Sequence[Rarity]] = (
     troubled_media, recorded, disconnected_otherwise, more_legs, one_more_flow, in_flow, listened_to, first_call,
 )  # fmt: skip
-WRITTEN: Final[Sequence[Touch]] = (
+WRITTEN: Final[Sequence[Rarity]] = (
     response_times, disconnected_otherwise, delivered_otherwise, converted, one_more_flow, in_flow,
 )  # fmt: skip
 
-OF_KIND: Final[dict[str, Sequence[Touch]]] = {
+OF_KIND: Final[dict[str, Sequence[Rarity]]] = {
     "voice": (*ANY, *CAME_IN, *QUEUED, *SPOKEN),
     "voicemail": (*ANY, *CAME_IN, *QUEUED, *SPOKEN),
     "callback": (*ANY, *QUEUED, waits_for_a_call),
@@ -512,7 +516,7 @@ OF_KIND: Final[dict[str, Sequence[Touch]]] = {
     "email": (*ANY, *QUEUED, *WRITTEN, copied_in),
     "message": (*ANY, *CAME_IN, *QUEUED, *WRITTEN, on_a_journey, *(social,) * 8),
 }
-OF_ONE_KIND: Final[dict[str, Sequence[Touch]]] = {
+OF_ONE_KIND: Final[dict[str, Sequence[Rarity]]] = {
     "voice_to_user": (side_by_side, more_legs),
     "voice_missed_twice": (watched, listened_to, not_taken),
     "chat_missed": (side_by_side, not_taken),
@@ -521,5 +525,5 @@ OF_ONE_KIND: Final[dict[str, Sequence[Touch]]] = {
 }
 
 
-def _touches(kind: str) -> Sequence[Touch]:
+def _rarities(kind: str) -> Sequence[Rarity]:
     return OF_ONE_KIND.get(kind) or OF_KIND[kind.partition("_")[0]]

@@ -1,9 +1,9 @@
-"""Story: what all kinds of conversation have in common while they are told."""
+"""Story: what all kinds of conversation have in common while they are built."""
 
 from everycall.sandbox.centre import Centre, User
 from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json, Stage, by_name, participant, segment, stamp
-from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch
+from everycall.sandbox.traffic import FOREVER_MS, Cast, Sketch, locate
 
 NOTES = (
     "Customer asked for a copy of the invoice.",
@@ -11,12 +11,14 @@ NOTES = (
     "see ticket; line 1\nline 2",
     'Wants "everything, in writing"',
     "Straße und Hausnummer geändert",
+    "=see ticket 4711",
+    "お客様は折り返しを希望",
     "",
 )
 
 
 class Story:
-    """A conversation in the making: its frame, its rng, and the participants told so far."""
+    """A conversation in the making: its frame, its rng, and the participants so far."""
 
     __slots__ = (
         "centre",
@@ -97,9 +99,9 @@ class Story:
         return made
 
     def _wrap_up_segment(self, stage: Stage, number: int, queue_id: str, conference: bool | None) -> Json:
-        luck = self.rng.below(1000)
-        note = NOTES[luck % 6] if luck < 90 else None
-        tags = ["follow-up", "vip"][: luck % 2 + 1] if luck > 980 else None
+        draw = self.rng.below(1000)
+        note = NOTES[draw % len(NOTES)] if draw < 150 else None
+        tags = ["follow-up", "vip"][: draw % 2 + 1] if draw > 980 else None
         return segment(
             stage,
             queue_id=queue_id,
@@ -110,7 +112,7 @@ class Story:
             wrapUpTags=tags,
         )
 
-    def told(self) -> Json:
+    def final(self) -> Json:
         """The final JSON, as of the end of the conversation."""
         sketch = self.sketch
         made: Json = {
@@ -124,10 +126,26 @@ class Story:
             made["conversationEnd"] = stamp(sketch.end_ms)
         made = by_name(made)
         for name in ("evaluations", "surveys", "resolutions"):
-            if told := getattr(self, name):
-                made[name] = told
-        made["participants"] = sorted(self.participants, key=_began)
+            if found := getattr(self, name):
+                made[name] = found
+        made["participants"] = listed(sorted(self.participants, key=_began), locate(sketch.conversation_id)[2])
         return made
+
+
+def listed(participants: list[Json], roll: int) -> list[Json]:
+    """The participants in the order of the answer: most of the time that in which they came, but not always.
+
+    Nobody promises an order of participants, nor of a participant's sessions, and so of their flows; production code
+    sorts them. How often they come in another order is invented: one conversation in 16 has its participants, and one
+    in 8 the sessions of each participant, in another one.
+    """
+    draw = roll * 0xBF58476D1CE4E5B9 >> 40 & 0xFFFF
+    if draw & 7 == 0:
+        participants = [{**one, "sessions": one["sessions"][::-1]} for one in participants]
+    if draw >> 4 & 15 == 0:
+        turn = 1 + (draw >> 8) % max(1, len(participants) - 1)
+        participants = participants[turn:] + participants[:turn] if draw >> 15 else participants[::-1]
+    return participants
 
 
 def _began(participant: Json) -> str:

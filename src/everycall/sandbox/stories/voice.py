@@ -1,18 +1,18 @@
 """Inbound calls: menu, queue, missed alerts, agents, holds, transfers, conferences, voicemail."""
 
+from everycall.sandbox.centre import Queue
 from everycall.sandbox.stories.calls import Call, QueuedCall, ending
-from everycall.sandbox.stories.parts import Moment, Stage, stamp, talk
+from everycall.sandbox.stories.parts import Stage, stamp, waited, with_holds
 from everycall.sandbox.stories.story import Story
 
 
 def answered(story: Story, misses: tuple[int, ...] = ()) -> None:
     """Menu, queue, alerts that those numbered `misses` let pass, an agent, after-call work."""
     call = QueuedCall(story)
+    queue = story.queues[0]
     number = 1 if misses == (0,) else 0
     call.selected = story.users[number].id
-    queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(4_000, 48_000, 150), to=queue)
-    waiting = menu + story.stretch(20, 90, 5)
+    waiting = call.enqueue(queue, 4_000, 48_000, 150)
     at = waiting + story.stretch(300, 2_000, 10)
     for missed in misses:
         until = at + story.stretch(6_000, 15_000, 60)
@@ -21,12 +21,12 @@ def answered(story: Story, misses: tuple[int, ...] = ()) -> None:
     at += story.stretch(0, 150_000, 120) if story.rng.chance(550) else 0
     answer = at + story.stretch(900, 9_000, 50)
     acd_end = answer + story.stretch(5, 60, 2)
-    waited = call.wait(queue, waiting, acd_end)
+    patience = call.wait(queue, waiting, acd_end)
     talk_end, wrap_up = ending(story, number)
     holds = story.rng.pick((0, 0, 0, 0, 0, 1, 1, 1, 2, 4)) if story.rng.chance(990) else story.rng.between(9, 20)
-    stages = [Stage("alert", at, answer), *talk(story.rng, answer, talk_end, holds), *wrap_up]
+    stages = [Stage("alert", at, answer), *with_holds(story.rng, answer, talk_end, holds), *wrap_up]
     by_customer = story.rng.chance(600)
-    call.agent(number, queue, stages, disconnect="peer" if by_customer else "client", answered_after=waited)
+    call.agent(number, queue, stages, disconnect="peer" if by_customer else "client", answered_after=patience)
     call.caller_leg(min(talk_end, story.end), "endpoint" if by_customer else "peer", [(queue, 0)])
     call.finish()
 
@@ -45,13 +45,9 @@ def abandoned(story: Story) -> None:
     """The caller gives up in the queue, many within the first seconds."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(3_000, 40_000, 300), to=queue)
-    waiting = menu + story.stretch(20, 90, 5)
-    length = story.end - waiting
-    moments = [Moment(story.end, "tAbandon", length), Moment(story.end, "tAcd", length)]
-    if length < 5_000:
-        moments.append(Moment(story.end, "tShortAbandon", length))
-    call.wait(queue, waiting, story.end, "peer", moments)
+    waiting = call.enqueue(queue, 3_000, 40_000, 300)
+    names = ("tAbandon", "tShortAbandon") if story.end - waiting < 5_000 else ("tAbandon",)
+    call.wait(queue, waiting, story.end, "peer", waited(waiting, story.end, *names))
     call.caller_leg(story.end, "endpoint", [(queue, 0)])
     call.finish()
 
@@ -64,7 +60,7 @@ def abandoned_in_ivr(story: Story) -> None:
 
 
 def self_served(story: Story) -> None:
-    """The menu tells the caller what there was to know, and ends the call."""
+    """The menu answers what the caller wanted to know, and ends the call."""
     call = Call(story)
     call.ivr(story.end, to=None, ending="client")
     story.traits["selfServed"] = True
@@ -88,11 +84,9 @@ def flow_out(story: Story) -> None:
     """Nobody answers; the in-queue flow takes the call away and ends it."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(3_000, 30_000, 200), to=queue)
-    waiting = menu + story.stretch(20, 90, 5)
+    waiting = call.enqueue(queue, 3_000, 30_000, 200)
     leaves = story.end - story.stretch(1_000, 20_000, 150)
-    moments = [Moment(leaves, "tAcd", leaves - waiting), Moment(leaves, "tFlowOut", leaves - waiting)]
-    call.wait(queue, waiting, leaves, "transfer", moments)
+    call.wait(queue, waiting, leaves, "transfer", waited(waiting, leaves, "tFlowOut"))
     call.ivr_after(leaves, story.end)
     call.caller_leg(story.end, "peer", [(queue, 0)])
     call.finish()
@@ -102,11 +96,9 @@ def voicemail(story: Story) -> None:
     """The caller leaves a message for the queue."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    menu = call.ivr(call.connected + story.stretch(3_000, 30_000, 150), to=queue)
-    waiting = menu + story.stretch(20, 90, 5)
+    waiting = call.enqueue(queue, 3_000, 30_000, 150)
     leaves = waiting + story.stretch(15_000, 200_000, 450)
-    moments = [Moment(leaves, "tAcd", leaves - waiting), Moment(leaves, "tFlowOut", leaves - waiting)]
-    call.wait(queue, waiting, leaves, "transfer", moments)
+    call.wait(queue, waiting, leaves, "transfer", waited(waiting, leaves, "tFlowOut"))
     call.voicemail(queue, leaves, story.end)
     call.caller_leg(story.end, "endpoint", [(queue, 0)])
     call.finish()
@@ -116,16 +108,70 @@ def blind_transfer(story: Story) -> None:
     """The first user sends the customer to a second queue and is gone."""
     call = QueuedCall(story)
     first, second = story.queues
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=first)
-    at, waited = call.ring(first, menu)
-    answer, moved = at, at + story.stretch(20_000, 300_000, 300)
-    counted = ("nBlindTransferred", "nTransferred")
-    call.first_agent(first, answer, moved, waited=waited, disconnect="transfer", counted=counted)
+    moved = _blindly_moved(call, first)
     call.selected = story.users[1].id
-    again, waited = call.ring(second, moved + story.stretch(20, 200, 2))
-    call.last_agent(1, second, again, waited)
+    again, patience = call.ring(second, moved + story.stretch(20, 200, 2))
+    call.last_agent(1, second, again, patience)
     call.caller_leg(call.talk_end, call.customer_end, [(first, 0), (second, moved)])
+    call.finish()
+
+
+def _blindly_moved(call: QueuedCall, first: Queue) -> int:
+    """Up to the blind transfer by the first user; gives its instant."""
+    answer, patience = call.answered(first)
+    moved = answer + call.story.stretch(20_000, 300_000, 300)
+    counted = ("nBlindTransferred", "nTransferred")
+    call.first_agent(first, answer, moved, waited=patience, disconnect="transfer", counted=counted)
+    return moved
+
+
+def transfer_abandoned(story: Story) -> None:
+    """The first user sends the customer to a second queue, where the customer gives up."""
+    call = QueuedCall(story)
+    first, second = story.queues
+    moved = _blindly_moved(call, first)
+    call.selected = None
+    again = moved + story.stretch(20, 200, 2)
+    call.wait(second, again, story.end, "peer", waited(again, story.end, "tAbandon"))
+    call.caller_leg(story.end, "endpoint", [(first, 0), (second, moved)])
+    call.finish()
+
+
+def consult_cancelled(story: Story) -> None:
+    """The user asks for somebody of a second queue, waits in vain, and takes the consultation back."""
+    call = QueuedCall(story)
+    queue, second = story.queues
+    answer, patience = call.answered(queue)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    back = asks + story.stretch(8_000, 120_000, 150)
+    call.consulting(queue, answer, asks, back, waited=patience)
+    call.selected = None
+    offered, left = asks + (back - asks) // 20, back - (back - asks) // 20
+    call.wait(second, offered, left, "client", waited(offered, left, "tAbandon"))
+    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.finish()
+
+
+def third_party(story: Story) -> None:
+    """The user calls somebody outside while the customer holds; now and then the customer is handed over to them."""
+    call = QueuedCall(story)
+    queue = story.queues[0]
+    answer, patience = call.answered(queue)
+    asks = answer + story.stretch(20_000, 240_000, 200)
+    dials = asks + story.stretch(300, 2_000, 5)
+    answers = dials + story.stretch(3_000, 25_000, 60)
+    back = answers + story.stretch(10_000, 120_000, 150)
+    if story.rng.chance(350):
+        counted = ("nConsult", "nConsultTransferred", "nTransferred")
+        call.first_agent(
+            queue, answer, back, waited=patience, disconnect="consultTransfer", counted=counted, hold_from=asks
+        )
+        call.talk_end, call.customer_end = story.end, "endpoint"
+        call.third_party(queue, dials, answers, story.end, "peer")
+    else:
+        call.consulting(queue, answer, asks, back, waited=patience)
+        call.third_party(queue, dials, answers, back, story.rng.pick(("client", "endpoint", "transfer")))
+    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
     call.finish()
 
 
@@ -133,13 +179,13 @@ def consult_transfer(story: Story) -> None:
     """The first user asks a second one while the customer holds, and hands over."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
-    answer, waited = call.ring(queue, menu)
+    answer, patience = call.answered(queue)
     asks = answer + story.stretch(20_000, 240_000, 200)
     moved = asks + story.stretch(15_000, 120_000, 200)
     counted = ("nConsult", "nConsultTransferred", "nTransferred")
-    call.first_agent(queue, answer, moved, waited=waited, disconnect="consultTransfer", counted=counted, hold_from=asks)
+    call.first_agent(
+        queue, answer, moved, waited=patience, disconnect="consultTransfer", counted=counted, hold_from=asks
+    )
     joins = asks + story.stretch(2_000, 9_000, 20)
     call.last_agent(1, queue, joins, -1, alert_from=asks)
     if story.rng.chance(500):
@@ -149,16 +195,14 @@ def consult_transfer(story: Story) -> None:
 
 
 def conference(story: Story) -> None:
-    """The first user brings a second one in, and all three talk until the end."""
+    """The first user brings a second one in, and all three speak until the end."""
     call = QueuedCall(story)
     queue = story.queues[0]
-    call.selected = story.users[0].id
-    menu = call.ivr(call.connected + story.stretch(4_000, 40_000, 100), to=queue)
-    answer, waited = call.ring(queue, menu)
+    answer, patience = call.answered(queue)
     asks = answer + story.stretch(20_000, 240_000, 200)
     together = asks + story.stretch(10_000, 60_000, 100)
     story.traits["conferenceStart"] = stamp(together)
-    call.conference(queue, answer, asks, together, waited=waited)
+    call.conference(queue, answer, asks, together, waited=patience)
     call.finish()
 
 
@@ -172,7 +216,7 @@ def to_user(story: Story) -> None:
     call = QueuedCall(story)
     rings = call.connected + story.stretch(20, 200, 5)
     answer = rings + story.stretch(1_500, 16_000, 200)
-    stages = [Stage("alert", rings, answer), *talk(story.rng, answer, story.end, story.rng.pick((0, 0, 0, 1)))]
+    stages = [Stage("alert", rings, answer), *with_holds(story.rng, answer, story.end, story.rng.pick((0, 0, 0, 1)))]
     call.routing = "Direct"
     call.agent(0, None, stages, disconnect="peer", purpose="user")
     call.caller_leg(story.end, "endpoint")
