@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from building import Tree, customer, metrics, participant, segment, session, side, stretch, tree
+from everycall.instants import text
 from everycall.tables.flat import EXTENDED, Column, flat_table
 from filling import cell, cells, names, narrow_row
 
@@ -306,7 +307,8 @@ def test_no_instant_is_too_early_or_too_late_for_any_column(column: Column) -> N
 
     table = flat_table(only=[column.name])
     for ends in ({}, {"conversationEnd": early}, {"conversationEnd": late}):
-        narrow_row(table, {**whole, **ends}, names())
+        [value] = narrow_row(table, {**whole, **ends}, names())
+        assert not isinstance(value, datetime) or text(value)
 
 
 def test_metrics_that_do_not_fit_do_not_hinder_the_queue() -> None:

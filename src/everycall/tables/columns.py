@@ -77,10 +77,9 @@ CodeFact: TypeAlias = tuple[str | None, str, str]
 
 
 def _duration(journey: Journey) -> float | None:
-    start, end = journey.conversation.conversation_start, journey.conversation.conversation_end
-    if start is None or end is None:
+    if journey.start is None or journey.end is None:
         return None
-    return (end - start) // MILLISECOND / 1000
+    return (journey.end - journey.start) // MILLISECOND / 1000
 
 
 def _queue_name(queue: Queue | None, names: Names) -> str | None:
@@ -165,13 +164,13 @@ DEFAULT: tuple[Column, ...] = (
         rules.channel,
         "One conversation can use several media; this is how it came in.",
     ),
-    Column("startTime", "instant", "conversationStart.", (), lambda j: j.conversation.conversation_start),
+    Column("startTime", "instant", "conversationStart.", (), lambda j: j.start),
     Column(
         "endTime",
         "instant",
         "conversationEnd; empty while the conversation lives.",
         (),
-        lambda j: j.conversation.conversation_end,
+        lambda j: j.end,
         "Some never end (a stuck e-mail), and an e-mail or callback can be reopened.",
     ),
     Column(
@@ -340,7 +339,7 @@ EXTENDED: tuple[Column, ...] = (
         "The end of the last segment of anybody inside (purpose agent or user), wrap-up included; empty where "
         "nobody inside took part, and while one of their segments goes on.",
         (),
-        lambda j: outcome.handled_end(j.conversation),
+        outcome.handled_end,
         "A conversation can stay open for weeks after it.",
     ),
     Column(

@@ -93,6 +93,8 @@ class Journey:
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
+        self.start = in_utc(conversation.conversation_start)
+        self.end = in_utc(conversation.conversation_end)
         self.is_alive = conversation.conversation_end is None
         self.participants = participants = {}  # type: dict[str | None, list[Participant]]
         """By purpose; who has no session is left out."""
@@ -165,6 +167,16 @@ class Journey:
 # --- time
 
 
+def in_utc(instant: datetime | None) -> datetime | None:
+    """The instant in UTC; None where there is no such in UTC, as of the last hours of the year 9999 west of it."""
+    if instant is None or instant.tzinfo is UTC:
+        return instant
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
 def start_of(session: Session) -> datetime:
     """When the first segment of a leg starts; a leg without any comes after all others."""
     start = NEVER
@@ -189,13 +201,11 @@ def end_of(segment: Segment, *, is_alive: bool) -> datetime:
     return segment.segment_end or (NEVER if is_alive else segment.segment_start or UNKNOWN)
 
 
-def began(conversation: Conversation) -> datetime | None:
-    """conversationStart; where that is missing or cannot be read, the earliest segmentStart; None without any."""
-    if conversation.conversation_start:
-        return conversation.conversation_start
+def first_segment_start(conversation: Conversation) -> datetime | None:
+    """The earliest segmentStart, which stands in for a conversationStart that cannot be read; None without any."""
     legs = (session for participant in conversation.participants for session in participant.sessions)
     earliest = min(map(start_of, legs), default=NEVER)
-    return None if earliest is NEVER else earliest
+    return None if earliest is NEVER else in_utc(earliest)
 
 
 def first(legs: Iterable[Session], value: Callable[[Session], V | None]) -> V | None:
