@@ -14,6 +14,7 @@ from everycall.instants import MILLISECOND
 from everycall.tables import journey as rules
 from everycall.tables import outcome
 from everycall.tables.journey import Journey, Queue
+from everycall.tables.legs import first
 
 Value: TypeAlias = str | int | float | bool | datetime | tuple[str, ...] | None
 """What a cell can hold; None is an empty cell."""
@@ -275,7 +276,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "ani of the customer's first session that has one, as the API gives it: tel:+12025550123.",
         (_SESSIONS + "ani",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.ani),
+        lambda j: first(j.customer_legs, lambda session: session.ani),
         "Personal data. On an outbound call it is the org's own number: see `customerAddress`.",
     ),
     Column(
@@ -283,7 +284,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "dnis of the customer's first session that has one, as the API gives it.",
         (_SESSIONS + "dnis",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.dnis),
+        lambda j: first(j.customer_legs, lambda session: session.dnis),
         "On an outbound call it is the customer's number, and personal data.",
     ),
     Column(
@@ -291,7 +292,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "webmessaging, sms, whatsapp ...; empty except for messages.",
         (_SESSIONS + "message_type",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.message_type),
+        lambda j: first(j.customer_legs, lambda session: session.message_type),
     ),
     Column(
         "flowName",

@@ -19,7 +19,8 @@ from everycall.api.oddities import Oddity
 from everycall.api.records import Conversation, conversation_of
 from everycall.errors import QueryError
 from everycall.tables.columns import DEFAULT, EXTENDED, VIEWS, Column, Type, Value
-from everycall.tables.journey import Journey, first_segment_start
+from everycall.tables.journey import Journey
+from everycall.tables.legs import first_segment_start
 from everycall.tables.narrow import Record, record_type
 from everycall.tables.outcome import outlasts_handling
 

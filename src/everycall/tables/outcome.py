@@ -9,19 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from everycall.api.records import Evaluation, Participant, Segment, Session, Survey
 from everycall.instants import DAY
-from everycall.tables.journey import (
-    ABANDONS,
-    INSIDE,
-    NEVER,
-    SECOND,
-    UNKNOWN,
-    Journey,
-    end_of,
-    in_utc,
-    listens,
-    start_of,
-    time_of,
-)
+from everycall.tables.journey import Journey
+from everycall.tables.legs import ABANDONS, INSIDE, NEVER, SECOND, UNKNOWN, end_of, in_utc, listens, start_of, time_of
 
 T = TypeVar("T")
 V = TypeVar("V", int, float)
