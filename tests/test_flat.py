@@ -545,6 +545,15 @@ def test_facts_say_when_a_conversation_began_whatever_the_columns_are() -> None:
     assert facts.began == datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
+def test_times_are_in_utc_and_one_that_utc_does_not_have_is_empty() -> None:
+    found = row(Facts.of(conversation(conversationEnd="2026-01-05T10:00:00+02:00", end=None)), names(), DEFAULT)
+    too_late = row(Facts.of(conversation(conversationEnd="9999-12-31T23:59:59-05:00", end=None)), names(), DEFAULT)
+
+    assert isinstance(found[3], datetime)
+    assert (found[3].tzinfo, found[3].hour) == (UTC, 8)
+    assert too_late[3:5] == (None, None)
+
+
 # Conversations whose rows were wrong once
 
 CASES = Path(__file__).parent / "cases"

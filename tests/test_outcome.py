@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from building import Tree, customer, metrics, participant, segment, session, side, stretch, tree
+from everycall.instants import text
 from everycall.tables.flat import EXTENDED, Column, flat_table
 from filling import cell, cells, names, narrow_row
 
@@ -306,17 +307,29 @@ def test_no_instant_is_too_early_or_too_late_for_any_column(column: Column) -> N
 
     table = flat_table(only=[column.name])
     for ends in ({}, {"conversationEnd": early}, {"conversationEnd": late}):
-        narrow_row(table, {**whole, **ends}, names())
+        [value] = narrow_row(table, {**whole, **ends}, names())
+        assert not isinstance(value, datetime) or text(value)
 
 
-def test_metrics_that_do_not_fit_do_not_hinder_the_queue() -> None:
-    consults = participant(
-        "agent", stretch("interact", "08:00:30", "08:20:00"), session={"metrics": [{"name": 7}, 3]}, userId="u1"
-    )
+@pytest.mark.parametrize(
+    ("emitted", "queue"),
+    [
+        (b'[{"name": 7}, 3]', "Sales"),
+        (b'[{"name": 7}, {"name": "nConsultTransferred"}]', "Care"),
+        (b'[{"name": "tAcd", "value": 1e999}]', "Sales"),
+        (b"null", "Sales"),
+        (b'"none"', "Sales"),
+    ],
+)
+def test_metrics_that_do_not_fit_do_not_hinder_the_queue(emitted: bytes, queue: str) -> None:
+    consults = participant("agent", stretch("interact", "08:00:30", "08:20:00"), session={"metrics": 0}, userId="u1")
     consulted = participant("acd", stretch("interact", "08:05:00", "08:06:00", queueId="q2"))
     waited = participant("acd", stretch("interact", "08:00:05", "08:00:30", queueId="q1"))
+    body = msgspec.json.encode({"conversations": [tree(CALLER, waited, consults, consulted)]})
 
-    assert narrow_row(flat_table(only=["queueName"]), tree(CALLER, waited, consults, consulted), names()) == ("Sales",)
+    table = flat_table(only=["queueName"])
+    [record] = table.page(body.replace(b'"metrics":0', b'"metrics":' + emitted))
+    assert table.row(table.facts(record), names()) == (queue,)
 
 
 # The flow

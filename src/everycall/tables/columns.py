@@ -14,6 +14,7 @@ from everycall.instants import MILLISECOND
 from everycall.tables import journey as rules
 from everycall.tables import outcome
 from everycall.tables.journey import Journey, Queue
+from everycall.tables.legs import first
 
 Value: TypeAlias = str | int | float | bool | datetime | tuple[str, ...] | None
 """What a cell can hold; None is an empty cell."""
@@ -77,10 +78,9 @@ CodeFact: TypeAlias = tuple[str | None, str, str]
 
 
 def _duration(journey: Journey) -> float | None:
-    start, end = journey.conversation.conversation_start, journey.conversation.conversation_end
-    if start is None or end is None:
+    if journey.start is None or journey.end is None:
         return None
-    return (end - start) // MILLISECOND / 1000
+    return (journey.end - journey.start) // MILLISECOND / 1000
 
 
 def _queue_name(queue: Queue | None, names: Names) -> str | None:
@@ -165,13 +165,13 @@ DEFAULT: tuple[Column, ...] = (
         rules.channel,
         "One conversation can use several media; this is how it came in.",
     ),
-    Column("startTime", "instant", "conversationStart.", (), lambda j: j.conversation.conversation_start),
+    Column("startTime", "instant", "conversationStart.", (), lambda j: j.start),
     Column(
         "endTime",
         "instant",
         "conversationEnd; empty while the conversation lives.",
         (),
-        lambda j: j.conversation.conversation_end,
+        lambda j: j.end,
         "Some never end (a stuck e-mail), and an e-mail or callback can be reopened.",
     ),
     Column(
@@ -276,7 +276,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "ani of the customer's first session that has one, as the API gives it: tel:+12025550123.",
         (_SESSIONS + "ani",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.ani),
+        lambda j: first(j.customer_legs, lambda session: session.ani),
         "Personal data. On an outbound call it is the org's own number: see `customerAddress`.",
     ),
     Column(
@@ -284,7 +284,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "dnis of the customer's first session that has one, as the API gives it.",
         (_SESSIONS + "dnis",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.dnis),
+        lambda j: first(j.customer_legs, lambda session: session.dnis),
         "On an outbound call it is the customer's number, and personal data.",
     ),
     Column(
@@ -292,7 +292,7 @@ EXTENDED: tuple[Column, ...] = (
         "text",
         "webmessaging, sms, whatsapp ...; empty except for messages.",
         (_SESSIONS + "message_type",),
-        lambda j: rules.first(j.customer_legs, lambda session: session.message_type),
+        lambda j: first(j.customer_legs, lambda session: session.message_type),
     ),
     Column(
         "flowName",
@@ -340,7 +340,7 @@ EXTENDED: tuple[Column, ...] = (
         "The end of the last segment of anybody inside (purpose agent or user), wrap-up included; empty where "
         "nobody inside took part, and while one of their segments goes on.",
         (),
-        lambda j: outcome.handled_end(j.conversation),
+        outcome.handled_end,
         "A conversation can stay open for weeks after it.",
     ),
     Column(

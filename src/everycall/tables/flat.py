@@ -19,7 +19,8 @@ from everycall.api.oddities import Oddity
 from everycall.api.records import Conversation, conversation_of
 from everycall.errors import QueryError
 from everycall.tables.columns import DEFAULT, EXTENDED, VIEWS, Column, Type, Value
-from everycall.tables.journey import Journey, began
+from everycall.tables.journey import Journey
+from everycall.tables.legs import first_segment_start
 from everycall.tables.narrow import Record, record_type
 from everycall.tables.outcome import outlasts_handling
 
@@ -49,13 +50,13 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, conversation: Conversation, table: tuple[Column, ...] = EXTENDED) -> "Facts":
         """The facts of one conversation; with a narrow record, of columns that its type was made for."""
-        journey, start = Journey(conversation), conversation.conversation_start
+        journey = Journey(conversation)
         return cls(
             conversation.conversation_id,
-            start or began(conversation),
-            start,
-            conversation.conversation_end,
-            outlasts_handling(conversation),
+            journey.start or first_segment_start(conversation),
+            journey.start,
+            journey.end,
+            outlasts_handling(journey),
             table,
             tuple([column.fact(journey) for column in table]),
         )

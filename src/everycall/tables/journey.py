@@ -11,50 +11,36 @@ Rules of the file:
 Where a rule does not follow from the API's documentation, the reason stands beside it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
-from everycall.api.records import Conversation, Metric, Participant, Segment, Session
-
-T = TypeVar("T")
-V = TypeVar("V", str, int, float, datetime)
-
-Span: TypeAlias = tuple[datetime, datetime, str | None]
-"""Start, end and segmentType of a segment."""
-
-NEVER = datetime.max.replace(tzinfo=UTC)
-"""The end of what is still going on."""
-
-UNKNOWN = datetime.min.replace(tzinfo=UTC)
-"""The time of what has none: before everything else."""
-
-SECOND = timedelta(seconds=1)
-"""Legs of one event differ by some milliseconds in captured answers; within a second they count as simultaneous."""
-
-INSIDE = ("agent", "user")
-"""Purposes of the org's own people."""
-
-WITH_CUSTOMER = ("interact", "hold")
-"""Segments in which a person has the customer."""
-
-DIALLING = ("contacting", "dialing")
-"""Segments in which a person calls the customer: the own station first, then the number."""
-
-CONSULT_TRANSFER = "consultTransfer"
-CONSULT_TRANSFERRED = "nConsultTransferred"
-
-ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
-"""Metrics of a customer who left while waiting: calls and chats; callbacks; callbacks that call the customer first.
-Source: SDK 269, `ConversationDetailQueryPredicate`."""
-
-METRIC_MAX = 2**53
-"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
-
-SIDE_MEDIA = ("cobrowse", "screenshare", "screenmonitoring", "video")
-"""Media that come on top of another one."""
+from everycall.api.records import Conversation, Participant, Segment, Session
+from everycall.tables.legs import (
+    ABANDONS,
+    DIALLING,
+    INSIDE,
+    METRIC_MAX,
+    NEVER,
+    SECOND,
+    SIDE_MEDIA,
+    UNKNOWN,
+    WITH_CUSTOMER,
+    Span,
+    consult_transferred,
+    end_of,
+    first,
+    has,
+    in_order,
+    in_utc,
+    listens,
+    metrics_of,
+    once,
+    start_of,
+    time_of,
+)
 
 
 class Person(NamedTuple):
@@ -73,26 +59,13 @@ class Queue(msgspec.Struct, frozen=True, order=True, gc=False):
     """participantName of the queue's own leg, which outlives the queue; empty where there is no such leg."""
 
 
-class once(Generic[T]):  # noqa: N801 - used as a decorator, as `property` is
-    """An attribute that is worked out when it is first read.
-
-    As `functools.cached_property`, without the lock that it takes in Python 3.11, which costs as much as a rule.
-    """
-
-    def __init__(self, work: Callable[[Any], T]) -> None:
-        self._work = work
-        self._name = work.__name__
-
-    def __get__(self, journey: "Journey", _: type) -> T:
-        value = journey.__dict__[self._name] = self._work(journey)
-        return value
-
-
 class Journey:
     """A conversation, sorted by who takes part; what several columns ask for is worked out once."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
+        self.start = in_utc(conversation.conversation_start)
+        self.end = in_utc(conversation.conversation_end)
         self.is_alive = conversation.conversation_end is None
         self.participants = participants = {}  # type: dict[str | None, list[Participant]]
         """By purpose; who has no session is left out."""
@@ -162,69 +135,6 @@ class Journey:
         return [(one, session) for one in self.conversation.participants for session in one.sessions]
 
 
-# --- time
-
-
-def start_of(session: Session) -> datetime:
-    """When the first segment of a leg starts; a leg without any comes after all others."""
-    start = NEVER
-    for segment in session.segments:
-        began = segment.segment_start
-        if began is not None and began < start:
-            start = began
-    return start
-
-
-def time_of(segment: Segment) -> datetime:
-    """When a segment starts, to order by."""
-    return segment.segment_start or UNKNOWN
-
-
-def end_of(segment: Segment, *, is_alive: bool) -> datetime:
-    """When a segment ends.
-
-    One without an end is still going on only while its conversation is: in a conversation that has ended, an end is
-    missing that nobody knows, and all that is certain is the start.
-    """
-    return segment.segment_end or (NEVER if is_alive else segment.segment_start or UNKNOWN)
-
-
-def began(conversation: Conversation) -> datetime | None:
-    """conversationStart; where that is missing or cannot be read, the earliest segmentStart; None without any."""
-    if conversation.conversation_start:
-        return conversation.conversation_start
-    legs = (session for participant in conversation.participants for session in participant.sessions)
-    earliest = min(map(start_of, legs), default=NEVER)
-    return None if earliest is NEVER else earliest
-
-
-def first(legs: Iterable[Session], value: Callable[[Session], V | None]) -> V | None:
-    """The value of the leg that started first, among those that have one."""
-    found = [(start_of(session), one) for session in legs if (one := value(session))]
-    return min(found)[1] if found else None
-
-
-def metrics_of(session: Session) -> Sequence[Metric]:
-    """The metrics of a leg, also of a record that keeps them as JSON since they are seldom asked for."""
-    metrics = session.metrics
-    return _as_metrics(metrics) if isinstance(metrics, msgspec.Raw) else metrics
-
-
-def _as_metrics(raw: msgspec.Raw) -> Sequence[Metric]:
-    """Only the names, and none where they do not fit: they tell a consultation from a transfer, no more."""
-    try:
-        return [Metric(name=one.name) for one in _NAMES.decode(raw)] if raw else ()
-    except msgspec.DecodeError:
-        return ()
-
-
-class _Named(msgspec.Struct):
-    name: str | None = None
-
-
-_NAMES = msgspec.json.Decoder(list[_Named])
-
-
 # --- the customer
 
 
@@ -292,20 +202,6 @@ def customer_address(journey: Journey) -> str | None:
 
 
 # --- the agent
-
-
-def listens(session: Session) -> bool:
-    """Whether it is the leg of somebody who listens to another participant, a supervisor."""
-    return bool(session.monitored_participant_id or session.coached_participant_id or session.barged_participant_id)
-
-
-def has(participant: Participant, kinds: Collection[str]) -> bool:
-    """Whether a person had a segment of these kinds, other than by listening."""
-    for session in participant.sessions:
-        for segment in session.segments:
-            if segment.segment_type in kinds and not listens(session):
-                return participant.user_id is not None and participant.user_id != ""
-    return False
 
 
 def people(journey: Journey, purpose: str, kinds: Collection[str] = WITH_CUSTOMER) -> list[Person]:
@@ -477,15 +373,6 @@ def _became_transfer(queue_leg: Session, person: Participant, journey: Journey) 
     return any(one.disconnect_type == "transfer" and start <= (one.segment_end or NEVER) <= over for one in segments)
 
 
-def consult_transferred(participant: Participant) -> bool:
-    """Whether a participant handed the customer over after a consultation."""
-    return any(
-        any(one.disconnect_type == CONSULT_TRANSFER for one in session.segments)
-        or any(one.name == CONSULT_TRANSFERRED for one in metrics_of(session))
-        for session in participant.sessions
-    )
-
-
 def last_queue(journey: Journey) -> Queue | None:
     """The last queue on the customer's way.
 
@@ -544,12 +431,3 @@ def user_ids(journey: Journey) -> tuple[str, ...]:
         for participant, session in journey.all_legs()
         for segment in session.segments
     )
-
-
-def in_order(times: Iterable[tuple[datetime | None, str | None]]) -> tuple[str, ...]:
-    """Each text once, by its earliest time; one without a time comes last."""
-    earliest: dict[str, datetime] = {}
-    for at, one in times:
-        if one:
-            earliest[one] = min(at or NEVER, earliest.get(one, NEVER))
-    return tuple(sorted(earliest, key=lambda one: (earliest[one], one)))

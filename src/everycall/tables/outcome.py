@@ -7,20 +7,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from everycall.api.records import Conversation, Evaluation, Participant, Segment, Session, Survey
+from everycall.api.records import Evaluation, Participant, Segment, Session, Survey
 from everycall.instants import DAY
-from everycall.tables.journey import (
-    ABANDONS,
-    INSIDE,
-    NEVER,
-    SECOND,
-    UNKNOWN,
-    Journey,
-    end_of,
-    listens,
-    start_of,
-    time_of,
-)
+from everycall.tables.journey import Journey
+from everycall.tables.legs import ABANDONS, INSIDE, NEVER, SECOND, UNKNOWN, end_of, in_utc, listens, start_of, time_of
 
 T = TypeVar("T")
 V = TypeVar("V", int, float)
@@ -147,26 +137,25 @@ def _agents_disconnect(agent: Participant) -> str | None:
     )
 
 
-def handled_end(conversation: Conversation) -> datetime | None:
+def handled_end(journey: Journey) -> datetime | None:
     """When the last segment of anybody inside ended, wrap-up included; None while one goes on, or without anybody."""
-    is_alive = conversation.conversation_end is None
     ends = [
-        end_of(segment, is_alive=is_alive)
-        for participant in conversation.participants
-        if participant.purpose in INSIDE
+        end_of(segment, is_alive=journey.is_alive)
+        for purpose in INSIDE
+        for participant in journey.participants.get(purpose, ())
         for session in participant.sessions
         for segment in session.segments
     ]
     latest = max(ends, default=NEVER)
-    return None if latest in (NEVER, UNKNOWN) else latest
+    return None if latest in (NEVER, UNKNOWN) else in_utc(latest)
 
 
-def outlasts_handling(conversation: Conversation) -> bool:
+def outlasts_handling(journey: Journey) -> bool:
     """Whether a conversation that has ended did so more than a day after the last person inside was done."""
-    start, end = conversation.conversation_start, conversation.conversation_end
+    start, end = journey.start, journey.end
     if end is None or (start is not None and end - start <= DAY):
         return False
-    handled = handled_end(conversation)
+    handled = handled_end(journey)
     return handled is not None and end - handled > DAY
 
 
