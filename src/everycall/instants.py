@@ -10,7 +10,9 @@ DAY = timedelta(days=1)
 
 def text(instant: datetime) -> str:
     """`2026-01-05T00:00:00.000Z`: the form that the API sends and that our columns hold. `instant` must be aware."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00
 
 
 def since_epoch_ms(instant: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from everycall import Client, EverycallError, Query, Summary, verification
-from everycall.acquire.part import _FOUND, PartWriter
+from everycall.acquire.part import _ENTRY, _ID, PartWriter
 from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct
 from everycall.api.exchange import Broken, Request, Response, received
 from everycall.filesystem import File
@@ -83,8 +83,8 @@ class OldVersionStays(PartWriter):
     def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
         first: dict[bytes, bytes] = {}
         for entry in found(self):
-            if _FOUND.unpack(entry)[4] in kept_passes:
-                first.setdefault(entry[:16], entry)
+            if part_pass(self, entry) in kept_passes:
+                first.setdefault(entry[_ID], entry)
         return list(first.values())
 
 
@@ -92,13 +92,18 @@ class DoublesStay(PartWriter):
     """Keeps each conversation as often as it came."""
 
     def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
-        return [entry for entry in found(self) if _FOUND.unpack(entry)[4] in kept_passes]
+        return [entry for entry in found(self) if part_pass(self, entry) in kept_passes]
 
 
 def found(part: PartWriter) -> Iterator[bytes]:
     """What came, in its order."""
-    data = bytes(part._found)
-    return (data[at : at + _FOUND.size] for at in range(0, len(data), _FOUND.size))
+    data = bytes(part._entries)
+    return (data[at : at + _ENTRY.size] for at in range(0, len(data), _ENTRY.size))
+
+
+def part_pass(part: PartWriter, entry: bytes) -> int:
+    """The pass in which it came."""
+    return part._passes[_ENTRY.unpack(entry)[2]]
 
 
 class CarriedInIsOwned(Query):

@@ -91,7 +91,8 @@ class Drifting(Recorded):
 def body(one: Told, version: int, has_ended: bool) -> dict[str, Any]:
     """What the API says of it: little, but enough for a row."""
     segment = {"queueId": queue_id(one.queue), "segmentStart": to_text(one.start_ms), "segmentType": "interact"}
-    session = {"dispositionName": f"v{version}", "mediaType": "voice", "segments": [segment]}
+    wrap_up = {"segmentStart": to_text(one.start_ms), "segmentType": "wrapup", "wrapUpCode": f"v{version}"}
+    session = {"dispositionName": f"v{version}", "mediaType": "voice", "segments": [segment, wrap_up]}
     user = user_id((one.user + version) % USERS)
     end = {"conversationEnd": to_text(one.end_ms)} if has_ended else {}
     start = {"conversationId": one.id, "conversationStart": to_text(one.start_ms)}

@@ -207,7 +207,7 @@ class Acquisition:
         writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
         owned = 0
         for one, text, start in zip(page.found, page.ids, page.starts, strict=True):
-            if self._route.place(reading.window, one.start_ms) == "owned":
+            if one.place == "owned":
                 owned += 1
             else:
                 writing.texts[one.id] = text, start
@@ -229,24 +229,18 @@ class Acquisition:
         self._seal(reading.window, writing, reading.verdict, reading.counted_at or self._client.clock.utc())
 
     def _seal(self, window: Interval, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
-        part = writing.writer.seal(verdict.kept_passes, partial(self._route.place, window))
-        owned, open_ids, others = [], [], []
-        left_out = frozenset(self._left_out[window])
-        for one in part.conversations():
-            if one.place != "owned":
-                others.append(one)
-            elif one.id not in left_out:
-                owned.append(one.id)
-                if not one.has_end:
-                    open_ids.append(writing.open_texts[one.id])
-        owned.sort()
-        if part.all_foreign_pages():
+        part = writing.writer.seal(verdict.kept_passes)
+        left_out = self._left_out[window]
+        owned = [id_ for id_ in part.owned_ids() if id_ not in left_out]
+        open_ids = sorted(writing.open_texts[id_] for id_ in part.open_ids() if id_ not in left_out)
+        others = part.others()
+        if part.has_foreign_page():
             verdict = _unproven(verdict, "an answer held only conversations of days that were not asked for")
         texts = {one.id: writing.texts[one.id] for one in others}
         ids = b"".join(owned)
         self._storage.write_ids(window, ids)
         self._ownership.add(window)
-        read = ReadWindow(window, part, verdict, counted_at, ids, tuple(sorted(open_ids)), tuple(others), texts)
+        read = ReadWindow(window, part, verdict, counted_at, ids, tuple(open_ids), tuple(others), texts)
         self._unsettled.append(read)
         self._settle()
 

@@ -2,7 +2,7 @@
 
     page | page | ... | index | trailer        OUT.everycall/WINDOW.part
 
-Pages are appended as they come, still zipped where they came zipped, while an index of 36 bytes a conversation grows in
+Pages are appended as they come, still zipped where they came zipped, while an index of 33 bytes a conversation grows in
 memory. `seal` keeps the newest version of each conversation out of the passes that count, orders the index by start and
 id, and writes it behind the pages. Pages of the details query come nearly in that order, so reading a part back opens
 each page about once. Where they do not, `seal` writes the conversations again in order.
@@ -27,11 +27,14 @@ from everycall.api.oddities import without_lone_surrogates
 from everycall.filesystem import File, Filesystem
 from everycall.zipped import Damaged, unzipped
 
-_FOUND = struct.Struct(">16sQIIII")
-"""One conversation while pages come: id, start in ms, page, position in the page, pass, flags."""
-
 _ENTRY = struct.Struct(">Q16sIIB")
-"""One conversation of a sealed part: start in ms, id, page, position, place. Bytes sort as start and id do."""
+"""One conversation: start in ms, id, page, position on the page, flags. Bytes sort as start and id do."""
+
+_ID = slice(8, 24)
+"""Where in an entry the id stands."""
+
+_FLAGS = 32
+"""Where in an entry the flags stand: the place in the two lowest bits, and the two below."""
 
 _PAGE = struct.Struct(">QIB32s")
 """One page: offset, length, whether it is zipped, SHA-256."""
@@ -41,7 +44,7 @@ _TRAILER = struct.Struct(">8sQII")
 
 _MAGIC = b"everypt2"
 
-_HAS_END, _HAS_START = 1, 2
+_PLACE, _HAS_END, _HAS_START = 3, 4, 8
 
 DISORDER_MAX = 2.0
 """A part is put in order where reading it back would open each page more often than this on average."""
@@ -69,6 +72,8 @@ class Found:
     has_end: bool
     position: int
     """In the answer, from 0."""
+    place: Place
+    """To whom it belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,9 @@ class PartWriter:
         self._file: File = filesystem.open(path, "wb")
         self._offset = 0
         self._pages: list[bytes] = []
-        self._found = bytearray()
+        self._passes: list[int] = []
+        """The pass of each page."""
+        self._entries = bytearray()
 
     def add(self, reading_pass: int, content: bytes, found: Iterable[Found], *, is_zipped: bool) -> None:
         """Append a page and what was found on it.
@@ -113,46 +120,44 @@ class PartWriter:
         page = len(self._pages)
         self._file.write(content)
         self._pages.append(_PAGE.pack(self._offset, len(content), is_zipped, sha256(content).digest()))
+        self._passes.append(reading_pass)
         self._offset += len(content)
         for one in found:
-            flags = (_HAS_END if one.has_end else 0) | (_HAS_START if one.start_ms is not None else 0)
+            flags = PLACES.index(one.place) | (_HAS_END if one.has_end else 0)
+            flags |= _HAS_START if one.start_ms is not None else 0
             start_ms = min(max(0, one.start_ms or 0), 2**63)
-            self._found += _FOUND.pack(one.id, start_ms, page, one.position, reading_pass, flags)
+            self._entries += _ENTRY.pack(start_ms, one.id, page, one.position, flags)
         self._file.flush()
 
-    def seal(self, kept_passes: Sequence[int], place: Callable[[int | None], Place]) -> "Part":
+    def seal(self, kept_passes: Sequence[int]) -> "Part":
         """The part, complete and durable on disk; `add` must not be called again.
 
         Args:
             kept_passes: the passes whose conversations count.
-            place: to whom a conversation belongs that starts then.
         """
-        newest = self._newest(frozenset(kept_passes))
-        has_end = {entry[:16] for entry in newest if entry[-1] & _HAS_END}
-        entries = sorted(self._entry(entry, place) for entry in newest)
-        newest.clear()
-        self._found.clear()
+        entries = self._newest(frozenset(kept_passes))
+        self._entries.clear()
+        entries.sort()
         if _is_disordered(entries, len(self._pages)):
             self._file.flush()
             entries = self._put_in_order(entries)
-        index = b"".join(self._pages) + b"".join(entries)
         trailer = _TRAILER.pack(_MAGIC, self._offset, len(self._pages), len(entries))
-        self._file.write(index + trailer)
+        self._file.write(b"".join(self._pages) + b"".join(entries) + trailer)
         self._filesystem.sync(self._file)
         self._file.close()
-        return Part(self._path, self._filesystem, self._pages, entries, has_end)
+        return Part(self._path, self._filesystem, self._pages, entries)
 
     def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
         """The last entry of each id: what came last is the newest version."""
-        found = (bytes(self._found[at : at + _FOUND.size]) for at in range(0, len(self._found), _FOUND.size))
-        kept = [entry for entry in found if _FOUND.unpack(entry)[4] in kept_passes]
-        kept.sort(key=_id_of)  # stable, so the last of each id is the one that came last
-        return [one for one, after in zip_longest(kept, kept[1:]) if after is None or one[:16] != after[:16]]
-
-    def _entry(self, found: bytes, place: Callable[[int | None], Place]) -> bytes:
-        id_, start_ms, page, position, _, flags = _FOUND.unpack(found)
-        where = PLACES.index(place(start_ms if flags & _HAS_START else None))
-        return _ENTRY.pack(start_ms, id_, page, position, where | (0 if flags & _HAS_START else 0x80))
+        data = bytes(self._entries)
+        entries = [data[at : at + _ENTRY.size] for at in range(0, len(data), _ENTRY.size)]
+        if not kept_passes.issuperset(self._passes):
+            entries = [entry for entry in entries if self._passes[_ENTRY.unpack(entry)[2]] in kept_passes]
+        if len({entry[_ID] for entry in entries}) == len(entries):
+            return entries
+        entries.sort(key=_id_of)  # stable, so the last of each id is the one that came last
+        pairs = zip_longest(entries, entries[1:])
+        return [one for one, after in pairs if after is None or one[_ID] != after[_ID]]
 
     def _put_in_order(self, entries: list[bytes]) -> list[bytes]:
         """Write the conversations again, in the order of `entries`, through an unzipped copy on disk."""
@@ -189,11 +194,11 @@ class PartWriter:
     ) -> Iterator[bytes]:
         raws = []
         for position, entry in enumerate(entries):
-            start_ms, id_, page, old, place = _ENTRY.unpack(entry)
+            start_ms, id_, page, old, flags = _ENTRY.unpack(entry)
             offset, length = places[page, old]
             copy.seek(offset)
             raws.append(copy.read(length))
-            yield _ENTRY.pack(start_ms, id_, len(self._pages), position, place)
+            yield _ENTRY.pack(start_ms, id_, len(self._pages), position, flags)
         content = isal_zlib.compress(b'{"conversations":[' + b",".join(raws) + b"]}", level=1, wbits=31)
         self._file.write(content)
         self._pages.append(_PAGE.pack(self._offset, len(content), 1, sha256(content).digest()))
@@ -214,12 +219,12 @@ class DamagedPart(ValueError):
 class Part:
     """A sealed part."""
 
-    def __init__(
-        self, path: Path, filesystem: Filesystem, pages: Sequence[bytes], entries: Sequence[bytes], has_end: set[bytes]
-    ) -> None:
+    def __init__(self, path: Path, filesystem: Filesystem, pages: Sequence[bytes], entries: Sequence[bytes]) -> None:
         """Use `open`, or `PartWriter.seal`."""
         self.path = path
-        self._filesystem, self._pages, self._entries, self._has_end = filesystem, pages, entries, has_end
+        self._filesystem, self._pages, self._entries = filesystem, pages, entries
+        self.checksum = sha256(b"".join(pages) + b"".join(entries)).hexdigest()
+        """SHA-256 of the index, in hex."""
 
     @classmethod
     def open(cls, path: Path, filesystem: Filesystem, checksum: str = "") -> "Part":
@@ -241,35 +246,38 @@ class Part:
             file.seek(offset)
             index = file.read(pages * _PAGE.size + entries * _ENTRY.size)
         at = pages * _PAGE.size
-        part = cls(path, filesystem, _cut(index[:at], _PAGE.size), _cut(index[at:], _ENTRY.size), set())
+        part = cls(path, filesystem, _cut(index[:at], _PAGE.size), _cut(index[at:], _ENTRY.size))
         if checksum and part.checksum != checksum:
             raise DamagedPart(f"{path} has changed since it was written")
         return part
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the index, in hex."""
-        return sha256(b"".join(self._pages) + b"".join(self._entries)).hexdigest()
 
     @property
     def pages(self) -> int:
         """How many pages it has."""
         return len(self._pages)
 
-    def conversations(self) -> Iterator[Kept]:
-        """Every conversation, in order of start and id."""
-        for entry in self._entries:
-            start_ms, id_, _, _, place = _ENTRY.unpack(entry)
-            has_no_start = place & 0x80
-            yield Kept(id_, None if has_no_start else start_ms, PLACES[place & 0x7F], id_ in self._has_end)
+    def owned_ids(self) -> list[bytes]:
+        """Ids of the conversations that the window owns, sorted."""
+        return sorted(entry[_ID] for entry in self._entries if not entry[_FLAGS] & _PLACE)
 
-    def all_foreign_pages(self) -> int:
-        """How many pages have conversations, and only foreign ones."""
-        foreign: dict[int, bool] = {}
+    def open_ids(self) -> list[bytes]:
+        """Ids of those of them without an end."""
+        return [entry[_ID] for entry in self._entries if not entry[_FLAGS] & (_PLACE | _HAS_END)]
+
+    def others(self) -> list[Kept]:
+        """The conversations that the window returned and does not own, in order of start and id."""
+        return [_kept(entry) for entry in self._entries if entry[_FLAGS] & _PLACE]
+
+    def has_foreign_page(self) -> bool:
+        """Whether a page has conversations, and only foreign ones."""
+        foreign = PLACES.index("foreign")
+        pages: dict[bytes, bool] = {}
+        if not any(entry[_FLAGS] & _PLACE == foreign for entry in self._entries):
+            return False
         for entry in self._entries:
-            _, _, page, _, place = _ENTRY.unpack(entry)
-            foreign[page] = foreign.get(page, True) and PLACES[place & 0x7F] == "foreign"
-        return sum(foreign.values())
+            page = entry[_ID.stop : _ID.stop + 4]
+            pages[page] = pages.get(page, True) and entry[_FLAGS] & _PLACE == foreign
+        return any(pages.values())
 
     def slices(self, is_wanted: Callable[[bytes, Place], bool]) -> Iterator[Slice]:
         """The wanted conversations in order, page by page; an unzipped page is held as long as it may be needed.
@@ -289,8 +297,8 @@ class Part:
 
     def _wanted(self, is_wanted: Callable[[bytes, Place], bool]) -> Iterator[tuple[int, int]]:
         for entry in self._entries:
-            _, id_, page, position, place = _ENTRY.unpack(entry)
-            if is_wanted(id_, PLACES[place & 0x7F]):
+            _, id_, page, position, flags = _ENTRY.unpack(entry)
+            if is_wanted(id_, PLACES[flags & _PLACE]):
                 yield page, position
 
 
@@ -340,4 +348,10 @@ def _cut(data: bytes, size: int) -> list[bytes]:
 
 
 def _id_of(entry: bytes) -> bytes:
-    return entry[:16]
+    return entry[_ID]
+
+
+def _kept(entry: bytes) -> Kept:
+    start_ms, id_, _, _, flags = _ENTRY.unpack(entry)
+    has_start, has_end = bool(flags & _HAS_START), bool(flags & _HAS_END)
+    return Kept(id_, start_ms if has_start else None, PLACES[flags & _PLACE], has_end)

@@ -110,15 +110,16 @@ def received(request: Request, response: Response) -> Response:
     if not body and response.status == 200 and request.method != "DELETE":
         raise BrokenAnswer("the answer is empty")
     if response.status < 300 and body:
-        return replace(response, decoded=_decoded(request.decode, body))
+        return replace(response, decoded=_decoded(request.decode, body, is_checked=response.is_zipped))
     if body and "json" in response.headers.get("content-type", ""):
         _decoded(msgspec.json.Decoder(msgspec.Raw).decode, body)
     return response
 
 
-def _decoded(decode: Callable[[bytes], Any], body: bytes) -> Any:
+def _decoded(decode: Callable[[bytes], Any], body: bytes, *, is_checked: bool = False) -> Any:
+    """What `decode` makes of the body. A gzip has a checksum; what came without one has to be UTF-8 at least."""
     try:
-        _ = body.isascii() or str(body, "utf-8")
+        _ = is_checked or body.isascii() or str(body, "utf-8")
         try:
             return decode(body)
         except msgspec.DecodeError:
