@@ -7,7 +7,7 @@ the order in which they come; so nothing that it holds needs a lock.
 import threading
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 Job = Callable[[], Any]
@@ -55,11 +55,19 @@ class ThreadExecutor:
 
     def next(self) -> Any:
         """See `Executor.next`."""
-        result, error = self._results.get()
+        result, error = self._wait()
         self._out -= 1
         if error is not None:
             raise error
         return result
+
+    def _wait(self) -> tuple[Any, BaseException | None]:
+        """The next result. Waits by the second: a signal that comes just before a wait begins does not end it."""
+        while True:
+            try:
+                return self._results.get(timeout=1.0)
+            except Empty:
+                continue
 
     def close(self) -> None:
         """See `Executor.close`. Jobs under way go on to their end."""

@@ -24,6 +24,9 @@ class Query:
     match: Match = "start"
     """"start": conversations that started in the interval, so that adjacent exports add up. "activity": the API's
     wider answer, with those that started earlier on the first UTC day and were still alive."""
+    kept_from: datetime | None = None
+    """Where the org's retention is known: it no longer keeps what started earlier, so no window that begins earlier
+    can be proven. None where it is not known. It is no part of what is asked: two runs may differ in it."""
 
     def body(self, interval: Interval, page_number: int, page_size: int) -> dict[str, Any]:
         """The body of the details query for one page of one slice of the interval.
