@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everycall.starting import INTERRUPTED
 
 import everycall
 from clocks import StillClock
@@ -18,7 +19,6 @@ from everycall import Client, Credentials, Interval, Query, Unreachable, cli, cl
 from everycall.api import auth, limits
 from everycall.api.exchange import Response
 from everycall.connection import Broken
-from everycall.starting import INTERRUPTED
 from inprocess import manifest_of, org
 
 DOCS = ROOT / "docs"

@@ -43,7 +43,8 @@ def overview(commands: Sequence[Command], *, width: int, bold: bool = False) -> 
             _heading("Options", bold=bold),
             *_table(options, width),
             "",
-            "everycall COMMAND --help explains a command. To try it without an org: everycall export --sandbox",
+            "everycall COMMAND --help explains a command.",
+            "To try it without an org: everycall export --sandbox",
             "",
         ]
     )

@@ -53,7 +53,7 @@ def _named(wanted: Finished) -> Path:
 
 
 def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:
-    _refuse_to_lose_rows(found, org)
+    refuse_to_lose_rows(found, org)
     shown = listener(context.display, org.client.counts, quiet=messages.quiet)
     kept = Kept(shown)
     context.kept = kept
@@ -65,7 +65,7 @@ def _repair(found: Verification, org: Org, messages: Messages, context: Context)
     report(context.display, done, org, messages)
 
 
-def _refuse_to_lose_rows(found: Verification, org: Org) -> None:
+def refuse_to_lose_rows(found: Verification, org: Org) -> None:
     """A repair would replace the rows of days that the org no longer keeps by nothing."""
     wrong = [finding.window for finding in found.findings if finding.state != "holds"]
     now = org.client.clock.utc()
