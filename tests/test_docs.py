@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everycall.starting import INTERRUPTED
 
 import everycall
 from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
-from everycall import Client, Credentials, Interval, Query, Unreachable, cli, client, conversations
+from everycall import Client, Credentials, Interval, Query, Unreachable, client, conversations
 from everycall.api import auth, limits
 from everycall.api.exchange import Response
+from everycall.cli import INTERRUPTED
+from everycall.cli.commands import COMMANDS
+from everycall.cli.exit_codes import EXIT_CODES, FAILED_HERE, NOBODY_READS, NOT_PROVEN
+from everycall.cli.parser import options_of
 from everycall.connection import Broken
 from inprocess import manifest_of, org
 
@@ -96,19 +99,18 @@ def test_every_public_name_is_on_the_page_of_the_library() -> None:
 
 
 def test_every_exit_code_is_on_the_page_of_the_errors() -> None:
-    codes = {0, 1, cli.NOT_PROVEN, INTERRUPTED, *cli.EXIT_CODES.values()}
+    codes = {0, FAILED_HERE, NOT_PROVEN, INTERRUPTED, NOBODY_READS, *EXIT_CODES.values()}
 
     assert set(re.findall(r"^\| (\d+) \|", text_of("docs/errors.md"), re.MULTILINE)) == {str(code) for code in codes}
 
 
-@pytest.mark.parametrize("command", ["export", "plan", "sandbox"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_of_the_commands(command: str) -> None:
     page = text_of("docs/commands.md").partition(f"## everycall {command}\n")[2].partition("\n## ")[0]
-    names = [name for argument in cli.app[command].assemble_argument_collection() for name in argument.names]
-    options = {name for name in names if name.startswith("-") and not name.startswith(("--no-", "--empty-"))}
+    options = [name for names, _, _ in options_of(COMMANDS[command]) for name in names]
 
     assert len(options) > 5
-    assert [name for name in sorted(options) if not re.search(rf"{name}\b", page)] == []
+    assert [name for name in options if not re.search(rf"{name}\b", page)] == []
 
 
 def test_every_key_of_a_manifest_is_explained(output: Path) -> None:

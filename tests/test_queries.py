@@ -1,14 +1,26 @@
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from everycall import Filters, Interval, QueryError, SettingsError, UnknownName
+from everycall import Filters, Interval, Query, QueryError, SettingsError, UnknownName
+from everycall.cli.display import Display
 from everycall.cli.lists import separated
 from everycall.cli.options import When, Which
-from everycall.cli.queries import filter_file, filters_of, interval_of, query_of, time_options, unknown_zone
+from everycall.cli.queries import (
+    filter_file,
+    filters_of,
+    interval_of,
+    query_of,
+    time_options,
+    unknown_zone,
+    with_retention,
+)
+from everycall.sandbox import Switches
 from inprocess import org
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -239,3 +251,17 @@ def test_without_a_time_zone_database_that_is_the_reason() -> None:
 
     assert str(error) == "This system has no time zone database, so --timezone Europe/Berlin cannot be used."
     assert "pip install tzdata" in error.hint
+
+
+@pytest.mark.parametrize(("age_days", "is_cut"), [(101, True), (99, False), (89, False)])
+def test_a_query_knows_from_when_on_the_org_keeps_conversations(age_days: int, is_cut: bool) -> None:
+    where = org(conversations=[], switches=Switches(retention_days=100))
+    now = where.clock.utc()
+    query = Query(Interval(now - timedelta(days=age_days), now))
+    shown = io.StringIO()
+
+    known = with_retention(query, where.client, now, Display(Console(file=shown)))
+
+    assert known.kept_from == (now - timedelta(days=100) if is_cut else None)
+    assert ("This org keeps conversations for 100 days" in shown.getvalue()) is is_cut
+    assert where.client.counts().requests == (1 if age_days > 90 else 0)

@@ -60,7 +60,7 @@ def report(error: Exception, display: Display | None = None, *, code: int = 0) -
         return code or NOBODY_READS
     if isinstance(error, errors.EverycallError):
         display.failure(str(error), error.hint, error.correlation_id)
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED_HERE)
     if isinstance(error, OSError):
         display.failure(*_of_the_system(error))
         return code or FAILED_HERE
