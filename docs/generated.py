@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from everycall import cli, errors, sandbox
 from everycall.api import auth
-from everycall.cli import help as help_text
+from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
 from everycall.ledger import Entry

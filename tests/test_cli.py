@@ -186,7 +186,7 @@ def test_the_stream_and_the_file_are_the_same_bytes(cli: Cli, folder: Path) -> N
     assert (folder / "x.csv").read_text() == streamed
 
 
-def test_quiet_says_nothing_where_all_is_well(cli: Cli) -> None:
+def test_quiet_prints_nothing_where_all_is_well(cli: Cli) -> None:
     assert cli("export", "--interval", DAY, "-o", "x.csv", "--quiet") == (0, "", "")
     assert cli("export", "--interval", DAY, "-o", "-", "--quiet")[::2] == (0, "")
 
@@ -218,7 +218,7 @@ def test_the_second_run_of_a_finished_export_renews_it(cli: Cli, folder: Path) -
     assert (folder / "x.csv").read_bytes() == before
 
 
-def test_columns_are_those_that_were_asked_for(cli: Cli) -> None:
+def test_columns_are_written_in_the_order_of_the_option(cli: Cli) -> None:
     out = cli("export", "--interval", DAY, "-o", "-", "--columns", "queueName, conversationid").out
 
     assert out.partition("\n")[0] == "queueName,conversationId"
@@ -250,7 +250,7 @@ def test_help_and_version_are_no_errors(cli: Cli) -> None:
 # 1: something failed on this machine
 
 
-def test_a_full_disk_ends_an_export_in_order(folder: Path, shared: Sandbox) -> None:
+def test_a_full_disk_ends_an_export_with_a_message_and_leaves_no_file(folder: Path, shared: Sandbox) -> None:
     result = started(
         "export", "--interval", DAY, "-o", "x.csv", shell='ulimit -f 4; exec "$@"', environ=shared.environ, cwd=folder
     )  # fmt: skip
@@ -265,7 +265,7 @@ def test_a_full_disk_ends_an_export_in_order(folder: Path, shared: Sandbox) -> N
 @pytest.mark.parametrize(
     "arguments", [["export", "--interval", DAY, "-o", "-"], ["plan", "--interval", DAY], ["--help"]]
 )
-def test_a_standard_output_that_is_full_is_said_without_a_traceback(arguments: list[str], shared: Sandbox) -> None:
+def test_a_standard_output_that_is_full_is_an_error_without_a_traceback(arguments: list[str], shared: Sandbox) -> None:
     result = started(*arguments, shell='"$@" >/dev/full', environ=shared.environ)
 
     assert result.code == 1
@@ -439,7 +439,7 @@ def test_wrong_usage_is_refused_with_the_next_step(
     ],
 )
 @pytest.mark.parametrize("fresh", [[], ["--fresh"]])
-def test_an_output_that_cannot_be_is_refused_before_anything_is_asked(
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_asked(
     output: str, complaint: str, fresh: list[str], cli: Cli, folder: Path, shared: Sandbox
 ) -> None:
     """Even where it is to be replaced: a device is never put aside for a file."""
@@ -506,7 +506,7 @@ def test_another_query_on_the_same_output_is_refused(cli: Cli, folder: Path) -> 
     assert hint_of(result)
 
 
-def test_what_the_api_refuses_is_said_in_its_words(cli: Cli, folder: Path) -> None:
+def test_the_message_of_the_api_is_shown_where_it_refuses_a_query(cli: Cli, folder: Path) -> None:
     (folder / "f.json").write_text(
         json.dumps({"segmentFilters": [{"type": "and", "predicates": [{"dimension": "nonsense", "value": "x"}]}]})
     )
@@ -687,12 +687,12 @@ def outdated(cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPat
     return folder / "x.csv"
 
 
-def test_an_export_that_holds_is_said_to(cli: Cli, exported: Path) -> None:
+def test_verify_says_so_where_an_export_holds(cli: Cli, exported: Path) -> None:
     assert cli("verify", "x.csv") == (0, "", "Holds: all of x.csv, 4 windows.\n")
     assert cli("verify", "x.csv", "--quiet") == (0, "", "")
 
 
-def test_what_arrived_since_is_named_and_repaired(cli: Cli, outdated: Path, own: Sandbox) -> None:
+def test_a_window_that_has_changed_since_is_named_and_repaired(cli: Cli, outdated: Path, own: Sandbox) -> None:
     result = cli("verify", "x.csv")
 
     assert result.code == 4
@@ -704,7 +704,7 @@ def test_what_arrived_since_is_named_and_repaired(cli: Cli, outdated: Path, own:
     assert cli("verify", "x.csv").code == 0
 
 
-def test_what_was_damaged_is_named_and_repaired(cli: Cli, exported: Path) -> None:
+def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, exported: Path) -> None:
     sound = exported.read_bytes()
     exported.write_bytes(sound[:-3])
     result = cli("verify", "x.csv")
@@ -715,7 +715,7 @@ def test_what_was_damaged_is_named_and_repaired(cli: Cli, exported: Path) -> Non
     assert exported.read_bytes() == sound
 
 
-def test_a_repair_says_what_it_took_over(cli: Cli, outdated: Path) -> None:
+def test_a_repair_says_how_many_windows_it_took_over(cli: Cli, outdated: Path) -> None:
     result = cli("verify", "x.csv", "--repair")
 
     assert "in 4 windows, 3 of them done before" in result.err
@@ -731,7 +731,7 @@ def test_the_findings_as_json_name_every_window(cli: Cli, outdated: Path) -> Non
     assert [window["state"] for window in found["windows"]] == ["holds", "changed", "holds", "holds"]
 
 
-def test_what_is_not_finished_cannot_be_verified(cli: Cli, folder: Path) -> None:
+def test_an_unfinished_export_cannot_be_verified(cli: Cli, folder: Path) -> None:
     result = cli("verify", "x.csv")
 
     assert result.code == 2
@@ -747,7 +747,7 @@ def test_another_org_cannot_say_whether_an_export_holds(cli: Cli, exported: Path
 
 
 @pytest.mark.parametrize(("fault", "code"), [({"kind": "403"}, 3), ({"kind": "html", "status": 501}, 5)])
-def test_a_verification_that_cannot_ask_says_why(
+def test_a_verification_that_the_api_refuses_ends_with_the_code_of_the_refusal(
     fault: dict[str, Any], code: int, cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
@@ -786,7 +786,7 @@ def credentials(where: Sandbox, form: str, separator: str = "\n") -> str:
         ("{name} = {value} # ours", "", "\n"),
     ],
 )
-def test_credentials_are_read_from_the_file_beside(
+def test_credentials_are_read_from_a_dotenv_file(
     form: str, start: str, separator: str, cli: Cli, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {})
@@ -833,7 +833,7 @@ def test_a_secret_with_a_dollar_is_taken_as_it_stands(cli: Cli, folder: Path, mo
         assert cli("export", "--interval", DAY).code == 0
 
 
-def test_a_file_of_credentials_that_is_no_text_is_said(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dotenv_file_that_is_not_text_is_refused(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     around(monkeypatch, {})
     (folder / ".env").write_bytes("GENESYS_CLIENT_ID=x".encode("utf-16"))
 
@@ -842,6 +842,16 @@ def test_a_file_of_credentials_that_is_no_text_is_said(cli: Cli, folder: Path, m
     assert result.code == 2
     assert ".env in this folder cannot be read: it is not UTF-8." in result.err
     assert hint_of(result)
+
+
+@pytest.mark.parametrize("arguments", [["--last", "soon"], ["--media", "fax"], ["--filter", "missing.json"]])
+@pytest.mark.parametrize("command", ["export", "plan"])
+def test_a_wrong_query_is_refused_before_credentials_are_missed(
+    command: str, arguments: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {})
+
+    assert cli(command, *arguments).code == 2
 
 
 @pytest.mark.parametrize("command", [["export", "-o", "x.csv"], ["plan"]])
@@ -858,7 +868,7 @@ def test_without_credentials_nothing_is_invented_and_the_way_to_try_is_named(
     assert names(folder) == []
 
 
-def test_the_sandbox_can_be_asked_for_whatever_the_environment_says(
+def test_sandbox_needs_no_credentials_and_ignores_wrong_ones(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {"GENESYS_CLIENT_ID": "x", "GENESYS_ENV": "nowhere"})
@@ -888,7 +898,7 @@ def test_an_address_may_end_in_slashes_and_is_the_same_org(
         "http://me:hush@127.0.0.1:1",
     ],
 )
-def test_an_address_that_cannot_be_is_refused_at_once(
+def test_an_address_that_is_none_is_refused_at_once(
     address: str, cli: Cli, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {**shared.environ, "GENESYS_ENV": address})
@@ -1034,7 +1044,7 @@ def test_the_environment_may_forbid_colours(folder: Path, shared: Sandbox) -> No
     assert "\x1b" not in result.out + result.err
 
 
-def test_a_folder_that_is_gone_is_said(tmp_path: Path, shared: Sandbox) -> None:
+def test_a_current_folder_that_was_deleted_is_an_error_with_a_hint(tmp_path: Path, shared: Sandbox) -> None:
     (tmp_path / "gone").mkdir()
 
     result = started(

@@ -449,6 +449,7 @@ def test_a_bar_lets_no_escape_code_through() -> None:
 def test_what_is_kept_counts_finished_windows_of_this_run_and_of_earlier_ones() -> None:
     kept = progress.Kept(progress.Quiet(Recorded()))
     report(kept, Started(WEEK, 2 * DAY, 200), PageRead(250, 3 * DAY), WindowClosed(days(1)[0], 70, True, ""))
+    report(kept, WindowClosed(days(1, 1)[0], 30, False, "it is read again by the next run"))
 
     assert str(kept) == "43% of the interval is kept (270 rows): the same command continues from there."
 

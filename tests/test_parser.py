@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everycall.cli import help as help_text
+from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS, EXPORT, SANDBOX, VERIFY
 from everycall.cli.options import Finished, Messages, Paging, Rows, Serving, Source, When, Which
 from everycall.cli.parser import Command, UsageError, options_of, parse

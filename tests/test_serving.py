@@ -26,7 +26,7 @@ def served(**options: Any) -> Any:
 
 
 def refused(env: str | None = None, **options: Any) -> str:
-    """What is said where it cannot be served."""
+    """The message and the hint where it cannot be served."""
     with pytest.raises(SettingsError) as error:
         serve(Serving(port=0, **options), env)
     return f"{error.value} {error.value.hint}"

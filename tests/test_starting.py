@@ -79,7 +79,7 @@ def test_export_is_the_function() -> None:
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'everycall' has no attribute 'nonsense'"):
-        _ = everycall.nonsense
+        _ = everycall.nonsense  # type: ignore[attr-defined]
 
 
 INTERRUPTED_WHILE_LOADING = """

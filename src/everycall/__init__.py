@@ -96,16 +96,18 @@ _MODULES = {
 """Where the public names are; those that are not listed here are errors."""
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name from its module, once."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only those who use the library pay for it
+if not TYPE_CHECKING:  # which would otherwise take any name for a public one
 
-    module = next((module for module, names in _MODULES.items() if name in names), "everycall.errors")
-    value: object = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Load a public name from its module, once."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - only those who use the library pay for it
+
+        module = next((module for module, names in _MODULES.items() if name in names), "everycall.errors")
+        value = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

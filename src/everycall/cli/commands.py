@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from everycall.cli import help, parser  # noqa: A004 - only here, and nobody calls the built-in one
+from everycall.cli import help_text, parser
 from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, When, Which
 from everycall.cli.parser import HELP, Arguments, Command, UsageError
 from everycall.version import VERSION
@@ -97,14 +97,14 @@ def _without_command(arguments: Sequence[str]) -> str:
         UsageError: there is no such command.
     """
     first = arguments[0] if arguments else HELP[0]
-    width, bold = help.width(), help.is_bold()
+    width, bold = help_text.width(), help_text.is_bold()
     if first in HELP:
-        return help.overview(list(COMMANDS.values()), width=width, bold=bold)
+        return help_text.overview(list(COMMANDS.values()), width=width, bold=bold)
     if first == "--version":
         return f"{VERSION}\n"
     if first not in COMMANDS:
         raise _unknown_command(first)
-    return help.of_command(COMMANDS[first], width=width, bold=bold) if set(HELP) & set(arguments) else ""
+    return help_text.of_command(COMMANDS[first], width=width, bold=bold) if set(HELP) & set(arguments) else ""
 
 
 def _unknown_command(first: str) -> UsageError:

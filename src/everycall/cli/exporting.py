@@ -12,7 +12,8 @@ from everycall.cli.options import Messages, Paging, Rows, Source, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments
 from everycall.cli.progress import Kept, listener
-from everycall.cli.queries import query_of, with_retention
+from everycall.cli.queries import check, query_of, with_retention
+from everycall.client import SystemClock
 from everycall.exporting import Summary, export
 from everycall.tables import flat
 
@@ -27,6 +28,7 @@ def run(arguments: Arguments, context: Context) -> int:
     flat.columns(rows.view, columns)  # refuses unknown ones before anything is asked
     # Standard error has room for progress or for the summary as JSON, not for both.
     display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
+    check(arguments.of(When), arguments.of(Which), SystemClock().utc())
     with connected(arguments.of(Source)) as org:
         done = _export(arguments, context, display, org, columns)
         context.code = 0 if done.verdict == "proven" else NOT_PROVEN

@@ -5,7 +5,7 @@
         view: str = option("default", OUTPUT, "Which columns.", choices=("default", "extended"))
 
 A command names the dataclasses whose fields are its options; `parse` fills them. The help is made from the same
-declarations, in `help`. Loads nothing but the standard library, since wrong usage should be answered at once.
+declarations, in `help_text`. Loads nothing but the standard library, since wrong usage should be answered at once.
 """
 
 import argparse

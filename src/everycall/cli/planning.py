@@ -9,7 +9,8 @@ from everycall.cli.formats import counted, duration, span
 from everycall.cli.options import Paging, PlanFormat, Source, When, Which
 from everycall.cli.org import connected
 from everycall.cli.parser import Arguments
-from everycall.cli.queries import query_of, with_retention
+from everycall.cli.queries import check, query_of, with_retention
+from everycall.client import SystemClock
 from everycall.plan import Plan, plan
 
 SHOWN_MAX = 40
@@ -17,6 +18,7 @@ SHOWN_MAX = 40
 
 def run(arguments: Arguments, context: Context) -> int:
     """Count, show the plan, and return the exit code."""
+    check(arguments.of(When), arguments.of(Which), SystemClock().utc())
     with connected(arguments.of(Source)) as org:
         now = org.client.clock.utc()
         query, _ = query_of(arguments.of(When), arguments.of(Which), org.client, now)

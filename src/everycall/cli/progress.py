@@ -153,10 +153,10 @@ class Kept:
         self._rows = 0
 
     def report(self, event: Event) -> None:
-        """Add up the windows that are finished."""
+        """Add up the windows that the next run need not read again: those that are proven."""
         if isinstance(event, Started):
             self._interval, self._covered, self._rows = event.interval, event.covered, event.rows
-        elif isinstance(event, WindowClosed):
+        elif isinstance(event, WindowClosed) and event.proven:
             self._covered += event.window.length
             self._rows += event.rows
         self._listener.report(event)

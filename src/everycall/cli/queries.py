@@ -39,6 +39,17 @@ def query_of(when: When, which: Which, client: Client, now: datetime) -> tuple[Q
     return query, {**time_options(when, file), **filter_options(which)}
 
 
+def check(when: When, which: Which, now: datetime) -> None:
+    """Refuse what is wrong whatever the org: before credentials are needed, or anything is sent.
+
+    Raises:
+        QueryError: as `query_of`, names of the org aside.
+    """
+    file = filter_file(which)
+    interval_of(when, now, file)
+    offline_filters(which, file)
+
+
 def with_retention(query: Query, client: Client, now: datetime, display: Display) -> Query:
     """The query with what is known of the org's retention; says so where the interval begins before it."""
     start = query.interval.start
@@ -187,8 +198,7 @@ def filters_of(which: Which, client: Client, file: Mapping[str, Any]) -> Filters
     Raises:
         QueryError: something that the API would refuse, or a name that the org does not have.
     """
-    from_file = Filters.read(file)
-    offline = Filters.of(media_types=which.media, directions=which.direction)  # checked before the org is asked
+    offline = offline_filters(which, file)
 
     def ids(kind: Kind, names: tuple[str, ...]) -> list[str]:
         return client.play(ids_named(kind, names)) if names else []
@@ -199,4 +209,13 @@ def filters_of(which: Which, client: Client, file: Mapping[str, Any]) -> Filters
         wrap_up_codes=ids("wrapupcodes", which.wrapup),
         division_ids=ids("divisions", which.division),
     )
-    return named + offline + from_file
+    return named + offline
+
+
+def offline_filters(which: Which, file: Mapping[str, Any]) -> Filters:
+    """The filters that need no look-up in the org.
+
+    Raises:
+        QueryError: something that the API would refuse.
+    """
+    return Filters.of(media_types=which.media, directions=which.direction) + Filters.read(file)
