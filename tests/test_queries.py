@@ -15,10 +15,10 @@ from everycall.cli.queries import (
     filter_file,
     filters_of,
     interval_of,
+    kept_from,
     query_of,
     time_options,
     unknown_zone,
-    with_retention,
 )
 from everycall.sandbox import Switches
 from inprocess import org
@@ -254,14 +254,14 @@ def test_without_a_time_zone_database_that_is_the_reason() -> None:
 
 
 @pytest.mark.parametrize(("age_days", "is_cut"), [(101, True), (99, False), (89, False)])
-def test_a_query_knows_from_when_on_the_org_keeps_conversations(age_days: int, is_cut: bool) -> None:
+def test_an_interval_that_begins_before_the_retention_of_the_org_is_noted(age_days: int, is_cut: bool) -> None:
     where = org(conversations=[], switches=Switches(retention_days=100))
     now = where.clock.utc()
     query = Query(Interval(now - timedelta(days=age_days), now))
     shown = io.StringIO()
 
-    known = with_retention(query, where.client, now, Display(Console(file=shown)))
+    begins = kept_from(query, where.client, now, Display(Console(file=shown)))
 
-    assert known.kept_from == (now - timedelta(days=100) if is_cut else None)
+    assert begins == (now - timedelta(days=100) if is_cut else None)
     assert ("This org keeps conversations for 100 days" in shown.getvalue()) is is_cut
     assert where.client.counts().requests == (1 if age_days > 90 else 0)

@@ -5,6 +5,7 @@ import pytest
 from everycall.api.filters import Filters
 from everycall.api.interval import Interval
 from everycall.api.query import Match, Query
+from everycall.instants import since_epoch_ms
 
 
 def utc(written: str) -> datetime:
@@ -43,3 +44,12 @@ def test_a_window_owns_what_started_in_it_and_the_first_one_what_was_alive_befor
     started: str, match: Match, owned: bool
 ) -> None:
     assert Query(WEEK, match=match).owns(utc(started), MONDAY) is owned
+
+
+@pytest.mark.parametrize(
+    ("match", "counts_from"), [("start", "2026-01-04T23:00:00"), ("activity", "2026-01-05T00:00:00")]
+)
+def test_what_was_alive_before_an_interval_of_activity_counts_from_its_start(match: Match, counts_from: str) -> None:
+    earlier = since_epoch_ms(utc("2026-01-04T23:00:00"))
+
+    assert Query(WEEK, match=match).belongs_at(earlier) == since_epoch_ms(utc(counts_from))

@@ -25,6 +25,16 @@ def test_values_of_one_kind_are_alternatives_and_kinds_must_all_hold() -> None:
     }
 
 
+def test_conversations_can_be_asked_for_by_their_ids() -> None:
+    filters = Filters.of(conversation_ids=["c1", "c2"])
+
+    assert filters.lists == {
+        "conversationFilters": [
+            {"type": "or", "predicates": [predicate("conversationId", "c1"), predicate("conversationId", "c2")]}
+        ]
+    }
+
+
 def test_media_types_and_directions_are_known_without_regard_to_case() -> None:
     filters = Filters.of(media_types=["Voice", "EMAIL"], directions=["Inbound"])
 

@@ -61,6 +61,7 @@ class Filters:
         media_types: Iterable[str] = (),
         division_ids: Iterable[str] = (),
         directions: Iterable[str] = (),
+        conversation_ids: Iterable[str] = (),
     ) -> "Filters":
         """Any of the queues, and any of the users, and any of the media types, and so on.
 
@@ -78,7 +79,11 @@ class Filters:
             ("wrapUpCode", wrap_up_codes),
             ("mediaType", media_types),
         ]
-        conversation = [("divisionId", division_ids), ("originatingDirection", directions)]
+        conversation = [
+            ("divisionId", division_ids),
+            ("originatingDirection", directions),
+            ("conversationId", conversation_ids),
+        ]
         lists = {
             "conversationFilters": [_any_of(name, values) for name, values in conversation if values],
             "segmentFilters": [_any_of(name, values) for name, values in segment if values],

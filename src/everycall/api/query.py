@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from everycall.api.filters import DIRECTIONS, FILTER_LISTS, MEDIA_TYPES, Filter, Filters
 from everycall.api.interval import Interval
+from everycall.instants import since_epoch_ms
 
 __all__ = ["DIRECTIONS", "FILTER_LISTS", "MEDIA_TYPES", "Filter", "Filters", "Interval", "Match", "Query"]
 
@@ -24,9 +25,6 @@ class Query:
     match: Match = "start"
     """"start": conversations that started in the interval, so that adjacent exports add up. "activity": the API's
     wider answer, with those that started earlier on the first UTC day and were still alive."""
-    kept_from: datetime | None = None
-    """Where the org's retention is known: it no longer keeps what started earlier, so no window that begins earlier
-    can be proven. None where it is not known. It is no part of what is asked: two runs may differ in it."""
 
     def body(self, interval: Interval, page_number: int, page_size: int) -> dict[str, Any]:
         """The body of the details query for one page of one slice of the interval.
@@ -37,11 +35,13 @@ class Query:
         order = {"order": "asc", "orderBy": "conversationStart"}
         return {"interval": str(interval), **order, **self.filters.lists, "paging": paging}
 
-    def owns(self, started: datetime, window: Interval) -> bool:
-        """Whether a conversation that started then belongs to the window; each belongs to exactly one.
+    def belongs_at(self, start_ms: int) -> int:
+        """When a conversation that started then counts as started, in milliseconds since 1970.
 
         With match "activity", what started before the whole interval belongs to the interval's first window.
         """
-        if self.match == "activity":
-            started = max(started, self.interval.start)
-        return window.start <= started < window.end
+        return max(start_ms, since_epoch_ms(self.interval.start)) if self.match == "activity" else start_ms
+
+    def owns(self, started: datetime, window: Interval) -> bool:
+        """Whether a conversation that started then belongs to the window; each belongs to exactly one."""
+        return since_epoch_ms(window.start) <= self.belongs_at(since_epoch_ms(started)) < since_epoch_ms(window.end)

@@ -12,7 +12,7 @@ from everycall.cli.options import Messages, Paging, Rows, Source, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments
 from everycall.cli.progress import Kept, listener
-from everycall.cli.queries import check, query_of, with_retention
+from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.exporting import Summary, export
 from everycall.tables import flat
@@ -41,7 +41,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
     is_stream = rows.output == outputs.STANDARD_OUTPUT
     now = org.client.clock.utc()
     query, asked = query_of(arguments.of(When), arguments.of(Which), org.client, now)
-    query = with_retention(query, org.client, now, display)
+    kept_from(query, org.client, now, display)  # its answer goes to `export` once that takes it
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())
     shown = listener(display, org.client.counts, quiet=quiet)
     kept = Kept(shown)

@@ -9,7 +9,7 @@ from everycall.cli.formats import counted, duration, span
 from everycall.cli.options import Paging, PlanFormat, Source, When, Which
 from everycall.cli.org import connected
 from everycall.cli.parser import Arguments
-from everycall.cli.queries import check, query_of, with_retention
+from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.plan import Plan, plan
 
@@ -22,7 +22,7 @@ def run(arguments: Arguments, context: Context) -> int:
     with connected(arguments.of(Source)) as org:
         now = org.client.clock.utc()
         query, _ = query_of(arguments.of(When), arguments.of(Which), org.client, now)
-        query = with_retention(query, org.client, now, context.display)
+        kept_from(query, org.client, now, context.display)
         found = plan(org.client, query, page_size=arguments.of(Paging).page_size)
         if arguments.of(PlanFormat).json:
             outputs.write_json(found.as_json())

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,8 +50,11 @@ def check(when: When, which: Which, now: datetime) -> None:
     offline_filters(which, file)
 
 
-def with_retention(query: Query, client: Client, now: datetime, display: Display) -> Query:
-    """The query with what is known of the org's retention; says so where the interval begins before it."""
+def kept_from(query: Query, client: Client, now: datetime, display: Display) -> datetime | None:
+    """When the org's retention begins, and a note about it, where the interval begins before; None elsewhere.
+
+    The org is asked only about an interval so old that an org might not keep it.
+    """
     start = query.interval.start
     kept = client.play(retention()) if start < now - RETENTION_MIN else None
     if kept is not None and start < now - kept:
@@ -59,12 +62,12 @@ def with_retention(query: Query, client: Client, now: datetime, display: Display
             f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}: what is older may be "
             "gone, so it cannot be proven complete."
         )
-        return replace(query, kept_from=now - kept)
+        return now - kept
     if kept is None and start < now - RETENTION:
         display.notice(
             "Some of this interval is older than 18 months: the org may answer slowly, or may not keep it any more."
         )
-    return query
+    return None
 
 
 # The interval
