@@ -1,5 +1,6 @@
 """What is shown while an export runs and at its end, at widths and on terminals that are arguments."""
 
+import dataclasses
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,23 @@ def test_the_summary_says_what_is_not_the_last_word() -> None:
     assert "open        17 conversations without an end so far" in lines
     assert "names       ids stand in the place of names of queues, users" in lines
     assert "oddities    12 unexpected values, which the manifest lists" in lines
+
+
+def test_windows_from_before_the_retention_are_counted_once_as_incomplete() -> None:
+    first, second = days(2)
+    done = ended([entry(first, reason="3 never came"), entry(second)], notKept=[str(first), str(second)])
+
+    lines = summed_up(dataclasses.replace(done, verdict="unproven"))
+
+    assert lines[0] == "NOT PROVEN: 200 conversations, but 2 of 2 windows may be incomplete."
+    assert "  not kept    2 windows from before the org's retention, which may be gone" in lines
+
+
+def test_conversations_that_are_not_what_they_seem_are_counted() -> None:
+    lines = summed_up(ended([entry(WEEK)], outlasting=2, strays=1))
+
+    assert "  outlasting  2 conversations open more than a day after their handling" in lines
+    assert "  strays      1 conversation that no other window returns; the manifest has them" in lines
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

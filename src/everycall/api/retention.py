@@ -28,7 +28,7 @@ def retention() -> Exchange[timedelta | None]:
     if response.status != 200:
         return None
     try:
-        days = msgspec.convert(response.json(), _Settings).retention_days
+        days = msgspec.json.decode(response.body, type=_Settings).retention_days
         return timedelta(days=days) if days else None
     except (msgspec.MsgspecError, OverflowError):
         return None

@@ -26,7 +26,13 @@ def show(display: Display, done: Summary, source: str) -> None:
 
 def not_proven(done: Summary) -> str:
     """One line that says how much is not proven."""
-    return f"not proven complete: {counted(len(done.unproven) + len(done.unread), 'window')}."
+    return f"not proven complete: {counted(_incomplete(done), 'window')}."
+
+
+def _incomplete(done: Summary) -> int:
+    """How many windows are not proven, were not read, or are older than what the org keeps."""
+    wrong = {*(entry.window for entry in done.unproven), *done.unread}
+    return len({*map(str, wrong), *done.manifest.get("notKept", ())})
 
 
 def _show_verdict(display: Display, done: Summary) -> None:
@@ -35,8 +41,8 @@ def _show_verdict(display: Display, done: Summary) -> None:
         line = f"{counted(done.rows, 'conversation')}, none missing and none twice{as_of}."
         display.print(("Proven: ", "bold green"), line, wrap=True)
         return
-    wrong, total = len(done.unproven) + len(done.unread), len(done.entries) + len(done.unread)
-    line = f"{counted(done.rows, 'conversation')}, but {wrong} of {counted(total, 'window')} may be incomplete."
+    total = counted(len(done.entries) + len(done.unread), "window")
+    line = f"{counted(done.rows, 'conversation')}, but {_incomplete(done)} of {total} may be incomplete."
     display.print(("NOT PROVEN: ", "bold red"), line, wrap=True)
 
 
@@ -65,6 +71,8 @@ def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
     if done.unread:
         between = span(Interval(done.unread[0].start, done.unread[-1].end))
         yield "not read", f"{counted(len(done.unread), 'window')} in {between}"
+    if not_kept := done.manifest.get("notKept"):
+        yield "not kept", f"{counted(len(not_kept), 'window')} from before the org's retention, which may be gone"
 
 
 def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -74,6 +82,16 @@ def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "provisional", f"{rows}: wrap-ups and the nightly rebuild may change them"
     if manifest["open"]:
         yield "open", f"{counted(manifest['open'], 'conversation')} without an end so far"
+    if manifest.get("outlasting"):
+        yield (
+            "outlasting",
+            f"{counted(manifest['outlasting'], 'conversation')} open more than a day after their handling",
+        )
+    if manifest.get("strays"):
+        yield (
+            "strays",
+            f"{counted(manifest['strays'], 'conversation')} that no other window returns; the manifest has them",
+        )
     if manifest["namesUnavailable"]:
         kinds = ", ".join(f"{WORDS[kind]}s" for kind in sorted(manifest["namesUnavailable"]))
         yield "names", f"ids stand in the place of names of {kinds}"
