@@ -811,7 +811,7 @@ def test_a_foreign_file_cannot_send_the_secret_of_the_environment_elsewhere(
     result = cli("export", "--interval", DAY)
 
     assert result.code == 3
-    assert f".env in this folder sets {name}: the two are not mixed." in result.err
+    assert f"{name} is set in .env: all three have to come from one place." in result.err
     assert hint_of(result)
 
 

@@ -71,8 +71,8 @@ def read_credentials() -> tuple[Credentials, str]:
     in_file = _set_in(file)
     if in_environment and in_file:
         raise CredentialsMissing(
-            f"The environment sets {_listed(in_environment)} alone, and .env in this folder sets {_listed(in_file)}: "
-            "the two are not mixed.",
+            f"{_are_set(in_environment)} in the environment, and {_are_set(in_file)} in .env: "
+            "all three have to come from one place.",
             hint="Set all three in the environment, or all three in .env and none of them in the environment.",
         )
     return (_credentials(file), ".env") if in_file else (_credentials(os.environ), "")
@@ -87,7 +87,7 @@ def _credentials(variables: Mapping[str, str]) -> Credentials:
     found = Credentials.read(variables)
     if found is None:
         raise CredentialsMissing(
-            f"{_listed(list(VARIABLES))} are not set, neither in the environment nor in .env.",
+            f"{', '.join(VARIABLES[:-1])} and {VARIABLES[-1]} are not set, neither in the environment nor in .env.",
             hint="Set them to use your org, or add --sandbox to try everycall with invented data.",
         )
     return found
@@ -97,8 +97,8 @@ def _set_in(variables: Mapping[str, str]) -> list[str]:
     return [name for name in VARIABLES if variables.get(name, "").strip()]
 
 
-def _listed(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+def _are_set(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} set"
 
 
 def _dotenv() -> Mapping[str, str]:
