@@ -32,8 +32,8 @@ $(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BI
 	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK are skipped"; fi
 	@if command -v npm >/dev/null; then touch $@; fi
 
-demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into conversations.csv, and the proof
-	@$(BIN)/everycall export --sandbox --last 7d -o conversations.csv --fresh
+demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into demo.csv, and the proof
+	@$(BIN)/everycall export --sandbox --last 7d -o demo.csv --fresh
 
 test: $(VENV)/.dev $(VENV)/.node ## every check
 	@$(MAKE) --no-print-directory lint
@@ -51,7 +51,7 @@ lint: $(VENV)/.dev ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.dev ## mend the style
+format: $(VENV)/.dev ## correct the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

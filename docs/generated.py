@@ -5,15 +5,15 @@
 
 import ast
 import inspect
-import io
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console
-
 from everycall import cli, errors, sandbox
 from everycall.api import auth
+from everycall.cli import help_text
+from everycall.cli.commands import COMMANDS
+from everycall.cli.exit_codes import EXIT_CODES
 from everycall.ledger import Entry
 from everycall.sandbox.app import ROUTES
 from everycall.sandbox.faults import KINDS
@@ -38,13 +38,15 @@ def columns(*, default: bool) -> str:
 def exit_codes() -> str:
     """Every exit code, what it means, and the errors that end in it."""
     meanings = re.findall(r"^    (\d+) +(.+)$", cli.__doc__ or "", re.MULTILINE)
-    return table("code | means | errors", ((code, words, " ".join(_errors_of(int(code)))) for code, words in meanings))
+    rows = ((code, meaning, " ".join(_errors_of(int(code)))) for code, meaning in meanings)
+    return table("code | means | errors", rows)
 
 
 def _errors_of(code: int) -> Iterator[str]:
-    for kind, its_code in cli.EXIT_CODES.items():
+    for kind, its_code in EXIT_CODES.items():
         if its_code == code:
-            yield from (f"`{one.__name__}`" for one in (kind, *kind.__subclasses__()))
+            kinds = (kind, *kind.__subclasses__())
+            yield from (f"`{one.__name__}`" for one in kinds if one.__module__ == errors.__name__)
 
 
 def error_tree() -> str:
@@ -53,12 +55,9 @@ def error_tree() -> str:
     return fenced(inspect.cleandoc("\n" + tree[0]) if tree else "")
 
 
-def help_of(*command: str) -> str:
+def help_of(command: str) -> str:
     """What `everycall COMMAND --help` prints on a terminal of 100 columns."""
-    console = Console(file=io.StringIO(), width=HELP_WIDTH, color_system=None, force_terminal=False)
-    cli.app.help_print([*command], console=console)
-    console.file.seek(0)
-    return fenced("\n".join(line.rstrip() for line in console.file.read().strip().splitlines()))
+    return fenced(help_text.of_command(COMMANDS[command], width=HELP_WIDTH).strip())
 
 
 def regions() -> str:
@@ -124,9 +123,9 @@ def _path(pattern: str) -> str:
 
 
 def honesty() -> str:
-    """What the sandbox does not do, and what in it is a guess, in its own words."""
-    words = (sandbox.__doc__ or "").partition("**What it does not do**")
-    return re.sub(r"\n(?!- |\n|\*\*) *", " ", "".join(words[1:]).strip())
+    """What the sandbox does not do, and what in it is a guess, as it says itself."""
+    text = (sandbox.__doc__ or "").partition("**What it does not do**")
+    return re.sub(r"\n(?!- |\n|\*\*) *", " ", "".join(text[1:]).strip())
 
 
 def field_docs(record: type) -> dict[str, str]:
@@ -148,6 +147,6 @@ def table(head: str, rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def fenced(words: str) -> str:
+def fenced(text: str) -> str:
     """A block of text as it stands."""
-    return f"```text\n{words}\n```"
+    return f"```text\n{text}\n```"

@@ -7,7 +7,7 @@
 
 `GENESYS_*` lead to a sandbox of 2,000 conversations a day. `<!-- org: NAME -->` in the line before a console block
 chooses another one of `ORGS`. A line `...` stands for any lines. What a command prints is compared in shape: numbers,
-instants and ids may differ, words may not.
+instants and ids may differ, the rest may not.
 
 `python tests/documents.py` writes what is printed today into the pages where their shape is no longer right; with
 `--all`, wherever anything differs.
@@ -141,7 +141,7 @@ class Step:
     """A command, or a python block, and what it should print."""
 
     block: Block
-    said: str
+    command: str
     """The lines of the command as they stand on the page; empty for python."""
     shown: str
 
@@ -149,21 +149,21 @@ class Step:
 def steps(block: Block) -> list[Step]:
     """The commands of a console block."""
     found: list[Step] = []
-    said, shown = "", ""
+    command, shown = "", ""
     for line in block.text.splitlines(keepends=True):
         if line.startswith("$ "):
-            found += [Step(block, said, shown)] if said else []
-            said, shown = line, ""
+            found += [Step(block, command, shown)] if command else []
+            command, shown = line, ""
         elif (line.startswith("> ") or line == ">\n") and not shown:
-            said += line
+            command += line
         else:
             shown += line
-    return [*found, Step(block, said, shown)]
+    return [*found, Step(block, command, shown)]
 
 
 def command_of(step: Step) -> str:
     """The command without its prompts."""
-    return "".join(line[2:] or "\n" for line in step.said.splitlines(keepends=True))
+    return "".join(line[2:] or "\n" for line in step.command.splitlines(keepends=True))
 
 
 def run_console(block: Block, terminal: Terminal) -> Iterator[tuple[Step, str]]:
@@ -212,12 +212,12 @@ _SHAPES = (
 )
 
 
-def shape(words: str) -> str:
-    """The words without what may differ from run to run."""
-    words = "".join(_row_shape(line) for line in words.splitlines(keepends=True))
+def shape(text: str) -> str:
+    """The text without what may differ from run to run."""
+    text = "".join(_row_shape(line) for line in text.splitlines(keepends=True))
     for pattern, stands in _SHAPES:
-        words = pattern.sub(stands, words)
-    return words.strip()
+        text = pattern.sub(stands, text)
+    return text.strip()
 
 
 def _row_shape(line: str) -> str:
@@ -234,26 +234,26 @@ def agrees(shown: str, printed: str) -> bool:
 
 
 def refresh(page: Path, *, everything: bool = False) -> list[str]:
-    """Write what is printed today where the page shows something of another shape; says where it did."""
-    said: list[str] = []
+    """Write what is printed today where the page shows something of another shape; return where it did."""
+    changes: list[str] = []
     anew: dict[Block, str] = {}
     for step, answer in run_page(page):
         printed = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:8080", answer)
         is_open = "..." in step.shown.splitlines()
         is_right = agrees(step.shown, printed) if is_open or not everything else step.shown == printed
         if is_open and not is_right:
-            said.append(f"{step.block}: mend by hand; it prints now:\n{printed}")
-        elif not is_right and (step.said or step.block.prints):
-            said.append(f"{step.block}: written anew")
+            changes.append(f"{step.block}: correct it by hand; it prints now:\n{printed}")
+        elif not is_right and (step.command or step.block.prints):
+            changes.append(f"{step.block}: rewritten")
         keeps = is_right or is_open
-        target = step.block if step.said else step.block.prints
+        target = step.block if step.command else step.block.prints
         if target:
-            anew[target] = anew.get(target, "") + step.said + (step.shown if keeps else printed)
+            anew[target] = anew.get(target, "") + step.command + (step.shown if keeps else printed)
     text = page.read_text(encoding="utf-8")
-    for block, words in sorted(anew.items(), key=lambda pair: -pair[0].at):
-        text = text[: block.at] + words + text[block.at + len(block.text) :]
+    for block, new in sorted(anew.items(), key=lambda pair: -pair[0].at):
+        text = text[: block.at] + new + text[block.at + len(block.text) :]
     page.write_text(text, encoding="utf-8")
-    return said
+    return changes
 
 
 if __name__ == "__main__":

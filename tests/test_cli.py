@@ -1,4 +1,4 @@
-"""The command line as a reader meets it: words in; exit code, standard output and standard error out.
+"""The command line as people meet it: arguments in; exit code, standard output and standard error out.
 
 Most commands run in this process; those that need a signal, a limit of the system or closed streams run in one of
 their own. All of them speak to a sandbox through a real port.
@@ -16,15 +16,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pytest
 
-from everycall.cli import run
+from everycall.api.retention import RETENTION_PATH
+from everycall.cli.commands import run
+from everycall.cli.display import printable
 from everycall.lock import Lock
-from everycall.sandbox import QUERY, Sandbox, server
+from everycall.sandbox import QUERY, Sandbox, Switches, server
 from everycall.sandbox import Client as SandboxClient
 
 TODAY = datetime.now(UTC).date()
@@ -40,7 +42,7 @@ HOLDS_S = 60.0
 """How long a command of its own may take before the test gives it up; most are done in a second."""
 
 
-class Said(NamedTuple):
+class Result(NamedTuple):
     """How a command ended."""
 
     code: int
@@ -48,7 +50,7 @@ class Said(NamedTuple):
     err: str
 
 
-Say = Callable[..., Said]
+Cli = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -80,36 +82,36 @@ def around(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def say(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Say:
+def cli(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
     """Runs a command in this process."""
 
-    def say(*words: str) -> Said:
+    def cli(*arguments: str) -> Result:
         capfdbinary.readouterr()
-        code = run(words)
+        code = run(arguments)
         sys.stdout.flush()
         out, err = capfdbinary.readouterr()
-        return Said(code, out.decode(), err.decode())
+        return Result(code, out.decode(), err.decode())
 
-    return say
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "everycall", *words]
+    return cli
 
 
-def started(*words: str, environ: dict[str, str], shell: str = "", **options: Any) -> Said:
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "everycall", *arguments]
+
+
+def started(*arguments: str, environ: dict[str, str], shell: str = "", **options: Any) -> Result:
     """Runs a command in a process of its own; `shell` is a line of it around the command, which it calls "$@"."""
-    argv = ["/bin/sh", "-c", shell, "sh", *command(*words)] if shell else command(*words)
+    argv = ["/bin/sh", "-c", shell, "sh", *command(*arguments)] if shell else command(*arguments)
     done = subprocess.run(
         argv, env={**os.environ, **environ}, capture_output=True, timeout=HOLDS_S, check=False, **options
     )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @contextmanager
-def under_way(*words: str, environ: dict[str, str]) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
+def under_way(*arguments: str, environ: dict[str, str]) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
     """A command in a process of its own while it runs, and its standard error. It does not outlive the block."""
-    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, env=os.environ | environ) as running:
+    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, env=os.environ | environ) as running:
         too_long = threading.Timer(HOLDS_S, running.kill)
         too_long.start()
         try:
@@ -133,20 +135,20 @@ def ids(text: str) -> list[str]:
     return sorted(row["conversationId"] for row in csv.DictReader(io.StringIO(text, newline="")))
 
 
-def hint_of(said: Said) -> str:
+def hint_of(result: Result) -> str:
     """The next step that a failure brings; there is one, and nothing of Python's own."""
-    assert "Traceback" not in said.err
-    assert "unexpected" not in said.err
-    found = re.search(r"^error: .+\n\nhint: (.+)", said.err, re.MULTILINE)
-    assert found, said.err
+    assert "Traceback" not in result.err
+    assert "unexpected" not in result.err
+    found = re.search(r"^error: .+\n\nhint: (.+)", result.err, re.MULTILINE)
+    assert found, result.err
     return found[1]
 
 
 # 0: complete and proven
 
 
-def test_an_export_is_proven(say: Say, folder: Path, shared: Sandbox) -> None:
-    code, out, err = say("export", "--interval", DAY, "-o", "x.csv")
+def test_an_export_is_proven(cli: Cli, folder: Path, shared: Sandbox) -> None:
+    code, out, err = cli("export", "--interval", DAY, "-o", "x.csv")
 
     rows = len(truth(shared))
     assert (code, out) == (0, "")
@@ -166,8 +168,8 @@ def test_an_export_is_proven(say: Say, folder: Path, shared: Sandbox) -> None:
     assert ids((folder / "x.csv").read_text()) == truth(shared)
 
 
-def test_rows_and_nothing_else_go_to_standard_output(say: Say, folder: Path, shared: Sandbox) -> None:
-    code, out, err = say("export", "--interval", DAY, "-o", "-")
+def test_rows_and_nothing_else_go_to_standard_output(cli: Cli, folder: Path, shared: Sandbox) -> None:
+    code, out, err = cli("export", "--interval", DAY, "-o", "-")
 
     assert code == 0
     assert out.startswith(HEADER + "\n")
@@ -176,138 +178,200 @@ def test_rows_and_nothing_else_go_to_standard_output(say: Say, folder: Path, sha
     assert names(folder) == []
 
 
-def test_the_stream_and_the_file_are_the_same_bytes(say: Say, folder: Path) -> None:
-    streamed = say("export", "--interval", DAY, "-o", "-", "--view", "extended").out
+def test_the_stream_and_the_file_are_the_same_bytes(cli: Cli, folder: Path) -> None:
+    streamed = cli("export", "--interval", DAY, "-o", "-", "--view", "extended").out
 
-    say("export", "--interval", DAY, "-o", "x.csv", "--view", "extended")
+    cli("export", "--interval", DAY, "-o", "x.csv", "--view", "extended")
 
     assert (folder / "x.csv").read_text() == streamed
 
 
-def test_quiet_says_nothing_where_all_is_well(say: Say) -> None:
-    assert say("export", "--interval", DAY, "-o", "x.csv", "--quiet") == (0, "", "")
-    assert say("export", "--interval", DAY, "-o", "-", "--quiet")[::2] == (0, "")
+def test_quiet_prints_nothing_where_all_is_well(cli: Cli) -> None:
+    assert cli("export", "--interval", DAY, "-o", "x.csv", "--quiet") == (0, "", "")
+    assert cli("export", "--interval", DAY, "-o", "-", "--quiet")[::2] == (0, "")
 
 
-def test_json_is_the_manifest_and_more_on_standard_output(say: Say, folder: Path, shared: Sandbox) -> None:
-    code, out, _ = say("export", "--interval", DAY, "-o", "x.csv", "--json")
+def test_json_is_the_manifest_and_more_on_standard_output(cli: Cli, folder: Path, shared: Sandbox) -> None:
+    code, out, _ = cli("export", "--interval", DAY, "-o", "x.csv", "--json")
 
-    told, manifest = json.loads(out), json.loads((folder / "x.csv.manifest.json").read_text())
+    printed, manifest = json.loads(out), json.loads((folder / "x.csv.manifest.json").read_text())
     assert code == 0
-    assert (told["verdict"], told["rows"], told["source"]) == ("proven", len(truth(shared)), shared.url)
-    assert told["requests"] >= 3
-    assert manifest.items() <= told.items()
+    assert (printed["verdict"], printed["rows"], printed["source"]) == ("proven", len(truth(shared)), shared.url)
+    assert printed["requests"] >= 3
+    assert manifest.items() <= printed.items()
 
 
-def test_with_rows_on_standard_output_json_is_all_of_standard_error(say: Say, shared: Sandbox) -> None:
-    code, out, err = say("export", "--interval", DAY, "-o", "-", "--json")
+def test_with_rows_on_standard_output_json_is_all_of_standard_error(cli: Cli, shared: Sandbox) -> None:
+    code, out, err = cli("export", "--interval", DAY, "-o", "-", "--json")
 
     assert code == 0
     assert ids(out) == truth(shared)
     assert json.loads(err)["rows"] == len(truth(shared))
 
 
-def test_the_second_run_of_a_finished_export_renews_it(say: Say, folder: Path) -> None:
-    say("export", "--interval", DAY, "-o", "x.csv")
+def test_the_second_run_of_a_finished_export_renews_it(cli: Cli, folder: Path) -> None:
+    cli("export", "--interval", DAY, "-o", "x.csv")
     before = (folder / "x.csv").read_bytes()
 
-    assert say("export", "--interval", DAY, "-o", "x.csv").code == 0
+    assert cli("export", "--interval", DAY, "-o", "x.csv").code == 0
 
     assert (folder / "x.csv").read_bytes() == before
 
 
-def test_columns_are_those_that_were_asked_for(say: Say) -> None:
-    out = say("export", "--interval", DAY, "-o", "-", "--columns", "queueName, conversationid").out
+def test_columns_are_written_in_the_order_of_the_option(cli: Cli) -> None:
+    out = cli("export", "--interval", DAY, "-o", "-", "--columns", "queueName, conversationid").out
 
     assert out.partition("\n")[0] == "queueName,conversationId"
 
 
-def test_a_plan_goes_to_standard_output(say: Say, shared: Sandbox) -> None:
-    code, out, err = say("plan", "--interval", DAY)
+def test_a_plan_goes_to_standard_output(cli: Cli, shared: Sandbox) -> None:
+    code, out, err = cli("plan", "--interval", DAY)
 
     assert (code, err) == (0, "")
     assert f"{len(truth(shared))} conversations in 1 window from {shared.url}" in out
 
 
-def test_the_plan_as_json_counts_what_an_export_asks(say: Say, own: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_as_json_counts_what_an_export_asks(cli: Cli, own: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     around(monkeypatch, own.environ)
-    plan = json.loads(say("plan", "--interval", MONTH, "--json").out)
+    plan = json.loads(cli("plan", "--interval", MONTH, "--json").out)
     before = sum(served.path == QUERY for served in own.requests)
 
-    say("export", "--interval", MONTH)
+    cli("export", "--interval", MONTH)
 
     assert before == len(plan["windows"])
     assert sum(served.path == QUERY for served in own.requests) - before == plan["requests"]
 
 
-def test_help_and_version_are_no_errors(say: Say) -> None:
-    assert say("--version").code == say("--help").code == say("export", "--help").code == say().code == 0
-    assert "Every Genesys Cloud conversation" in say("--help").out
+def test_help_and_version_are_no_errors(cli: Cli) -> None:
+    assert cli("--version").code == cli("--help").code == cli("export", "--help").code == cli().code == 0
+    assert "Every Genesys Cloud conversation" in cli("--help").out
 
 
 # 1: something failed on this machine
 
 
-def test_a_full_disk_ends_an_export_in_order(folder: Path, shared: Sandbox) -> None:
-    said = started(
+def test_a_full_disk_ends_an_export_with_a_message_and_leaves_no_file(folder: Path, shared: Sandbox) -> None:
+    result = started(
         "export", "--interval", DAY, "-o", "x.csv", shell='ulimit -f 4; exec "$@"', environ=shared.environ, cwd=folder
     )  # fmt: skip
 
-    assert said.code == 1
-    assert "Writing failed: File too large" in said.err
-    assert hint_of(said).startswith("Raise the limit (ulimit -f), and run the same command")
+    assert result.code == 1
+    assert "Writing failed: File too large" in result.err
+    assert hint_of(result).startswith("Raise the limit (ulimit -f), and run the same command")
     assert names(folder) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("words", [["export", "--interval", DAY, "-o", "-"], ["plan", "--interval", DAY], ["--help"]])
-def test_a_standard_output_that_is_full_is_said_without_a_traceback(words: list[str], shared: Sandbox) -> None:
-    said = started(*words, shell='"$@" >/dev/full', environ=shared.environ)
+@pytest.mark.parametrize(
+    "arguments", [["export", "--interval", DAY, "-o", "-"], ["plan", "--interval", DAY], ["--help"]]
+)
+def test_a_standard_output_that_is_full_is_an_error_without_a_traceback(arguments: list[str], shared: Sandbox) -> None:
+    result = started(*arguments, shell='"$@" >/dev/full', environ=shared.environ)
 
-    assert said.code == 1
-    assert re.search("The disk is full|No space left on device", said.err)
-    assert hint_of(said)
+    assert result.code == 1
+    assert re.search("The disk is full|No space left on device", result.err)
+    assert hint_of(result)
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(shared: Sandbox) -> None:
-    said = started("export", "--interval", DAY, "-o", "-", shell='"$@" | head -1', environ=shared.environ)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["--json", "-o", "x.csv"], ["--quiet", "-o", "-"]])
+def test_an_export_that_is_not_proven_stays_so_where_standard_output_is_full(
+    arguments: list[str], own: Sandbox, folder: Path
+) -> None:
+    own.faults.on(None, "total_hits", path=QUERY, off=3)
 
-    assert said.out == HEADER + "\n"
-    assert "Traceback" not in said.err
-    assert "Exception ignored" not in said.err
+    result = started(
+        "export", "--interval", DAY, *arguments, shell='"$@" >/dev/full', environ=own.environ, cwd=folder
+    )  # fmt: skip
+
+    assert result.code == (4 if "--json" in arguments else 1)  # rows that were not written are worse
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(("code", "expected"), [(0, 1), (4, 4), (5, 5)])
+def test_a_process_that_cannot_flush_keeps_the_code_that_it_had(code: int, expected: int) -> None:
+    program = "import sys; from everycall.cli.process import leave; sys.stdout = open(1, 'w'); "
+    program += f"sys.stdout.write('x'); leave({code})"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False, timeout=HOLDS_S
+        )
+
+    assert (done.returncode, done.stderr) == (expected, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--interval", MONTH, "-o", "-", "--quiet"],
+        ["plan", "--interval", MONTH],
+        ["plan", "--interval", DAY, "--json"],
+        ["--help"],
+        ["--version"],
+    ],
+)
+def test_a_program_that_stops_reading_ends_the_command_silently(arguments: list[str], shared: Sandbox) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        command(*arguments), stdout=write, stderr=subprocess.PIPE, env=os.environ | shared.environ, check=False,
+        timeout=HOLDS_S,
+    )  # fmt: skip
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_first_line_of_an_export_can_be_looked_at(shared: Sandbox) -> None:
+    result = started(
+        "export", "--interval", DAY, "-o", "-", "--quiet", shell='"$@" | head -1', environ=shared.environ
+    )  # fmt: skip
+
+    assert result == (0, HEADER + "\n", "")
 
 
 @pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
 def test_closed_standard_streams_do_not_disturb_an_export(streams: str, folder: Path, shared: Sandbox) -> None:
     shell = f'"$@" {streams}'
 
-    said = started(
+    result = started(
         "export", "--interval", DAY, "-o", "x.csv", shell=shell, environ=shared.environ, cwd=folder
     )  # fmt: skip
 
-    assert said.code == 0
-    assert "Traceback" not in said.err
+    assert result.code == 0
+    assert "Traceback" not in result.err
     assert ids((folder / "x.csv").read_text()) == truth(shared)
 
 
 def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
-    said = started("export", "--interval", DAY, "-o", "-", shell='"$@" >&-', environ=shared.environ)
+    result = started("export", "--interval", DAY, "-o", "-", shell='"$@" >&-', environ=shared.environ)
 
-    assert said.code == 1
-    assert "Bad file descriptor" in said.err
-    assert hint_of(said)
+    assert result.code == 1
+    assert "Bad file descriptor" in result.err
+    assert hint_of(result)
 
 
 # 2: wrong usage, and what the API refuses
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "complaint"),
     [
-        (["bogus"], 'Unknown command "bogus"'),
-        (["export", "--bogus"], "Unknown option: --bogus"),
+        (["bogus"], "everycall has no command 'bogus'."),
+        (["export", "--bogus"], "everycall export has no option --bogus."),
         (["export", "--queue", "Back", "Office"], "'Office' belongs to no option."),
-        (["export", "--last"], "--last requires an argument"),
+        (["bogus", "--help"], "everycall has no command 'bogus'."),
+        (["exprot"], "everycall has no command 'exprot'."),
+        (["--bogus"], "everycall has no option '--bogus'."),
+        (["export", "foo.csv"], "'foo.csv' belongs to no option."),
+        (["export", "-"], "'-' belongs to no option."),
+        (["export", "--quiet=1"], "--quiet takes no value."),
+        (["export", "--last", "1d", "--last", "2d"], "--last is given twice."),
+        (["export", "--last", "--quiet"], "--last is followed by '--quiet', which looks like an option."),
+        (["export", "--last"], "--last needs a value."),
+        (["verify"], "everycall verify needs the file of a finished export."),
         (["export", "--last", ""], "--last is empty."),
         (["export", "--last", "0d"], "The interval is empty"),
         (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be counted"),
@@ -323,11 +387,11 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["export", "--user", "nobody@nowhere"], "The org has no user called 'nobody@nowhere'."),
         (["export", "--columns", "nope"], "There is no column 'nope'."),
         (["export", "--columns", ","], "--columns is empty."),
-        (["export", "--view", "wide"], 'Invalid value "wide" for --view'),
-        (["export", "--format", "parquet"], 'Invalid value "parquet" for --format'),
+        (["export", "--view", "wide"], "--view is 'wide'."),
+        (["export", "--format", "parquet"], "--format is 'parquet'."),
         (["export", "--page-size", "0"], "--page-size is 0."),
         (["export", "--page-size", "101"], "--page-size is 101."),
-        (["export", "--page-size", "1.5"], "'1.5' is not a whole number."),
+        (["export", "--page-size", "1.5"], "--page-size is 1.5."),
         (["export", "--max-pages", "0"], "--max-pages is 0."),
         (["export", "--rate-share", "0"], "--rate-share is 0."),
         (["export", "--rate-share", "2"], "--rate-share is 2."),
@@ -336,19 +400,19 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["export", "--timeout", "inf"], "--timeout is inf."),
         (["export", "--filter", "missing.json"], "--filter missing.json cannot be read"),
         (["plan", "--page-size", "500"], "--page-size is 500."),
-        (["plan", "--max-pages", "5"], "Unknown option: --max-pages"),
+        (["plan", "--max-pages", "5"], "everycall plan has no option --max-pages."),
     ],
 )
 def test_wrong_usage_is_refused_with_the_next_step(
-    words: list[str], complaint: str, say: Say, folder: Path, shared: Sandbox
+    arguments: list[str], complaint: str, cli: Cli, folder: Path, shared: Sandbox
 ) -> None:
     asked = len([served for served in shared.requests if served.path == QUERY])
 
-    said = say(*words)
+    result = cli(*arguments)
 
-    assert (said.code, said.out) == (2, "")
-    assert complaint in said.err
-    assert hint_of(said)
+    assert (result.code, result.out) == (2, "")
+    assert complaint in result.err
+    assert hint_of(result)
     assert names(folder) == []
     assert len([served for served in shared.requests if served.path == QUERY]) == asked
 
@@ -365,7 +429,7 @@ def test_wrong_usage_is_refused_with_the_next_step(
         ("-x.csv", "--output is followed by '-x.csv', which looks like an option."),
         ("x.parquet", "'x.parquet' does not look like CSV"),
         ("missing/x.csv", "The folder missing does not exist."),
-        ("a.csv/x.csv", "a.csv is no folder."),
+        ("a.csv/x.csv", "a.csv is not a folder."),
         ("a.csv", "a.csv exists, and is no export of everycall."),
         ("pipe", "pipe is a device or a pipe"),
         ("/dev/null", "/dev/null is a device or a pipe"),
@@ -375,8 +439,8 @@ def test_wrong_usage_is_refused_with_the_next_step(
     ],
 )
 @pytest.mark.parametrize("fresh", [[], ["--fresh"]])
-def test_an_output_that_cannot_be_is_refused_before_anything_is_asked(
-    output: str, complaint: str, fresh: list[str], say: Say, folder: Path, shared: Sandbox
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_asked(
+    output: str, complaint: str, fresh: list[str], cli: Cli, folder: Path, shared: Sandbox
 ) -> None:
     """Even where it is to be replaced: a device is never put aside for a file."""
     (folder / "sub").mkdir()
@@ -384,42 +448,75 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_asked(
     os.mkfifo(folder / "pipe")
     asked = len(shared.requests)
 
-    said = say("export", "--interval", DAY, "-o", output, *fresh)
+    result = cli("export", "--interval", DAY, "-o", output, *fresh)
 
     if output == "a.csv" and fresh:
-        assert said.code == 0
+        assert result.code == 0
         return
-    assert (said.code, said.out) == (2, "")
-    assert complaint in said.err
-    assert hint_of(said)
+    assert (result.code, result.out) == (2, "")
+    assert complaint in result.err
+    assert hint_of(result)
     assert len(shared.requests) == asked
     assert names(folder) == ["a.csv", "pipe", "sub"]
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
-def test_another_query_on_the_same_output_is_refused(say: Say, folder: Path) -> None:
-    say("export", "--interval", DAY, "-o", "x.csv")
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["export", "foo.csv"], "To write to it: -o foo.csv"),
+        (["export", "-"], "To write to it: -o -"),
+        (["export", "--que", "x"], "Did you mean --queue? everycall export --help lists its options."),
+        (["plan", "--bogus"], "everycall plan --help lists its options."),
+        (["exprot"], "Did you mean export?"),
+        (["verify"], "everycall verify conversations.csv"),
+        (["export", "--queue", "Back", "Office"], "Put a value with spaces in quotes"),
+        (["export", "--page-size", "0"], "It takes a whole number from 1 to 100."),
+        (["export", "--rate-share", "2"], "It takes a number above 0 up to 1."),
+        (["export", "--view", "wide"], "It takes default or extended."),
+    ],
+)
+def test_wrong_usage_leads_to_the_right_one(arguments: list[str], hint: str, cli: Cli) -> None:
+    assert hint_of(cli(*arguments)).startswith(hint)
+
+
+def test_a_folder_in_the_place_of_the_manifest_is_refused_before_anything_is_asked(
+    cli: Cli, folder: Path, own: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+    (folder / "x.csv.manifest.json").mkdir()
+
+    result = cli("export", "--interval", DAY, "-o", "x.csv")
+
+    assert result.code == 2
+    assert "x.csv.manifest.json is a folder" in result.err
+    assert hint_of(result)
+    assert len(own.requests) == 0
+
+
+def test_another_query_on_the_same_output_is_refused(cli: Cli, folder: Path) -> None:
+    cli("export", "--interval", DAY, "-o", "x.csv")
     before = (folder / "x.csv").read_bytes()
 
-    said = say("export", "--interval", DAY, "-o", "x.csv", "--media", "chat")
+    result = cli("export", "--interval", DAY, "-o", "x.csv", "--media", "chat")
 
-    assert said.code == 2
-    assert "x.csv holds another export" in said.err
+    assert result.code == 2
+    assert "x.csv holds another export" in result.err
     assert (folder / "x.csv").read_bytes() == before
-    assert hint_of(said)
+    assert hint_of(result)
 
 
-def test_what_the_api_refuses_is_said_in_its_words(say: Say, folder: Path) -> None:
+def test_the_message_of_the_api_is_shown_where_it_refuses_a_query(cli: Cli, folder: Path) -> None:
     (folder / "f.json").write_text(
         json.dumps({"segmentFilters": [{"type": "and", "predicates": [{"dimension": "nonsense", "value": "x"}]}]})
     )
 
-    said = say("export", "--interval", DAY, "--filter", "f.json")
+    result = cli("export", "--interval", DAY, "--filter", "f.json")
 
-    assert said.code == 2
-    assert "The API refused the request (400" in said.err
-    assert "nonsense" in said.err
-    assert "ININ-Correlation-Id" in said.err
+    assert result.code == 2
+    assert "The API refused the request (400" in result.err
+    assert "nonsense" in result.err
+    assert "ININ-Correlation-Id" in result.err
     assert names(folder) == ["f.json"]
 
 
@@ -436,49 +533,49 @@ def test_what_the_api_refuses_is_said_in_its_words(say: Say, folder: Path) -> No
     ],
 )
 def test_wrong_credentials_are_refused(
-    changed: dict[str, str], complaint: str, say: Say, shared: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, str], complaint: str, cli: Cli, shared: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {**shared.environ, **changed})
 
-    said = say("export", "--interval", DAY)
+    result = cli("export", "--interval", DAY)
 
-    assert (said.code, said.out) == (3, "")
-    assert complaint in said.err
-    assert hint_of(said)
+    assert (result.code, result.out) == (3, "")
+    assert complaint in result.err
+    assert hint_of(result)
     assert names(folder) == []
 
 
-def test_a_missing_permission_is_named(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(clients=[SandboxClient("someone", "secret", permissions=frozenset())]) as running:
         around(monkeypatch, running.environ)
-        said = say("export", "--interval", DAY)
+        result = cli("export", "--interval", DAY)
 
-    assert said.code == 3
-    assert "analytics:conversationDetail:view" in said.err
-    assert "permission" in hint_of(said)
+    assert result.code == 3
+    assert "analytics:conversationDetail:view" in result.err
+    assert "permission" in hint_of(result)
 
 
 # 4: finished, but not proven
 
 
-def test_a_safety_stop_is_not_proven(say: Say, folder: Path) -> None:
-    said = say("export", "--interval", MONTH, "-o", "x.csv", "--max-pages", "3", "--page-size", "10")
+def test_a_safety_stop_is_not_proven(cli: Cli, folder: Path) -> None:
+    result = cli("export", "--interval", MONTH, "-o", "x.csv", "--max-pages", "3", "--page-size", "10")
 
-    assert said.code == 4
-    assert said.err.count("--max-pages was reached") > 0
-    assert "NOT PROVEN: " in said.err
+    assert result.code == 4
+    assert result.err.count("--max-pages was reached") > 0
+    assert "NOT PROVEN: " in result.err
     assert json.loads((folder / "x.csv.manifest.json").read_text())["verdict"] == "unproven"
 
 
 def test_a_count_that_is_wrong_for_good_is_not_proven(
-    say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
     own.faults.on(None, "total_hits", path=QUERY, off=3)
 
-    said = say("export", "--interval", DAY, "-o", "x.csv", "--quiet")
+    result = cli("export", "--interval", DAY, "-o", "x.csv", "--quiet")
 
-    assert said == (4, "", "note: not proven complete: 1 window.\n")
+    assert result == (4, "", "note: not proven complete: 1 window.\n")
     assert ids((folder / "x.csv").read_text()) == truth(own)
 
 
@@ -487,45 +584,45 @@ def test_a_count_that_is_wrong_for_good_is_not_proven(
 
 @pytest.mark.parametrize("fault", [{"kind": "html", "status": 302}, {"kind": "html", "status": 501}])
 def test_a_service_that_is_not_the_api_ends_an_export(
-    fault: dict[str, Any], say: Say, own: Sandbox, monkeypatch: pytest.MonkeyPatch
+    fault: dict[str, Any], cli: Cli, own: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
     own.faults.on(None, path=QUERY, **fault)
 
-    said = say("export", "--interval", DAY)
+    result = cli("export", "--interval", DAY)
 
-    assert said.code == 5
-    assert f"The service answered {fault['status']}, which no retry will change." in said.err
-    assert "GENESYS_ENV" in hint_of(said)
+    assert result.code == 5
+    assert f"The service answered {fault['status']}, which no retry will change." in result.err
+    assert "GENESYS_ENV" in hint_of(result)
 
 
 # 130: interrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_export_goes_on_where_it_was(
-    number: int, say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_export_says_what_is_kept_and_continues_there(
+    number: int, cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
-    say("export", "--interval", MONTH, "-o", "undisturbed.csv")
+    cli("export", "--interval", MONTH, "-o", "undisturbed.csv")
     own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
-    words = ("export", "--interval", MONTH, "-o", "x.csv")
+    arguments = ("export", "--interval", MONTH, "-o", "x.csv")
 
-    with under_way(*words, environ=own.environ) as (running, stderr):
-        said = [next(stderr) for _ in range(4)]  # the beginning, and three of four windows
+    with under_way(*arguments, environ=own.environ) as (running, stderr):
+        result = [next(stderr) for _ in range(4)]  # the beginning, and three of four windows
         seen = Path(f"/proc/{running.pid}/cmdline")
         if seen.exists():
             assert own.client_secret.encode() not in seen.read_bytes()
         running.send_signal(number)
-        said += stderr.readlines()
+        result += stderr.readlines()
         assert running.wait() == 130
 
-    assert said[4:7] == [b"error: Interrupted.\n", b"\n", said[6]]
-    assert b"the same command goes on from there" in said[6]
+    assert result[4:7] == [b"error: Interrupted.\n", b"\n", result[6]], result
+    assert b"hint: 75% of the interval is kept" in result[6]
     assert not (folder / "x.csv").exists()
 
     own.faults.clear()
-    again = say(*words)
+    again = cli(*arguments)
     assert again.code == 0
     assert "75% of it done before" in again.err
     assert (folder / "x.csv").read_bytes() == (folder / "undisturbed.csv").read_bytes()
@@ -548,6 +645,21 @@ def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, fol
     assert "ledger.jsonl" in names(folder / "x.csv.everycall")
 
 
+def test_an_interrupted_stream_says_that_it_starts_over(own: Sandbox) -> None:
+    own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
+
+    with under_way("export", "--interval", MONTH, "-o", "-", environ=own.environ) as (running, stderr):
+        for _ in range(4):
+            next(stderr)
+        running.send_signal(signal.SIGINT)
+        err = stderr.read()
+        assert running.wait() == 130
+
+    assert err.endswith(
+        b"hint: Rows on standard output cannot be continued: the same command starts from the beginning.\n"
+    )
+
+
 # verify: 0, 4, and the rest as ever
 
 
@@ -557,103 +669,103 @@ def weeks(first: int, last: int) -> str:
 
 
 @pytest.fixture
-def exported(say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def exported(cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished export of four weeks, in a folder of its own, out of a sandbox of its own."""
     around(monkeypatch, own.environ)
-    assert say("export", "--interval", MONTH, "-o", "x.csv").code == 0
+    assert cli("export", "--interval", MONTH, "-o", "x.csv").code == 0
     return folder / "x.csv"
 
 
 @pytest.fixture
-def outdated(say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def outdated(cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, but one conversation of the second week was not known to the API by then."""
     around(monkeypatch, own.environ)
     late = own.store.conversations(weeks(21, 14))[30]["conversationId"]
     own.faults.on(None, "unseen", path=QUERY, conversation_id=late)
-    assert say("export", "--interval", MONTH, "-o", "x.csv").code == 0
+    assert cli("export", "--interval", MONTH, "-o", "x.csv").code == 0
     own.faults.clear()
     return folder / "x.csv"
 
 
-def test_an_export_that_holds_is_said_to(say: Say, exported: Path) -> None:
-    assert say("verify", "x.csv") == (0, "", "Holds: all of x.csv, 4 windows.\n")
-    assert say("verify", "x.csv", "--quiet") == (0, "", "")
+def test_verify_says_so_where_an_export_holds(cli: Cli, exported: Path) -> None:
+    assert cli("verify", "x.csv") == (0, "", "Holds: all of x.csv, 4 windows.\n")
+    assert cli("verify", "x.csv", "--quiet") == (0, "", "")
 
 
-def test_what_arrived_since_is_named_and_repaired(say: Say, outdated: Path, own: Sandbox) -> None:
-    said = say("verify", "x.csv")
+def test_a_window_that_has_changed_since_is_named_and_repaired(cli: Cli, outdated: Path, own: Sandbox) -> None:
+    result = cli("verify", "x.csv")
 
-    assert said.code == 4
-    assert said.err.startswith("DOES NOT HOLD: 1 of 4 windows of x.csv.\n")
-    assert re.search(r"\+1 conversation since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", said.err)
-    assert said.err.endswith("hint: --repair exports these windows again, and only these.\n")
-    assert say("verify", "x.csv", "--repair").code == 0
+    assert result.code == 4
+    assert result.err.startswith("DOES NOT HOLD: 1 of 4 windows of x.csv.\n")
+    assert re.search(r"\+1 conversation since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result.err)
+    assert result.err.endswith("hint: --repair exports these windows again, and only these.\n")
+    assert cli("verify", "x.csv", "--repair").code == 0
     assert ids(outdated.read_text()) == truth(own, weeks(28, 0))
-    assert say("verify", "x.csv").code == 0
+    assert cli("verify", "x.csv").code == 0
 
 
-def test_what_was_damaged_is_named_and_repaired(say: Say, exported: Path) -> None:
+def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, exported: Path) -> None:
     sound = exported.read_bytes()
     exported.write_bytes(sound[:-3])
-    said = say("verify", "x.csv")
+    result = cli("verify", "x.csv")
 
-    assert said.code == 4
-    assert "damaged: the file does not hold what was written" in said.err
-    assert say("verify", "x.csv", "--repair").code == 0
+    assert result.code == 4
+    assert "damaged: the file does not hold what was written" in result.err
+    assert cli("verify", "x.csv", "--repair").code == 0
     assert exported.read_bytes() == sound
 
 
-def test_a_repair_says_what_it_took_over(say: Say, outdated: Path) -> None:
-    said = say("verify", "x.csv", "--repair")
+def test_a_repair_says_how_many_windows_it_took_over(cli: Cli, outdated: Path) -> None:
+    result = cli("verify", "x.csv", "--repair")
 
-    assert "in 4 windows, 3 of them done before" in said.err
-    assert "hint" not in said.err
+    assert "in 4 windows, 3 of them done before" in result.err
+    assert "hint" not in result.err
 
 
-def test_the_findings_as_json_name_every_window(say: Say, outdated: Path) -> None:
-    said = say("verify", "x.csv", "--json")
-    found = json.loads(said.out)
+def test_the_findings_as_json_name_every_window(cli: Cli, outdated: Path) -> None:
+    result = cli("verify", "x.csv", "--json")
+    found = json.loads(result.out)
 
-    assert (said.code, said.err) == (4, "")
+    assert (result.code, result.err) == (4, "")
     assert found["verdict"] == "does not hold"
     assert [window["state"] for window in found["windows"]] == ["holds", "changed", "holds", "holds"]
 
 
-def test_what_is_not_finished_cannot_be_verified(say: Say, folder: Path) -> None:
-    said = say("verify", "x.csv")
+def test_an_unfinished_export_cannot_be_verified(cli: Cli, folder: Path) -> None:
+    result = cli("verify", "x.csv")
 
-    assert said.code == 2
-    assert said.err.startswith("error: x.csv has no manifest")
+    assert result.code == 2
+    assert result.err.startswith("error: x.csv has no manifest")
 
 
-def test_another_org_cannot_say_whether_an_export_holds(say: Say, exported: Path) -> None:
-    said = say("verify", "x.csv", "--sandbox")
+def test_another_org_cannot_say_whether_an_export_holds(cli: Cli, exported: Path) -> None:
+    result = cli("verify", "x.csv", "--sandbox")
 
-    assert said.code == 2
-    assert "x.csv came from http://127.0.0.1" in said.err
-    assert "--sandbox" in hint_of(said)
+    assert result.code == 2
+    assert "x.csv was exported from http://127.0.0.1" in result.err
+    assert "--sandbox" in hint_of(result)
 
 
 @pytest.mark.parametrize(("fault", "code"), [({"kind": "403"}, 3), ({"kind": "html", "status": 501}, 5)])
-def test_a_verification_that_cannot_ask_says_why(
-    fault: dict[str, Any], code: int, say: Say, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_verification_that_the_api_refuses_ends_with_the_code_of_the_refusal(
+    fault: dict[str, Any], code: int, cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
-    say("export", "--interval", DAY, "-o", "x.csv")
+    cli("export", "--interval", DAY, "-o", "x.csv")
     own.faults.on(None, path=QUERY, **fault)
 
-    assert say("verify", "x.csv").code == code
+    assert cli("verify", "x.csv").code == code
 
 
-def test_a_repair_beside_another_process_is_refused(say: Say, outdated: Path) -> None:
+def test_a_repair_beside_another_process_is_refused(cli: Cli, outdated: Path) -> None:
     before = outdated.read_bytes()
     (outdated.parent / "x.csv.everycall").mkdir()
     other = Lock(outdated.parent / "x.csv.everycall" / "lock", outdated)
-    said = say("verify", "x.csv", "--repair")
+    result = cli("verify", "x.csv", "--repair")
     other.release()
 
-    assert said.code == 2
-    assert f"is being written by process {os.getpid()}" in said.err
+    assert result.code == 2
+    assert f"is being written by process {os.getpid()}" in result.err
     assert outdated.read_bytes() == before
 
 
@@ -674,69 +786,104 @@ def credentials(where: Sandbox, form: str, separator: str = "\n") -> str:
         ("{name} = {value} # ours", "", "\n"),
     ],
 )
-def test_credentials_are_read_from_the_file_beside(
-    form: str, start: str, separator: str, say: Say, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_credentials_are_read_from_a_dotenv_file(
+    form: str, start: str, separator: str, cli: Cli, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {})
     (folder / ".env").write_text(start + credentials(shared, form, separator), encoding="utf-8", newline="")
 
-    assert shared.url in say("export", "--interval", DAY).err
+    assert shared.url in cli("export", "--interval", DAY).err
 
 
-def test_the_environment_wins_over_the_file(
-    say: Say, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_the_environment_wins_over_the_file_where_it_sets_all_three(cli: Cli, folder: Path, shared: Sandbox) -> None:
+    (folder / ".env").write_text("GENESYS_CLIENT_SECRET=wrong\nGENESYS_ENV=http://127.0.0.1:1\n")
+
+    assert cli("export", "--interval", DAY).code == 0
+
+
+@pytest.mark.parametrize("name", ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"])
+def test_a_foreign_file_cannot_send_the_secret_of_the_environment_elsewhere(
+    name: str, cli: Cli, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    around(monkeypatch, {"GENESYS_CLIENT_SECRET": shared.client_secret})
-    (folder / ".env").write_text(credentials(shared, "{name}={value}") + "\nGENESYS_CLIENT_SECRET=wrong\n")
+    monkeypatch.delenv(name)
+    (folder / ".env").write_text(f"{name}=http://127.0.0.1:1\n")
 
-    assert say("export", "--interval", DAY).code == 0
+    result = cli("export", "--interval", DAY)
+
+    assert result.code == 3
+    assert f"{name} is set in .env: all three have to come from one place." in result.err
+    assert hint_of(result)
 
 
-def test_a_secret_with_a_dollar_is_taken_as_it_stands(say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_summary_names_the_file_that_the_credentials_came_from(
+    cli: Cli, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {})
+    (folder / ".env").write_text(credentials(shared, "{name}={value}"))
+
+    assert f"  source      {shared.url}, credentials from .env\n" in cli("export", "--interval", DAY).err
+    assert json.loads((folder / "conversations.csv.manifest.json").read_text())["query"]["source"] == shared.url
+
+
+def test_a_secret_with_a_dollar_is_taken_as_it_stands(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(conversations=[], clients=[SandboxClient("someone", "a${HOME}$b#c")]) as running:
         around(monkeypatch, {})
         (folder / ".env").write_text(credentials(running, "{name}={value}"))
 
-        assert say("export", "--interval", DAY).code == 0
+        assert cli("export", "--interval", DAY).code == 0
 
 
-def test_a_file_of_credentials_that_is_no_text_is_said(say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dotenv_file_that_is_not_text_is_refused(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     around(monkeypatch, {})
     (folder / ".env").write_bytes("GENESYS_CLIENT_ID=x".encode("utf-16"))
 
-    said = say("export", "--interval", DAY)
+    result = cli("export", "--interval", DAY)
 
-    assert said.code == 2
-    assert ".env in this folder cannot be read: it is not UTF-8." in said.err
-    assert hint_of(said)
+    assert result.code == 2
+    assert ".env in this folder cannot be read: it is not UTF-8." in result.err
+    assert hint_of(result)
 
 
-def test_without_credentials_the_data_is_invented_and_that_is_said(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However quiet it is to be: nobody should take the rows for real."""
+@pytest.mark.parametrize("arguments", [["--last", "soon"], ["--media", "fax"], ["--filter", "missing.json"]])
+@pytest.mark.parametrize("command", ["export", "plan"])
+def test_a_wrong_query_is_refused_before_credentials_are_missed(
+    command: str, arguments: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     around(monkeypatch, {})
 
-    said = say("export", "--last", "1h", "--quiet")
-
-    assert said.code == 0
-    assert "this comes out of the built-in sandbox, and is invented" in said.err
+    assert cli(command, *arguments).code == 2
 
 
-def test_the_sandbox_can_be_asked_for_whatever_the_environment_says(
-    say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", [["export", "-o", "x.csv"], ["plan"]])
+def test_without_credentials_nothing_is_invented_and_the_way_to_try_is_named(
+    command: list[str], cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, {})
+
+    result = cli(*command, "--last", "1h")
+
+    assert (result.code, result.out) == (3, "")
+    assert "GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV are not set" in result.err
+    assert "--sandbox" in hint_of(result)
+    assert names(folder) == []
+
+
+def test_sandbox_needs_no_credentials_and_ignores_wrong_ones(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {"GENESYS_CLIENT_ID": "x", "GENESYS_ENV": "nowhere"})
     (folder / ".env").write_bytes(b"\xff\xfe")
 
-    assert say("export", "--sandbox", "--last", "1h", "--quiet") == (0, "", "")
+    assert cli("export", "--sandbox", "--last", "1h", "--quiet") == (0, "", "")
 
 
 def test_an_address_may_end_in_slashes_and_is_the_same_org(
-    say: Say, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say("export", "--interval", DAY)
+    cli("export", "--interval", DAY)
     around(monkeypatch, {**shared.environ, "GENESYS_ENV": shared.url.removeprefix("http://") + "//"})
 
-    assert say("export", "--interval", DAY).code == 0
+    assert cli("export", "--interval", DAY).code == 0
 
 
 @pytest.mark.parametrize(
@@ -751,27 +898,27 @@ def test_an_address_may_end_in_slashes_and_is_the_same_org(
         "http://me:hush@127.0.0.1:1",
     ],
 )
-def test_an_address_that_cannot_be_is_refused_at_once(
-    address: str, say: Say, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_an_address_that_is_none_is_refused_at_once(
+    address: str, cli: Cli, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {**shared.environ, "GENESYS_ENV": address})
 
-    said = say("export", "--interval", DAY)
+    result = cli("export", "--interval", DAY)
 
-    assert said.code == 2
-    assert "GENESYS_ENV" in said.err
-    assert "hush" not in said.err
-    assert hint_of(said)
+    assert result.code == 2
+    assert "GENESYS_ENV" in result.err
+    assert "hush" not in result.err
+    assert hint_of(result)
 
 
-def test_no_secret_and_no_token_is_written_anywhere(say: Say, folder: Path, shared: Sandbox) -> None:
-    said = [
-        say("export", "--interval", DAY, "-o", "x.csv", "--view", "extended", "--json"),
-        say("export", "--interval", DAY, "-o", "x.csv", "--max-pages", "1", "--fresh"),
-        say("plan", "--interval", DAY),
+def test_no_secret_and_no_token_is_written_anywhere(cli: Cli, folder: Path, shared: Sandbox) -> None:
+    result = [
+        cli("export", "--interval", DAY, "-o", "x.csv", "--view", "extended", "--json"),
+        cli("export", "--interval", DAY, "-o", "x.csv", "--max-pages", "1", "--fresh"),
+        cli("plan", "--interval", DAY),
     ]
 
-    text = "".join(one.out + one.err for one in said) + "".join(path.read_text() for path in folder.rglob("*.*"))
+    text = "".join(one.out + one.err for one in result) + "".join(path.read_text() for path in folder.rglob("*.*"))
     tokens = list(shared.tokens._in_force)
     assert tokens
     for secret in (shared.client_secret, *tokens):
@@ -803,7 +950,7 @@ def sessions(one: Any) -> list[Any]:
     return [session for participant in one["participants"] for session in participant["sessions"]]
 
 
-def test_filtered_rows_are_those_that_the_store_holds(say: Say, shared: Sandbox) -> None:
+def test_filtered_rows_are_those_that_the_store_holds(cli: Cli, shared: Sandbox) -> None:
     """The oracle walks the conversations by itself."""
     found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
     expected = sorted(
@@ -812,13 +959,13 @@ def test_filtered_rows_are_those_that_the_store_holds(say: Say, shared: Sandbox)
         and one.get("originatingDirection") == "inbound"
     )  # fmt: skip
 
-    out = say("export", "--interval", DAY, "-o", "-", "--media", "voice", "--direction", "inbound").out
+    out = cli("export", "--interval", DAY, "-o", "-", "--media", "voice", "--direction", "inbound").out
 
     assert 0 < len(expected) < len(found)
     assert ids(out) == expected
 
 
-def test_a_file_of_filters_and_a_queue_hold_together(say: Say, folder: Path, shared: Sandbox) -> None:
+def test_a_file_of_filters_and_a_queue_hold_together(cli: Cli, folder: Path, shared: Sandbox) -> None:
     queues = shared.store.world.entities("queues")
     found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
     by_queue = {
@@ -835,11 +982,11 @@ def test_a_file_of_filters_and_a_queue_hold_together(say: Say, folder: Path, sha
     (folder / "f.json").write_text(json.dumps(body), encoding="utf-8-sig")
     voice = {one["conversationId"] for one in found if any(s.get("mediaType") == "voice" for s in sessions(one))}
 
-    said = say("export", "--filter", "f.json", "-o", "-", "--queue", busiest.upper())
+    result = cli("export", "--filter", "f.json", "-o", "-", "--queue", busiest.upper())
 
-    assert said.code == 0
-    assert ids(said.out) == sorted(voice & by_queue[busiest])
-    assert ids(said.out) == matching(
+    assert result.code == 0
+    assert ids(result.out) == sorted(voice & by_queue[busiest])
+    assert ids(result.out) == matching(
         shared, segmentFilters=[chosen, {"type": "or", "predicates": [
             {"dimension": "queueId", "value": next(one["id"] for one in queues if one["name"] == busiest)}
         ]}],
@@ -849,72 +996,73 @@ def test_a_file_of_filters_and_a_queue_hold_together(say: Say, folder: Path, sha
 # Odd places
 
 
-def test_a_link_is_written_through(say: Say, folder: Path, shared: Sandbox) -> None:
+def test_a_link_is_written_through(cli: Cli, folder: Path, shared: Sandbox) -> None:
     (folder / "elsewhere").mkdir()
     (folder / "link.csv").symlink_to(folder / "elsewhere" / "x.csv")
 
-    assert say("export", "--interval", DAY, "-o", "link.csv").code == 0
+    assert cli("export", "--interval", DAY, "-o", "link.csv").code == 0
 
     assert (folder / "link.csv").is_symlink()
-    assert say("verify", "link.csv").code == 0
+    assert cli("verify", "link.csv").code == 0
     assert names(folder / "elsewhere") == ["x.csv", "x.csv.manifest.json"]
 
 
 @pytest.mark.parametrize(
     "name", ["a b.csv", "a\nb.csv", "ü 🎧.csv", "[red]x.csv", "'\"$(x).csv", "x", "X.CSV", "y.txt"]
 )
-def test_a_file_may_have_any_name(name: str, say: Say, folder: Path, shared: Sandbox) -> None:
-    said = say("export", "--interval", DAY, "-o", name)
+def test_a_file_may_have_any_name(name: str, cli: Cli, folder: Path, shared: Sandbox) -> None:
+    result = cli("export", "--interval", DAY, "-o", name)
 
-    assert said.code == 0
-    assert f"rows        {name} (" in said.err
+    assert result.code == 0
+    assert f"rows        {printable(name)} (" in result.err
     assert names(folder) == sorted([name, f"{name}.manifest.json"])
 
 
 def test_an_export_needs_no_home_no_locale_and_no_sensible_time_zone(folder: Path, shared: Sandbox) -> None:
     bare = {"LC_ALL": "C", "TZ": "Nowhere/Land", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    words = ["export", "--interval", f"{MONDAY}", "--timezone", "Europe/Berlin", "-o", "ü.csv"]
+    arguments = ["export", "--interval", f"{MONDAY}", "--timezone", "Europe/Berlin", "-o", "ü.csv"]
 
-    def said(*more: str) -> "subprocess.CompletedProcess[bytes]":
+    def result(*more: str) -> "subprocess.CompletedProcess[bytes]":
         environ = {**bare, **shared.environ}
         return subprocess.run(
-            command(*words, *more), env=environ, cwd=folder, capture_output=True, timeout=HOLDS_S, check=False
+            command(*arguments, *more), env=environ, cwd=folder, capture_output=True, timeout=HOLDS_S, check=False
         )
 
-    assert said().returncode == 0
+    assert result().returncode == 0
     assert names(folder) == ["ü.csv", "ü.csv.manifest.json"]
-    refused = said("--queue", "Zürich 🎧")
+    refused = result("--queue", "Zürich 🎧")
     assert refused.returncode == 2
     assert refused.stderr.startswith(b"error: --queue is 'Z")
+    assert b"which is not plain text" in refused.stderr
     assert b"Traceback" not in refused.stderr
 
 
 def test_the_environment_may_forbid_colours(folder: Path, shared: Sandbox) -> None:
-    said = started("export", "--interval", DAY, environ={**shared.environ, "NO_COLOR": "1"}, cwd=folder)
+    result = started("export", "--interval", DAY, environ={**shared.environ, "NO_COLOR": "1"}, cwd=folder)
 
-    assert said.code == 0
-    assert "\x1b" not in said.out + said.err
+    assert result.code == 0
+    assert "\x1b" not in result.out + result.err
 
 
-def test_a_folder_that_is_gone_is_said(tmp_path: Path, shared: Sandbox) -> None:
+def test_a_current_folder_that_was_deleted_is_an_error_with_a_hint(tmp_path: Path, shared: Sandbox) -> None:
     (tmp_path / "gone").mkdir()
 
-    said = started(
+    result = started(
         "export", "--interval", DAY, shell='cd gone; rmdir ../gone; exec "$@"', environ=shared.environ, cwd=tmp_path
     )  # fmt: skip
 
-    assert said.code == 2
-    assert "conversations.csv.everycall cannot be written" in said.err
+    assert result.code == 2
+    assert "conversations.csv.everycall cannot be written" in result.err
 
 
-def test_of_two_runs_at_once_one_is_turned_away_and_one_is_whole(say: Say, folder: Path, shared: Sandbox) -> None:
+def test_of_two_runs_at_once_one_is_turned_away_and_one_is_whole(cli: Cli, folder: Path, shared: Sandbox) -> None:
     """Unless one is done before the other begins."""
-    say("export", "--interval", MONTH, "-o", "alone.csv")
-    words = command("export", "--interval", MONTH, "-o", "x.csv")
+    cli("export", "--interval", MONTH, "-o", "alone.csv")
+    arguments = command("export", "--interval", MONTH, "-o", "x.csv")
 
-    both = [subprocess.Popen(words, stderr=subprocess.PIPE, env=os.environ | shared.environ) for _ in range(2)]
-    said = [one.communicate(timeout=HOLDS_S)[1].decode() for one in both]
-    ends = [(one.returncode, err) for one, err in zip(both, said, strict=True)]
+    both = [subprocess.Popen(arguments, stderr=subprocess.PIPE, env=os.environ | shared.environ) for _ in range(2)]
+    result = [one.communicate(timeout=HOLDS_S)[1].decode() for one in both]
+    ends = [(one.returncode, err) for one, err in zip(both, result, strict=True)]
 
     assert 0 in [code for code, _ in ends], ends
     for code, err in ends:
@@ -922,17 +1070,44 @@ def test_of_two_runs_at_once_one_is_turned_away_and_one_is_whole(say: Say, folde
     assert (folder / "x.csv").read_bytes() == (folder / "alone.csv").read_bytes()
 
 
-def test_a_question_older_than_18_months_is_noted(say: Say) -> None:
-    long_ago = date(TODAY.year - 2, 12, 31) if TODAY.month > 7 else TODAY - timedelta(days=600)
-
-    said = say("plan", "--interval", f"{min(long_ago, TODAY - timedelta(days=560))}")
-
-    assert said.code == 0
-    assert "note: Some of this is older than 18 months" in said.err
+# Retention
 
 
-def test_what_a_reader_can_mend_is_never_shown_as_a_bug(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+LONG_AGO = f"{TODAY - timedelta(days=200)}/P1D"
+
+
+def test_days_that_the_org_no_longer_keeps_are_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(conversations=[], switches=Switches(retention_days=100)) as running:
+        around(monkeypatch, running.environ)
+        result = cli("plan", "--interval", LONG_AGO)
+
+    assert result.code == 0
+    assert f"note: This org keeps conversations for 100 days, since {TODAY - timedelta(days=100)}" in result.err
+
+
+def test_the_retention_is_not_asked_for_where_every_org_keeps_the_interval(
+    cli: Cli, own: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around(monkeypatch, own.environ)
+
+    assert cli("plan", "--interval", DAY).err == ""
+    assert RETENTION_PATH not in [served.path for served in own.requests]
+
+
+def test_an_interval_older_than_18_months_is_noted_where_the_retention_may_not_be_read(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    permissions = SandboxClient("", "").permissions - {"analytics:dataRetention:view"}
+    with server(conversations=[], clients=[SandboxClient("someone", "secret", permissions=permissions)]) as running:
+        around(monkeypatch, running.environ)
+        result = cli("plan", "--interval", f"{TODAY - timedelta(days=560)}/P1D")
+
+    assert result.code == 0
+    assert "note: Some of this interval is older than 18 months" in result.err
+
+
+def test_a_mistake_of_the_user_is_never_shown_as_a_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERYCALL_TRACEBACK", "1")
 
-    assert hint_of(say("export", "--last", "soon"))
-    assert hint_of(say("export", "--bogus"))
+    assert hint_of(cli("export", "--last", "soon"))
+    assert hint_of(cli("export", "--bogus"))

@@ -14,14 +14,18 @@ import pytest
 import everycall
 from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
-from everycall import Client, Credentials, Interval, Query, Unreachable, cli, client, conversations
+from everycall import Client, Credentials, Interval, Query, Unreachable, client, conversations
 from everycall.api import auth, limits
-from everycall.api.exchange import Broken, Response
-from everycall.starting import INTERRUPTED
+from everycall.api.exchange import Response
+from everycall.cli import INTERRUPTED
+from everycall.cli.commands import COMMANDS
+from everycall.cli.exit_codes import EXIT_CODES, FAILED_HERE, NOBODY_READS, NOT_PROVEN
+from everycall.cli.parser import options_of
+from everycall.connection import Broken
 from inprocess import manifest_of, org
 
 DOCS = ROOT / "docs"
-REFRESH = "`make docs` writes it anew."
+REFRESH = "`make docs` rewrites it."
 
 
 def page_id(page: Path) -> str:
@@ -41,7 +45,7 @@ PROGRAMS = [page for page in PAGES if any(block.language == "python" for block i
 def test_what_the_pages_show_is_what_is_printed(block: Block) -> None:
     with Terminal() as terminal:
         for step, printed in run_console(block, terminal):
-            assert agrees(step.shown, printed), f"{step.said}prints\n{printed}\n{REFRESH}"
+            assert agrees(step.shown, printed), f"{step.command}prints\n{printed}\n{REFRESH}"
 
 
 @pytest.mark.slow
@@ -95,19 +99,18 @@ def test_every_public_name_is_on_the_page_of_the_library() -> None:
 
 
 def test_every_exit_code_is_on_the_page_of_the_errors() -> None:
-    codes = {0, 1, cli.NOT_PROVEN, INTERRUPTED, *cli.EXIT_CODES.values()}
+    codes = {0, FAILED_HERE, NOT_PROVEN, INTERRUPTED, NOBODY_READS, *EXIT_CODES.values()}
 
     assert set(re.findall(r"^\| (\d+) \|", text_of("docs/errors.md"), re.MULTILINE)) == {str(code) for code in codes}
 
 
-@pytest.mark.parametrize("command", ["export", "plan", "sandbox"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_of_the_commands(command: str) -> None:
     page = text_of("docs/commands.md").partition(f"## everycall {command}\n")[2].partition("\n## ")[0]
-    names = [name for argument in cli.app[command].assemble_argument_collection() for name in argument.names]
-    options = {name for name in names if name.startswith("-") and not name.startswith(("--no-", "--empty-"))}
+    options = [name for names, _, _ in options_of(COMMANDS[command]) for name in names]
 
     assert len(options) > 5
-    assert [name for name in sorted(options) if not re.search(rf"{name}\b", page)] == []
+    assert [name for name in options if not re.search(rf"{name}\b", page)] == []
 
 
 def test_every_key_of_a_manifest_is_explained(output: Path) -> None:
@@ -169,15 +172,15 @@ def test_the_message_of_giving_up_is_the_one_on_the_page() -> None:
     with pytest.raises(Unreachable) as caught:
         next(conversations(lonely, Query(Interval.parse("2026-01-05", now=clock.utc()))))
 
-    said = f"error: {caught.value}\n\nhint: {caught.value.hint}\n"
+    message = f"error: {caught.value}\n\nhint: {caught.value.hint}\n"
     shown = next(block.text for block in blocks(DOCS / "errors.md") if "Gave up" in block.text)
-    assert agrees(shown, said), said
+    assert agrees(shown, message), message
 
 
 @pytest.mark.slow
-def test_the_sandbox_prints_what_the_page_says() -> None:
-    said = re.findall(r"^everycall (sandbox .+)$", text_of("docs/sandbox.md"), re.MULTILINE)[0]
-    command = [sys.executable, "-m", "everycall", *said.replace("--port 8080", "--port 0").split()]
+def test_the_sandbox_prints_the_variables_that_the_page_shows() -> None:
+    arguments = re.findall(r"^everycall (sandbox .+)$", text_of("docs/sandbox.md"), re.MULTILINE)[0]
+    command = [sys.executable, "-m", "everycall", *arguments.replace("--port 8080", "--port 0").split()]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     with running:
         assert running.stdout
@@ -197,7 +200,7 @@ def test_every_module_stands_in_the_design() -> None:
     assert set(re.findall(r"^  (\w+(?:\.py|/)) ", layout, re.MULTILINE)) == modules
 
 
-def test_the_version_is_said_once() -> None:
+def test_the_version_is_the_same_everywhere() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
 
     assert everycall.__version__ == project["version"]
@@ -207,7 +210,7 @@ def test_the_version_is_said_once() -> None:
 def test_what_a_command_shows_ends_at_the_next_command() -> None:
     block = Block(ROOT / "README.md", 1, "console", "", "$ one\n1\n$ two \\\n> three\n2\n> 3\n", 0)
 
-    assert [(step.said, step.shown) for step in steps(block)] == [
+    assert [(step.command, step.shown) for step in steps(block)] == [
         ("$ one\n", "1\n"),
         ("$ two \\\n> three\n", "2\n> 3\n"),
     ]

@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everycall.instants import DAY, EPOCH, MILLISECOND, floor_ms, since_epoch_ms, start_of_day, text
+from everycall.instants import DAY, EPOCH, MILLISECOND, first_instant_at, floor_ms, since_epoch_ms, start_of_day, text
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES)
@@ -36,3 +37,22 @@ def test_a_day_begins_at_midnight_utc_at_most_a_day_before(instant: datetime) ->
 
     assert text(midnight).endswith("T00:00:00.000Z")
     assert timedelta() <= instant - midnight < DAY
+
+
+WALLS = st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1))
+
+
+@given(st.sampled_from(sorted(available_timezones())), WALLS, st.integers(0, 100_000))
+def test_a_later_time_on_the_clocks_is_never_an_earlier_instant(zone: str, wall: datetime, later_s: int) -> None:
+    where = ZoneInfo(zone)
+
+    assert first_instant_at(wall, where) <= first_instant_at(wall + timedelta(seconds=later_s), where)
+
+
+@given(st.sampled_from(sorted(available_timezones())), WALLS)
+def test_the_first_instant_at_a_time_shows_it_or_follows_its_skip(zone: str, wall: datetime) -> None:
+    where = ZoneInfo(zone)
+    instant = first_instant_at(wall, where)
+
+    assert instant.astimezone(where).replace(tzinfo=None) >= wall
+    assert (instant - MILLISECOND).astimezone(where).replace(tzinfo=None) < wall

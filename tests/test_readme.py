@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks
+from documents import ROOT, blocks, command_of, steps
 from everycall.sandbox import server
 from everycall.sandbox.app import ROUTES
 from everycall.tables.flat import DEFAULT
@@ -30,14 +30,19 @@ def environ(folder: Path, **more: str) -> dict[str, str]:
     return {**kept, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "HOME": str(folder), **more}
 
 
+def demo() -> str:
+    """What `make demo` runs once `.venv` is there."""
+    recipe = "".join(line.lstrip("\t@-") for line in makefile()["demo"].splitlines(keepends=True))
+    return recipe.replace("$(BIN)", str(BIN)).replace("$$", "$")
+
+
 @pytest.mark.slow
 def test_the_demo_gives_a_week_of_conversations_and_the_proof(tmp_path: Path) -> None:
-    recipe = "".join(line.lstrip("\t@-") for line in makefile()["demo"].splitlines(keepends=True))
-    command = ["bash", "-ec", recipe.replace("$(BIN)", str(BIN)).replace("$$", "$")]
+    command = ["bash", "-ec", demo()]
     done = subprocess.run(command, cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, check=True)
-    with (tmp_path / "conversations.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "demo.csv").open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file)
-    manifest = manifest_of(tmp_path / "conversations.csv")
+    manifest = manifest_of(tmp_path / "demo.csv")
 
     assert head == [column.name for column in DEFAULT]
     assert len(rows) == manifest["rows"] > 1000
@@ -47,25 +52,26 @@ def test_the_demo_gives_a_week_of_conversations_and_the_proof(tmp_path: Path) ->
 
 
 def test_every_make_command_of_the_pages_is_a_target() -> None:
-    said = set()
+    named = set()
     for page in (README, ROOT / "CONTRIBUTING.md"):
         for block in blocks(page):
-            said |= set(re.findall(r"^make ([a-z]+)", block.text, re.MULTILINE))
+            named |= set(re.findall(r"^make ([a-z]+)", block.text, re.MULTILINE))
 
-    assert {"demo", "test", "lint", "docs"} <= said <= set(makefile())
+    assert {"demo", "test", "lint", "docs"} <= named <= set(makefile())
 
 
 @pytest.mark.slow
-def test_the_five_lines_for_an_org_of_your_own_work(tmp_path: Path) -> None:
-    lines = next(block.text for block in blocks(README) if "GENESYS_ENV=" in block.text).splitlines()
+def test_the_first_page_runs_from_top_to_bottom_in_one_folder(tmp_path: Path) -> None:
+    """The demo, the example, the lines for an org of your own, and the verification."""
+    console = next(block for block in blocks(README) if block.language == "console")
+    own = next(block.text for block in blocks(README) if "GENESYS_ENV=" in block.text)
     with server(conversations_per_day=100) as sandbox:
-        told = [
-            re.sub(r"^export (\w+)=\S+", lambda m: f"export {m[1]}={sandbox.environ[m[1]]}", line) for line in lines
-        ]
-        subprocess.run(["bash", "-ec", "\n".join(told)], cwd=tmp_path, env=environ(tmp_path), check=True)
+        own = re.sub(r"^export (\w+)=\S+", lambda m: f"export {m[1]}={sandbox.environ[m[1]]}", own, flags=re.MULTILINE)
+        page = [demo(), *(command_of(step) for step in steps(console)), own, "everycall verify conversations.csv"]
+        subprocess.run(["bash", "-ec", "\n".join(page)], cwd=tmp_path, env=environ(tmp_path), check=True)
 
-    assert len(lines) == 5
-    assert manifest_of(tmp_path / "conversations.csv")["verdict"] == "proven"
+    for name in ("demo.csv", "monday.csv", "conversations.csv"):
+        assert manifest_of(tmp_path / name)["verdict"] == "proven"
 
 
 def test_every_test_that_holds_a_promise_is_there() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from everycall.cli.serving import Serving, behind, serve
+from everycall.cli.options import Serving
+from everycall.cli.serving import responder, serve
 from everycall.errors import SettingsError
 from everycall.sandbox import QUERY, Sandbox, server
 
@@ -19,16 +20,16 @@ ONE: dict[str, Any] = {
 }
 
 
-def served(**words: Any) -> Any:
+def served(**options: Any) -> Any:
     """What answers while the block runs."""
-    return behind(Serving(port=0, **words), None)
+    return responder(Serving(port=0, **options), None)
 
 
-def refused(env: str | None = None, **words: Any) -> str:
-    """What is said where it cannot be served."""
-    with pytest.raises(SettingsError) as said:
-        serve(Serving(port=0, **words), env)
-    return f"{said.value} {said.value.hint}"
+def refused(env: str | None = None, **options: Any) -> str:
+    """The message and the hint where it cannot be served."""
+    with pytest.raises(SettingsError) as error:
+        serve(Serving(port=0, **options), env)
+    return f"{error.value} {error.value.hint}"
 
 
 def asked(sandbox: Sandbox, body: dict[str, Any]) -> httpx2.Response:
@@ -63,38 +64,38 @@ def test_a_raw_export_is_served(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
     path.write_text(json.dumps(ONE))
 
-    with served(load=path) as sandbox:
+    with served(load=str(path)) as sandbox:
         assert asked(sandbox, {"interval": DAY}).json() == {"conversations": [ONE], "totalHits": 1}
 
 
 def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
-    with server(conversations=[ONE]) as org, behind(Serving(port=0, record=path), org.url) as recorder:
+    with server(conversations=[ONE]) as org, responder(Serving(port=0, record=str(path)), org.url) as recorder:
         org.url, there = recorder.url, org.url
-        heard = asked(org, {"interval": DAY})
+        recorded = asked(org, {"interval": DAY})
         org.url = there
 
-    with served(replay=path) as player:
+    with served(replay=str(path)) as player:
         org.url = player.url
-        assert asked(org, {"interval": DAY}).content == heard.content
+        assert asked(org, {"interval": DAY}).content == recorded.content
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("options", "message"),
     [
         ({"switch": ("nonsense=1",)}, "'nonsense=1' sets no switch; write NAME=VALUE"),
         ({"fault": ("on request 7: hiccup",)}, "'hiccup' is no kind of fault"),
         ({"now": "tomorrow"}, "'tomorrow' is not an ISO 8601 instant"),
         ({"speed": -1.0}, "a clock cannot run at the speed -1.0"),
         ({"host": "no.such.host.invalid"}, "'no.such.host.invalid' is no address of this machine"),
-        ({"load": Path("/nowhere.jsonl")}, "/nowhere.jsonl"),
-        ({"replay": Path("/nowhere.jsonl")}, "/nowhere.jsonl"),
-        ({"record": Path("/nowhere.jsonl")}, "GENESYS_ENV names none"),
-        ({"record": Path("a"), "load": Path("b")}, "--load and --record exclude each other."),
+        ({"load": "/nowhere.jsonl"}, "/nowhere.jsonl"),
+        ({"replay": "/nowhere.jsonl"}, "/nowhere.jsonl"),
+        ({"record": "/nowhere.jsonl"}, "GENESYS_ENV names none"),
+        ({"record": "a", "load": "b"}, "--load and --record exclude each other."),
     ],
 )
-def test_what_cannot_be_served_is_refused_with_the_reason(words: dict[str, Any], message: str) -> None:
-    assert message in refused(**words)
+def test_what_cannot_be_served_is_refused_with_the_reason(options: dict[str, Any], message: str) -> None:
+    assert message in refused(**options)
 
 
 def test_a_port_in_use_names_it() -> None:
@@ -109,9 +110,9 @@ def test_the_command_says_how_to_get_there_and_serves() -> None:
     command = [sys.executable, "-c", program, "sandbox", "--port", "0", "--conversations-per-day", "50"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
-        page = httpx2.get(told["GENESYS_ENV"])
+        variables = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
+        page = httpx2.get(variables["GENESYS_ENV"])
         process.terminate()
 
-    assert list(told) == ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"]
+    assert list(variables) == ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"]
     assert page.status_code == 200

@@ -5,11 +5,18 @@ from io import StringIO
 from pathlib import Path
 from typing import cast
 
+import pytest
 from rich.console import Console
 
-from everycall import Interval, Query
-from everycall.cli.verifying import show
+from clocks import StillClock
+from everycall import Interval, OutputRefused, Query
+from everycall.cli.display import Display
+from everycall.cli.org import Org
+from everycall.cli.verifying import refuse_to_lose_rows, show
+from everycall.instants import DAY
+from everycall.sandbox import Switches
 from everycall.verification import Finding, State, Verification
+from inprocess import org
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -21,9 +28,9 @@ def verification(*states: str) -> Verification:
 
 
 def shown(found: Verification, *, is_repaired: bool = False) -> str:
-    console = Console(file=StringIO(), width=100, soft_wrap=True)
-    show(console, found, is_repaired=is_repaired)
-    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+    written = StringIO()
+    show(Display(Console(file=written, width=100)), found, is_repaired=is_repaired)
+    return written.getvalue()
 
 
 def test_what_holds_is_one_line() -> None:
@@ -49,3 +56,18 @@ def test_many_windows_stay_on_one_screen() -> None:
 
     assert len(lines) <= 24
     assert "  ... and 285 more; --json lists them all" in lines
+
+
+def test_a_repair_is_refused_where_the_org_no_longer_keeps_the_rows() -> None:
+    """It would put nothing in their place."""
+    where = org(StillClock(), conversations=[], switches=Switches(retention_days=100))
+    too_old, kept = (
+        Verification(Path("rows.csv"), (Finding(Interval(day, day + DAY), "changed", None, 0),), None, {})  # type: ignore[arg-type]
+        for day in (where.clock.utc() - timedelta(days=101), where.clock.utc() - timedelta(days=99))
+    )
+
+    refuse_to_lose_rows(kept, Org(where.client, "", ""))
+    with pytest.raises(OutputRefused, match="a repair would lose rows") as refused:
+        refuse_to_lose_rows(too_old, Org(where.client, "", ""))
+
+    assert "into another file" in refused.value.hint

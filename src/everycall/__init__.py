@@ -5,41 +5,44 @@
     with Client(Credentials(client_id, client_secret, "eu-central-1")) as client:
         summary = export(client, Query(Interval.last("7d", now=client.clock.utc())), "conversations.csv")
 
-The rungs below an export are `rows`, `conversations` and `pages`; each can be used alone.
+Below an export there are `rows`, `conversations` and `pages`; each can be used alone.
+
+Importing the package loads nothing else: each public name is loaded when it is first used (PEP 562), so that
+`everycall --version` need not wait for the HTTP client.
 """
 
-from everycall import starting
-
-starting.heed_interruptions()
-
-# ruff: noqa: E402 - what takes its time to load comes after that
-from everycall.api.auth import Credentials
-from everycall.api.names import ids_named
-from everycall.api.query import Filters, Interval, Query
-from everycall.api.records import Conversation, Page
-from everycall.client import Client, Clock, Counts
-from everycall.errors import (
-    AccessError,
-    CredentialsMissing,
-    CredentialsRefused,
-    EverycallError,
-    OutputError,
-    OutputFailed,
-    OutputRefused,
-    PermissionMissing,
-    QueryError,
-    QueryRefused,
-    ServiceError,
-    ServiceFailed,
-    SettingsError,
-    UnknownName,
-    Unreachable,
-    WindowTooFull,
-)
-from everycall.exporting import Summary, export
-from everycall.iterators import Unproven, conversations, pages, rows
-from everycall.progress import Progress
 from everycall.version import VERSION as __version__
+
+TYPE_CHECKING = False  # as in `typing`, which takes as long to import as Python to start
+if TYPE_CHECKING:
+    from everycall.api.auth import Credentials
+    from everycall.api.filters import Filters
+    from everycall.api.interval import Interval
+    from everycall.api.names import ids_named
+    from everycall.api.query import Query
+    from everycall.api.records import Conversation, Page
+    from everycall.client import Client, Clock, Counts
+    from everycall.errors import (
+        AccessError,
+        CredentialsMissing,
+        CredentialsRefused,
+        EverycallError,
+        OutputError,
+        OutputFailed,
+        OutputRefused,
+        PermissionMissing,
+        QueryError,
+        QueryRefused,
+        ServiceError,
+        ServiceFailed,
+        SettingsError,
+        UnknownName,
+        Unreachable,
+        WindowTooFull,
+    )
+    from everycall.exporting import Summary, export
+    from everycall.iterators import Unproven, conversations, pages, rows
+    from everycall.progress import Progress
 
 __all__ = [
     "AccessError",
@@ -77,3 +80,35 @@ __all__ = [
     "pages",
     "rows",
 ]
+
+_MODULES = {
+    "everycall.api.auth": ("Credentials",),
+    "everycall.api.filters": ("Filters",),
+    "everycall.api.interval": ("Interval",),
+    "everycall.api.names": ("ids_named",),
+    "everycall.api.query": ("Query",),
+    "everycall.api.records": ("Conversation", "Page"),
+    "everycall.client": ("Client", "Clock", "Counts"),
+    "everycall.exporting": ("Summary", "export"),
+    "everycall.iterators": ("Unproven", "conversations", "pages", "rows"),
+    "everycall.progress": ("Progress",),
+}
+"""Where the public names are; those that are not listed here are errors."""
+
+
+if not TYPE_CHECKING:  # which would otherwise take any name for a public one
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from its module, once."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - only those who use the library pay for it
+
+        module = next((module for module, names in _MODULES.items() if name in names), "everycall.errors")
+        value = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

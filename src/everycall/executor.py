@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -86,9 +86,17 @@ class ThreadExecutor:
 
     def run_next(self) -> None:
         """Wait for the next result and take it."""
-        take = self._results.get()
+        take = self._wait()
         self.outstanding -= 1
         take()
+
+    def _wait(self) -> Callable[[], None]:
+        """The next result. Waits by the second: a signal that comes just before a wait begins does not end it."""
+        while True:
+            try:
+                return self._results.get(timeout=1.0)
+            except Empty:
+                continue
 
     def close(self) -> None:
         """Let the threads go. Jobs under way go on to their end."""

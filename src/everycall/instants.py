@@ -1,6 +1,6 @@
-"""Instants as the API writes them: UTC, ISO 8601, milliseconds, a Z."""
+"""Instants as the API writes them (UTC, ISO 8601, milliseconds, a Z), and how local times become instants."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -29,3 +29,39 @@ def floor_ms(instant: datetime) -> datetime:
 def start_of_day(instant: datetime) -> datetime:
     """Midnight UTC of the instant's day: the API keeps one index per UTC day."""
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def first_instant_at(wall: datetime, zone: tzinfo) -> datetime:
+    """The first instant, in UTC, at which clocks in the zone show this time or a later one.
+
+    So a time that clocks skip is the moment at which they skip it, a time that they show twice is the first of the
+    two, and a later time is never an earlier instant.
+
+    Args:
+        wall: what clocks show; naive.
+        zone: where they hang.
+
+    Raises:
+        OverflowError: the instant is before year 1 or after year 9999.
+    """
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if _clocks_show(instant, zone) == wall:
+        return instant
+    before_skip = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return _end_of_skip(before_skip, instant, wall, zone)
+
+
+def _end_of_skip(early: datetime, late: datetime, wall: datetime, zone: tzinfo) -> datetime:
+    """The second, between the two instants, at which clocks jump past `wall`: found by halving."""
+    early, late = early.replace(microsecond=0), late.replace(microsecond=0) + SECOND
+    while late - early > SECOND:
+        middle = early + (late - early) // SECOND // 2 * SECOND
+        if _clocks_show(middle, zone) < wall:
+            early = middle
+        else:
+            late = middle
+    return late
+
+
+def _clocks_show(instant: datetime, zone: tzinfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)

@@ -1,113 +1,50 @@
-"""What an export would take, without exporting: one count per window."""
+"""`everycall plan`."""
 
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator
 
-from rich.console import Console
-from rich.table import Table
+from everycall.cli import outputs
+from everycall.cli.context import Context
+from everycall.cli.display import write_lines
+from everycall.cli.formats import counted, duration, span
+from everycall.cli.options import Paging, PlanFormat, Source, When, Which
+from everycall.cli.org import connected
+from everycall.cli.parser import Arguments
+from everycall.cli.queries import check, kept_from, query_of
+from everycall.client import SystemClock
+from everycall.plan import Plan, plan
 
-from everycall.acquire.windows import is_provisional, split, windows
-from everycall.api.details_query import count
-from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S
-from everycall.api.query import Interval, Query
-from everycall.cli.face import span, took
-from everycall.client import Client
-
-PROOF_REQUESTS = 2
-"""Of a window, beyond its pages: the empty page past its end, and the count again."""
+SHOWN_MAX = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One window of the plan."""
-
-    window: Interval
-    hits: int
-    requests: int
-    provisional: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an export would ask for."""
-
-    query: Query
-    steps: tuple[Step, ...]
-    allowed: float
-    """Requests a minute."""
-
-    @property
-    def hits(self) -> int:
-        """Conversations that match, those carried in from an earlier window included."""
-        return sum(step.hits for step in self.steps)
-
-    @property
-    def requests(self) -> int:
-        """Pages and proofs; look-ups of names come on top, a few dozen at most."""
-        return sum(step.requests for step in self.steps)
-
-    @property
-    def length(self) -> timedelta:
-        """At the rate limit: full minutes to wait through, and a few seconds for the last requests."""
-        minutes_to_wait = max(0, -(-self.requests // max(1, int(self.allowed))) - 1)
-        return timedelta(seconds=minutes_to_wait * RATE_WINDOW_S + 5)
-
-    def as_json(self) -> Mapping[str, Any]:
-        """The plan for programs."""
-        return {
-            "interval": str(self.query.interval),
-            "hits": self.hits,
-            "requests": self.requests,
-            "seconds": self.length.total_seconds(),
-            "allowedPerMinute": self.allowed,
-            "route": "query",
-            "windows": [
-                {
-                    "interval": str(step.window),
-                    "hits": step.hits,
-                    "requests": step.requests,
-                    "provisional": step.provisional,
-                }
-                for step in self.steps
-            ],
-        }
+def run(arguments: Arguments, context: Context) -> int:
+    """Count, show the plan, and return the exit code."""
+    check(arguments.of(When), arguments.of(Which), SystemClock().utc())
+    with connected(arguments.of(Source)) as org:
+        now = org.client.clock.utc()
+        query, _ = query_of(arguments.of(When), arguments.of(Which), org.client, now)
+        kept_from(query, org.client, now, context.display)
+        found = plan(org.client, query, page_size=arguments.of(Paging).page_size)
+        if arguments.of(PlanFormat).json:
+            outputs.write_json(found.as_json())
+        else:
+            write_lines(lines(found, org.label))
+    return 0
 
 
-def plan(client: Client, query: Query, *, page_size: int) -> Plan:
-    """Count every window, splitting as an export would."""
-    now = client.clock.utc()
-    todo = deque(windows(query, now))
-    steps: list[Step] = []
-    while todo:
-        window = todo.popleft()
-        hits = client.play(count(query, window))
-        pieces = split(window, hits)
-        if pieces != [window]:
-            todo.extendleft(reversed(pieces))
-            continue
-        steps.append(Step(window, hits, -(-hits // page_size) + PROOF_REQUESTS, is_provisional(window, now)))
-    return Plan(query, tuple(steps), client.counts().allowed or RATE_PER_MINUTE)
-
-
-def show(where: Console, found: Plan, source: str) -> None:
-    """The plan for people."""
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (("window (UTC)", "left"), ("hits", "right"), ("requests", "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for step in found.steps[:40]:
-        table.add_row(
-            span(step.window), f"{step.hits:,}", f"{step.requests:,}", "provisional" if step.provisional else ""
-        )
-    where.print(table)
-    if len(found.steps) > 40:
-        where.print(f"... and {len(found.steps) - 40} more; --json lists them all")
-    where.print()
-    windows_ = "window" if len(found.steps) == 1 else "windows"
-    where.print(f"{found.hits:,} conversations in {len(found.steps)} {windows_} from {source}")
-    where.print(
-        f"{found.requests:,} requests, {found.allowed:.0f} a minute allowed: about {took(found.length)}, "
+def lines(found: Plan, source: str) -> Iterator[str]:
+    """The plan for people: a table of windows, and what they add up to."""
+    rows = [("window (UTC)", "hits", "requests", "")]
+    for step in found.steps[:SHOWN_MAX]:
+        note = "provisional" if step.provisional else ""
+        rows.append((span(step.window), f"{step.hits:,}", f"{step.requests:,}", note))
+    window, hits, requests, _ = (max(len(cell) for cell in column) for column in zip(*rows, strict=True))
+    for row in rows:
+        yield f"{row[0]:<{window}}  {row[1]:>{hits}}  {row[2]:>{requests}}  {row[3]}".rstrip()
+    if len(found.steps) > SHOWN_MAX:
+        yield f"... and {len(found.steps) - SHOWN_MAX} more; --json lists them all"
+    yield ""
+    yield f"{counted(found.hits, 'conversation')} in {counted(len(found.steps), 'window')} from {source}"
+    yield (
+        f"{found.requests:,} requests, {found.allowed:.0f} a minute allowed: about {duration(found.length)}, "
         "by the details query (the only route so far)"
     )

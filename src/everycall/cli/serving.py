@@ -1,137 +1,88 @@
-"""What `everycall sandbox` serves: an invented contact centre, a file, or a real org with a recorder in between."""
+"""`everycall sandbox`: an invented contact centre, a file, or a real org with a recorder in between."""
 
 import sys
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Group, Parameter
+from typing import Any
 
 from everycall.api.auth import hosts
-from everycall.cli.options import Count
+from everycall.cli.context import Context
+from everycall.cli.options import Serving
+from everycall.cli.org import recorded_env
+from everycall.cli.parser import Arguments
 from everycall.errors import SettingsError
-
-if TYPE_CHECKING:
-    from everycall.sandbox.server import Responder
-
-HERE = Group("Where it listens", sort_key=1)
-CENTRE = Group("Which contact centre", sort_key=2)
-CLOCK = Group("Its clock", sort_key=3)
-TROUBLE = Group("What goes wrong", sort_key=4)
-FILES = Group("Instead of an invented one", sort_key=5)
+from everycall.sandbox import Faults, Switches, server
+from everycall.sandbox.recording import load, recorder, replay
+from everycall.sandbox.server import Responder, stay
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Serving:
-    """What is served, and where."""
-
-    port: Annotated[Count, Parameter(group=HERE, help="0 takes a free one. [default: 8080]")] = 8080
-    host: Annotated[str, Parameter(group=HERE, help="0.0.0.0 lets other machines in, too. [default: 127.0.0.1]")] = (
-        "127.0.0.1"
-    )
-    seed: Annotated[Count, Parameter(group=CENTRE, help="Another seed, another one. [default: 1]")] = 1
-    conversations_per_day: Annotated[Count, Parameter(group=CENTRE, help="On a weekday, about. [default: 2000]")] = 2000
-    now: Annotated[
-        str | None,
-        Parameter(group=CLOCK, help="An ISO 8601 instant at which its clock begins. [default: the real one]"),
-    ] = None
-    speed: Annotated[
-        float, Parameter(group=CLOCK, help="60 makes an hour of a minute, 0 stands still. [default: 1]")
-    ] = 1.0
-    rate_limit: Annotated[Count, Parameter(group=TROUBLE, help="Requests a minute for each token. [default: 300]")] = (
-        300
-    )
-    fault: Annotated[
-        tuple[str, ...],
-        Parameter(
-            group=TROUBLE,
-            help="What goes wrong and when: 'on query 3: 429 retry_after=5', 'on queries 5-8: 503', 'at random 2%'. "
-            "Can be given several times.",
-        ),
-    ] = ()
-    switch: Annotated[
-        tuple[str, ...],
-        Parameter(group=TROUBLE, help="NAME=VALUE: how to behave where no source tells. Can be given several times."),
-    ] = ()
-    load: Annotated[
-        Path | None, Parameter(group=FILES, help="Serve the conversations of a raw export or a recording; .gz, too.")
-    ] = None
-    replay: Annotated[
-        Path | None, Parameter(group=FILES, help="Give the answers of a recording to the same requests, byte by byte.")
-    ] = None
-    record: Annotated[
-        Path | None,
-        Parameter(
-            group=FILES,
-            help="Pass requests on to the org of GENESYS_ENV and write down what passes: "
-            "conversations of real people, but no secret and no token.",
-        ),
-    ] = None
+def run(arguments: Arguments, _context: Context) -> int:
+    """Serve until Ctrl-C, and return the exit code."""
+    serving = arguments.of(Serving)
+    serve(serving, recorded_env() if serving.record else None)
+    return 0
 
 
-def serve(spoken: Serving, env: str | None) -> None:
-    """Serves until Ctrl-C, after saying on standard output with which variables a client gets there.
+def serve(serving: Serving, env: str | None) -> None:
+    """Serve until Ctrl-C, after printing on standard output the variables that a client needs.
 
     Args:
-        spoken: what was asked for.
+        serving: what to serve, and where.
         env: the org that `--record` passes requests on to, as GENESYS_ENV names it.
 
     Raises:
-        SettingsError: the words do not go together, a file cannot be read or written, the port is in use.
+        SettingsError: options exclude each other, a file cannot be read or written, the port is in use.
     """
-    from everycall.sandbox.server import stay  # noqa: PLC0415 - only those who serve pay for the server's import
-
-    only_one(spoken)
+    check_files(serving)
     try:
-        with suppress(KeyboardInterrupt), behind(spoken, env) as running:
-            tell(running)
+        with suppress(KeyboardInterrupt), responder(serving, env) as running:
+            print_variables(running)
             stay()
+    except BrokenPipeError:
+        raise
     except OSError as error:
         hint = "Choose another one with --port, or 0 for a free one." if "--port" in str(error) else ""
-        raise SettingsError(str(error), hint=hint) from error
+        raise SettingsError(str(error), hint=hint or HELP_HINT) from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise SettingsError(str(error)) from error
+        raise SettingsError(str(error), hint=HELP_HINT) from error
 
 
-def only_one(spoken: Serving) -> None:
-    """Refuses two kinds of files at once.
+HELP_HINT = "everycall sandbox --help shows how to write it."
+
+
+def check_files(serving: Serving) -> None:
+    """Refuse two kinds of files at once.
 
     Raises:
         SettingsError: naming them.
     """
-    said = [name for name in ("load", "replay", "record") if getattr(spoken, name)]
-    if len(said) > 1:
-        names = " and ".join(f"--{name}" for name in said)
-        raise SettingsError(f"{names} exclude each other.", hint="Say one of them.")
+    given = [f"--{name}" for name in ("load", "replay", "record") if getattr(serving, name)]
+    if len(given) > 1:
+        raise SettingsError(f"{' and '.join(given)} exclude each other.", hint="Use one of them.")
 
 
-def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responder]":
+def responder(serving: Serving, env: str | None) -> AbstractContextManager[Responder]:
     """What answers requests while the block runs."""
-    from everycall.sandbox import Faults, Switches, server  # noqa: PLC0415 - as above
-    from everycall.sandbox.recording import load, recorder, replay  # noqa: PLC0415 - as above
-
-    where: dict[str, Any] = {"host": spoken.host, "port": spoken.port}
-    if spoken.replay:
-        return replay(spoken.replay, **where)
-    if spoken.record:
-        org = hosts(real(env))
-        return recorder(spoken.record, org.api, org.login, **where)
+    where: dict[str, Any] = {"host": serving.host, "port": serving.port}
+    if serving.replay:
+        return replay(Path(serving.replay), **where)
+    if serving.record:
+        org = hosts(recorded_org(env))
+        return recorder(Path(serving.record), org.api, org.login, **where)
     return server(
-        load(spoken.load) if spoken.load else None,
-        seed=spoken.seed,
-        conversations_per_day=spoken.conversations_per_day,
-        rate_limit=spoken.rate_limit,
-        now=spoken.now,
-        speed=spoken.speed,
-        faults=Faults.parse(*spoken.fault),
-        switches=Switches.parse(*spoken.switch),
+        load(Path(serving.load)) if serving.load else None,
+        seed=serving.seed,
+        conversations_per_day=serving.conversations_per_day,
+        rate_limit=serving.rate_limit,
+        now=serving.now,
+        speed=serving.speed,
+        faults=Faults.parse(*serving.fault),
+        switches=Switches.parse(*serving.switch),
         **where,
     )
 
 
-def real(env: str | None) -> str:
+def recorded_org(env: str | None) -> str:
     """The org that is recorded.
 
     Raises:
@@ -145,10 +96,10 @@ def real(env: str | None) -> str:
     return env
 
 
-def tell(running: "Responder") -> None:
-    """Says how to get there, in a form to paste, or to eval; a recorder's clients log in with their own secret."""
-    environ: dict[str, str] = getattr(running, "environ", None) or {"GENESYS_ENV": running.url}
-    for name, value in environ.items():
+def print_variables(running: Responder) -> None:
+    """How to get there, in a form to paste, or to eval; a recorder's clients log in with their own secret."""
+    variables: dict[str, str] = getattr(running, "environ", None) or {"GENESYS_ENV": running.url}
+    for name, value in variables.items():
         sys.stdout.write(f"export {name}={value}\n")
     sys.stdout.flush()
     sys.stderr.write("# Ctrl-C ends it.\n")

@@ -1,30 +1,100 @@
-"""What a reader sees of a verification."""
+"""`everycall verify`."""
 
-from rich.console import Console
-from rich.text import Text
+from datetime import datetime
+from pathlib import Path
 
-from everycall.cli.face import counted, span
+from everycall import verification
+from everycall.api.retention import RETENTION_MIN, retention
+from everycall.cli import outputs
+from everycall.cli.context import Context
+from everycall.cli.display import Display
+from everycall.cli.exit_codes import NOT_PROVEN
+from everycall.cli.exporting import report
+from everycall.cli.formats import counted, span
+from everycall.cli.options import Finished, Messages, Source
+from everycall.cli.org import Org, connected
+from everycall.cli.parser import Arguments, UsageError
+from everycall.cli.progress import Kept, listener
+from everycall.errors import OutputRefused
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
 """Windows that are named one by one; --json names all."""
 
 
-def show(where: Console, found: Verification, *, is_repaired: bool = False) -> None:
+def run(arguments: Arguments, context: Context) -> int:
+    """Ask again, repair if that is wanted, and return the exit code."""
+    wanted, messages = arguments.of(Finished), arguments.of(Messages)
+    output = outputs.followed(_named(wanted))
+    exported_from = verification.source_of(output)
+    with connected(arguments.of(Source)) as org:
+        if org.source != exported_from:
+            raise OutputRefused(
+                f"{output} was exported from {exported_from}, and this is {org.source}.",
+                hint="Set the environment to the org that it was exported from; for the sandbox, add --sandbox.",
+            )
+        found = verification.verify(org.client, output)
+        context.code = 0 if found.holds else NOT_PROVEN
+        if messages.json and not wanted.repair:
+            outputs.write_json(found.as_json())
+        elif not messages.quiet:
+            show(context.display, found, is_repaired=wanted.repair)
+        if wanted.repair and not found.holds:
+            _repair(found, org, messages, context)
+    return context.code
+
+
+def _named(wanted: Finished) -> Path:
+    if wanted.output is None:
+        raise UsageError(
+            "everycall verify needs the file of a finished export.", hint="everycall verify conversations.csv"
+        )
+    return Path(wanted.output)
+
+
+def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:
+    refuse_to_lose_rows(found, org)
+    shown = listener(context.display, org.client.counts, quiet=messages.quiet)
+    kept = Kept(shown)
+    context.kept = kept
+    try:
+        done = verification.repair(org.client, found, progress=kept)
+    finally:
+        shown.close()
+    context.code = 0 if done.verdict == "proven" else NOT_PROVEN
+    report(context.display, done, org, messages)
+
+
+def refuse_to_lose_rows(found: Verification, org: Org) -> None:
+    """A repair would replace the rows of days that the org no longer keeps by nothing."""
+    wrong = [finding.window for finding in found.findings if finding.state != "holds"]
+    now = org.client.clock.utc()
+    kept = org.client.play(retention()) if wrong[0].start < now - RETENTION_MIN else None
+    if kept is not None and wrong[0].start < now - kept:
+        raise OutputRefused(
+            f"{span(wrong[0])} begins before {_day(now - kept)}, and this org keeps conversations for {kept.days} "
+            "days: a repair would lose rows that it no longer has.",
+            hint=f"Export the days since {_day(now - kept)} into another file.",
+        )
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d}"
+
+
+def show(display: Display, found: Verification, *, is_repaired: bool = False) -> None:
     """The verdict, and each window that does not hold, on one screen; what to do, unless it is being done."""
     wrong = [finding for finding in found.findings if finding.state != "holds"]
     windows = counted(len(found.findings), "window")
     if not wrong:
-        verdict = Text("Holds: ", style="bold green") + Text(f"all of {found.output}, {windows}.")
-    else:
-        verdict = Text("DOES NOT HOLD: ", style="bold red") + Text(f"{len(wrong)} of {windows} of {found.output}.")
-    where.print(verdict, soft_wrap=True)
-    if wrong:
-        where.print()
+        display.print(("Holds: ", "bold green"), f"all of {found.output}, {windows}.")
+        return
+    display.print(("DOES NOT HOLD: ", "bold red"), f"{len(wrong)} of {windows} of {found.output}.")
+    display.blank()
     for finding in wrong[:SHOWN_MAX]:
-        where.print(Text(f"  {span(finding.window)}  {finding}"), soft_wrap=True)
+        display.print(f"  {span(finding.window)}  {finding}")
     if len(wrong) > SHOWN_MAX:
-        where.print(f"  ... and {len(wrong) - SHOWN_MAX} more; --json lists them all")
-    if wrong and not is_repaired:
-        where.print()
-        where.print(Text("hint: ", style="bold cyan") + Text("--repair exports these windows again, and only these."))
+        display.print(f"  ... and {len(wrong) - SHOWN_MAX} more; --json lists them all")
+    if not is_repaired:
+        display.blank()
+        display.hint("--repair exports these windows again, and only these.")

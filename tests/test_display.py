@@ -1,5 +1,6 @@
-"""What is shown, at widths and on terminals that are arguments. No standard error of this process is written to."""
+"""What is shown while an export runs and at its end, at widths and on terminals that are arguments."""
 
+import dataclasses
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from rich.progress import Progress as Bars
 
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
-from everycall.cli import face
+from everycall.cli import formats, progress, summary
+from everycall.cli.display import Display, printable
 from everycall.ledger import Entry
-from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
+from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 from inprocess import org
 
 DAY = timedelta(days=1)
@@ -26,7 +30,7 @@ WAITING = Counts(requests=300, allowed=300.0, waits_s=41.6)
 TROUBLED = Counts(requests=9, allowed=300.0, trouble="the service answered 503: try later; trying again in 4 s")
 
 
-class Recorded(Console):
+class RecordedConsole(Console):
     """A console whose bytes are kept."""
 
     def __init__(self, *, width: int = 80, terminal: bool = False, **options: Any) -> None:
@@ -36,14 +40,27 @@ class Recorded(Console):
             _environ=options.pop("environ", {"TERM": "xterm-256color"} if terminal else {}),
         )  # fmt: skip
 
+
+class Recorded(Display):
+    """A display whose bytes are kept."""
+
+    def __init__(self, *, width: int = 80, terminal: bool = False, **options: Any) -> None:
+        self.recorded = RecordedConsole(width=width, terminal=terminal, **options)
+        super().__init__(self.recorded)
+
     @property
-    def said(self) -> str:
+    def raw(self) -> str:
+        """What was written."""
+        return self.recorded.kept.getvalue()
+
+    @property
+    def shown(self) -> str:
         """What was written, colours and movements left out."""
-        return ESCAPE.sub("", self.kept.getvalue())
+        return ESCAPE.sub("", self.raw)
 
     @property
     def lines(self) -> list[str]:
-        return self.said.splitlines()
+        return self.shown.splitlines()
 
 
 def days(count: int, start: int = 0) -> list[Interval]:
@@ -61,7 +78,7 @@ def entry(window: Interval, *, reason: str = "", rows: int = 100) -> Entry:
 def ended(entries: list[Entry], unread: list[Interval] | None = None, **manifest: Any) -> Summary:
     """A summary with these windows; what is given by name is added to its manifest."""
     proven = not unread and all(one.verdict == "proven" for one in entries)
-    told = {
+    numbers = {
         "provenAsOf": "2026-03-02T12:00:00.000Z", "provisionalRows": 0, "provisionalFrom": None, "open": 0,
         "namesUnavailable": {}, "oddities": {}, "output": {"sizeBytes": 1_800_000},
     }  # fmt: skip
@@ -69,14 +86,14 @@ def ended(entries: list[Entry], unread: list[Interval] | None = None, **manifest
         verdict="proven" if proven else "unproven", rows=sum(one.rows for one in entries), entries=tuple(entries),
         unread=tuple(unread or ()), resumed_windows=0, counts=COUNTS, pages=1, started_at=NOON,
         finished_at=NOON + timedelta(seconds=192), interval=WEEK, output=Path("conversations.csv"),
-        manifest={**told, **manifest},
+        manifest={**numbers, **manifest},
     )  # fmt: skip
 
 
 def summed_up(done: Summary, width: int = 80, *, terminal: bool = False) -> list[str]:
-    console = Recorded(width=width, terminal=terminal)
-    face.summary(console, done, "https://api.mypurecloud.de")
-    return console.lines
+    display = Recorded(width=width, terminal=terminal)
+    summary.show(display, done, "https://api.mypurecloud.de")
+    return display.lines
 
 
 def screen_lines(lines: list[str], width: int) -> int:
@@ -84,7 +101,7 @@ def screen_lines(lines: list[str], width: int) -> int:
     return sum(max(1, -(-len(line) // width)) for line in lines)
 
 
-def told(where: face.Face, *events: Event) -> None:
+def report(where: Progress, *events: Event) -> None:
     for event in events:
         where.report(event)
 
@@ -110,7 +127,7 @@ def test_the_summary_says_what_is_not_proven_and_why() -> None:
 
     lines = summed_up(ended([entry(first, rows=1), entry(second, reason="3 of 100 never came", rows=0)], [third]))
 
-    assert lines[0] == "NOT PROVEN: 1 conversation, but 2 of 3 windows cannot be shown to be whole."
+    assert lines[0] == "NOT PROVEN: 1 conversation, but 2 of 3 windows may be incomplete."
     assert "  not proven  2026-01-06 to 2026-01-07 UTC: 3 of 100 never came" in lines
     assert "  not read    1 window in 2026-01-07 to 2026-01-08 UTC" in lines
 
@@ -125,8 +142,25 @@ def test_the_summary_says_what_is_not_the_last_word() -> None:
 
     assert "provisional 1 row since 2026-01-09T00:00Z: wrap-ups and the nightly rebuild may change them" in lines
     assert "open        17 conversations without an end so far" in lines
-    assert "names       ids stand for the names of queues, users" in lines
-    assert "oddities    12 values that the records do not know; the manifest names them" in lines
+    assert "names       ids stand in the place of names of queues, users" in lines
+    assert "oddities    12 unexpected values, which the manifest lists" in lines
+
+
+def test_windows_from_before_the_retention_are_counted_once_as_incomplete() -> None:
+    first, second = days(2)
+    done = ended([entry(first, reason="3 never came"), entry(second)], notKept=[str(first), str(second)])
+
+    lines = summed_up(dataclasses.replace(done, verdict="unproven"))
+
+    assert lines[0] == "NOT PROVEN: 200 conversations, but 2 of 2 windows may be incomplete."
+    assert "  not kept    2 windows from before the org's retention, which may be gone" in lines
+
+
+def test_conversations_that_are_not_what_they_seem_are_counted() -> None:
+    lines = summed_up(ended([entry(WEEK)], outlasting=2, strays=1))
+
+    assert "  outlasting  2 conversations open more than a day after their handling" in lines
+    assert "  strays      1 conversation that no other window returns; the manifest has them" in lines
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -141,7 +175,7 @@ def test_the_worst_summary_fits_one_screen(width: int) -> None:
 
     lines = summed_up(worst, width, terminal=True)
 
-    assert "... and 57 windows more, which the manifest lists" in "\n".join(lines)
+    assert "... and 57 more windows, which the manifest lists" in "\n".join(lines)
     assert screen_lines(lines, width) <= 24
 
 
@@ -153,28 +187,28 @@ def test_a_narrow_terminal_breaks_lines_between_words() -> None:
 
 
 def test_what_goes_wrong_is_broken_between_words_too() -> None:
-    console = Recorded(width=40, terminal=True)
+    display = Recorded(width=40, terminal=True)
 
-    face.failure(console, "The folder is missing.", "Make it, or choose another output with -o, somewhere else.")
+    display.failure("The folder is missing.", "Make it, or choose another output with -o, somewhere else.")
 
-    assert [line.rstrip() for line in console.lines[2:]] == [
+    assert [line.rstrip() for line in display.lines[2:]] == [
         "hint: Make it, or choose another output",
         "with -o, somewhere else.",
     ]
 
 
 @pytest.mark.parametrize(
-    ("covered", "elapsed_s", "words"),
+    ("covered", "elapsed_s", "expected"),
     [(3.5, 2, ""), (0.1, 100, ""), (3.5, 30, "30 s left"), (0.7, 600, "1 h 30 min left")],
 )
-def test_the_time_left_is_said_once_it_can_be_told(covered: float, elapsed_s: float, words: str) -> None:
+def test_the_time_left_is_shown_once_it_can_be_estimated(covered: float, elapsed_s: float, expected: str) -> None:
     clock = StillClock()
-    bars = Bars(console=Recorded(), get_time=clock.monotonic)
+    bars = Bars(console=RecordedConsole(), get_time=clock.monotonic)
     task = bars.add_task("", total=7.0)
     clock.advance(elapsed_s)
     bars.update(task, completed=covered)
 
-    assert str(face._TimeLeftColumn().render(bars.tasks[0])) == words
+    assert str(progress._TimeLeftColumn().render(bars.tasks[0])) == expected
 
 
 def test_an_export_of_nothing_is_proven_too() -> None:
@@ -185,13 +219,13 @@ def test_an_export_of_nothing_is_proven_too() -> None:
 
 
 def lines_of(clock: StillClock, counts: Counts, *events: tuple[float, Event]) -> list[str]:
-    console = Recorded()
-    listener = face.Lines(console, lambda: counts, clock.monotonic)
+    display = Recorded()
+    listener = progress.Lines(display, lambda: counts, clock.monotonic)
     for after_s, event in events:
         clock.advance(after_s)
         listener.report(event)
     listener.close()
-    return console.lines
+    return display.lines
 
 
 def test_a_log_gets_a_line_for_each_window() -> None:
@@ -231,12 +265,12 @@ def test_an_export_that_is_gone_on_with_says_how_much_was_done() -> None:
 
 
 def test_a_log_holds_no_escape_codes() -> None:
-    console = Recorded()
-    told(face.Lines(console, lambda: TROUBLED), Started(WEEK, 3 * DAY, 0), WindowClosed(WEEK, 7, False, "x"))
-    face.summary(console, ended([entry(WEEK, reason="x")]), "here")
-    face.failure(console, "It failed.", "Do something.", "1-2-3")
+    display = Recorded()
+    report(progress.Lines(display, lambda: TROUBLED), Started(WEEK, 3 * DAY, 0), WindowClosed(WEEK, 7, False, "x"))
+    summary.show(display, ended([entry(WEEK, reason="x")]), "here")
+    display.failure("It failed.", "Do something.", "1-2-3")
 
-    assert "\x1b" not in console.kept.getvalue()
+    assert "\x1b" not in display.raw
 
 
 # The bar, on a terminal
@@ -244,60 +278,60 @@ def test_a_log_holds_no_escape_codes() -> None:
 
 def bar(width: int, counts: Counts, *events: Event) -> Recorded:
     """What is on the screen while the bar stands there."""
-    console = Recorded(width=width, terminal=True)
-    listener = face.Bar(console, lambda: counts)
+    display = Recorded(width=width, terminal=True)
+    listener = progress.Bar(display, lambda: counts)
     try:
-        told(listener, *events)
+        report(listener, *events)
         listener._bars.refresh()
     finally:
         listener.close()
-    return console
+    return display
 
 
-def drawn(console: Recorded) -> list[str]:
+def drawn(display: Recorded) -> list[str]:
     """The bar as it was drawn each time."""
-    return [line.strip() for line in re.split(r"[\r\n]", console.said) if "requests" in line]
+    return [line.strip() for line in re.split(r"[\r\n]", display.shown) if "requests" in line]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("counts", [COUNTS, WAITING, TROUBLED])
 def test_the_bar_is_one_line_on_any_terminal(width: int, counts: Counts) -> None:
-    console = bar(width, counts, Started(WEEK, timedelta(), 0), PageRead(1_234_567, 3 * DAY))
+    display = bar(width, counts, Started(WEEK, timedelta(), 0), PageRead(1_234_567, 3 * DAY))
 
-    last = [line for line in re.split(r"[\r\n]", console.said) if line.strip()][-1]
+    last = [line for line in re.split(r"[\r\n]", display.shown) if line.strip()][-1]
 
     assert "43% 1,234,567 rows" in last
     assert len(last) <= width
-    assert len([line for line in console.said.split("\n") if "rows" in line]) == 1
+    assert len([line for line in display.shown.split("\n") if "rows" in line]) == 1
 
 
 def test_the_bar_moves_along_the_interval() -> None:
-    console = bar(120, COUNTS, Started(WEEK, timedelta(), 0), *(PageRead(at * 100, at * DAY) for at in (1, 4)))
+    display = bar(120, COUNTS, Started(WEEK, timedelta(), 0), *(PageRead(at * 100, at * DAY) for at in (1, 4)))
 
-    assert "exporting 2026-01-05 to 2026-01-12 UTC" in console.said
-    assert "57% 400 rows 1,234 requests" in " ".join(drawn(console)[-1].split())
+    assert "exporting 2026-01-05 to 2026-01-12 UTC" in display.shown
+    assert "57% 400 rows 1,234 requests" in " ".join(drawn(display)[-1].split())
 
 
 def test_the_bar_says_what_it_waits_for() -> None:
-    assert "300 requests, rate limit: the next in 42 s" in bar(120, WAITING, Started(WEEK, timedelta(), 0)).said
-    assert "9 requests, the service answered 503" in bar(120, TROUBLED, Started(WEEK, timedelta(), 0)).said
+    assert "300 requests, rate limit: the next in 42 s" in bar(120, WAITING, Started(WEEK, timedelta(), 0)).shown
+    assert "9 requests, the service answered 503" in bar(120, TROUBLED, Started(WEEK, timedelta(), 0)).shown
 
 
 def test_what_has_to_be_known_stands_above_the_bar() -> None:
-    console = bar(80, COUNTS, Started(WEEK, timedelta(), 0), Noticed("Look here."), WindowClosed(WEEK, 1, False, "x"))
+    display = bar(80, COUNTS, Started(WEEK, timedelta(), 0), Noticed("Look here."), WindowClosed(WEEK, 1, False, "x"))
 
-    assert "note: Look here." in console.said
-    assert "note: 2026-01-05 to 2026-01-12 UTC is not proven: x." in console.said
+    assert "note: Look here." in display.shown
+    assert "note: 2026-01-05 to 2026-01-12 UTC is not proven: x." in display.shown
 
 
 def test_no_color_leaves_the_bar_without_colours() -> None:
-    console = Recorded(terminal=True, environ={"TERM": "xterm-256color", "NO_COLOR": "1"})
-    listener = face.Bar(console, lambda: COUNTS)
-    told(listener, Started(WEEK, timedelta(), 0), PageRead(100, DAY), Noticed("Look here."))
+    display = Recorded(terminal=True, environ={"TERM": "xterm-256color", "NO_COLOR": "1"})
+    listener = progress.Bar(display, lambda: COUNTS)
+    report(listener, Started(WEEK, timedelta(), 0), PageRead(100, DAY), Noticed("Look here."))
     listener.close()
-    face.summary(console, ended([entry(WEEK, reason="x")]), "here")
+    summary.show(display, ended([entry(WEEK, reason="x")]), "here")
 
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", console.kept.getvalue())
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", display.raw)
 
 
 # Which of them
@@ -306,18 +340,18 @@ def test_no_color_leaves_the_bar_without_colours() -> None:
 @pytest.mark.parametrize(
     ("options", "quiet", "expected"),
     [
-        ({}, False, face.Lines),
-        ({"terminal": True}, False, face.Bar),
-        ({"terminal": True, "environ": {"TERM": "dumb"}}, False, face.Lines),
-        ({"terminal": True}, True, face.Quiet),
+        ({}, False, progress.Lines),
+        ({"terminal": True}, False, progress.Bar),
+        ({"terminal": True, "environ": {"TERM": "dumb"}}, False, progress.Lines),
+        ({"terminal": True}, True, progress.Quiet),
     ],
 )
 def test_a_terminal_gets_a_bar_and_a_log_gets_lines(options: Any, quiet: bool, expected: type) -> None:
-    assert isinstance(face.face(Recorded(**options), lambda: COUNTS, quiet=quiet), expected)
+    assert isinstance(progress.listener(Recorded(**options), lambda: COUNTS, quiet=quiet), expected)
 
 
 def test_quiet_says_notes_alone() -> None:
-    console = Recorded()
+    display = Recorded()
     happened: list[Event] = [
         Started(WEEK, timedelta(), 0),
         PageRead(1, DAY),
@@ -325,53 +359,121 @@ def test_quiet_says_notes_alone() -> None:
         Noticed("!"),
     ]
 
-    told(face.Quiet(console), *happened)
+    report(progress.Quiet(display), *happened)
 
-    assert console.lines == ["note: !"]
+    assert display.lines == ["note: !"]
 
 
 def test_a_whole_export_is_shown_along_time(output: Path) -> None:
     where = org(conversations_per_day=200)
-    console = Recorded(width=100, terminal=True)
-    listener = face.face(console, where.client.counts, quiet=False)
+    display = Recorded(width=100, terminal=True)
+    listener = progress.listener(display, where.client.counts, quiet=False)
 
     where.export(output, progress=listener)
     listener.close()
 
-    assert "exporting 2026-01-05 to 2026-01-06 UTC" in console.said
-    assert console.kept.getvalue().count("\x1b[?25l") == console.kept.getvalue().count("\x1b[?25h") == 1
+    assert "exporting 2026-01-05 to 2026-01-06 UTC" in display.shown
+    assert display.raw.count("\x1b[?25l") == display.raw.count("\x1b[?25h") == 1
 
 
 # Small things
 
 
 def test_a_failure_says_what_was_wrong_and_what_to_do() -> None:
-    console = Recorded()
+    display = Recorded()
 
-    face.failure(console, "No [red]x[/red].", "Do y.", "1-2-3")
+    display.failure("No [red]x[/red].", "Do y.", "1-2-3")
 
-    assert console.lines == [
+    assert display.lines == [
         "error: No [red]x[/red].", "", "hint: Do y.", "For the vendor's support: ININ-Correlation-Id 1-2-3",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "expected"),
     [(0, "0.0 s"), (6.84, "6.8 s"), (60, "1 min 0 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")],
 )
-def test_a_length_of_time_is_said_in_two_units(seconds: float, words: str) -> None:
-    assert face.took(timedelta(seconds=seconds)) == words
+def test_a_length_of_time_is_shown_in_two_units(seconds: float, expected: str) -> None:
+    assert formats.duration(timedelta(seconds=seconds)) == expected
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (1.8e6, "1.8 MB"), (5e12, "5.0 TB")]
+    ("count", "expected"), [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (1.8e6, "1.8 MB"), (5e12, "5.0 TB")]
 )
-def test_a_size_is_said_in_powers_of_a_thousand(count: float, words: str) -> None:
-    assert face.size(count) == words
+def test_a_size_is_shown_in_powers_of_a_thousand(count: float, expected: str) -> None:
+    assert formats.size(count) == expected
 
 
 def test_an_interval_is_as_short_as_it_can_be_said() -> None:
-    assert face.span(WEEK) == "2026-01-05 to 2026-01-12 UTC"
-    assert face.span(Interval(NOON, NOON + timedelta(hours=1, seconds=5))) == (
+    assert formats.span(WEEK) == "2026-01-05 to 2026-01-12 UTC"
+    assert formats.span(Interval(NOON, NOON + timedelta(hours=1, seconds=5))) == (
         "2026-03-02 12:00 to 2026-03-02 13:00:05 UTC"
     )
+
+
+# Text that is not ours
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("Zürich 🎧 日本", "Zürich 🎧 日本"),
+        ("a\nProven: 7 conversations", r"a\nProven: 7 conversations"),
+        ("\x1b]0;title\x07\x1b[2J", r"\x1b]0;title\x07\x1b[2J"),
+        ("\x9b31m\x85", r"\x9b31m\x85"),
+        ("\u202egnp.csv\u2066", r"\u202egnp.csv\u2066"),
+        ("\u2028\u2029\u200b", r"\u2028\u2029\u200b"),
+        ("\udcff\ue000", r"\udcff\ue000"),
+    ],
+)
+def test_what_would_move_or_recolour_the_text_is_escaped(foreign: str, shown: str) -> None:
+    assert printable(foreign) == shown
+
+
+@given(st.text())
+def test_any_text_becomes_one_line_that_can_be_encoded(foreign: str) -> None:
+    assert printable(foreign).isprintable()
+    assert printable(foreign).encode().decode() == printable(foreign)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_way_of_showing_a_text_lets_an_escape_code_through(terminal: bool) -> None:
+    evil = "\x1b[2J\nProven: 7 conversations"
+    display = Recorded(terminal=terminal, environ={"TERM": "xterm", "NO_COLOR": "1"}, width=200)
+
+    display.print(evil)
+    display.notice(evil)
+    display.failure(evil, evil, evil)
+    display.fact("source", evil)
+    listener = progress.Lines(display, lambda: Counts(trouble=evil))
+    report(listener, Started(WEEK, timedelta(), 0), WindowClosed(WEEK, 1, False, evil), Noticed(evil))
+    summary.show(display, ended([entry(WEEK, reason=evil)]), evil)
+
+    assert "[2J" not in display.raw.replace(r"\x1b[2J", "")
+    assert not [line for line in display.lines if line.startswith("Proven: 7")]
+
+
+def test_a_bar_lets_no_escape_code_through() -> None:
+    display = bar(200, Counts(trouble="\x1b[2J"), Started(WEEK, timedelta(), 0), PageRead(1, DAY))
+
+    assert r"\x1b[2J" in display.raw
+    assert "\x1b[2J" not in display.raw
+
+
+# What an interruption leaves
+
+
+def test_what_is_kept_counts_finished_windows_of_this_run_and_of_earlier_ones() -> None:
+    kept = progress.Kept(progress.Quiet(Recorded()))
+    report(kept, Started(WEEK, 2 * DAY, 200), PageRead(250, 3 * DAY), WindowClosed(days(1)[0], 70, True, ""))
+    report(kept, WindowClosed(days(1, 1)[0], 30, False, "it is read again by the next run"))
+
+    assert str(kept) == "43% of the interval is kept (270 rows): the same command continues from there."
+
+
+def test_where_no_window_is_finished_nothing_is_kept() -> None:
+    kept = progress.Kept(progress.Quiet(Recorded()))
+
+    assert "starts from the beginning" in str(kept)
+    report(kept, Started(WEEK, timedelta(), 0), PageRead(100, DAY))
+    assert "starts from the beginning" in str(kept)

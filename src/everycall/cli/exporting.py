@@ -1,0 +1,82 @@
+"""`everycall export`."""
+
+import sys
+from typing import Any
+
+from everycall.cli import outputs, summary
+from everycall.cli.context import Context
+from everycall.cli.display import Display, nowhere
+from everycall.cli.exit_codes import NOT_PROVEN
+from everycall.cli.lists import separated
+from everycall.cli.options import Messages, Paging, Rows, Source, When, Which
+from everycall.cli.org import Org, connected
+from everycall.cli.parser import Arguments
+from everycall.cli.progress import Kept, listener
+from everycall.cli.queries import check, kept_from, query_of
+from everycall.client import SystemClock
+from everycall.exporting import Options as ExportOptions
+from everycall.exporting import Summary, export
+from everycall.tables import flat
+
+STARTS_OVER = "Rows on standard output cannot be continued: the same command starts from the beginning."
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    """Export, show how it ended, and return the exit code."""
+    rows, messages = arguments.of(Rows), arguments.of(Messages)
+    outputs.check(rows)
+    columns = separated("--columns", rows.columns)
+    flat.columns(rows.view, columns)  # refuses unknown ones before anything is asked
+    # Standard error has room for progress or for the summary as JSON, not for both.
+    display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
+    check(arguments.of(When), arguments.of(Which), SystemClock().utc())
+    with connected(arguments.of(Source)) as org:
+        done = _export(arguments, context, display, org, columns)
+        context.code = 0 if done.verdict == "proven" else NOT_PROVEN
+        report(display, done, org, messages)
+    return context.code
+
+
+def _export(arguments: Arguments, context: Context, display: Display, org: Org, columns: list[str]) -> Summary:
+    rows, messages = arguments.of(Rows), arguments.of(Messages)
+    is_stream = rows.output == outputs.STANDARD_OUTPUT
+    now = org.client.clock.utc()
+    query, asked = query_of(arguments.of(When), arguments.of(Which), org.client, now)
+    quiet = messages.quiet or (is_stream and sys.stdout.isatty())
+    shown = listener(display, org.client.counts, quiet=quiet)
+    kept = Kept(shown)
+    context.kept = STARTS_OVER if is_stream else kept
+    try:
+        return export(
+            org.client,
+            query,
+            outputs.target(rows.output),
+            view=rows.view,
+            columns=columns,
+            options=ExportOptions(
+                asked=asked,
+                source=org.source,
+                fresh=rows.fresh,
+                page_size=arguments.of(Paging).page_size,
+                max_pages=rows.max_pages,
+                kept_from=kept_from(query, org.client, now, display),
+            ),
+            progress=kept,
+        )
+    finally:
+        shown.close()
+
+
+def report(display: Display, done: Summary, org: Org, messages: Messages) -> None:
+    """How an export or a repair ended."""
+    if messages.json:
+        outputs.write_json(as_json(done, org.source), rows_are_there=done.output is None)
+    elif not messages.quiet:
+        summary.show(display, done, org.label)
+    elif done.verdict != "proven":
+        display.notice(summary.not_proven(done))
+
+
+def as_json(done: Summary, source: str) -> dict[str, Any]:
+    """The manifest, and what only this run knows."""
+    return {**done.manifest, "source": source, "requests": done.counts.requests, "rejected": done.counts.rejected}

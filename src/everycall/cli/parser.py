@@ -1,0 +1,265 @@
+"""Options declared once, as fields of dataclasses, and read from a command's arguments by the standard library.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Rows:
+        view: str = option("default", OUTPUT, "Which columns.", choices=("default", "extended"))
+
+A command names the dataclasses whose fields are its options; `parse` fills them. The help is made from the same
+declarations, in `help_text`. Loads nothing but the standard library, since wrong usage should be answered at once.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from math import inf, nan
+from typing import Any, TypeVar, cast
+
+from everycall.errors import SettingsError
+
+T = TypeVar("T")
+
+HELP = ("--help", "-h")
+
+
+class UsageError(SettingsError):
+    """The arguments cannot be read."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A heading in the help, with options below it."""
+
+    title: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option, as it is declared."""
+
+    group: Group
+    help: str
+    value: str = ""
+    """What the help calls its value; empty where it takes none."""
+    parse: Callable[[str], Any] = str
+    """From what was written to the value; raises ValueError with a sentence that says what is taken."""
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    many: bool = False
+    """Whether it can be given several times."""
+    is_positional: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, as it is declared."""
+
+    name: str
+    summary: str
+    """One sentence."""
+    details: str
+    """More of them; paragraphs are separated by an empty line."""
+    options: tuple[type, ...]
+    """Dataclasses whose fields are declared by `option`, `switch` and `positional`."""
+    usage: str = "[OPTIONS]"
+
+    @property
+    def help_hint(self) -> str:
+        """Where the options are explained."""
+        return f"everycall {self.name} --help lists its options."
+
+
+class Arguments:
+    """What was given to a command: one value of each dataclass that declares its options."""
+
+    def __init__(self, values: Mapping[type, object]) -> None:
+        self._values = values
+
+    def of(self, kind: type[T]) -> T:
+        """The options that this dataclass declares."""
+        return cast("T", self._values[kind])
+
+
+def text(written: str) -> str:
+    """A text that a person can have meant to write."""
+    if not written.isprintable():
+        raise ValueError("Leave out what cannot be printed.")
+    return written
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds."""
+
+    def parse(written: str) -> int:
+        if re.fullmatch(r"-?[0-9]{1,18}", written) and least <= int(written) <= (most or inf):
+            return int(written)
+        bounds = f"from {least} to {most}" if most is not None else f"that is at least {least}"
+        raise ValueError(f"It takes a whole number {bounds}.")
+
+    return parse
+
+
+def number(*, above: float = -inf, least: float = -inf, most: float) -> Callable[[str], float]:
+    """A parser of numbers within bounds: above the first or at least the second, and at most the third."""
+
+    def parse(written: str) -> float:
+        try:
+            value = float(written)
+        except ValueError:
+            value = nan
+        if above < value and least <= value <= most:
+            return value
+        bound = f"above {above:g}" if above > least else f"from {least:g}"
+        raise ValueError(f"It takes a number {bound} up to {most:g}.")
+
+    return parse
+
+
+def option(
+    default: T,
+    group: Group,
+    help: str,  # noqa: A002 - as argparse calls it
+    *,
+    value: str = "TEXT",
+    parse: Callable[[str], Any] = text,
+    choices: tuple[str, ...] = (),
+    short: str = "",
+    many: bool = False,
+) -> T:
+    """A field that is an option with a value, called like the field with dashes for underscores."""
+    declared = Option(group, help, "|".join(choices) or value, parse, choices, short, many)
+    return field(default=default, metadata={"option": declared})
+
+
+def switch(group: Group, help: str) -> bool:  # noqa: A002
+    """A field that is an option without a value: true where it is given."""
+    return field(default=False, metadata={"option": Option(group, help)})
+
+
+def positional(default: T, group: Group, value: str, help: str, *, parse: Callable[[str], Any] = text) -> T:  # noqa: A002
+    """A field that is an argument without a name; the command itself refuses its absence."""
+    return field(default=default, metadata={"option": Option(group, help, value, parse, is_positional=True)})
+
+
+def options_of(command: Command) -> Iterator[tuple[tuple[str, ...], str, Option]]:
+    """Every option of a command: its names (none of a positional argument), its field, its declaration."""
+    for kind in command.options:
+        for one in fields(kind):
+            declared: Option = one.metadata["option"]
+            names = (f"--{one.name.replace('_', '-')}", *([declared.short] if declared.short else []))
+            yield () if declared.is_positional else names, one.name, declared
+
+
+def parse(command: Command, arguments: Sequence[str]) -> Arguments:
+    """The options of a command.
+
+    Raises:
+        UsageError: an option is unknown, has no value or a wrong one, or something belongs to no option.
+    """
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS, exit_on_error=False
+    )
+    for names, name, declared in options_of(command):
+        _add(parser, command, names, name, declared)
+    try:
+        found, left = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise _missing_value(command, error.argument_name or "", arguments) from error
+    if left:
+        raise _left_over(command, left[0])
+    given = vars(found)
+    values = {
+        kind: kind(**{one.name: _given(given[one.name]) for one in fields(kind) if one.name in given})
+        for kind in command.options
+    }
+    return Arguments(values)
+
+
+def _given(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Once(argparse.Action):
+    """Refuses what is given twice, where the second would silently replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if hasattr(namespace, self.dest) and option_string:
+            raise UsageError(f"{option_string} is given twice.", hint="Give it once.")
+        setattr(namespace, self.dest, values)
+
+
+def _add(
+    parser: argparse.ArgumentParser, command: Command, names: tuple[str, ...], name: str, declared: Option
+) -> None:
+    if not declared.value:
+        parser.add_argument(*names, dest=name, action="store_true")
+        return
+    convert = partial(_converted, command, names[0] if names else declared.value, declared)
+    if declared.is_positional:
+        parser.add_argument(name, nargs="?", type=convert)
+    elif declared.many:
+        parser.add_argument(*names, dest=name, action="append", type=convert)
+    else:
+        parser.add_argument(*names, dest=name, action=_Once, type=convert)
+
+
+def _converted(command: Command, name: str, declared: Option, written: str) -> object:
+    """The value of an option, from what was written. An empty one is most likely a variable of the shell that is unset.
+
+    Raises:
+        UsageError: it takes other values.
+    """
+    if not written.strip() and declared.parse is not str:
+        raise UsageError(f"{name} is empty.", hint=f"Give it a value, or leave it out. {command.help_hint}")
+    if declared.choices and written not in declared.choices:
+        raise UsageError(f"{name} is '{written}'.", hint=f"It takes {' or '.join(declared.choices)}.")
+    try:
+        return declared.parse(written)
+    except ValueError as error:
+        shown = written if written.isprintable() else f"{written!a}, which is not plain text"
+        raise UsageError(f"{name} is {shown}.", hint=str(error)) from None
+
+
+def _missing_value(command: Command, names: str, arguments: Sequence[str]) -> UsageError:
+    """An option without its value, or a switch with one."""
+    found = {name: declared for known, _, declared in options_of(command) for name in known}
+    name = names.partition("/")[0]
+    if name in found and not found[name].value:
+        return UsageError(f"{name} takes no value.", hint=command.help_hint)
+    at = next((at for at, written in enumerate(arguments) if written in names.split("/")), len(arguments))
+    following = arguments[at + 1] if at + 1 < len(arguments) else ""
+    if following:
+        return UsageError(
+            f"{name} is followed by '{following}', which looks like an option.",
+            hint=f"Give its value first: {name} VALUE. For a file of that name, write ./{following}.",
+        )
+    return UsageError(f"{name} needs a value.", hint=command.help_hint)
+
+
+def _left_over(command: Command, written: str) -> UsageError:
+    if written.startswith("-") and written != "-":
+        return _unknown_option(command, written.partition("=")[0])
+    has_output = any("--output" in names for names, _, _ in options_of(command))
+    if has_output and (written == "-" or "." in written[1:] or "/" in written):
+        return UsageError(f"'{written}' belongs to no option.", hint=f"To write to it: -o {written}")
+    return UsageError(
+        f"'{written}' belongs to no option.",
+        hint="Put a value with spaces in quotes, and repeat the option for each: --queue 'Back Office' --queue Billing",
+    )
+
+
+def _unknown_option(command: Command, name: str) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    known = [name for names, _, _ in options_of(command) for name in names]
+    near = [other for other in known if other.startswith(name)] or get_close_matches(name, known, n=1, cutoff=0.75)
+    hint = f"Did you mean {near[0]}? {command.help_hint}" if near else command.help_hint
+    return UsageError(f"everycall {command.name} has no option {name}.", hint=hint)

@@ -1,0 +1,190 @@
+"""What is shown while an export runs: a bar on a terminal, lines in a log, notes alone where it is to be quiet."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Column
+from rich.text import Text
+
+from everycall.api.interval import Interval
+from everycall.cli.display import Display, printable
+from everycall.cli.formats import duration, span
+from everycall.client import Counts
+from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
+
+LINE_EVERY_S = 10.0
+"""Without a terminal, a line of progress at most this often."""
+
+TIME_LEFT_AFTER_S, TIME_LEFT_FROM = 3.0, 0.05
+"""Before so many seconds and such a part, how long it took so far says little about how long it will take."""
+
+
+class Listener(Progress, Protocol):
+    """Progress that has to be closed."""
+
+    def close(self) -> None:
+        """Nothing more happens."""
+        ...
+
+
+class Quiet:
+    """Shows notes, and nothing else."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def report(self, event: Event) -> None:
+        """A note is a line; the rest is nothing."""
+        if isinstance(event, Noticed):
+            self._display.notice(event.message)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """Plain lines, for a log."""
+
+    def __init__(
+        self, display: Display, counts: Callable[[], Counts], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`counts` returns the present state of the client."""
+        self._display = display
+        self._counts = counts
+        self._monotonic = monotonic
+        self._interval: Interval | None = None
+        self._last = monotonic()
+
+    def report(self, event: Event) -> None:
+        """A line for each window, and one now and then between."""
+        if isinstance(event, Started):
+            self._interval = event.interval
+            self._print(exporting(event))
+        elif isinstance(event, WindowClosed):
+            verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
+            self._print(f"{span(event.window)}: {event.rows:,} rows, {verdict}")
+        elif isinstance(event, Noticed):
+            self._display.notice(event.message)
+        elif self._monotonic() - self._last >= LINE_EVERY_S:
+            self._print(self._present(event))
+
+    def _present(self, event: PageRead) -> str:
+        share = f"{event.covered / self._interval.length:.0%}" if self._interval else ""
+        return f"{share} of the interval, {event.rows:,} rows, {state(self._counts())}"
+
+    def _print(self, line: str) -> None:
+        self._last = self._monotonic()
+        self._display.print(line)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """One bar along the interval, in one line, for a terminal."""
+
+    def __init__(self, display: Display, counts: Callable[[], Counts]) -> None:
+        """`counts` returns the present state of the client."""
+        self._display = display
+        whole = Column(no_wrap=True)
+        self._bars = Bars(
+            BarColumn(bar_width=24 if display.console.width >= 100 else 12),
+            TextColumn("{task.percentage:>3.0f}%", table_column=whole),
+            TextColumn("{task.fields[rows]:,} rows", table_column=whole),
+            _TimeLeftColumn(table_column=whole),
+            _StateColumn(counts),  # the last one is what a narrow terminal cuts
+            console=display.console,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._task = self._bars.add_task("", total=None, rows=0)
+
+    def report(self, event: Event) -> None:
+        """Move the bar; notes stand above it."""
+        if isinstance(event, Started):
+            self._display.print(exporting(event))
+            total = event.interval.length.total_seconds()
+            self._bars.update(self._task, total=total, completed=event.covered.total_seconds(), rows=event.rows)
+            self._bars.start()
+        elif isinstance(event, PageRead):
+            self._bars.update(self._task, completed=event.covered.total_seconds(), rows=event.rows)
+        elif isinstance(event, Noticed):
+            self._display.notice(event.message)
+        elif not event.proven:
+            self._display.notice(f"{span(event.window)} is not proven: {event.reason}.")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bars.stop()
+
+
+class _StateColumn(ProgressColumn):
+    """Requests, and what the export waits for."""
+
+    def __init__(self, counts: Callable[[], Counts]) -> None:
+        super().__init__()
+        self._counts = counts
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - the bar's signature
+        return Text(printable(state(self._counts())), no_wrap=True, overflow="ellipsis")
+
+
+class _TimeLeftColumn(ProgressColumn):
+    """How long it will take, judging by how long it took so far."""
+
+    def render(self, task: Task) -> Text:
+        if not task.total or task.completed < task.total * TIME_LEFT_FROM or (task.elapsed or 0) < TIME_LEFT_AFTER_S:
+            return Text("")
+        left_s = round((task.elapsed or 0) * (task.total - task.completed) / task.completed)
+        return Text(f"{duration(timedelta(seconds=left_s)) if left_s >= 60 else f'{left_s} s'} left")
+
+
+class Kept:
+    """Passes events on, and knows what an interruption would leave for the next run."""
+
+    def __init__(self, listener: Progress) -> None:
+        self._listener = listener
+        self._interval: Interval | None = None
+        self._covered = timedelta()
+        self._rows = 0
+
+    def report(self, event: Event) -> None:
+        """Add up the windows that the next run need not read again: those that are proven."""
+        if isinstance(event, Started):
+            self._interval, self._covered, self._rows = event.interval, event.covered, event.rows
+        elif isinstance(event, WindowClosed) and event.proven:
+            self._covered += event.window.length
+            self._rows += event.rows
+        self._listener.report(event)
+
+    def __str__(self) -> str:
+        """What to tell somebody who has interrupted an export into a file."""
+        if not self._interval or not self._covered:
+            return "No window was finished yet: the same command starts from the beginning."
+        share = self._covered / self._interval.length
+        return f"{share:.0%} of the interval is kept ({self._rows:,} rows): the same command continues from there."
+
+
+def exporting(event: Started) -> str:
+    """What begins or continues: `exporting 2026-01-05 to 2026-01-12 UTC, 43% of it done before`."""
+    again = f", {event.covered / event.interval.length:.0%} of it done before" if event.covered else ""
+    return f"exporting {span(event.interval)}{again}"
+
+
+def state(counts: Counts) -> str:
+    """Requests and the throttle: `140 requests, rate limit: the next in 12 s`."""
+    line = f"{counts.requests:,} requests"
+    if counts.trouble:
+        return f"{line}, {counts.trouble}"
+    return f"{line}, rate limit: the next in {counts.waits_s:.0f} s" if counts.waits_s >= 1 else line
+
+
+def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Listener:
+    """What fits: notes alone, a bar on a terminal, lines elsewhere."""
+    if quiet:
+        return Quiet(display)
+    return Bar(display, counts) if display.is_terminal else Lines(display, counts)

@@ -1,0 +1,224 @@
+"""Options -> the query that they ask for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from everycall.acquire.windows import settled_until
+from everycall.api.filters import Filters
+from everycall.api.interval import Interval
+from everycall.api.limits import RETENTION
+from everycall.api.names import Kind, ids_named
+from everycall.api.query import Match, Query
+from everycall.api.retention import RETENTION_MIN, retention
+from everycall.cli.display import Display
+from everycall.cli.options import When, Which
+from everycall.client import Client
+from everycall.errors import QueryError
+from everycall.instants import text
+
+LAST_DEFAULT = "7d"
+
+
+def query_of(when: When, which: Which, client: Client, now: datetime) -> tuple[Query, dict[str, Any]]:
+    """The query that the options ask for, and the options that were given, by name.
+
+    Two runs with the same options are the same export, although `--last 7d` is another interval each time.
+
+    Raises:
+        QueryError: they contradict each other, or ask for something that the API would refuse.
+    """
+    file = filter_file(which)
+    interval = interval_of(when, now, file)
+    query = Query(interval, filters_of(which, client, file), cast("Match", which.match))
+    return query, {**time_options(when, file), **filter_options(which)}
+
+
+def check(when: When, which: Which, now: datetime) -> None:
+    """Refuse what is wrong whatever the org: before credentials are needed, or anything is sent.
+
+    Raises:
+        QueryError: as `query_of`, names of the org aside.
+    """
+    file = filter_file(which)
+    interval_of(when, now, file)
+    offline_filters(which, file)
+
+
+def kept_from(query: Query, client: Client, now: datetime, display: Display) -> datetime | None:
+    """When the org's retention begins, and a note about it, where the interval begins before; None elsewhere.
+
+    The org is asked only about an interval so old that an org might not keep it.
+    """
+    start = query.interval.start
+    kept = client.play(retention()) if start < now - RETENTION_MIN else None
+    if kept is not None and start < now - kept:
+        display.notice(
+            f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}: what is older may be "
+            "gone, so it cannot be proven complete."
+        )
+        return now - kept
+    if kept is None and start < now - RETENTION:
+        display.notice(
+            "Some of this interval is older than 18 months: the org may answer slowly, or may not keep it any more."
+        )
+    return None
+
+
+# The interval
+
+
+def time_options(when: When, file: Mapping[str, Any]) -> dict[str, str]:
+    """The options that were given, the filter file's interval where there are none, and else the default.
+
+    Raises:
+        QueryError: they contradict each other.
+    """
+    given = {name: getattr(when, name) for name in ("last", "interval", "since", "until")}
+    given = {name: value for name, value in given.items() if value is not None}
+    ways = [f"--{name}" for name in given if name != "until"]
+    if len(ways) > 1:
+        raise _contradiction(f"{' and '.join(ways)} exclude each other.")
+    if "until" in given and "since" not in given:
+        raise _contradiction("--until needs --since.")
+    given = given or ({"interval": _file_interval(file)} if "interval" in file else {"last": LAST_DEFAULT})
+    if when.timezone != "UTC":
+        given["timezone"] = when.timezone
+    return {**given, "settled": "only"} if when.settled else given
+
+
+def _contradiction(message: str) -> QueryError:
+    return QueryError(message, hint="Use --last, or --interval, or --since with or without --until.")
+
+
+def interval_of(when: When, now: datetime, file: Mapping[str, Any]) -> Interval:
+    """The interval that is asked for; the filter file's where no option names one and it has one.
+
+    Raises:
+        QueryError: the options contradict each other, or name no interval, or one in the future.
+    """
+    given = time_options(when, file)
+    zone = zone_of(when.timezone)
+    if "since" in given:
+        asked = Interval.between(given["since"], given.get("until"), now=now, zone=zone)
+    elif "interval" in given:
+        asked = Interval.parse(given["interval"], now=now, zone=zone)
+    else:
+        asked = Interval.last(given["last"], now=now, zone=zone)
+    asked = asked.until_now(now)
+    return _settled(asked, now) if when.settled else asked
+
+
+def _settled(interval: Interval, now: datetime) -> Interval:
+    """The part of the interval that the vendor no longer rebuilds."""
+    border = settled_until(now)
+    if interval.start >= border:
+        raise QueryError(
+            f"Nothing of {interval} is settled: the vendor still rebuilds what is younger than {text(border)}.",
+            hint="Leave --settled out, or ask for earlier days.",
+        )
+    return Interval(interval.start, min(interval.end, border))
+
+
+def _file_interval(file: Mapping[str, Any]) -> str:
+    written = file["interval"]
+    if not isinstance(written, str) or not written.strip():
+        raise QueryError(
+            f"The interval in the filter file is {json.dumps(written)}.",
+            hint='Write "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z", or leave it out and use --interval.',
+        )
+    return written
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name.
+
+    Raises:
+        QueryError: there is none, or this system knows no time zones at all.
+    """
+    if name.upper() in ("UTC", "Z"):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise unknown_zone(name, available_timezones()) from error
+
+
+def unknown_zone(name: str, known: set[str]) -> QueryError:
+    """Why there is no such zone among those that the system knows, and what to write instead."""
+    if not known:
+        return QueryError(
+            f"This system has no time zone database, so --timezone {name} cannot be used.",
+            hint="Install it: python3 -m pip install tzdata, or apt-get install tzdata. Times in UTC work without it.",
+        )
+    names = {zone.casefold(): zone for zone in known}
+    cities = {zone.rpartition("/")[2]: names[zone] for zone in names}
+    near = [names[zone] for zone in get_close_matches(name.casefold(), names, n=3, cutoff=0.6)]
+    near += [cities[city] for city in get_close_matches(name.casefold(), cities, n=2)]
+    hint = f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else "Write one such as Europe/Berlin."
+    return QueryError(f"'{name}' is not a time zone.", hint=hint)
+
+
+# The filters
+
+
+def filter_options(which: Which) -> dict[str, Any]:
+    """The options that were given."""
+    given = {field.name: getattr(which, field.name) for field in fields(which) if field.name != "match"}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
+
+
+def filter_file(which: Which) -> Mapping[str, Any]:
+    """What the filter file holds; empty without one.
+
+    Raises:
+        QueryError: it cannot be read, or is no JSON object.
+    """
+    if which.filter is None:
+        return {}
+    where = f"--filter {which.filter}"
+    try:
+        body = json.loads(Path(which.filter).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        hint = "Name a file that holds a body of the details query, as JSON."
+        raise QueryError(f"{where} cannot be read: {error.strerror}.", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        hint = "Check it with python3 -m json.tool."
+        raise QueryError(f"{where} is not JSON: {error}.", hint=hint) from error
+    if not isinstance(body, dict):
+        raise QueryError(f"{where} is not a JSON object.", hint='Write {"segmentFilters": [...]}.')
+    return body
+
+
+def filters_of(which: Which, client: Client, file: Mapping[str, Any]) -> Filters:
+    """The filters, with names looked up in the org.
+
+    Raises:
+        QueryError: something that the API would refuse, or a name that the org does not have.
+    """
+    offline = offline_filters(which, file)
+
+    def ids(kind: Kind, names: tuple[str, ...]) -> list[str]:
+        return client.play(ids_named(kind, names)) if names else []
+
+    named = Filters.of(
+        queue_ids=ids("queues", which.queue),
+        user_ids=ids("users", which.user),
+        wrap_up_codes=ids("wrapupcodes", which.wrapup),
+        division_ids=ids("divisions", which.division),
+    )
+    return named + offline
+
+
+def offline_filters(which: Which, file: Mapping[str, Any]) -> Filters:
+    """The filters that need no look-up in the org.
+
+    Raises:
+        QueryError: something that the API would refuse.
+    """
+    return Filters.of(media_types=which.media, directions=which.direction) + Filters.read(file)

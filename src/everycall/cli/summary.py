@@ -1,0 +1,100 @@
+"""What is shown at the end of an export: how it ended, on one screen."""
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from everycall.api.interval import Interval
+from everycall.api.names import WORDS
+from everycall.cli.display import Display
+from everycall.cli.formats import counted, duration, size, span
+from everycall.exporting import Summary
+
+WRONG_SHOWN = 3
+"""Unproven windows that the summary names, with the beginning of their reasons; the manifest has them all."""
+
+REASON_SHOWN = 85
+
+
+def show(display: Display, done: Summary, source: str) -> None:
+    """The verdict, and the numbers that it rests on."""
+    _show_verdict(display, done)
+    display.blank()
+    for name, text in _facts(done, source):
+        display.fact(name, text)
+
+
+def not_proven(done: Summary) -> str:
+    """One line that says how much is not proven."""
+    return f"not proven complete: {counted(_incomplete(done), 'window')}."
+
+
+def _incomplete(done: Summary) -> int:
+    """How many windows are not proven, were not read, or are older than what the org keeps."""
+    wrong = {*(entry.window for entry in done.unproven), *done.unread}
+    return len({*map(str, wrong), *done.manifest.get("notKept", ())})
+
+
+def _show_verdict(display: Display, done: Summary) -> None:
+    if done.verdict == "proven":
+        as_of = f", as of {done.manifest['provenAsOf'][:19]}Z" if done.entries else ""
+        line = f"{counted(done.rows, 'conversation')}, none missing and none twice{as_of}."
+        display.print(("Proven: ", "bold green"), line, wrap=True)
+        return
+    total = counted(len(done.entries) + len(done.unread), "window")
+    line = f"{counted(done.rows, 'conversation')}, but {_incomplete(done)} of {total} may be incomplete."
+    display.print(("NOT PROVEN: ", "bold red"), line, wrap=True)
+
+
+def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
+    yield "source", source
+    resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
+    windows = counted(len(done.entries) + len(done.unread), "window")
+    yield "interval", f"{span(done.interval)}, in {windows}{resumed}"
+    yield from _wrong(done)
+    yield from _doubtful(done.manifest)
+    counts = done.counts
+    requests = f"{counts.requests:,}, at most {counts.allowed:.0f} a minute allowed"
+    yield "requests", f"{requests}; {counts.rejected} answered 429, {counts.retried} tried again"
+    yield "took", duration(done.finished_at - done.started_at)
+    if done.output is not None:
+        yield "rows", f"{done.output} ({size(done.manifest['output']['sizeBytes'])})"
+        yield "manifest", f"{done.output}.manifest.json"
+
+
+def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
+    """What is not proven, as far as there is room."""
+    for entry in done.unproven[:WRONG_SHOWN]:
+        yield "not proven", f"{span(entry.window)}: {textwrap.shorten(entry.reason, REASON_SHOWN, placeholder=' ...')}"
+    if len(done.unproven) > WRONG_SHOWN:
+        yield "", f"... and {counted(len(done.unproven) - WRONG_SHOWN, 'more window')}, which the manifest lists"
+    if done.unread:
+        between = span(Interval(done.unread[0].start, done.unread[-1].end))
+        yield "not read", f"{counted(len(done.unread), 'window')} in {between}"
+    if not_kept := done.manifest.get("notKept"):
+        yield "not kept", f"{counted(len(not_kept), 'window')} from before the org's retention, which may be gone"
+
+
+def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """What is complete, and may still change."""
+    if manifest["provisionalRows"]:
+        rows = f"{counted(manifest['provisionalRows'], 'row')} since {manifest['provisionalFrom'][:16]}Z"
+        yield "provisional", f"{rows}: wrap-ups and the nightly rebuild may change them"
+    if manifest["open"]:
+        yield "open", f"{counted(manifest['open'], 'conversation')} without an end so far"
+    if manifest.get("outlasting"):
+        yield (
+            "outlasting",
+            f"{counted(manifest['outlasting'], 'conversation')} open more than a day after their handling",
+        )
+    if manifest.get("strays"):
+        yield (
+            "strays",
+            f"{counted(manifest['strays'], 'conversation')} that no other window returns; the manifest has them",
+        )
+    if manifest["namesUnavailable"]:
+        kinds = ", ".join(f"{WORDS[kind]}s" for kind in sorted(manifest["namesUnavailable"]))
+        yield "names", f"ids stand in the place of names of {kinds}"
+    if manifest["oddities"]:
+        odd = sum(manifest["oddities"].values())
+        yield "oddities", f"{counted(odd, 'unexpected value')}, which the manifest lists"

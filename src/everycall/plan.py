@@ -1,0 +1,93 @@
+"""What an export would take, without exporting: one count for each window."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from everycall.acquire.windows import is_provisional, split, windows
+from everycall.api.details_query import count
+from everycall.api.interval import Interval
+from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S
+from everycall.api.query import Query
+from everycall.client import Client
+
+PROOF_REQUESTS = 2
+"""Of a window, beyond its pages: the empty page past its end, and the count again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One window of the plan."""
+
+    window: Interval
+    hits: int
+    requests: int
+    provisional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an export would ask for."""
+
+    query: Query
+    steps: tuple[Step, ...]
+    allowed: float
+    """Requests a minute."""
+
+    @property
+    def hits(self) -> int:
+        """Conversations that match, those carried in from an earlier window included."""
+        return sum(step.hits for step in self.steps)
+
+    @property
+    def requests(self) -> int:
+        """Pages and proofs; look-ups of names come on top, a few dozen at most."""
+        return sum(step.requests for step in self.steps)
+
+    @property
+    def length(self) -> timedelta:
+        """At the rate limit: full minutes to wait through, and a few seconds for the last requests."""
+        minutes_to_wait = max(0, -(-self.requests // max(1, int(self.allowed))) - 1)
+        return timedelta(seconds=minutes_to_wait * RATE_WINDOW_S + 5)
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The plan for programs."""
+        return {
+            "interval": str(self.query.interval),
+            "hits": self.hits,
+            "requests": self.requests,
+            "seconds": self.length.total_seconds(),
+            "allowedPerMinute": self.allowed,
+            "route": "query",
+            "windows": [
+                {
+                    "interval": str(step.window),
+                    "hits": step.hits,
+                    "requests": step.requests,
+                    "provisional": step.provisional,
+                }
+                for step in self.steps
+            ],
+        }
+
+
+def plan(client: Client, query: Query, *, page_size: int) -> Plan:
+    """Count every window, splitting as an export would.
+
+    Raises:
+        EverycallError: what the client and the query raise.
+    """
+    now = client.clock.utc()
+    todo = deque(windows(query, now))
+    steps: list[Step] = []
+    while todo:
+        window = todo.popleft()
+        hits = client.play(count(query, window))
+        pieces = split(window, hits)
+        if pieces != [window]:
+            todo.extendleft(reversed(pieces))
+            continue
+        steps.append(Step(window, hits, -(-hits // page_size) + PROOF_REQUESTS, is_provisional(window, now)))
+    return Plan(query, tuple(steps), client.counts().allowed or RATE_PER_MINUTE)

@@ -1,0 +1,117 @@
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from everycall import Filters, Interval, Query
+from everycall.api.limits import RATE_PER_MINUTE
+from everycall.cli.planning import lines
+from everycall.plan import PROOF_REQUESTS, Plan, Step, plan
+from inprocess import MONDAY, WEEK, Org, org
+
+FORTY_DAYS = "2026-01-01T00:00:00.000Z/2026-02-10T00:00:00.000Z"
+LOOK_UPS_MAX = 40
+
+
+def planned(where: Org, interval: str = MONDAY, filters: Filters | None = None, page_size: int = 100) -> Plan:
+    return plan(where.client, Query(Interval.read(interval), filters or Filters()), page_size=page_size)
+
+
+def shown(found: Plan) -> list[str]:
+    return list(lines(found, "the org"))
+
+
+@pytest.mark.parametrize("page_size", [100, 40])
+@pytest.mark.parametrize("interval", [MONDAY, WEEK, FORTY_DAYS])
+def test_an_export_asks_what_its_plan_says_and_for_some_names(interval: str, page_size: int, output: Path) -> None:
+    where = org(conversations_per_day=150, rate_limit=10_000)
+    found = planned(where, interval, page_size=page_size)
+    before = len(where.queries)
+
+    where.export(output, interval, page_size=page_size)
+
+    assert len(where.queries) - before == found.requests
+    assert where.client.counts().requests - before - found.requests <= LOOK_UPS_MAX
+
+
+def test_a_plan_counts_what_the_store_holds() -> None:
+    where = org(conversations_per_day=150)
+
+    found = planned(where, WEEK)
+
+    assert found.hits == len(where.truth(WEEK))
+    assert [str(step.window) for step in found.steps] == [WEEK]
+
+
+def test_a_plan_costs_one_request_for_each_window() -> None:
+    where = org(conversations_per_day=20)
+
+    found = planned(where, FORTY_DAYS)
+
+    assert len(found.steps) == 6
+    assert len(where.queries) == 6
+
+
+def test_windows_of_a_plan_tile_the_interval_also_where_they_are_split() -> None:
+    where = org(conversations_per_day=8_000, rate_limit=10_000)
+
+    found = planned(where, FORTY_DAYS)
+
+    assert len(found.steps) > 6
+    assert found.steps[0].window.start == Interval.read(FORTY_DAYS).start
+    assert found.steps[-1].window.end == Interval.read(FORTY_DAYS).end
+    assert all(one.window.end == two.window.start for one, two in zip(found.steps, found.steps[1:], strict=False))
+
+
+def test_a_filter_makes_windows_of_31_days() -> None:
+    found = planned(org(conversations_per_day=20), FORTY_DAYS, Filters.of(media_types=["voice"]))
+
+    assert [step.window.length.days for step in found.steps] == [31, 9]
+
+
+def test_a_plan_of_no_conversations_is_a_plan() -> None:
+    found = planned(org(conversations=[]))
+
+    assert (found.hits, found.requests) == (0, PROOF_REQUESTS)
+    assert shown(found)[-2:] == [
+        "0 conversations in 1 window from the org",
+        "2 requests, 300 a minute allowed: about 5.0 s, by the details query (the only route so far)",
+    ]
+
+
+@pytest.mark.parametrize(("requests", "length_s"), [(1, 5), (300, 5), (301, 65), (900, 125), (901, 185)])
+def test_a_plan_takes_the_minutes_that_the_rate_limit_takes(requests: int, length_s: float) -> None:
+    query = Query(Interval.read(MONDAY))
+    found = Plan(query, (Step(query.interval, 1, requests, False),), RATE_PER_MINUTE)
+
+    assert found.length == timedelta(seconds=length_s)
+
+
+def test_a_long_plan_is_cut_for_people_and_whole_for_programs() -> None:
+    found = planned(org(conversations_per_day=5), "2025-01-01T00:00:00.000Z/2026-01-01T00:00:00.000Z")
+
+    assert f"... and {len(found.steps) - 40} more; --json lists them all" in shown(found)
+    assert len(found.as_json()["windows"]) == len(found.steps) == 53
+
+
+def test_a_plan_is_json() -> None:
+    found = planned(org(conversations_per_day=150))
+
+    as_json = json.loads(json.dumps(found.as_json()))
+
+    assert as_json["interval"] == MONDAY
+    assert as_json["hits"] == sum(window["hits"] for window in as_json["windows"]) == found.hits
+    assert as_json["requests"] == sum(window["requests"] for window in as_json["windows"]) == found.requests
+    assert as_json["allowedPerMinute"] == 300
+    assert as_json["route"] == "query"
+
+
+def test_a_plan_says_which_windows_are_provisional() -> None:
+    where = org(conversations_per_day=20)
+    now = where.clock.utc()
+
+    found = planned(where, str(Interval(now - timedelta(days=7), now)))
+
+    assert [step.provisional for step in found.steps] == [False, True]
+    assert sum("provisional" in line for line in shown(found)) == 1
