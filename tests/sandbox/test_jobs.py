@@ -167,13 +167,16 @@ def test_a_page_has_its_conversations_a_cursor_and_a_date_without_milliseconds()
     assert first["dataAvailabilityDate"] == last["dataAvailabilityDate"] == "2026-03-02T02:00:00Z"
 
 
-def test_an_empty_result_has_no_conversations_at_all() -> None:
-    for form, keys in (("missing", []), ("empty list", ["conversations"])):
-        client, clock = asking([], job_empty_results=form)
-        job_id = client.submit()
-        clock.advance(5)
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [("missing", ["dataAvailabilityDate"]), ("{}", []), ("empty list", ["conversations", "dataAvailabilityDate"])],
+)
+def test_an_empty_result_is_a_switch(form: str, keys: list[str]) -> None:
+    client, clock = asking([], job_empty_results=form)
+    job_id = client.submit()
+    clock.advance(5)
 
-        assert list(client.page(job_id)) == [*keys, "dataAvailabilityDate"]
+    assert list(client.page(job_id)) == keys
 
 
 def test_a_cursor_is_base64_that_has_to_be_percent_encoded() -> None:
@@ -435,11 +438,6 @@ def test_a_client_without_the_permission_is_refused() -> None:
     ("body", "code", "message"),
     [
         (
-            {"interval": MONDAY, "paging": {}},
-            "invalid.property",
-            "Value [paging] is not a valid property for object [AsyncConversationQuery]",
-        ),
-        (
             {"interval": "2026-01-01T00:00:00Z/2026-02-02T00:00:00Z"},
             "bad.request",
             "You must specify a search interval as part of your query that does not exceed 31 days.",
@@ -462,6 +460,17 @@ def test_a_wrong_body_is_refused_in_the_apis_words(body: dict[str, Any], code: s
     status, _, content = client.post(JOBS, body)
 
     assert (status, content["code"], content["message"]) == (400, code, message)
+
+
+def test_a_field_that_jobs_do_not_have_is_ignored_or_refused_by_a_switch() -> None:
+    body = {"interval": MONDAY, "paging": {"pageSize": 100}, "nonsense": 1}
+    lenient, strict = asking([])[0], asking([], job_unknown_fields="refuse")[0]
+
+    status, _, content = strict.post(JOBS, body)
+
+    assert lenient.post(JOBS, body)[0] == 202
+    assert (status, content["code"]) == (400, "invalid.property")
+    assert content["message"] == "Value [paging] is not a valid property for object [AsyncConversationQuery]"
 
 
 def test_an_unfiltered_job_may_ask_for_31_days_or_more_by_a_switch() -> None:

@@ -175,7 +175,7 @@ class Sandbox:
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
         self.jobs = Jobs(self.store, seed)
-        self.tokens = Tokens(clients, ticking if speed != 1 else now, seed)
+        self.tokens = Tokens(clients, ticking if speed != 1 else now, seed, self.switches)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
         """What was served, oldest first; the last 20,000."""

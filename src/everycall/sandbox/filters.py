@@ -17,6 +17,7 @@ switch); ranges on instants count epoch milliseconds; all names of enumerations 
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -46,6 +47,9 @@ BOOLEANS = ("and", "or")
 PREDICATE_TYPES = ("dimension", "property", "metric")
 OPERATORS = ("matches", "exists", "notExists")
 PROPERTY_TYPES = ("bool", "integer", "real", "date", "string", "uuid")
+
+NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+"""A number as JSON writes it, but in quotes."""
 
 BOUNDS: Mapping[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
@@ -200,9 +204,22 @@ def read_range(raw: object) -> tuple[tuple[str, float], ...]:
         return ()
     bounds = only_object(raw)
     known_fields(bounds, set(BOUNDS), "NumericRange")
-    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds.values()):
+    given = ((name, numeric(bounds.get(name))) for name in BOUNDS)
+    return tuple((name, bound) for name, bound in given if bound is not None)
+
+
+def numeric(value: object) -> float | None:
+    """A number, or the number that a text holds; a missing one is None.
+
+    Source: an official blueprint sends `"pageSize": "100"` and shows what came back. Everything else is malformed.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise malformed()
-    return tuple((name, bounds[name]) for name in BOUNDS if bounds.get(name) is not None)
+    return value
 
 
 def known_fields(raw: Mapping[str, Any], fields: set[str], model: str) -> None:

@@ -174,12 +174,23 @@ class Jobs:
         stop = min(start + size, total)
         world = self._store.world
         conversations = [world.with_attributes(sketch, job.available_ms) for sketch in selection[start:stop]]
+        goes_on = stop < total or repeats_cursor
+        next_cursor = cursor(job_id, start if repeats_cursor else stop) if goes_on else ""
+        return Answer(200, self._page(job, conversations, next_cursor))
+
+    def _page(self, job: Job, conversations: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
+        """The body of a page; the last one has no cursor."""
+        form = self._store.switches.job_empty_results
         content: dict[str, Any] = {}
-        if conversations or self._store.switches.job_empty_results == "empty list":
+        if conversations or form == "empty list":
             content["conversations"] = conversations
-        if stop < total or repeats_cursor:
-            content["cursor"] = cursor(job_id, start if repeats_cursor else stop)
-        return Answer(200, content | {"dataAvailabilityDate": without_ms(job.available_ms)})
+        if next_cursor:
+            content["cursor"] = next_cursor
+        return (
+            content
+            if not content and form == "{}"
+            else {**content, "dataAvailabilityDate": without_ms(job.available_ms)}
+        )
 
     def _early(self, job: Job) -> Answer:
         if self._store.switches.job_results_early == "400":

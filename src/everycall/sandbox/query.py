@@ -24,6 +24,7 @@ from everycall.sandbox.filters import (
     Filters,
     known,
     known_fields,
+    numeric,
     objects,
     only_object,
     optional,
@@ -155,7 +156,8 @@ def read_job_query(body: bytes, switches: Switches) -> JobQuery:
 
 def job_query_of(raw: Mapping[str, Any], switches: Switches) -> JobQuery:
     """The query of a job's body that is already decoded."""
-    known_fields(raw, JOB_FIELDS, "AsyncConversationQuery")
+    if switches.job_unknown_fields == "refuse":
+        known_fields(raw, JOB_FIELDS, "AsyncConversationQuery")
     only_by_start_day = raw.get("startOfDayIntervalMatching")
     if not isinstance(only_by_start_day, bool | None):
         raise malformed()
@@ -214,12 +216,13 @@ def read_paging(raw: object, switches: Switches) -> tuple[int, int]:
 
 
 def whole(raw: Mapping[str, Any], name: str, default: int | None) -> Any:
-    """A whole number of at least 1, or the default where it is left out."""
-    value = raw.get(name)
+    """A whole number of at least 1, in quotes or not, or the default where it is left out."""
+    value = numeric(raw.get(name))
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int):
+    if value != int(value):
         raise malformed()
+    value = int(value)
     if value < 1:
         raise bad_request(f"{name} must be at least 1.")
     return value
@@ -243,7 +246,4 @@ def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
 def read_bucket(raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """(gte, lt) of an AggregationRange."""
     known_fields(raw, {"gte", "lt"}, "AggregationRange")
-    bounds = raw.get("gte"), raw.get("lt")
-    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds):
-        raise malformed()
-    return bounds
+    return numeric(raw.get("gte")), numeric(raw.get("lt"))

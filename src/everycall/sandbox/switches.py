@@ -18,9 +18,18 @@ class Switches:
     A client that is right works with every combination.
     """
 
-    empty_answer: Literal["{}", "totalHits", "empty list"] = "{}"
-    """The body where a page holds nothing: neither key (seen in production code that compares the text with
-    `{}`), only `totalHits`, or both keys with an empty list."""
+    login_credentials: Literal["header or form", "header"] = "header or form"
+    """Where a login may carry client id and secret: the Basic header, or `client_id` and `client_secret` in the form
+    as well. The published Airbyte source and its framework send them in the form."""
+
+    login_grant_type: Literal["form or query", "form"] = "form or query"
+    """Where a login may carry `grant_type`: the form, or the query string as well. Three public Java programs send it
+    in the query string."""
+
+    empty_answer: Literal["totalHits", "{}", "empty list"] = "totalHits"
+    """The body where a page holds nothing: only `totalHits` (splunk/genesys_cloud_ta was repaired in 2025 for an answer
+    without `conversations`, and computes with `totalHits`), neither key (production code of 2020 compares the text
+    with `{}`), or both keys with an empty list."""
 
     page_size_over_limit: Literal["refuse", "clamp"] = "refuse"
     """A pageSize above 100: a 400, or silently 100 as the entity listings do."""
@@ -80,6 +89,10 @@ class Switches:
     data_lake_lag_s: float = 36_000.0
     """How far the data lake, out of which jobs are answered, is behind. Ten hours have been observed."""
 
+    job_unknown_fields: Literal["ignore", "refuse"] = "ignore"
+    """A field of a job's body that `AsyncConversationQuery` does not have: ignored, as two public programs that send
+    `paging` rely on, or a 400 as in a query."""
+
     job_takes_s: float = 3.0
     """From a job's submission to FULFILLED; a third of it in the state QUEUED, then PENDING. Jobs take about
     3 s even when they are small (estuary/connectors)."""
@@ -112,8 +125,9 @@ class Switches:
     job_page_size_over_limit: Literal["clamp", "refuse"] = "clamp"
     """A pageSize of results above the most: cut to it, or a 400."""
 
-    job_empty_results: Literal["missing", "empty list"] = "missing"
-    """An empty result: without the key `conversations`, or with an empty list."""
+    job_empty_results: Literal["missing", "{}", "empty list"] = "missing"
+    """A page of results that holds nothing: without the key `conversations`, without any key, or with an empty list.
+    Estuary's model of the answer requires the key."""
 
     job_cancelled_status: Literal[204, 200, 202] = 204
     """The HTTP status of a DELETE, which has no body."""
