@@ -10,6 +10,7 @@ directly.
 
 import hashlib
 import re
+import secrets
 import time
 import uuid
 from collections import deque
@@ -122,6 +123,7 @@ class Settings(TypedDict, total=False):
     faults: Faults | None
     clients: Iterable[Client] | None
     switches: Switches | None
+    admin_token: str | None
 
 
 class Sandbox:
@@ -143,6 +145,7 @@ class Sandbox:
         faults: what goes wrong; may be changed at any time.
         clients: who may log in; by default one that may see everything.
         switches: how to behave where no source tells.
+        admin_token: of the controls, where other machines can reach them; by default one that nobody can guess.
         url: where a server makes it reachable.
     """
 
@@ -162,6 +165,7 @@ class Sandbox:
         faults: Faults | None = None,
         clients: Iterable[Client] | None = None,
         switches: Switches | None = None,
+        admin_token: str | None = None,
         url: str = "http://127.0.0.1",
     ) -> None:
         if world is None:
@@ -171,6 +175,7 @@ class Sandbox:
         self.url = url
         self.client_id = clients[0].client_id
         self.client_secret = clients[0].client_secret
+        self.admin_token = admin_token or secrets.token_urlsafe(18)
         self.switches = switches or Switches()
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
