@@ -129,6 +129,13 @@ def test_seven_days_are_the_most_without_a_filter() -> None:
     )
 
 
+def test_thirty_one_days_may_be_the_most_without_a_filter_by_a_switch() -> None:
+    client = caller([], switches=Switches(unfiltered_days_max=31))
+
+    assert client.query("2026-01-01T00:00:00Z/2026-02-01T00:00:00Z") == {"totalHits": 0}
+    assert client.refused(interval="2026-01-01T00:00:00Z/2026-02-01T00:00:01Z")[2] == interval_text(31)
+
+
 def test_thirty_one_days_are_the_most_with_a_filter() -> None:
     client = caller([])
 

@@ -179,7 +179,7 @@ class Sandbox:
         self.switches = switches or Switches()
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
-        self.jobs = Jobs(self.store, seed)
+        self.jobs = Jobs(self.store, seed, ticking)
         self.tokens = Tokens(clients, ticking if speed != 1 else now, seed, self.switches)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)

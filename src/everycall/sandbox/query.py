@@ -41,7 +41,6 @@ PAGE_SIZE_MAX = 100
 RESULTS_MAX = 100_000
 """pageNumber times pageSize may not exceed it."""
 
-UNFILTERED_DAYS_MAX = 7
 FILTERED_DAYS_MAX = 31
 
 ORDERS = ("asc", "desc", "unordered")
@@ -134,8 +133,9 @@ def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
     known_fields(raw, FIELDS, "ConversationQuery")
     filters = read_filters(raw, switches.conversation_metric)
     page_size, page_number = read_paging(raw.get("paging"), switches)
+    days_max = FILTERED_DAYS_MAX if filters else switches.unfiltered_days_max
     return Query(
-        interval=checked_interval(raw.get("interval"), FILTERED_DAYS_MAX if filters else UNFILTERED_DAYS_MAX, switches),
+        interval=checked_interval(raw.get("interval"), days_max, switches),
         filters=filters,
         order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
@@ -161,9 +161,13 @@ def job_query_of(raw: Mapping[str, Any], switches: Switches) -> JobQuery:
     only_by_start_day = raw.get("startOfDayIntervalMatching")
     if not isinstance(only_by_start_day, bool | None):
         raise malformed()
+    filters = read_filters(raw, switches.conversation_metric, has_partial_addresses=True)
+    days_max = switches.job_interval_days_max
+    if not filters and switches.job_unfiltered_days_max < FILTERED_DAYS_MAX:
+        days_max = min(days_max or FILTERED_DAYS_MAX, switches.job_unfiltered_days_max)
     query = Query(
-        interval=checked_interval(raw.get("interval"), switches.job_interval_days_max, switches),
-        filters=read_filters(raw, switches.conversation_metric, has_partial_addresses=True),
+        interval=checked_interval(raw.get("interval"), days_max, switches),
+        filters=filters,
         order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
     )

@@ -39,8 +39,12 @@ class Switches:
     been seen."""
 
     interval_text: str = INTERVAL_TEXT
-    """The text for an interval that is too long, `{days}` being 7 or 31: the one for 31 days is a log, the one
-    for 7 has not been seen."""
+    """The text for an interval that is too long, `{days}` being 7 or 31: the one for 31 days is a log, the one for 7
+    stands in the changelog of splunk/genesys_cloud_ta, there without its period."""
+
+    unfiltered_days_max: Literal[7, 31] = 7
+    """The longest interval of a query without a filter: 7 days in the documentation, 31 in a release of
+    splunk/genesys_cloud_ta."""
 
     results_limit: Literal["last row", "first row"] = "last row"
     """Which row of a page may not lie beyond 100,000: the last that it could hold (pageNumber times pageSize),
@@ -87,7 +91,8 @@ class Switches:
     """A multi-get with an id that does not exist: answered without it, or refused as a whole."""
 
     data_lake_lag_s: float = 36_000.0
-    """How far the data lake, out of which jobs are answered, is behind. Ten hours have been observed."""
+    """How far the data lake, out of which jobs are answered, is behind. Ten hours (36,000) have been observed; the
+    vendor's own bound is 48 (172,800)."""
 
     job_unknown_fields: Literal["ignore", "refuse"] = "ignore"
     """A field of a job's body that `AsyncConversationQuery` does not have: ignored, as two public programs that send
@@ -100,14 +105,42 @@ class Switches:
     job_expires_s: float = 86_400.0
     """From a job's completion to EXPIRED. No source knows it."""
 
+    job_expiration_date: Literal["always", "once expired"] = "always"
+    """When a job's status has an `expirationDate`: from the start, or only in the state EXPIRED, as a comment in
+    estuary/connectors says."""
+
     job_expired: Literal["EXPIRED", "404"] = "EXPIRED"
     """What becomes of an expired job: a state that can be asked for, or nothing. Its results are a 404 anyway."""
 
     job_interval_days_max: int = 31
     """The longest interval of a job; 0 is any. No source knows it; production code uses 1, 7 or 31 days."""
 
+    job_unfiltered_days_max: Literal[31, 7] = 31
+    """The longest interval of a job without a filter. That the query's 7 days hold for jobs is not known."""
+
     jobs_at_a_time_max: int = 0
-    """How many jobs of a client may be unfinished; one more is a 429. 0 is any number: no source knows a limit."""
+    """How many jobs of a client may be unfinished; one more is a 429 whose limit is
+    `details.jobs.concurrent.access.max`. 0 is any number: the limit's name is known, its value is not."""
+
+    jobs_per_second_max: int = 0
+    """How many jobs a client may submit in a second; one more is a 429 whose limit is
+    `details.jobs.rate.per.second`. 0 is any number: the limit's name is known, its value is not."""
+
+    job_unknown_s: float = 0.0
+    """Seconds after the POST in which the new job's status and results are still a 404."""
+
+    job_results_late_s: float = 0.0
+    """Seconds after FULFILLED in which a job's results are still a 404; a public exporter tries again on it."""
+
+    job_results_max: int = 0
+    """A page of results beyond so many is a 400, `Pagination may not exceed N results.`; 0 is no limit. 400,000 is what
+    Teleperformance/dganalytics met in 2020; 100,000 is what the query has."""
+
+    job_cursor: Literal["again", "once"] = "again"
+    """Whether a cursor may be asked for again, or is a 400 the second time until the results are begun anew."""
+
+    job_empty_pages: bool = False
+    """Whether after each page of results comes one without conversations whose cursor leads on."""
 
     job_status_unfinished: Literal[200, 202] = 200
     """The HTTP status of a job's state while it is unfinished; an old swagger file lists 202, too."""
@@ -131,6 +164,9 @@ class Switches:
 
     job_cancelled_status: Literal[204, 200, 202] = 204
     """The HTTP status of a DELETE, which has no body."""
+
+    job_finished_deleted: Literal["stays", "results gone", "gone"] = "stays"
+    """What a DELETE does to a finished job: nothing, its results are a 404 from then on, or its status, too."""
 
     retention_days: int = 3650
     """What `/api/v2/analytics/dataretention/settings` says. Nothing is hidden by it."""
