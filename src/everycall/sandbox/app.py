@@ -21,7 +21,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from everycall.sandbox import controls, details, lookups
+from everycall.sandbox import aggregates, controls, details, lookups
 from everycall.sandbox.answers import (
     NO_HEADERS,
     Answer,
@@ -374,6 +374,10 @@ def _query(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
     return details.answer_query(sandbox.store, arrival.request, arrival.client, arrival.unseen, arrival.number)
 
 
+def _aggregates(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
+    return aggregates.answer_aggregates(sandbox.store, arrival.request, arrival.client, arrival.unseen)
+
+
 def _several(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
     return details.several(sandbox.store, arrival.request, arrival.client, arrival.unseen)
 
@@ -443,6 +447,7 @@ LOGIN = route("POST", "/oauth/token", (), _login)
 ROUTES = (
     LOGIN,
     route("POST", QUERY, SEES_DETAILS, _query),
+    route("POST", f"{CONVERSATIONS}/aggregates/query", ("analytics:conversationAggregate:view",), _aggregates),
     route("GET", f"{CONVERSATIONS}/details", SEES_DETAILS, _several),
     route("POST", JOBS, SEES_DETAILS, _submit),
     route("GET", f"{JOBS}/availability", ("analytics:conversationDetail:view",), _availability),

@@ -29,6 +29,7 @@ from everycall.sandbox.instants import to_ms
 from everycall.sandbox.traffic import Sketch
 from everycall.sandbox.vocabulary import (
     ADDRESS_DIMENSIONS,
+    AGGREGATES,
     CONVERSATIONS,
     INSTANT_DIMENSIONS,
     SEGMENTS,
@@ -105,6 +106,10 @@ class Filters:
             for vocabulary, group in self.entries
         )
 
+    def hold_on(self, leaf: Leaf) -> bool:
+        """Whether one leaf alone passes."""
+        return all(self._holds(group, vocabulary, leaf) for vocabulary, group in self.entries)
+
     def glance(self, sketch: Sketch, now_ms: int | None = None) -> Verdict:
         """Whether it passes, from the sketch alone; without an instant, whether it does at any time."""
         return every(glance(group, vocabulary, sketch, now_ms) for vocabulary, group in self.entries)
@@ -148,7 +153,7 @@ def read_filters(
 def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["Filter", "Clause"]) -> Group:
     """A filter, which may hold clauses, or a clause, which may not."""
     fields = {"type", "predicates", "clauses"} if level == "Filter" else {"type", "predicates"}
-    known_fields(raw, fields, f"{vocabulary.model}DetailQuery{level}")
+    known_fields(raw, fields, vocabulary.name(level))
     kind = known(raw.get("type"), "QueryFilterType", BOOLEANS)
     clauses = [read_group(clause, vocabulary, "Clause") for clause in objects(raw.get("clauses"))]
     predicates = [read_predicate(predicate, vocabulary) for predicate in objects(raw.get("predicates"))]
@@ -157,8 +162,9 @@ def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["F
 
 def read_predicate(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Predicate:
     """One predicate; its type may be left out, since its left-hand side tells."""
-    model = f"{vocabulary.model}DetailQueryPredicate"
-    fields = {"type", "operator", "value", "range", "metric"}
+    model = vocabulary.name("Predicate")
+    fields = {"type", "operator", "value", "range"}
+    fields |= {"metric"} if vocabulary.metrics else set()
     fields |= {"dimension"} if vocabulary.dimensions else set()
     fields |= {"property", "propertyType"} if vocabulary.properties else set()
     known_fields(raw, fields, model)
@@ -193,9 +199,9 @@ def left_hand_side(of: str, given: Mapping[str, Any], vocabulary: Vocabulary) ->
             raise invalid_value(of, "QueryPredicateType", ("dimension", "metric"))
         return str(given.get("property", ""))
     if of == "metric":
-        return known(given.get("metric"), f"{vocabulary.model}DetailQueryMetric", vocabulary.metrics)
+        return known(given.get("metric"), vocabulary.name("Metric"), vocabulary.metrics)
     dimensions = tuple(sorted(vocabulary.dimensions))
-    return known(given.get("dimension"), f"{vocabulary.model}DetailQueryDimension", dimensions)
+    return known(given.get("dimension"), vocabulary.name("Dimension"), dimensions)
 
 
 def read_range(raw: object) -> tuple[tuple[str, float], ...]:
@@ -376,6 +382,11 @@ POSSIBLE: Mapping[tuple[str, str], Callable[[Sketch], tuple[str, ...]]] = {
     (SEGMENTS.field, "queueId"): lambda sketch: sketch.queue_ids,
     (SEGMENTS.field, "userId"): lambda sketch: sketch.user_ids,
     (SEGMENTS.field, "wrapUpCode"): lambda sketch: sketch.wrap_up_codes,
+    (AGGREGATES.field, "conversationId"): lambda sketch: (sketch.conversation_id,),
+    (AGGREGATES.field, "divisionId"): lambda sketch: sketch.division_ids,
+    (AGGREGATES.field, "mediaType"): lambda sketch: sketch.media_types,
+    (AGGREGATES.field, "queueId"): lambda sketch: sketch.queue_ids,
+    (AGGREGATES.field, "userId"): lambda sketch: sketch.user_ids,
 }
 """Dimensions of which the sketch knows every value that the story can hold."""
 

@@ -27,6 +27,7 @@ PERMISSIONS = frozenset(
     {
         "analytics:conversationDetail:view",
         "analytics:agentConversationDetail:view",
+        "analytics:conversationAggregate:view",
         "routing:queue:view",
         "routing:queue:search",
         "routing:wrapupCode:view",

@@ -168,6 +168,13 @@ class Switches:
     job_finished_deleted: Literal["stays", "results gone", "gone"] = "stays"
     """What a DELETE does to a finished job: nothing, its results are a 404 from then on, or its status, too."""
 
+    aggregate_media_type: Literal["always", "if asked"] = "always"
+    """Whether a group of an aggregate names its mediaType though `groupBy` does not; answers seen in public code do."""
+
+    aggregate_results_max: int = 30_000
+    """An aggregate with more intervals over all groups is a 400, whose text is put together from two that a public
+    program looks for."""
+
     retention_days: int = 3650
     """What `/api/v2/analytics/dataretention/settings` says. Nothing is hidden by it."""
 
