@@ -106,6 +106,11 @@ class Filters:
             for vocabulary, group in self.entries
         )
 
+    def conversation_ids(self) -> frozenset[str] | None:
+        """The only conversations that can pass, where the filters name them; None where they do not."""
+        named = [ids for words, group in self.entries if words is CONVERSATIONS and (ids := ids_of(group)) is not None]
+        return frozenset.intersection(*named) if named else None
+
     def hold_on(self, leaf: Leaf) -> bool:
         """Whether one leaf alone passes."""
         return all(self._holds(group, vocabulary, leaf) for vocabulary, group in self.entries)
@@ -130,6 +135,18 @@ class Filters:
         values = metric_values(predicate.name, vocabulary, leaf)
         is_summed = vocabulary is CONVERSATIONS and self.conversation_metric == "sum"
         return [sum(values)] if values and is_summed else values
+
+
+def ids_of(node: Group | Predicate) -> frozenset[str] | None:
+    """The conversations of which a filter wants one; None where it does not name them."""
+    if isinstance(node, Predicate):
+        names_one = node.name == "conversationId" and node.of == "dimension" and node.operator == "matches"
+        return frozenset({node.value}) if names_one and node.value is not None else None
+    found = [ids_of(member) for member in node.members if not _is_vacuous(member)]
+    named = [ids for ids in found if ids is not None]
+    if node.type == "and":
+        return frozenset.intersection(*named) if named else None
+    return frozenset().union(*named) if len(named) == len(found) else None
 
 
 def read_filters(
