@@ -14,8 +14,8 @@ from rich.console import Console
 
 from everycall import auth, cli, errors, sandbox, tables
 from everycall.ledger import Entry
-from everycall.sandbox.app import ROUTES
 from everycall.sandbox.faults import KINDS
+from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
 from fault_table import ROWS, Row
 from simulation.bugs import BUGS
@@ -110,15 +110,8 @@ def routes() -> str:
     """Every endpoint of the sandbox."""
     return table(
         "endpoint | permission, one of",
-        (
-            (f"`{one.method} {_path(one.path.pattern)}`", " ".join(f"`{name}`" for name in one.permissions))
-            for one in ROUTES
-        ),
+        ((f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES),
     )
-
-
-def _path(pattern: str) -> str:
-    return re.sub(r"\(\?P<(\w+)>.*?\)", r"{\1}", pattern).replace("\\", "")
 
 
 def honesty() -> str:

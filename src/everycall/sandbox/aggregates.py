@@ -43,7 +43,7 @@ from everycall.sandbox.filters import (
 )
 from everycall.sandbox.instants import EPOCH, to_ms, to_text
 from everycall.sandbox.oauth import Client
-from everycall.sandbox.query import Interval, Query, body_of, checked_interval, whole
+from everycall.sandbox.query import Interval, Query, body_of, checked_interval, names_of, whole
 from everycall.sandbox.store import Scope, Store
 from everycall.sandbox.vocabulary import AGGREGATE, AGGREGATE_METRICS, AGGREGATES, NOTHING, Leaf, values_at
 
@@ -207,15 +207,6 @@ def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
         is_reversed=kind == "topN",
         limit=None if kind == "groupBy" else whole(raw, "limit", None),
     )
-
-
-def names_of(raw: object, field_type: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """A list of names of an enumeration, each once."""
-    if raw is None:
-        return ()
-    if not isinstance(raw, list):
-        raise malformed()
-    return tuple(dict.fromkeys(known(one, field_type, allowed) for one in raw))
 
 
 def read_filter(raw: object) -> Filters:

@@ -35,6 +35,11 @@ PERMISSIONS = frozenset(
         "architect:flow:view",
         "outbound:campaign:view",
         "groups:team:view",
+        "outbound:messagingCampaign:view",
+        "outbound:emailCampaign:view",
+        "analytics:queueObservation:view",
+        "analytics:userDetail:view",
+        "conversation:communication:view",
         "analytics:dataRetention:view",
     }
 )

@@ -232,6 +232,15 @@ def whole(raw: Mapping[str, Any], name: str, default: int | None) -> Any:
     return value
 
 
+def names_of(raw: object, field_type: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A list of names of an enumeration, each once."""
+    if raw is None:
+        return ()
+    if not isinstance(raw, list):
+        raise malformed()
+    return tuple(dict.fromkeys(known(one, field_type, allowed) for one in raw))
+
+
 def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
     """One facet: terms of a dimension, or ranges of a metric."""
     known_fields(raw, {"type", "dimension", "metric", "size", "ranges"}, "AnalyticsQueryAggregation")

@@ -86,6 +86,14 @@ class World(Protocol):
         """The entities of a kind (`queues`, `users`, ...), deleted ones included and marked."""
         ...
 
+    def members(self, queue_id: str) -> Sequence[str]:
+        """The ids of those who belong to a queue; those who joined it first."""
+        ...
+
+    def queue_codes(self, queue_id: str) -> Sequence[str]:
+        """The ids of a queue's wrap-up codes."""
+        ...
+
     def organization(self) -> dict[str, Any]:
         """The organization's entity."""
         ...

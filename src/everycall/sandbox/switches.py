@@ -175,6 +175,10 @@ class Switches:
     """An aggregate with more intervals over all groups is a 400, whose text is put together from two that a public
     program looks for."""
 
+    users_me: Literal["400", "user"] = "400"
+    """What a client without a user gets from `/api/v2/users/me`: a 400, as a public program noted, or the org's first
+    active user, for clients that cannot do without."""
+
     retention_days: int = 3650
     """What `/api/v2/analytics/dataretention/settings` says. Nothing is hidden by it."""
 
