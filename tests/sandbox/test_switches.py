@@ -5,6 +5,7 @@ import pytest
 from made import MONDAY, caller, spread
 
 from everycall.sandbox import Switches
+from everycall.sandbox.switches import GROUNDS
 
 TWO_WEEKS = "2026-01-05T00:00:00Z/2026-01-19T00:00:00Z"
 
@@ -53,6 +54,11 @@ def test_every_switch_says_what_it_switches() -> None:
     for field in fields(Switches):
         _, _, after = source.partition(f"    {field.name}: ")
         assert after.partition("\n")[2].lstrip().startswith('"""'), field.name
+
+
+def test_every_switch_says_how_surely_its_default_is_known_and_from_where() -> None:
+    assert set(GROUNDS) == {field.name for field in fields(Switches)}
+    assert all(confidence in {"A", "B", "C", "D"} and source for confidence, source in GROUNDS.values())
 
 
 def test_the_code_and_the_text_of_a_limit_are_switches() -> None:

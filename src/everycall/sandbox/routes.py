@@ -7,19 +7,16 @@ before one with an `{id}` that would take it, too.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from everycall.sandbox import aggregates, details, live, lookups, observations, organization, people, work
 from everycall.sandbox.answers import Answer, ApiError, Request
 from everycall.sandbox.faults import JOBS, QUERY, Fault, fate, repeats_cursor, unseen
 from everycall.sandbox.oauth import Client
+from everycall.sandbox.switches import Confidence
 
 if TYPE_CHECKING:
     from everycall.sandbox.app import Sandbox
-
-Confidence = Literal["A", "B", "C", "D"]
-"""How surely an answer's shape and behaviour are known: A from the vendor's documentation, SDK or a verbatim capture,
-B from several independent production sources, C from one unofficial source, D by inference."""
 
 
 @dataclass(frozen=True, slots=True)

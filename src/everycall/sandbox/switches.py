@@ -4,9 +4,13 @@ Switches(match="day", job_results_early="400")
 Switches.parse("match=day", "job_results_early=400")      # the same, as words of a command line
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints
+
+Confidence = Literal["A", "B", "C", "D"]
+"""How surely something is known: A from the vendor's documentation, SDK or a verbatim capture, B from several
+independent production sources or a real log, C from one unofficial source, D by inference, or not at all."""
 
 INTERVAL_TEXT = "You must specify a search interval as part of your query that does not exceed {days} days."
 
@@ -198,6 +202,57 @@ class Switches:
                 raise ValueError(f"{text!r} sets no switch; write NAME=VALUE, where NAME is one of {names}")
             chosen[name] = read_value(name, value, types[name])
         return cls(**chosen)
+
+
+GROUNDS: Final[Mapping[str, tuple[Confidence, str]]] = {
+    "login_credentials": ("B", "the published Airbyte source; the framework's OAuth authenticator"),
+    "login_grant_type": ("B", "three public Java programs"),
+    "empty_answer": ("C", "splunk/genesys_cloud_ta, 2025; the other form: Teleperformance/dganalytics, 2020"),
+    "page_size_over_limit": ("D", "nobody sends more than 100 today; a sample of 2022 sent 200"),
+    "limit_code": ("D", "only the texts have been seen"),
+    "interval_text": ("B", "logs and the changelog of splunk/genesys_cloud_ta"),
+    "unfiltered_days_max": ("A", "developer.genesys.cloud, details query; 31: splunk/genesys_cloud_ta"),
+    "results_limit": ("D", "a log has the limit, not which row it means"),
+    "match": ("B", "older text of the SDK and a capture of 2016; the other: developer.genesys.cloud"),
+    "end_at_midnight_touches_next_day": ("D", "no source"),
+    "count_rejected": ("D", "no source"),
+    "tie_order": ("D", "no source"),
+    "conversation_metric": ("D", "no source"),
+    "ingestion_delay_s": ("C", "XxMasterbeasTxX/genesys-admin-app: fresh conversations may be a 404"),
+    "answer_bytes_max": ("D", "the code is in the vendor's lists of errors, of other endpoints"),
+    "ids_max": ("C", "MakingChatbots' MCP server"),
+    "ids_over_limit": ("D", "no source"),
+    "repeated_ids": ("D", "no source"),
+    "unknown_ids": ("D", "no source"),
+    "data_lake_lag_s": ("B", "ten hours: laggyzee/genesys-mcp; the bound of 48: SDK 269, RecordingJobsQuery"),
+    "job_unknown_fields": ("C", "two public exporters send paging"),
+    "job_takes_s": ("C", "estuary/connectors"),
+    "job_expires_s": ("D", "no source"),
+    "job_expired": ("D", "no source"),
+    "job_expiration_date": ("C", "a comment in estuary/connectors; the SDK says only what the date is"),
+    "job_interval_days_max": ("D", "production code uses 1, 7 and 31 days"),
+    "job_unfiltered_days_max": ("D", "no source"),
+    "jobs_at_a_time_max": ("C", "the limit's name: a public Java exporter; its value: no source"),
+    "jobs_per_second_max": ("C", "the limit's name: a public Java exporter; its value: no source"),
+    "job_unknown_s": ("C", "a public exporter tries again on it"),
+    "job_results_late_s": ("C", "a public exporter tries again on it"),
+    "job_results_max": ("C", "Teleperformance/dganalytics: 400,000"),
+    "job_cursor": ("C", "two public programs resume at a saved cursor"),
+    "job_empty_pages": ("D", "no source; only the absent cursor is the documented end"),
+    "job_status_unfinished": ("B", "an old swagger file; Teleperformance/dganalytics accepts both"),
+    "job_results_early": ("B", "two independent sources for 404"),
+    "job_page_size": ("C", "a C# exporter that names no size"),
+    "job_page_size_max": ("B", "1,000 and 10,000 in production"),
+    "job_page_size_over_limit": ("D", "no source"),
+    "job_empty_results": ("C", "public clients on both sides"),
+    "job_cancelled_status": ("D", "the SDK says Deleted, without a body"),
+    "job_finished_deleted": ("D", "the SDK says delete or cancel"),
+    "aggregate_media_type": ("C", "answers of a real org in public code"),
+    "aggregate_results_max": ("C", "a public Airflow operator looks for both texts, of another aggregate"),
+    "users_me": ("C", "a public program's note of a real org"),
+    "retention_days": ("A", "SDK 269 for the shape; the number is ours"),
+}
+"""How surely each switch's default is known, and from where."""
 
 
 def read_value(name: str, text: str, kind: Any) -> Any:
