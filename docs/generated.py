@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
-from everycall import auth, cli, errors, sandbox, tables
+from everycall import cli, errors, sandbox
+from everycall.api import auth
 from everycall.ledger import Entry
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
+from everycall.tables import flat as tables
 from fault_table import ROWS, Row
 from simulation.bugs import BUGS
 
