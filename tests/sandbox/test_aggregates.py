@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from made import MONDAY, Caller, Clock, caller, conversation
 
 from everycall.sandbox import Client, Org, Sandbox, Switches
-from everycall.sandbox.instants import DAY_MS, to_ms
+from everycall.sandbox.instants import DAY_MS, to_ms, to_text
 from everycall.sandbox.vocabulary import AGGREGATE_METRICS
 
 URL = "/api/v2/analytics/conversations/aggregates/query"
@@ -39,7 +42,7 @@ def emitting(number: int, *metrics: dict[str, Any], queue: str = "q1", start: st
     """A conversation of one session in a queue that emits the metrics."""
     segments = [{"queueId": queue, "segmentStart": start, "segmentType": "interact"}] if queue else None
     session = {"mediaType": media, "metrics": list(metrics)}
-    return conversation(number, start, 86_400 * 2, segments=segments, session=session, **fields)
+    return conversation(number, start, 86_400 * 5, segments=segments, session=session, **fields)
 
 
 def counts(results: list[Any], name: str = "tTalk") -> dict[tuple[tuple[str, str], ...], list[int]]:
@@ -387,3 +390,62 @@ def test_too_many_intervals_over_all_groups_are_refused() -> None:
 )
 def test_what_the_api_does_not_know_is_refused(body: dict[str, Any], code: str) -> None:
     assert refused(**body)[:2] == (400, code)
+
+
+def sums(results: list[Any]) -> dict[tuple[tuple[str, str], ...], tuple[int, int]]:
+    """(count, sum) of each group over all its intervals."""
+    found: defaultdict[tuple[tuple[str, str], ...], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for one in results:
+        key = tuple(one["group"].items())
+        for part in one["data"]:
+            stats = part["metrics"][0]["stats"]
+            found[key] = found[key][0] + stats["count"], found[key][1] + stats["sum"]
+    return dict(found)
+
+
+BERLIN_WEEKEND = "2026-03-27T22:30:00.000Z", "2026-03-30T21:00:00.000Z"
+"""With the change to summer time."""
+
+instants = st.integers(to_ms(BERLIN_WEEKEND[0]), to_ms(BERLIN_WEEKEND[1]))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(instants, st.sampled_from(["q1", "q2"])), min_size=1, max_size=12),
+    st.sampled_from(["PT15M", "PT1H", "PT7H", "P1D", "P1W", "P1DT12H", "P1M"]),
+    st.sampled_from([None, "UTC", "Europe/Berlin", "Asia/Kathmandu"]),
+)
+def test_the_intervals_of_a_granularity_add_up_to_the_whole(
+    moments: list[tuple[int, str]], granularity: str, zone: str | None
+) -> None:
+    told = [
+        emitting(n, metric(to_text(at)), queue=queue, start=BERLIN_WEEKEND[0])
+        for n, (at, queue) in enumerate(moments, 1)
+    ]
+    client = caller(told, Clock("2026-05-01T00:00:00Z"))
+    interval = "/".join(BERLIN_WEEKEND)
+
+    parts = ask(client, interval, groupBy=["queueId"], granularity=granularity, timeZone=zone)
+
+    assert sums(parts) == sums(ask(client, interval, groupBy=["queueId"]))
+    for one in parts:
+        edges = [tuple(part["interval"].split("/")) for part in one["data"]]
+        assert all(start < end for start, end in edges)
+        assert all(before[1] <= after[0] for before, after in pairwise(edges))
+
+
+@settings(max_examples=60)
+@given(st.lists(instants, min_size=1, max_size=12), instants)
+def test_two_adjacent_intervals_add_up_to_the_whole(moments: list[int], between: int) -> None:
+    start, end = BERLIN_WEEKEND
+    assume(to_ms(start) < between < to_ms(end))
+    told = [emitting(n, metric(to_text(at)), start=start) for n, at in enumerate(moments, 1)]
+    client = caller(told, Clock("2026-05-01T00:00:00Z"))
+    middle = to_text(between)
+
+    halves = [sums(ask(client, interval)) for interval in (f"{start}/{middle}", f"{middle}/{end}")]
+    whole = sums(ask(client, f"{start}/{end}"))
+
+    for key, total in whole.items():
+        both = [half.get(key, (0, 0)) for half in halves]
+        assert total == (both[0][0] + both[1][0], both[0][1] + both[1][1])

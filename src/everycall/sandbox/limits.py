@@ -71,5 +71,5 @@ class RateLimit:
 def too_many_requests(retry_after_s: int, limit: Mapping[str, Any] | None = None) -> ApiError:
     """The normalized 429, verbatim; `limit` is SDK 269's `Limit`: key, namespace and value."""
     message = f"Rate limit exceeded the maximum. Retry the request in [{retry_after_s}] seconds"
-    headers = {"Retry-After": str(retry_after_s)}
+    headers = {"Retry-After": str(retry_after_s), "Strict-Transport-Security": "max-age=600; includeSubDomains"}
     return ApiError(429, "too.many.requests.retry.after", message, headers, limit)
