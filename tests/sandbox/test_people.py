@@ -180,6 +180,8 @@ def test_the_links_of_a_search_lead_through_its_pages(client: Caller) -> None:
         ({"query": [{"type": "REGEX", "value": "(a+)+$"}]}, 400),
         ({"query": [{"type": "EXACT", "value": "x", "nonsense": 1}]}, 400),
         ({"query": "all"}, 400),
+        ({"query": [{"group": []}]}, 400),
+        ({"query": [{"group": {"type": "MATCH_ALL"}}]}, 400),
         ({"pageSize": 0}, 400),
         ({"nonsense": 1}, 400),
         ({"query": [{"type": "EXACT", "fields": "name", "value": "x"}]}, 400),

@@ -287,6 +287,11 @@ def test_a_value_of_the_wrong_type_is_malformed(body: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("dimension", [[], {}, 5, None, "nonsense"])
+def test_an_aggregation_of_no_dimension_is_refused(dimension: Any) -> None:
+    assert refused(aggregations=[{"type": "termFrequency", "dimension": dimension}])[:2] == (400, "invalid.value")
+
+
 def test_a_number_may_come_as_a_text() -> None:
     client = caller(spread(30))
     body = {"interval": MONDAY, "paging": {"pageSize": "20", "pageNumber": "2"}}

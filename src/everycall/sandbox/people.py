@@ -217,7 +217,7 @@ def check(criterion: Mapping[str, Any], searched: Searched) -> None:
     for name in ("fields", "values"):
         if not isinstance(criterion.get(name), list | None):
             raise malformed()
-    if criterion.get("group") is None:
+    if not criterion.get("group"):
         known(criterion.get("type"), "SearchType", searched.types)
     for inner in objects(criterion.get("group")):
         check(inner, searched)

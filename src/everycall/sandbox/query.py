@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from everycall.sandbox.answers import ApiError, bad_request, invalid_value, malformed
+from everycall.sandbox.answers import ApiError, bad_request, malformed
 from everycall.sandbox.filters import (
     Filters,
     known,
@@ -249,10 +249,8 @@ def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
     if kind == "numericRange":
         metric = known(raw.get("metric"), "ConversationDetailQueryMetric", CONVERSATION_METRICS)
         return Aggregation(kind, None, metric, None, tuple(map(read_bucket, objects(raw.get("ranges")))))
-    dimension = raw.get("dimension")
-    if dimension not in CONVERSATIONS.dimensions and dimension not in SEGMENTS.dimensions:
-        allowed = tuple(sorted({*CONVERSATIONS.dimensions, *SEGMENTS.dimensions}))
-        raise invalid_value(dimension or "", "AggregationDimension", allowed)
+    allowed = tuple(sorted({*CONVERSATIONS.dimensions, *SEGMENTS.dimensions}))
+    dimension = known(raw.get("dimension"), "AggregationDimension", allowed)
     return Aggregation(kind, dimension, None, whole(raw, "size", None), ())
 
 
