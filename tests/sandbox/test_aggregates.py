@@ -86,7 +86,7 @@ def stats_of(name: str, values: list[int]) -> dict[str, int]:
     return {"max": max(values), "min": min(values), "count": len(values), "sum": sum(values)}
 
 
-def told(results: list[Any], *names: str) -> dict[tuple[Any, ...], dict[str, int]]:
+def statistics(results: list[Any], *names: str) -> dict[tuple[Any, ...], dict[str, int]]:
     """The statistics by the dimensions of the group and the metric."""
     return {
         (*(result["group"].get(name) for name in names), one["metric"]): one["stats"]
@@ -101,7 +101,7 @@ def test_a_day_is_the_sum_of_all_metrics_emitted_on_it_whatever_day_their_conver
         values[session["mediaType"], one["name"]].append(one["value"])
         began.add(day)
 
-    found = told(ask(month.client, metrics=STORED), "mediaType")
+    found = statistics(ask(month.client, metrics=STORED), "mediaType")
 
     assert len(began) > 3
     assert found == {key: stats_of(key[-1], numbers) for key, numbers in values.items()}
@@ -115,7 +115,7 @@ def test_a_day_by_queue_is_the_sum_over_the_sessions_of_that_queue() -> None:
         several |= {session["sessionId"]} if others else set()
         values[queue_id, session["mediaType"], session["sessionId"], one["name"]].append(one["value"])
 
-    found = told(
+    found = statistics(
         ask(month.client, metrics=STORED, groupBy=["queueId", "sessionId"]), "queueId", "mediaType", "sessionId"
     )
 
@@ -418,11 +418,11 @@ instants = st.integers(to_ms(BERLIN_WEEKEND[0]), to_ms(BERLIN_WEEKEND[1]))
 def test_the_intervals_of_a_granularity_add_up_to_the_whole(
     moments: list[tuple[int, str]], granularity: str, zone: str | None
 ) -> None:
-    told = [
+    made = [
         emitting(n, metric(to_text(at)), queue=queue, start=BERLIN_WEEKEND[0])
         for n, (at, queue) in enumerate(moments, 1)
     ]
-    client = caller(told, Clock("2026-05-01T00:00:00Z"))
+    client = caller(made, Clock("2026-05-01T00:00:00Z"))
     interval = "/".join(BERLIN_WEEKEND)
 
     parts = ask(client, interval, groupBy=["queueId"], granularity=granularity, timeZone=zone)
@@ -439,8 +439,8 @@ def test_the_intervals_of_a_granularity_add_up_to_the_whole(
 def test_two_adjacent_intervals_add_up_to_the_whole(moments: list[int], between: int) -> None:
     start, end = BERLIN_WEEKEND
     assume(to_ms(start) < between < to_ms(end))
-    told = [emitting(n, metric(to_text(at)), start=start) for n, at in enumerate(moments, 1)]
-    client = caller(told, Clock("2026-05-01T00:00:00Z"))
+    made = [emitting(n, metric(to_text(at)), start=start) for n, at in enumerate(moments, 1)]
+    client = caller(made, Clock("2026-05-01T00:00:00Z"))
     middle = to_text(between)
 
     halves = [sums(ask(client, interval)) for interval in (f"{start}/{middle}", f"{middle}/{end}")]

@@ -21,12 +21,12 @@ NAMES = """interval order orderBy paging pageSize pageNumber aggregations conver
     timeZone groupBy metrics filter flattenMultivaluedDimensions views target name function queryType sortMetric query
     fields values group sort sortBy sortOrder detailMetrics userFilters presenceFilters routingStatusFilters size ranges
     property propertyType""".split()
-WORDS = """and or dimension metric property matches exists notExists queueId conversationId mediaType userId tTalk
+TEXTS = """and or dimension metric property matches exists notExists queueId conversationId mediaType userId tTalk
     nOffered oWaiting conversationStart asc desc P1D PT1H UTC Europe/Berlin EXACT CONTAINS MATCH_ALL AND OR NOT topN
     groupBy rangeBound sum termFrequency numericRange 100 -1 voice""".split()
 
-words = st.sampled_from([*WORDS, MONDAY, "", "x" * 50, "\u0000", "日"])
-simple = st.one_of(st.none(), st.booleans(), st.integers(-2, 3), st.just(10**400), st.floats(allow_nan=False), words)
+texts = st.sampled_from([*TEXTS, MONDAY, "", "x" * 50, "\u0000", "日"])
+simple = st.one_of(st.none(), st.booleans(), st.integers(-2, 3), st.just(10**400), st.floats(allow_nan=False), texts)
 
 
 def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -100,7 +100,7 @@ def test_a_post_of_anything_is_answered(client: Caller, path: str, body: dict[st
 
 @pytest.mark.parametrize("path", GETS)
 @settings(max_examples=20)
-@given(asked=st.dictionaries(st.sampled_from(PARAMETERS), words | st.integers(-1, 600).map(str), max_size=3), one=words)
+@given(asked=st.dictionaries(st.sampled_from(PARAMETERS), texts | st.integers(-1, 600).map(str), max_size=3), one=texts)
 def test_a_get_with_any_parameters_is_answered(client: Caller, path: str, asked: dict[str, str], one: str) -> None:
     target = path.replace("{id}", quote(one, safe="") or "x")
 

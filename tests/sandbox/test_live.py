@@ -11,12 +11,12 @@ START, LATER, END = (f"2026-01-05T09:{minute}:00.000Z" for minute in ("00", "01"
 def live(segments: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """The live object of a conversation of one participant."""
     participant = {"userId": "u", "attributes": {"a": "1"}}
-    told = conversation(
+    made = conversation(
         1, START, segments=segments, participant=participant, session={"direction": "inbound"}, **fields
     )
     entities = {"queues": [{"id": "q", "name": "Queue"}], "wrapupcodes": [{"id": "c", "name": "Code"}]}
-    content: dict[str, Any] = Caller(Sandbox(Recorded([told], entities), now=Clock())).get(
-        f"{LIVE}/{told['conversationId']}"
+    content: dict[str, Any] = Caller(Sandbox(Recorded([made], entities), now=Clock())).get(
+        f"{LIVE}/{made['conversationId']}"
     )[2]
     return content
 

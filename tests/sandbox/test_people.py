@@ -118,10 +118,10 @@ def test_a_queue_that_is_not_there_or_not_seen_is_a_404(what: str) -> None:
 
 def test_of_a_recording_the_members_are_the_users_of_its_conversations() -> None:
     segments = [{"queueId": "q", "segmentStart": "2026-01-05T09:00:00Z", "segmentType": "interact", "wrapUpCode": "c"}]
-    told = conversation(1, segments=segments, participant={"userId": "u"})
+    made = conversation(1, segments=segments, participant={"userId": "u"})
     entities = {"queues": [{"id": "q", "name": "Q"}], "users": [{"id": "u", "name": "U"}, {"id": "v", "name": "V"}],
                 "wrapupcodes": [{"id": "c", "name": "C"}, {"id": "d", "name": "D"}]}  # fmt: skip
-    client = Caller(Sandbox(Recorded([told], entities), now=Clock()))
+    client = Caller(Sandbox(Recorded([made], entities), now=Clock()))
 
     assert [one["id"] for one in members(client, "q")] == ["u"]
     assert [one["id"] for one in client.get(f"{QUEUES}/q/wrapupcodes")[2]["entities"]] == ["c"]

@@ -71,7 +71,7 @@ def test_a_live_conversation_has_the_shape_of_the_sdks_model(client: Caller) -> 
     for one in client.query()["conversations"][::3]:
         content = client.get(f"/api/v2/conversations/{one['conversationId']}")[2]
 
-        # The service writes how a leg ended in words of its own, which nobody listed for all of analytics' words.
+        # The service has other names for how a leg ended, and no source maps all of analytics' names to them.
         assert [each for each in complaints("Conversation", content) if "disconnectType" not in each] == []
 
 

@@ -16,7 +16,7 @@ def ask(client: Caller, interval: str = MONDAY, **body: Any) -> Any:
     return content
 
 
-def talk(number: int, start: str, end: str, user: str = "u", kind: str = "interact") -> dict[str, Any]:
+def handling(number: int, start: str, end: str, user: str = "u", kind: str = "interact") -> dict[str, Any]:
     """A conversation of one user with one segment."""
     segments = [{"segmentStart": start, "segmentEnd": end, "segmentType": kind}]
     return conversation(number, start, 3600, segments=segments, participant={"userId": user})
@@ -29,7 +29,7 @@ def records(content: Any, name: str, key: str) -> list[tuple[str, str, str]]:
 
 
 def test_a_user_is_on_queue_around_the_conversations_and_interacting_in_them() -> None:
-    content = ask(caller([talk(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z")]))
+    content = ask(caller([handling(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z")]))
 
     assert content["totalHits"] == 1
     assert records(content, "primaryPresence", "systemPresence") == [
@@ -47,13 +47,15 @@ def test_a_user_is_on_queue_around_the_conversations_and_interacting_in_them() -
 
 
 def test_after_an_alert_that_nobody_answered_a_user_is_not_responding() -> None:
-    content = ask(caller([talk(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:01:00.000Z", kind="alert")]))
+    content = ask(caller([handling(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:01:00.000Z", kind="alert")]))
 
     assert ("NOT_RESPONDING", "09:01", "09:02") in records(content, "routingStatus", "routingStatus")
 
 
 def test_what_goes_on_has_no_end() -> None:
-    client = caller([talk(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z")], Clock("2026-01-05T09:05:00Z"))
+    client = caller(
+        [handling(1, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z")], Clock("2026-01-05T09:05:00Z")
+    )
 
     assert records(ask(client), "routingStatus", "routingStatus")[-1] == ("INTERACTING", "09:00", "")
 
@@ -81,8 +83,8 @@ def test_records_follow_each_other_without_a_gap_and_cover_every_conversation() 
 
 
 def test_users_come_in_pages_and_by_id() -> None:
-    talks = [talk(n, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z", user=f"u{n}") for n in (2, 3, 1)]
-    client = caller(talks)
+    handled = [handling(n, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z", user=f"u{n}") for n in (2, 3, 1)]
+    client = caller(handled)
 
     first, second, third = (ask(client, paging={"pageSize": 2, "pageNumber": number}) for number in (1, 2, 3))
 
@@ -91,13 +93,13 @@ def test_users_come_in_pages_and_by_id() -> None:
 
 
 def test_filters_choose_users_and_records() -> None:
-    talks = [talk(n, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z", user=f"u{n}") for n in (1, 2)]
+    handled = [handling(n, "2026-01-05T09:00:00.000Z", "2026-01-05T09:10:00.000Z", user=f"u{n}") for n in (1, 2)]
     user = [{"type": "or", "predicates": [{"type": "dimension", "dimension": "userId", "value": "u2"}]}]
     status = [
         {"type": "or", "predicates": [{"type": "dimension", "dimension": "routingStatus", "value": "INTERACTING"}]}
     ]
 
-    content = ask(caller(talks), userFilters=user, routingStatusFilters=status)
+    content = ask(caller(handled), userFilters=user, routingStatusFilters=status)
 
     assert [one["userId"] for one in content["userDetails"]] == ["u2"]
     assert records(content, "routingStatus", "routingStatus") == [("INTERACTING", "09:00", "09:10")]

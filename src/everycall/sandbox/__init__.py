@@ -42,8 +42,8 @@ submitted, and which faults are armed.
 - A filter over many conversations, or an aggregation, tells every story that a sketch cannot rule out: the first page
   of a busy month takes its time. So does the first page of a job, which looks for what is left of 31 earlier days: of
   a centre with 100,000 conversations a day about four seconds.
-- An aggregate, an observation or a user's detail tells the story of every conversation that was alive in its interval:
-  about three thousand in a second.
+- An aggregate, an observation or a user's detail builds every conversation that was alive in its interval, about
+  three thousand in a second.
 - A job looks back 31 days for what was still alive, and so do aggregates. A conversation that never ends is found by
   them for so long only.
 - What changes after the end, changes once: wrap-up codes, metrics, evaluations, surveys and resolutions come late or
@@ -67,7 +67,7 @@ submitted, and which faults are armed.
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
 - Of aggregates: nConversations, views, which queue a metric counts for where its session has several, and how the
-  intervals of a time zone are told. Of queues: who has joined and who is idle. Of users: when their shifts are.
+  intervals of a time zone are written. Of queues: who has joined and who is idle. Of users: when their shifts are.
 - A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.

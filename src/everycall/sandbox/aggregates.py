@@ -15,7 +15,7 @@ vendor's staff (developer.genesys.cloud forum thread 18235). Answers of a real o
 the order of the metrics, `count` alone for names with an n, tWait as tAnswered, tAbandon and tFlowOut together, and
 oServiceLevel as (answered - over the target) / (answered + abandoned). Guesses: that `count` of an n is the sum of its
 values (nearly all are 1), nConversations as the conversations that emitted anything, a view's `count`, that an interval
-or group without data is left out, that the last interval is cut at the end, that intervals are told in UTC, that
+or group without data is left out, that the last interval is cut at the end, that intervals are written in UTC, that
 `alternateTimeDimension` changes nothing here, and all texts of refusals. oCallbackServiceLevel has no data.
 """
 
@@ -85,8 +85,8 @@ class Stats:
 
     values: list[int] = field(default_factory=list)
 
-    def told(self, name: str) -> dict[str, Any]:
-        """As the API tells it."""
+    def summary(self, name: str) -> dict[str, Any]:
+        """The statistics that the API gives for a metric of this name."""
         if name.startswith("n"):
             return {"count": sum(self.values)}
         return {"max": max(self.values), "min": min(self.values), "count": len(self.values), "sum": sum(self.values)}
@@ -293,7 +293,7 @@ def gathered(store: Store, asked: Asked, scope: Scope) -> Groups:
     reach = Interval(interval.start_ms - BESIDE_MS, interval.end_ms + BESIDE_MS)
     alive = store.select_overlapping(Query(reach, Filters((), b"")), now_ms, scope)
     for sketch in alive[:]:
-        if any(glance(group, words, sketch, None) is False for words, group in asked.filters.entries):
+        if any(glance(group, vocabulary, sketch, None) is False for vocabulary, group in asked.filters.entries):
             continue
         conversation = store.world.conversation(sketch, now_ms)
         for leaf, metric in metrics_of(conversation):
@@ -422,7 +422,7 @@ def stats_of(name: str, counted: Counted, target: float | None) -> dict[str, Any
         return {} if target is None else {"target": target}
     if name == "nConversations":
         return {"count": len(counted.conversation_ids)}
-    return counted.metrics[name].told(name) if name in counted.metrics else {}
+    return counted.metrics[name].summary(name) if name in counted.metrics else {}
 
 
 def service_level(counted: Counted, target: float | None) -> dict[str, Any]:

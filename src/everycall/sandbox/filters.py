@@ -108,7 +108,8 @@ class Filters:
 
     def conversation_ids(self) -> frozenset[str] | None:
         """The only conversations that can pass, where the filters name them; None where they do not."""
-        named = [ids for words, group in self.entries if words is CONVERSATIONS and (ids := ids_of(group)) is not None]
+        groups = (group for vocabulary, group in self.entries if vocabulary is CONVERSATIONS)
+        named = [ids for group in groups if (ids := ids_of(group)) is not None]
         return frozenset.intersection(*named) if named else None
 
     def hold_on(self, leaf: Leaf) -> bool:

@@ -32,7 +32,7 @@ MEDIA: Final[Mapping[str, str]] = {
 STATES: Final[Mapping[str, str]] = {"alert": "alerting", "dialing": "dialing", "contacting": "contacting"}
 """The state of a session whose last segment is of a type and still open; of any other it is connected."""
 
-TALKS: Final = frozenset({"interact", "hold"})
+CONNECTED: Final = frozenset({"interact", "hold"})
 
 Json = dict[str, Any]
 
@@ -111,7 +111,7 @@ def session(one: Mapping[str, Any]) -> Json:
     made["held"] = not is_over and last["segmentType"] == "hold"
     moments = {
         "startAlertingTime": next((part["segmentStart"] for part in segments if part["segmentType"] == "alert"), None),
-        "connectedTime": next((part["segmentStart"] for part in segments if part["segmentType"] in TALKS), None),
+        "connectedTime": next((part["segmentStart"] for part in segments if part["segmentType"] in CONNECTED), None),
         "disconnectedTime": max(part["segmentEnd"] for part in segments) if is_over else None,
         "disconnectType": next(
             (part["disconnectType"] for part in reversed(segments) if "disconnectType" in part), None

@@ -1,4 +1,4 @@
-"""What happens in queues right now: who waits, who talks, who belongs to them.
+"""What happens in queues right now: who waits, who interacts, who belongs to them.
 
     POST /api/v2/analytics/queues/observations/query
     <- {"filter": {"type": "or", "predicates": [{"dimension": "queueId", "value": ...}]}, "metrics": ["oWaiting"]}
@@ -9,7 +9,7 @@ They follow from the conversations that live now: an open leg in the queue waits
 is a callback for later), an agent's open alert is alerting, an
 open interact or hold is interacting. Source: SDK 269 (`QueueObservationQuery`, `QueueObservationQueryResponse`); an
 answer in public code has a group of the queue alone for users, and one for each medium, zeros included. Guesses: that
-whoever joined a queue is active and on it, and that those who talk are INTERACTING and the others IDLE. Metrics of
+whoever joined a queue is active and on it, and that those with an open interact or hold are INTERACTING and the others IDLE. Metrics of
 presences and routing statuses have no data.
 """
 

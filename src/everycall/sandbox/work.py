@@ -6,7 +6,7 @@
                          "routingStatus": [{"startTime", "endTime", "routingStatus"}]}], "totalHits": 60}
 
 A user is on queue, on each UTC day, from a quarter of an hour before the first conversation until a quarter after the
-last, and offline otherwise; INTERACTING while a leg talks, holds, dials or wraps up, NOT_RESPONDING for up to a minute
+last, and offline otherwise; INTERACTING while a leg interacts, holds, dials or wraps up, NOT_RESPONDING for up to a minute
 after an alert that nobody answered, IDLE else. So a status never contradicts a conversation.
 
 Source: SDK 269 (`UserDetailsQuery`, `AnalyticsUserDetailsQueryResponse`). Everything about when is invented; that
@@ -70,7 +70,7 @@ def answer_user_details(store: Store, request: Request, client: Client) -> Answe
     known_fields(raw, FIELDS, "UserDetailsQuery")
     if raw.get("presenceAggregations") or raw.get("routingStatusAggregations"):
         raise bad_request("This sandbox does not serve aggregations of users' details.")
-    users, presences, statuses = (read_filters_of(raw, words) for words in (USERS, PRESENCES, STATUSES))
+    users, presences, statuses = (read_filters_of(raw, vocabulary) for vocabulary in (USERS, PRESENCES, STATUSES))
     days_max = FILTERED_DAYS_MAX if users or presences or statuses else store.switches.unfiltered_days_max
     interval = checked_interval(raw.get("interval"), days_max, store.switches)
     size, number = read_paging(raw.get("paging"), store.switches)
@@ -83,10 +83,10 @@ def answer_user_details(store: Store, request: Request, client: Client) -> Answe
     return Answer(200, {"userDetails": page, "totalHits": len(found)} if page else {"totalHits": len(found)})
 
 
-def read_filters_of(raw: Mapping[str, Any], words: Vocabulary) -> Filters:
+def read_filters_of(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Filters:
     """The filters of one list."""
-    groups = [read_group(one, words, "Filter") for one in objects(raw.get(words.field))]
-    return Filters(tuple((words, group) for group in groups if not group.is_empty()), b"")
+    groups = [read_group(one, vocabulary, "Filter") for one in objects(raw.get(vocabulary.field))]
+    return Filters(tuple((vocabulary, group) for group in groups if not group.is_empty()), b"")
 
 
 def gathered(store: Store, interval: Interval, client: Client) -> Mapping[str, Work]:
