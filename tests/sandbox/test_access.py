@@ -30,7 +30,7 @@ def status(access: Access, target: str, **headers: str) -> int | None:
      "api.use2.us-gov-pure.cloud", "ci.example.com:8080"],
 )  # fmt: skip
 def test_names_of_this_machine_and_names_that_were_given_are_answered(host: str) -> None:
-    access = Access("secret", is_loopback=True, names={"ci.example.com"})
+    access = Access("secret", is_loopback=True, names={"CI.example.com"})
 
     assert status(access, "/api/v2/users", Host=host) is None
 

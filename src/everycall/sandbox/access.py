@@ -77,7 +77,7 @@ class Access:
         if matched is None:
             return False
         name = matched["name"]
-        if name in self.names or LOCAL.fullmatch(name) or VENDOR.fullmatch(name):
+        if name in {one.lower() for one in self.names} or LOCAL.fullmatch(name) or VENDOR.fullmatch(name):
             return True
         try:
             ip_address(name.strip("[]"))
