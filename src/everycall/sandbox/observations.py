@@ -8,8 +8,8 @@
 They follow from the conversations that live now: an open leg in the queue waits (unless it is a callback for later), an
 agent's open alert is alerting, an open interact or hold is interacting. Source: SDK 269 (`QueueObservationQuery`,
 `QueueObservationQueryResponse`); an answer in public code has a group of the queue alone for users, and one for each
-medium, zeros included. Guesses: that whoever joined a queue is active and on it, and that those with an open interact or
-hold are INTERACTING and the others IDLE. Metrics of presences and routing statuses have no data.
+medium, zeros included. Guesses: that whoever joined a queue is active and on it, and that those with an open interact
+or hold are INTERACTING and the others IDLE. Metrics of presences and routing statuses have no data.
 """
 
 from collections import defaultdict
