@@ -7,8 +7,8 @@
 
 On each UTC day, a user is on queue from a quarter of an hour before the first conversation until a quarter of an hour
 after the last, and offline otherwise. The routing status is INTERACTING while a leg interacts, holds, dials or wraps
-up, NOT_RESPONDING for up to a minute after an alert that nobody answered, and else IDLE. So a status never contradicts a
-conversation.
+up, NOT_RESPONDING for up to a minute after an alert that nobody answered, and else IDLE. So a status never contradicts
+a conversation.
 
 Source: SDK 269 (`UserDetailsQuery`, `AnalyticsUserDetailsQueryResponse`). Everything about when is invented; that
 records are cut at the days that the interval touches, that users without a conversation are left out, and that filters
