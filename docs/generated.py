@@ -15,8 +15,8 @@ from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
 from everycall.ledger import Entry
-from everycall.sandbox.app import ROUTES
 from everycall.sandbox.faults import KINDS
+from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
 from everycall.tables import flat as tables
 from fault_table import ROWS, Row
@@ -111,15 +111,8 @@ def routes() -> str:
     """Every endpoint of the sandbox."""
     return table(
         "endpoint | permission, one of",
-        (
-            (f"`{one.method} {_path(one.path.pattern)}`", " ".join(f"`{name}`" for name in one.permissions))
-            for one in ROUTES
-        ),
+        ((f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES),
     )
-
-
-def _path(pattern: str) -> str:
-    return re.sub(r"\(\?P<(\w+)>.*?\)", r"{\1}", pattern).replace("\\", "")
 
 
 def honesty() -> str:

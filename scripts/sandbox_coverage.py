@@ -1,4 +1,4 @@
-"""Counts what the sandbox emits of the API's response models, and writes docs/sandbox-coverage.md.
+"""Lists what the sandbox serves and settles by switches, counts what it emits, and writes docs/sandbox-coverage.md.
 
     python scripts/sandbox_coverage.py              # or with --print, on standard output
 
@@ -16,9 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from everycall.sandbox import Org
+from everycall.sandbox import Org, Switches
 from everycall.sandbox.instants import DAY_MS, to_ms
+from everycall.sandbox.routes import NOT_SERVED, ROUTES
 from everycall.sandbox.stories import changes
+from everycall.sandbox.switches import GROUNDS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "sandbox-coverage.md"
@@ -165,10 +167,15 @@ def page(known: Models, seen: Seen) -> str:
         if one.values
     ]
     lines = [
-        "# What the sandbox emits",
+        "# What the sandbox covers",
         "",
-        "Every field and every enumeration value of the API's response models, and whether the sandbox's invented",
-        "conversations hold it. Made by `scripts/sandbox_coverage.py`; a test fails where it is out of date.",
+        "Its endpoints and switches with their sources; then every field and every enumeration value of the API's",
+        "response models, and whether the invented conversations hold it. Made by `scripts/sandbox_coverage.py`; a",
+        "test fails where it is out of date.",
+        "",
+        *endpoints(),
+        *switches(),
+        "## Fields and values",
         "",
         f"- The models are those of the official Python SDK, {SDK} {version(SDK)}, from `{TOP}` downward.",
         f"- The conversations are {DAYS} days of seed 1, {CONVERSATIONS_PER_DAY:,} conversations a weekday, as jobs",
@@ -180,15 +187,37 @@ def page(known: Models, seen: Seen) -> str:
         *(f"| [{model}](#{model.lower()}) {cells(counts(model, known, seen))}" for model in known),
         total(counts(model, known, seen) for model in known),
         "",
-        "## Not emitted",
+        "### Not emitted",
         "",
         *([f"- Field `{name}`" for name in missing_fields] or ["- Fields: none"]),
         *(f"- Of `{name}`: {', '.join(f'`{value}`' for value in values)}" for name, values in missing_values if values),
     ]
     for model, fields in known.items():
-        lines += ["", f"## {model}", "", "| field | type | emitted | values emitted | values not emitted |"]
+        lines += ["", f"### {model}", "", "| field | type | emitted | values emitted | values not emitted |"]
         lines += ["| --- | --- | --- | --- | --- |", *(row(model, field, seen) for field in fields)]
     return "\n".join(lines) + "\n"
+
+
+def endpoints() -> Iterator[str]:
+    """Every endpoint, how surely it is known, and what is not served."""
+    yield from ("## Endpoints", "")
+    yield "**A** is the vendor's documentation, SDK or a verbatim capture, **B** several independent production"
+    yield "sources or a real log, **C** one unofficial source, **D** an inference. A letter is for shape and behaviour"
+    yield from ("together; what of it is a guess stands in the module that answers.", "")
+    yield from ("| endpoint | sure | source |", "| --- | --- | --- |")
+    yield from (f"| `{one.method} {one.path}` | {one.confidence} | {one.source} |" for one in ROUTES)
+    yield from ("", "Not served, an honest 404 (or a 405 where the path has another method):", "")
+    yield from (f"- {one}" for one in NOT_SERVED)
+    yield ""
+
+
+def switches() -> Iterator[str]:
+    """Every switch, its default, and how surely that one is known."""
+    yield from ("## Switches", "", "What each one settles stands in [the sandbox's page](sandbox.md#switches).", "")
+    yield from ("| switch | default | sure | source |", "| --- | --- | --- | --- |")
+    for name, (confidence, source) in GROUNDS.items():
+        yield f"| `{name}` | `{getattr(Switches(), name)}` | {confidence} | {source} |"
+    yield ""
 
 
 def all_fields(known: Models) -> Iterator[tuple[str, Field]]:

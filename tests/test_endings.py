@@ -442,7 +442,7 @@ def test_a_network_that_is_not_there(output: Path) -> None:
 
 SWITCHES = [
     {},
-    {"empty_answer": "totalHits"},
+    {"empty_answer": "{}"},
     {"empty_answer": "empty list"},
     {"page_size_over_limit": "clamp"},
     {"match": "day"},

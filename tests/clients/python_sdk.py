@@ -86,6 +86,10 @@ class Client:
             number += 1
         return entities
 
+    def call(self, api: str, method: str, arguments: list[Any]) -> Any:
+        """What one method of one of the SDK's classes gives."""
+        return as_json(getattr(getattr(genesys, api)(self.api), method)(*arguments))
+
     def refusal(self, error: Exception) -> dict[str, Any] | None:
         """What the client shows of an error of the API."""
         if not isinstance(error, ApiException):

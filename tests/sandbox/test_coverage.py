@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from everycall.sandbox.routes import NOT_SERVED, ROUTES
+from everycall.sandbox.switches import GROUNDS
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "sandbox-coverage.md"
 
@@ -26,3 +29,15 @@ def test_every_field_is_emitted_and_nearly_every_value() -> None:
     fields, of_fields, values, of_values = map(int, sums.groups())
     assert fields == of_fields
     assert values / of_values >= 0.98
+
+
+def test_the_page_lists_every_endpoint_and_every_switch() -> None:
+    page = PAGE.read_text("utf-8")
+
+    for route in ROUTES:
+        assert f"| `{route.method} {route.path}` | {route.confidence} |" in page
+    for name, (confidence, source) in GROUNDS.items():
+        assert f"| `{name}` |" in page
+        assert f"| {confidence} | {source} |" in page
+    for one in NOT_SERVED:
+        assert f"- {one}" in page

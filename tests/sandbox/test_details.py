@@ -20,15 +20,15 @@ def test_an_answer_is_the_conversations_and_how_many_match() -> None:
     assert list(content) == ["conversations", "totalHits"]
 
 
-def test_a_page_past_the_end_is_an_empty_object() -> None:
+def test_a_page_past_the_end_holds_the_count_alone() -> None:
     client = caller(spread(100))
 
     assert len(client.query(size=100)["conversations"]) == 100
-    assert client.query(size=100, number=2) == {}
+    assert client.query(size=100, number=2) == {"totalHits": 100}
 
 
-def test_a_query_that_matches_nothing_is_an_empty_object() -> None:
-    assert caller([]).query() == {}
+def test_a_query_that_matches_nothing_holds_a_count_of_0_alone() -> None:
+    assert caller([]).query() == {"totalHits": 0}
 
 
 @pytest.mark.parametrize(

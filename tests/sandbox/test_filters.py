@@ -355,6 +355,47 @@ segments = st.lists(
 )
 
 
+def by_id(*conversation_ids: str, kind: str = "or") -> list[dict[str, Any]]:
+    predicates = [
+        {"type": "dimension", "dimension": "conversationId", "operator": "matches", "value": one}
+        for one in conversation_ids
+    ]
+    return [{"type": kind, "predicates": predicates}]
+
+
+def test_single_conversations_are_found_by_their_ids_in_a_whole_day() -> None:
+    client = Caller(Sandbox(conversations_per_day=200, now=Clock()))
+    everything = client.query()["conversations"]
+    some = everything[3], everything[50]
+    ids = [one["conversationId"] for one in some]
+    tuesday = "2026-01-06T00:00:00Z/2026-01-07T00:00:00Z"
+
+    assert client.query(conversationFilters=by_id(ids[0])) == {"conversations": [some[0]], "totalHits": 1}
+    assert client.query(conversationFilters=by_id(*ids))["conversations"] == list(some)
+    assert client.query(conversationFilters=by_id(*ids, kind="and")) == {"totalHits": 0}
+    assert client.query(conversationFilters=by_id("nonsense")) == {"totalHits": 0}
+    assert client.query(tuesday, conversationFilters=by_id(*ids)) == {"totalHits": 0}
+
+
+def test_an_id_that_a_recording_holds_twice_is_found_twice() -> None:
+    client = caller([conversation(1), conversation(1, "2026-01-05T11:00:00.000Z")])
+
+    assert client.found(conversationFilters=by_id("00000000-0000-4000-8000-000000000001")) == [1, 1]
+
+
+def test_an_id_beside_another_predicate_narrows_the_search_down_in_an_and_only() -> None:
+    client = Caller(Sandbox(conversations_per_day=200, now=Clock()))
+    everything = client.query()["conversations"]
+    named = {"dimension": "conversationId", "value": everything[0]["conversationId"]}
+    ended = {"dimension": "conversationEnd", "operator": "exists"}
+
+    both = client.query(conversationFilters=[{"type": "and", "predicates": [named, ended]}])
+    either = client.query(conversationFilters=[{"type": "or", "predicates": [named, ended]}])
+
+    assert both["totalHits"] == 1
+    assert either["totalHits"] > 100
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(filters, max_size=2), segments, st.sampled_from(["voice", "chat"]))
 def test_a_sketch_never_contradicts_its_story(

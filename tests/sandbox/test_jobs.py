@@ -137,11 +137,138 @@ def test_one_job_too_many_at_a_time_is_a_429() -> None:
     client.submit()
     client.submit()
 
-    status, _, content = client.post(JOBS, {"interval": MONDAY})
+    status, headers, content = client.post(JOBS, {"interval": MONDAY})
     clock.advance(3)
 
-    assert (status, content["code"]) == (429, "too.many.requests")
+    assert (status, content["code"], headers["Retry-After"]) == (429, "too.many.requests.retry.after", "1")
+    assert content["limit"] == {"key": "details.jobs.concurrent.access.max", "namespace": "analytics", "value": 2}
     assert client.submit()
+
+
+def test_one_job_too_many_in_a_second_is_a_429() -> None:
+    client, clock = asking([], jobs_per_second_max=2)
+    client.submit()
+    clock.advance(0.6)
+    client.submit()
+
+    status, _, content = client.post(JOBS, {"interval": MONDAY})
+    clock.advance(0.4)
+
+    assert status == 429
+    assert content["limit"] == {"key": "details.jobs.rate.per.second", "namespace": "analytics", "value": 2}
+    assert client.submit()
+
+
+def test_a_new_job_may_be_unknown_for_some_seconds() -> None:
+    client, clock = asking(spread(3), job_unknown_s=2.0)
+    job_id = client.submit()
+    targets = (f"{JOBS}/{job_id}", f"{JOBS}/{job_id}/results")
+
+    assert [client.get(target)[0] for target in targets] == [404, 404]
+    clock.advance(2)
+    assert state(client, job_id) == "PENDING"
+
+
+def test_results_may_be_late_though_the_job_is_fulfilled() -> None:
+    client, clock = asking(spread(3), job_results_late_s=5.0)
+    job_id = client.submit()
+    clock.advance(3)
+
+    assert state(client, job_id) == "FULFILLED"
+    assert client.get(f"{JOBS}/{job_id}/results")[0] == 404
+    clock.advance(5)
+    assert ids(client.page(job_id)["conversations"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("results_limit", ["last row", "first row"])
+def test_a_page_of_results_beyond_the_limit_is_refused(results_limit: str) -> None:
+    client, clock = asking(spread(20), job_results_max=10, results_limit=results_limit)
+    job_id = client.submit()
+    clock.advance(3)
+    second = client.page(job_id, client.page(job_id, size=5)["cursor"], size=5)
+
+    status, _, content = client.get(f"{JOBS}/{job_id}/results?pageSize=5&cursor={quote(second['cursor'])}")
+
+    assert ids(second["conversations"]) == [6, 7, 8, 9, 10]
+    assert (status, content["message"]) == (400, "Pagination may not exceed 10 results.")
+
+
+def test_a_cursor_may_be_good_for_once_until_the_results_are_begun_anew() -> None:
+    client, clock = asking(spread(4), job_cursor="once")
+    job_id = client.submit()
+    clock.advance(3)
+    cursor = client.page(job_id, size=2)["cursor"]
+    target = f"{JOBS}/{job_id}/results?pageSize=2&cursor={quote(cursor)}"
+
+    assert [client.get(target)[0] for _ in range(2)] == [200, 400]
+    assert ids(client.page(job_id, size=2)["conversations"]) == [1, 2]
+    assert client.get(target)[0] == 200
+
+
+def test_a_cursor_is_good_again_by_default() -> None:
+    client, clock = asking(spread(4))
+    job_id = client.submit()
+    clock.advance(3)
+    cursor = client.page(job_id, size=2)["cursor"]
+
+    assert client.page(job_id, cursor, size=2) == client.page(job_id, cursor, size=2)
+
+
+@pytest.mark.parametrize("form", ["missing", "{}", "empty list"])
+def test_empty_pages_may_stand_between_the_others(form: str) -> None:
+    client, clock = asking(spread(5), job_empty_pages=True, job_empty_results=form)
+    job_id = client.submit()
+    clock.advance(3)
+
+    pages = client.pages(job_id, 2)
+
+    assert [ids(page.get("conversations", [])) for page in pages] == [[1, 2], [], [3, 4], [], [5]]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "statuses"), [("stays", (200, 200)), ("results gone", (200, 404)), ("gone", (404, 404))]
+)
+def test_what_a_delete_does_to_a_finished_job_is_a_switch(deleted: str, statuses: tuple[int, int]) -> None:
+    client, clock = asking(spread(3), job_finished_deleted=deleted)
+    job_id = client.submit()
+    clock.advance(3)
+
+    assert client.delete(f"{JOBS}/{job_id}")[0] == 204
+    assert (client.get(f"{JOBS}/{job_id}")[0], client.get(f"{JOBS}/{job_id}/results")[0]) == statuses
+
+
+def test_the_date_of_expiry_may_come_only_once_the_job_is_expired() -> None:
+    client, clock = asking([], job_expiration_date="once expired", job_expires_s=60)
+    job_id = client.submit()
+    clock.advance(3)
+
+    fulfilled = client.get(f"{JOBS}/{job_id}")[2]
+    clock.advance(60)
+    expired = client.get(f"{JOBS}/{job_id}")[2]
+
+    assert "expirationDate" not in fulfilled
+    assert (expired["state"], expired["expirationDate"]) == ("EXPIRED", "2026-03-02T12:01:03.000Z")
+
+
+def test_the_lake_may_lag_by_the_vendors_own_bound_of_48_hours() -> None:
+    client, _ = asking([], data_lake_lag_s=172_800.0)
+
+    assert client.get(f"{JOBS}/availability")[2] == {"dataAvailabilityDate": "2026-02-28T12:00:00Z"}
+
+
+def test_an_unfiltered_job_may_be_held_to_7_days() -> None:
+    eight_days = "2026-01-05T00:00:00Z/2026-01-13T00:00:00Z"
+    a_filter = [{"type": "and", "predicates": [{"dimension": "conversationEnd", "operator": "exists"}]}]
+    client, _ = asking([], job_unfiltered_days_max=7)
+
+    status, _, content = client.post(JOBS, {"interval": eight_days})
+
+    assert (status, content["message"]) == (
+        400,
+        "You must specify a search interval as part of your query that does not exceed 7 days.",
+    )
+    assert client.submit(WEEK)
+    assert client.submit(eight_days, conversationFilters=a_filter)
 
 
 def test_the_oldest_of_very_many_jobs_is_forgotten() -> None:
@@ -167,13 +294,16 @@ def test_a_page_has_its_conversations_a_cursor_and_a_date_without_milliseconds()
     assert first["dataAvailabilityDate"] == last["dataAvailabilityDate"] == "2026-03-02T02:00:00Z"
 
 
-def test_an_empty_result_has_no_conversations_at_all() -> None:
-    for form, keys in (("missing", []), ("empty list", ["conversations"])):
-        client, clock = asking([], job_empty_results=form)
-        job_id = client.submit()
-        clock.advance(5)
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [("missing", ["dataAvailabilityDate"]), ("{}", []), ("empty list", ["conversations", "dataAvailabilityDate"])],
+)
+def test_an_empty_result_is_a_switch(form: str, keys: list[str]) -> None:
+    client, clock = asking([], job_empty_results=form)
+    job_id = client.submit()
+    clock.advance(5)
 
-        assert list(client.page(job_id)) == [*keys, "dataAvailabilityDate"]
+    assert list(client.page(job_id)) == keys
 
 
 def test_a_cursor_is_base64_that_has_to_be_percent_encoded() -> None:
@@ -435,11 +565,6 @@ def test_a_client_without_the_permission_is_refused() -> None:
     ("body", "code", "message"),
     [
         (
-            {"interval": MONDAY, "paging": {}},
-            "invalid.property",
-            "Value [paging] is not a valid property for object [AsyncConversationQuery]",
-        ),
-        (
             {"interval": "2026-01-01T00:00:00Z/2026-02-02T00:00:00Z"},
             "bad.request",
             "You must specify a search interval as part of your query that does not exceed 31 days.",
@@ -462,6 +587,17 @@ def test_a_wrong_body_is_refused_in_the_apis_words(body: dict[str, Any], code: s
     status, _, content = client.post(JOBS, body)
 
     assert (status, content["code"], content["message"]) == (400, code, message)
+
+
+def test_a_field_that_jobs_do_not_have_is_ignored_or_refused_by_a_switch() -> None:
+    body = {"interval": MONDAY, "paging": {"pageSize": 100}, "nonsense": 1}
+    lenient, strict = asking([])[0], asking([], job_unknown_fields="refuse")[0]
+
+    status, _, content = strict.post(JOBS, body)
+
+    assert lenient.post(JOBS, body)[0] == 202
+    assert (status, content["code"]) == (400, "invalid.property")
+    assert content["message"] == "Value [paging] is not a valid property for object [AsyncConversationQuery]"
 
 
 def test_an_unfiltered_job_may_ask_for_31_days_or_more_by_a_switch() -> None:

@@ -1,10 +1,11 @@
 import base64
 import json
+from urllib.parse import urlencode
 
 import pytest
 from made import Caller, Clock, caller
 
-from everycall.sandbox import QUERY, Client, Sandbox
+from everycall.sandbox import QUERY, Client, Sandbox, Switches
 
 
 def log_in(sandbox: Sandbox, basic: str, form: bytes = b"grant_type=client_credentials") -> tuple[int, object]:
@@ -22,6 +23,47 @@ def test_a_login_gives_a_bearer_token_for_a_day_less_a_second() -> None:
     assert isinstance(answer, dict)
     assert len(answer.pop("access_token")) > 60
     assert answer == {"token_type": "bearer", "expires_in": 86399}
+
+
+def ask(sandbox: Sandbox, form: dict[str, str], query: str = "", basic: str = "") -> int:
+    """The status of a login; `basic` is `id:secret` of the header."""
+    headers = {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"} if basic else {}
+    target = f"/oauth/token{'?' if query else ''}{query}"
+    return sandbox.handle("POST", target, headers, urlencode(form).encode())[0]
+
+
+def test_the_credentials_may_stand_in_the_form_unless_a_switch_says_no() -> None:
+    lenient = Sandbox(conversations=[], now=Clock())
+    strict = Sandbox(conversations=[], now=Clock(), switches=Switches(login_credentials="header"))
+    form = {"grant_type": "client_credentials", "client_id": lenient.client_id, "client_secret": lenient.client_secret}
+
+    assert ask(lenient, form) == 200
+    assert ask(strict, form) == 400
+
+
+def test_a_wrong_secret_in_the_form_is_401_and_an_unknown_client_400() -> None:
+    sandbox = Sandbox(conversations=[], now=Clock())
+    form = {"grant_type": "client_credentials", "client_id": sandbox.client_id, "client_secret": "wrong"}
+
+    assert ask(sandbox, form) == 401
+    assert ask(sandbox, {**form, "client_id": "nobody"}) == 400
+
+
+def test_the_header_outranks_the_form() -> None:
+    sandbox = Sandbox(conversations=[], now=Clock())
+    form = {"grant_type": "client_credentials", "client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+
+    assert ask(sandbox, form, basic=f"{sandbox.client_id}:wrong") == 401
+
+
+def test_the_grant_type_may_stand_in_the_query_string_unless_a_switch_says_no() -> None:
+    lenient = Sandbox(conversations=[], now=Clock())
+    strict = Sandbox(conversations=[], now=Clock(), switches=Switches(login_grant_type="form"))
+    basic = f"{lenient.client_id}:{lenient.client_secret}"
+
+    assert ask(lenient, {}, "grant_type=client_credentials", basic) == 200
+    assert ask(lenient, {}, "grant_type=password", basic) == 400
+    assert ask(strict, {}, "grant_type=client_credentials", basic) == 400
 
 
 def test_a_wrong_secret_is_401_with_the_bodys_text_twice() -> None:

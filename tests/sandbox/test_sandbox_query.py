@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from made import MONDAY, caller, spread
+from made import MONDAY, caller, conversation, spread
 
 from everycall.sandbox import QUERY, Switches
 
@@ -26,7 +26,7 @@ def interval_text(days: int) -> str:
 def test_the_last_reachable_page_is_the_thousandth_of_a_hundred() -> None:
     client = caller([])
 
-    assert client.query(MONDAY, size=100, number=1000) == {}
+    assert client.query(MONDAY, size=100, number=1000) == {"totalHits": 0}
     assert client.refused(interval=MONDAY, paging={"pageSize": 100, "pageNumber": 1001}) == (
         400,
         "bad.request",
@@ -121,7 +121,7 @@ def test_an_interval_reversed_or_empty_is_refused(interval: str) -> None:
 def test_seven_days_are_the_most_without_a_filter() -> None:
     client = caller([])
 
-    assert client.query("2026-01-05T00:00:00Z/2026-01-12T00:00:00Z") == {}
+    assert client.query("2026-01-05T00:00:00Z/2026-01-12T00:00:00Z") == {"totalHits": 0}
     assert client.refused(interval="2026-01-05T00:00:00.000Z/2026-01-12T00:00:00.001Z") == (
         400,
         "bad.request",
@@ -129,10 +129,17 @@ def test_seven_days_are_the_most_without_a_filter() -> None:
     )
 
 
+def test_thirty_one_days_may_be_the_most_without_a_filter_by_a_switch() -> None:
+    client = caller([], switches=Switches(unfiltered_days_max=31))
+
+    assert client.query("2026-01-01T00:00:00Z/2026-02-01T00:00:00Z") == {"totalHits": 0}
+    assert client.refused(interval="2026-01-01T00:00:00Z/2026-02-01T00:00:01Z")[2] == interval_text(31)
+
+
 def test_thirty_one_days_are_the_most_with_a_filter() -> None:
     client = caller([])
 
-    assert client.query("2026-01-01T00:00:00Z/2026-02-01T00:00:00Z", segmentFilters=ONE_FILTER) == {}
+    assert client.query("2026-01-01T00:00:00Z/2026-02-01T00:00:00Z", segmentFilters=ONE_FILTER) == {"totalHits": 0}
     assert client.refused(interval="2026-01-01T00:00:00Z/2026-02-01T00:00:00.001Z", segmentFilters=ONE_FILTER) == (
         400,
         "bad.request",
@@ -261,11 +268,15 @@ def test_a_match_needs_a_value_or_a_range() -> None:
     "body",
     [
         {"paging": 5},
-        {"paging": {"pageSize": "100"}},
+        {"paging": {"pageSize": "many"}},
+        {"paging": {"pageSize": "1e3"}},
+        {"paging": {"pageSize": ""}},
+        {"paging": {"pageSize": True}},
+        {"paging": {"pageSize": 2.5}},
         {"interval": 7},
         {"segmentFilters": {"type": "and"}},
         {"segmentFilters": [1]},
-        {"segmentFilters": [{"type": "and", "predicates": [{"metric": "tSegmentDuration", "range": {"gt": "1"}}]}]},
+        {"segmentFilters": [{"type": "and", "predicates": [{"metric": "tSegmentDuration", "range": {"gt": "one"}}]}]},
     ],
 )
 def test_a_value_of_the_wrong_type_is_malformed(body: dict[str, Any]) -> None:
@@ -274,6 +285,33 @@ def test_a_value_of_the_wrong_type_is_malformed(body: dict[str, Any]) -> None:
         "bad.request",
         "The request could not be understood by the server due to malformed syntax.",
     )
+
+
+@pytest.mark.parametrize("dimension", [[], {}, 5, None, "nonsense"])
+def test_an_aggregation_of_no_dimension_is_refused(dimension: Any) -> None:
+    assert refused(aggregations=[{"type": "termFrequency", "dimension": dimension}])[:2] == (400, "invalid.value")
+
+
+def test_a_number_may_come_as_a_text() -> None:
+    client = caller(spread(30))
+    body = {"interval": MONDAY, "paging": {"pageSize": "20", "pageNumber": "2"}}
+
+    status, _, content = client.post(QUERY, body)
+
+    assert (status, len(content["conversations"])) == (200, 10)
+
+
+def test_a_number_below_1_is_refused_as_a_text_too() -> None:
+    status, _, message = refused(paging={"pageSize": "0"})
+
+    assert (status, message) == (400, "pageSize must be at least 1.")
+
+
+def test_the_bounds_of_a_range_may_come_as_texts() -> None:
+    longer = [{"type": "and", "predicates": [{"metric": "tConversationDuration", "range": {"gte": "90000"}}]}]
+    client = caller([conversation(1, seconds=60), conversation(2, seconds=90)])
+
+    assert client.found(conversationFilters=longer) == [2]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"interval=x", b'"text"'])
@@ -290,4 +328,4 @@ def test_null_is_the_same_as_left_out() -> None:
 
 
 def test_an_interval_in_the_future_finds_nothing() -> None:
-    assert caller(spread(2)).query("2036-01-05T00:00:00Z/2036-01-06T00:00:00Z") == {}
+    assert caller(spread(2)).query("2036-01-05T00:00:00Z/2036-01-06T00:00:00Z") == {"totalHits": 0}

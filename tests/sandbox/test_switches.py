@@ -5,6 +5,7 @@ import pytest
 from made import MONDAY, caller, spread
 
 from everycall.sandbox import Switches
+from everycall.sandbox.switches import GROUNDS
 
 TWO_WEEKS = "2026-01-05T00:00:00Z/2026-01-19T00:00:00Z"
 
@@ -31,7 +32,10 @@ def test_words_set_switches_in_the_type_that_they_have() -> None:
 @pytest.mark.parametrize(
     ("word", "complaint"),
     [
-        ("mtach=day", "'mtach=day' sets no switch; write NAME=VALUE, where NAME is one of empty_answer, page_size"),
+        (
+            "mtach=day",
+            "'mtach=day' sets no switch; write NAME=VALUE, where NAME is one of login_credentials, login_grant",
+        ),
         ("match", "'match' sets no switch"),
         ("match=night", "'night' is no value of the switch match; its values are overlap, day"),
         ("count_rejected=1", "'1' is no value of the switch count_rejected; its values are False, True"),
@@ -52,6 +56,11 @@ def test_every_switch_says_what_it_switches() -> None:
         assert after.partition("\n")[2].lstrip().startswith('"""'), field.name
 
 
+def test_every_switch_says_how_surely_its_default_is_known_and_from_where() -> None:
+    assert set(GROUNDS) == {field.name for field in fields(Switches)}
+    assert all(confidence in {"A", "B", "C", "D"} and source for confidence, source in GROUNDS.values())
+
+
 def test_the_code_and_the_text_of_a_limit_are_switches() -> None:
     known = caller([]).refused(interval=TWO_WEEKS)
     other = caller([], switches=Switches(limit_code="invalid.interval", interval_text="At most {days}."))
@@ -67,5 +76,5 @@ def test_the_last_reachable_page_is_the_one_whose_last_or_whose_first_row_is_wit
     over = {"interval": MONDAY, "paging": {"pageSize": 99, "pageNumber": 1011}}
 
     assert last.refused(**over)[0] == 400
-    assert first.query(size=99, number=1011) == {}
+    assert first.query(size=99, number=1011) == {"totalHits": 1}
     assert first.refused(interval=MONDAY, paging={"pageSize": 99, "pageNumber": 1012})[0] == 400

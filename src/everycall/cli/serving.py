@@ -102,4 +102,6 @@ def print_variables(running: Responder) -> None:
     for name, value in variables.items():
         sys.stdout.write(f"export {name}={value}\n")
     sys.stdout.flush()
+    if token := getattr(running, "admin_token", ""):
+        sys.stderr.write(f"# Other machines need this admin token for {running.url}/ and /__admin/: {token}\n")
     sys.stderr.write("# Ctrl-C ends it.\n")

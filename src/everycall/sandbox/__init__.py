@@ -12,11 +12,12 @@
 
 The same sandbox works without a socket, on a clock of the caller's: `Sandbox(now=clock).handle(method, path, ...)`.
 
-The way of a request, one module each: `server` (bytes) > `app` (routes) > `oauth`, `limits` (may it?) > `details`,
-`jobs`, `lookups` (the answer) > `query`, `filters`, `vocabulary` (what is asked) > `store` (what matches) > a world:
-`org`, or `recorded`. `clock` says when it is. `faults`, which `plans` reads and `controls` arms over HTTP, breaks in on
-the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and the other way
-round, so that one misunderstanding cannot cancel another.
+The way of a request, one module each: `server` (bytes), `access` (who may reach it) > `app` > `routes` (which
+endpoint) > `oauth`, `limits` (may it?) > `details`, `jobs`, `aggregates`, `observations`, `work`, `live`, `lookups`,
+`people`, `organization` (the answer) > `query`, `filters`, `vocabulary` (what is asked) > `store` (what matches) > a
+world: `org`, or `recorded`. `clock` says when it is. `faults`, which `plans` reads and `controls` arms over HTTP,
+breaks in on the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and
+the other way round, so that one misunderstanding cannot cancel another.
 
 Beside the way: `admin` is the page at `/`, `recording` records a real org, replays it and reads raw exports in,
 `plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then, and
@@ -27,7 +28,8 @@ submitted, and which faults are armed.
 
 **What it does not do**
 
-- Routes: only those that `app.ROUTES` lists. No notifications, no live conversations, nothing is written.
+- Routes: only those that `routes.ROUTES` lists; `routes.NOT_SERVED` names what clients miss most. Nothing is
+  written.
 - OAuth: client credentials only; no scopes, no user grants, no refresh tokens. A role's divisions hide conversations,
   queues, teams and whatever else has a division.
 - Limits: requests a minute for each token. Not those of an organization or a user, nor of token requests.
@@ -40,7 +42,10 @@ submitted, and which faults are armed.
 - A filter over many conversations, or an aggregation, tells every story that a sketch cannot rule out: the first page
   of a busy month takes its time. So does the first page of a job, which looks for what is left of 31 earlier days: of
   a centre with 100,000 conversations a day about four seconds.
-- A job looks back 31 days for what was still alive. A conversation that never ends is found by it for so long only.
+- An aggregate, an observation or a user's detail builds every conversation that was alive in its interval, about
+  three thousand in a second.
+- A job looks back 31 days for what was still alive, and so do aggregates. A conversation that never ends is found by
+  them for so long only.
 - After the end, wrap-up codes, metrics, evaluations, surveys and resolutions come late, and some of them change twice;
   no conversation moves to another start. Only e-mails are reopened, once each; while one is over in between, queries
   take it for alive. The nightly rebuild corrects after-call work, handle time and connected time only. Conversations
@@ -49,18 +54,21 @@ submitted, and which faults are armed.
 
 **What is a guess** (each beside its code, with what is known; the first ones are `Switches`)
 
-- An empty page is `{}`; a pageSize above 100 is a 400; a conversation must have been alive in the interval; an end at
-  midnight does not touch the next day; a 429 is not counted; ties stand by id; a metric is summed over the
-  conversation; how many ids a multi-get takes and what becomes of more, of repeated and of unknown ones.
+- An empty page holds `totalHits` alone; a pageSize above 100 is a 400; a conversation must have been alive in the
+  interval; an end at midnight does not touch the next day; a 429 is not counted; ties stand by id; a metric is summed
+  over the conversation; how many ids a multi-get takes and what becomes of more, of repeated and of unknown ones.
 - Of jobs: that they take three seconds and live for a day, that the lake is ten hours behind and what has started by
   then is in it as it was then, the sizes of pages, what comes before FULFILLED and after EXPIRED, the longest
-  interval, that any number may run at a time, that another client's job is a 404, that only what runs can be cancelled.
+  interval, that any number may run at a time, that another client's job is a 404, that a cursor can be asked for
+  again, and that a DELETE changes nothing of a finished job.
 - The texts for an interval above 7 days, missing, empty or reversed, for a pageSize above 100, for numbers below 1 and
   for a wrong cursor; the code `bad.request` of these and of the 100,000 results; that an interval takes no durations
   and no bare days.
 - Names of enumerations in refusals, but for `QueryFilterType`; that enumerations mind upper and lower case; that a
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
+- Of aggregates: nConversations, views, which queue a metric counts for where its session has several, and how the
+  intervals of a time zone are written. Of queues: who has joined and who is idle. Of users: when their shifts are.
 - A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.

@@ -89,19 +89,28 @@ class Wire:
 class ApiError(Exception):
     """A refusal in the API's own words.
 
-    `message`, `code` and `status` go into the body; `headers` (such as Retry-After) onto the answer.
+    `message`, `code`, `status` and `limit` (the limit that was exceeded) go into the body; `headers` (such as
+    Retry-After) onto the answer.
     """
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+        limit: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"[{status}] {code} - {message}")
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.limit = limit
 
     def answer(self, correlation_id: str) -> Answer:
         """The error body, with the request's correlation id as its `contextId`."""
-        content = {
+        content: dict[str, Any] = {
             "message": self.message,
             "code": self.code,
             "status": self.status,
@@ -109,6 +118,8 @@ class ApiError(Exception):
             "details": [],
             "errors": [],
         }
+        if self.limit is not None:
+            content["limit"] = self.limit
         return Answer(self.status, content, self.headers)
 
 

@@ -9,7 +9,7 @@ directly.
 """
 
 import hashlib
-import re
+import secrets
 import time
 import uuid
 from collections import deque
@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from everycall.sandbox import controls, details, lookups
+from everycall.sandbox import controls
 from everycall.sandbox.answers import (
     NO_HEADERS,
     Answer,
@@ -32,24 +32,20 @@ from everycall.sandbox.answers import (
 )
 from everycall.sandbox.clock import RunningClock
 from everycall.sandbox.faults import (
-    JOBS,
-    QUERY,
     Fault,
     Faults,
     Situation,
-    fate,
-    repeats_cursor,
     response_too_large,
     strike_before,
     strike_content,
     strike_wire,
-    unseen,
 )
 from everycall.sandbox.jobs import Jobs
 from everycall.sandbox.limits import RateLimit
 from everycall.sandbox.oauth import Client, Tokens, require
 from everycall.sandbox.org import Org
 from everycall.sandbox.recorded import Recorded
+from everycall.sandbox.routes import LOGIN, Arrival, find_route
 from everycall.sandbox.store import Store, World
 from everycall.sandbox.switches import Switches
 
@@ -80,33 +76,6 @@ class Served:
     """The kinds of fault that struck it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request on its way through the routes."""
-
-    request: Request
-    client: Client
-    number: int
-    faults: Sequence[Fault]
-
-    @property
-    def unseen(self) -> frozenset[str]:
-        """Conversations that a fault hides from it."""
-        return unseen(self.faults)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One endpoint."""
-
-    method: str
-    path: re.Pattern[str]
-    permissions: tuple[str, ...]
-    """Of which a client needs one; none asked for is open to every client."""
-    handle: Callable[["Sandbox", Arrival, str], Answer]
-    """Gets the last part of the path, where the route has an id."""
-
-
 class Settings(TypedDict, total=False):
     """What `Sandbox` takes by name, for those who hand it on."""
 
@@ -122,6 +91,7 @@ class Settings(TypedDict, total=False):
     faults: Faults | None
     clients: Iterable[Client] | None
     switches: Switches | None
+    admin_token: str | None
 
 
 class Sandbox:
@@ -143,6 +113,7 @@ class Sandbox:
         faults: what goes wrong; may be changed at any time.
         clients: who may log in; by default one that may see everything.
         switches: how to behave where no source tells.
+        admin_token: of the controls, where other machines can reach them; by default one that nobody can guess.
         url: where a server makes it reachable.
     """
 
@@ -162,6 +133,7 @@ class Sandbox:
         faults: Faults | None = None,
         clients: Iterable[Client] | None = None,
         switches: Switches | None = None,
+        admin_token: str | None = None,
         url: str = "http://127.0.0.1",
     ) -> None:
         if world is None:
@@ -171,11 +143,12 @@ class Sandbox:
         self.url = url
         self.client_id = clients[0].client_id
         self.client_secret = clients[0].client_secret
+        self.admin_token = admin_token or secrets.token_urlsafe(18)
         self.switches = switches or Switches()
         self.store = Store(world, now, self.switches)
         self.faults = faults or Faults()
-        self.jobs = Jobs(self.store, seed)
-        self.tokens = Tokens(clients, ticking if speed != 1 else now, seed)
+        self.jobs = Jobs(self.store, seed, ticking)
+        self.tokens = Tokens(clients, ticking if speed != 1 else now, seed, self.switches)
         self.rate_limit = RateLimit(rate_limit, ticking, count_rejected=self.switches.count_rejected)
         self.requests: deque[Served] = deque(maxlen=REQUESTS_KEPT)
         """What was served, oldest first; the last 20,000."""
@@ -343,122 +316,3 @@ def unsupported_media_type() -> ApiError:
         "such as an incorrect Content-Type value in the header."
     )
     return ApiError(415, "unsupported.media.type", message)
-
-
-def find_route(request: Request) -> tuple[Route, str]:
-    """The endpoint, and the id in its path.
-
-    Raises:
-        ApiError: 404 for a path that is none, verbatim; 405 for a method that the path does not have, a
-        guess.
-    """
-    matches = [(route, matched) for route in ROUTES if (matched := route.path.fullmatch(request.path))]
-    for route, matched in matches:
-        if route.method == request.method:
-            return route, matched.group("id") if "id" in matched.groupdict() else ""
-    if matches:
-        raise ApiError(405, "method not allowed", "HTTP 405 Method Not Allowed")
-    raise ApiError(404, "not found", "HTTP 404 Not Found")
-
-
-def _login(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return sandbox.tokens.grant(arrival.request)
-
-
-def _query(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return details.answer_query(sandbox.store, arrival.request, arrival.client, arrival.unseen, arrival.number)
-
-
-def _several(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return details.several(sandbox.store, arrival.request, arrival.client, arrival.unseen)
-
-
-def _one(sandbox: Sandbox, arrival: Arrival, conversation_id: str) -> Answer:
-    return details.one(sandbox.store, conversation_id, arrival.client, arrival.unseen)
-
-
-def _submit(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return sandbox.jobs.submit(arrival.request, arrival.client, arrival.unseen, fate(arrival.faults))
-
-
-def _availability(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
-    return sandbox.jobs.availability()
-
-
-def _status(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
-    return sandbox.jobs.status(arrival.client, job_id)
-
-
-def _results(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
-    again = repeats_cursor(arrival.faults)
-    return sandbox.jobs.results(arrival.request, arrival.client, job_id, repeats_cursor=again)
-
-
-def _cancel(sandbox: Sandbox, arrival: Arrival, job_id: str) -> Answer:
-    return sandbox.jobs.cancel(arrival.client, job_id)
-
-
-def _listing(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return lookups.listing(sandbox.store.world, arrival.request, arrival.client)
-
-
-def _user(sandbox: Sandbox, arrival: Arrival, user_id: str) -> Answer:
-    return lookups.user(sandbox.store.world, arrival.request, user_id)
-
-
-def _queue(sandbox: Sandbox, arrival: Arrival, queue_id: str) -> Answer:
-    return lookups.queue(sandbox.store.world, arrival.client, queue_id)
-
-
-def _teams(sandbox: Sandbox, arrival: Arrival, _: str) -> Answer:
-    return lookups.teams(sandbox.store.world, arrival.request, arrival.client)
-
-
-def _retention(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
-    return Answer(200, {"retentionDays": sandbox.switches.retention_days or 3650})
-
-
-def _organization(sandbox: Sandbox, _: Arrival, __: str) -> Answer:
-    return lookups.organization(sandbox.store.world)
-
-
-def route(
-    method: str, path: str, permissions: tuple[str, ...], handle: Callable[[Sandbox, Arrival, str], Answer]
-) -> Route:
-    """A route whose path may hold one `{id}`."""
-    pattern = re.escape(path).replace(r"\{id\}", "(?P<id>[^/]+)")
-    return Route(method, re.compile(pattern), permissions, handle)
-
-
-CONVERSATIONS = "/api/v2/analytics/conversations"
-SEES_DETAILS = ("analytics:conversationDetail:view", "analytics:agentConversationDetail:view")
-
-LOGIN = route("POST", "/oauth/token", (), _login)
-
-ROUTES = (
-    LOGIN,
-    route("POST", QUERY, SEES_DETAILS, _query),
-    route("GET", f"{CONVERSATIONS}/details", SEES_DETAILS, _several),
-    route("POST", JOBS, SEES_DETAILS, _submit),
-    route("GET", f"{JOBS}/availability", ("analytics:conversationDetail:view",), _availability),
-    route("GET", f"{JOBS}/{{id}}/results", SEES_DETAILS, _results),
-    route("GET", f"{JOBS}/{{id}}", SEES_DETAILS, _status),
-    route("DELETE", f"{JOBS}/{{id}}", SEES_DETAILS, _cancel),
-    route("GET", f"{CONVERSATIONS}/{{id}}/details", SEES_DETAILS, _one),
-    route("GET", "/api/v2/analytics/dataretention/settings", ("analytics:dataRetention:view",), _retention),
-    route("GET", "/api/v2/routing/queues", ("routing:queue:view",), _listing),
-    route("GET", "/api/v2/routing/queues/divisionviews/all", ("routing:queue:search",), _listing),
-    route("GET", "/api/v2/routing/queues/{id}", ("routing:queue:view",), _queue),
-    route("GET", "/api/v2/users", (), _listing),
-    route("GET", "/api/v2/users/{id}", (), _user),
-    route("GET", "/api/v2/routing/wrapupcodes", ("routing:wrapupCode:view",), _listing),
-    route("GET", "/api/v2/authorization/divisions", (), _listing),
-    route("GET", "/api/v2/flows", ("architect:flow:view",), _listing),
-    route("GET", "/api/v2/routing/skills", ("routing:skill:view",), _listing),
-    route("GET", "/api/v2/routing/languages", (), _listing),
-    route("GET", "/api/v2/groups", (), _listing),
-    route("GET", "/api/v2/teams", ("groups:team:view",), _teams),
-    route("GET", "/api/v2/outbound/campaigns", ("outbound:campaign:view",), _listing),
-    route("GET", "/api/v2/organizations/me", (), _organization),
-)
-"""Every endpoint. Source of the permissions: platform-client-sdk-cli."""

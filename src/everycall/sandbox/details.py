@@ -4,12 +4,11 @@
     GET  /api/v2/analytics/conversations/details?id=a,b  -> {"conversations": [...]}
     GET  /api/v2/analytics/conversations/{id}/details    -> the conversation
 
-A page of a query past the end, and a query that matches nothing, is `{}`.
+A page of a query past the end, and a query that matches nothing, holds `totalHits` alone; a switch has other forms.
 
-Source: SDK 269, `AnalyticsConversationQueryResponse`, `AnalyticsConversationWithoutAttributesMultiGetResponse`;
-the empty object is what production code compares with (Teleperformance/dganalytics). The count of an
-aggregation, that a termFrequency without a size gives every term, that a multi-get of nothing known is `{}`,
-and the text for too many ids are guesses.
+Source: SDK 269, `AnalyticsConversationQueryResponse`, `AnalyticsConversationWithoutAttributesMultiGetResponse`. The
+count of an aggregation, that a termFrequency without a size gives every term, that a multi-get of nothing known is
+`{}`, and the text for too many ids are guesses.
 """
 
 from collections import Counter

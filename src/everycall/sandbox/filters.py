@@ -17,6 +17,7 @@ switch); ranges on instants count epoch milliseconds; all names of enumerations 
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,7 @@ from everycall.sandbox.instants import to_ms
 from everycall.sandbox.traffic import Sketch
 from everycall.sandbox.vocabulary import (
     ADDRESS_DIMENSIONS,
+    AGGREGATES,
     CONVERSATIONS,
     INSTANT_DIMENSIONS,
     SEGMENTS,
@@ -46,6 +48,9 @@ BOOLEANS = ("and", "or")
 PREDICATE_TYPES = ("dimension", "property", "metric")
 OPERATORS = ("matches", "exists", "notExists")
 PROPERTY_TYPES = ("bool", "integer", "real", "date", "string", "uuid")
+
+NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+"""A number as JSON writes it, but in quotes."""
 
 BOUNDS: Mapping[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
@@ -101,6 +106,16 @@ class Filters:
             for vocabulary, group in self.entries
         )
 
+    def conversation_ids(self) -> frozenset[str] | None:
+        """The only conversations that can pass, where the filters name them; None where they do not."""
+        groups = (group for vocabulary, group in self.entries if vocabulary is CONVERSATIONS)
+        named = [ids for group in groups if (ids := ids_of(group)) is not None]
+        return frozenset.intersection(*named) if named else None
+
+    def hold_on(self, leaf: Leaf) -> bool:
+        """Whether one leaf alone passes."""
+        return all(self._holds(group, vocabulary, leaf) for vocabulary, group in self.entries)
+
     def glance(self, sketch: Sketch, now_ms: int | None = None) -> Verdict:
         """Whether it passes, from the sketch alone; without an instant, whether it does at any time."""
         return every(glance(group, vocabulary, sketch, now_ms) for vocabulary, group in self.entries)
@@ -121,6 +136,18 @@ class Filters:
         values = metric_values(predicate.name, vocabulary, leaf)
         is_summed = vocabulary is CONVERSATIONS and self.conversation_metric == "sum"
         return [sum(values)] if values and is_summed else values
+
+
+def ids_of(node: Group | Predicate) -> frozenset[str] | None:
+    """The conversations of which a filter wants one; None where it does not name them."""
+    if isinstance(node, Predicate):
+        names_one = node.name == "conversationId" and node.of == "dimension" and node.operator == "matches"
+        return frozenset({node.value}) if names_one and node.value is not None else None
+    found = [ids_of(member) for member in node.members if not _is_vacuous(member)]
+    named = [ids for ids in found if ids is not None]
+    if node.type == "and":
+        return frozenset.intersection(*named) if named else None
+    return frozenset().union(*named) if len(named) == len(found) else None
 
 
 def read_filters(
@@ -144,7 +171,7 @@ def read_filters(
 def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["Filter", "Clause"]) -> Group:
     """A filter, which may hold clauses, or a clause, which may not."""
     fields = {"type", "predicates", "clauses"} if level == "Filter" else {"type", "predicates"}
-    known_fields(raw, fields, f"{vocabulary.model}DetailQuery{level}")
+    known_fields(raw, fields, vocabulary.name(level))
     kind = known(raw.get("type"), "QueryFilterType", BOOLEANS)
     clauses = [read_group(clause, vocabulary, "Clause") for clause in objects(raw.get("clauses"))]
     predicates = [read_predicate(predicate, vocabulary) for predicate in objects(raw.get("predicates"))]
@@ -153,8 +180,9 @@ def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["F
 
 def read_predicate(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Predicate:
     """One predicate; its type may be left out, since its left-hand side tells."""
-    model = f"{vocabulary.model}DetailQueryPredicate"
-    fields = {"type", "operator", "value", "range", "metric"}
+    model = vocabulary.name("Predicate")
+    fields = {"type", "operator", "value", "range"}
+    fields |= {"metric"} if vocabulary.metrics else set()
     fields |= {"dimension"} if vocabulary.dimensions else set()
     fields |= {"property", "propertyType"} if vocabulary.properties else set()
     known_fields(raw, fields, model)
@@ -189,9 +217,9 @@ def left_hand_side(of: str, given: Mapping[str, Any], vocabulary: Vocabulary) ->
             raise invalid_value(of, "QueryPredicateType", ("dimension", "metric"))
         return str(given.get("property", ""))
     if of == "metric":
-        return known(given.get("metric"), f"{vocabulary.model}DetailQueryMetric", vocabulary.metrics)
+        return known(given.get("metric"), vocabulary.name("Metric"), vocabulary.metrics)
     dimensions = tuple(sorted(vocabulary.dimensions))
-    return known(given.get("dimension"), f"{vocabulary.model}DetailQueryDimension", dimensions)
+    return known(given.get("dimension"), vocabulary.name("Dimension"), dimensions)
 
 
 def read_range(raw: object) -> tuple[tuple[str, float], ...]:
@@ -200,9 +228,22 @@ def read_range(raw: object) -> tuple[tuple[str, float], ...]:
         return ()
     bounds = only_object(raw)
     known_fields(bounds, set(BOUNDS), "NumericRange")
-    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds.values()):
+    given = ((name, numeric(bounds.get(name))) for name in BOUNDS)
+    return tuple((name, bound) for name, bound in given if bound is not None)
+
+
+def numeric(value: object) -> float | None:
+    """A number, or the number that a text holds; a missing one is None.
+
+    Source: an official blueprint sends `"pageSize": "100"` and shows what came back. Everything else is malformed.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise malformed()
-    return tuple((name, bounds[name]) for name in BOUNDS if bounds.get(name) is not None)
+    return value
 
 
 def known_fields(raw: Mapping[str, Any], fields: set[str], model: str) -> None:
@@ -359,6 +400,11 @@ POSSIBLE: Mapping[tuple[str, str], Callable[[Sketch], tuple[str, ...]]] = {
     (SEGMENTS.field, "queueId"): lambda sketch: sketch.queue_ids,
     (SEGMENTS.field, "userId"): lambda sketch: sketch.user_ids,
     (SEGMENTS.field, "wrapUpCode"): lambda sketch: sketch.wrap_up_codes,
+    (AGGREGATES.field, "conversationId"): lambda sketch: (sketch.conversation_id,),
+    (AGGREGATES.field, "divisionId"): lambda sketch: sketch.division_ids,
+    (AGGREGATES.field, "mediaType"): lambda sketch: sketch.media_types,
+    (AGGREGATES.field, "queueId"): lambda sketch: sketch.queue_ids,
+    (AGGREGATES.field, "userId"): lambda sketch: sketch.user_ids,
 }
 """Dimensions of which the sketch knows every value that the story can hold."""
 

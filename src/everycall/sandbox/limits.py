@@ -11,6 +11,7 @@ thread 12028. That the window is a fixed one is what those values look like.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from everycall.sandbox.answers import ApiError
 
@@ -67,8 +68,8 @@ class RateLimit:
         return window
 
 
-def too_many_requests(retry_after_s: int) -> ApiError:
-    """The normalized 429, verbatim."""
+def too_many_requests(retry_after_s: int, limit: Mapping[str, Any] | None = None) -> ApiError:
+    """The normalized 429, verbatim; `limit` is SDK 269's `Limit`: key, namespace and value."""
     message = f"Rate limit exceeded the maximum. Retry the request in [{retry_after_s}] seconds"
-    headers = {"Retry-After": str(retry_after_s)}
-    return ApiError(429, "too.many.requests.retry.after", message, headers)
+    headers = {"Retry-After": str(retry_after_s), "Strict-Transport-Security": "max-age=600; includeSubDomains"}
+    return ApiError(429, "too.many.requests.retry.after", message, headers, limit)

@@ -15,7 +15,7 @@ holds the `after` or `before` that leads on. What such a cursor looks like is a 
 import base64
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -36,6 +36,14 @@ class Entities(Protocol):
 
     def entities(self, kind: str) -> Sequence[dict[str, Any]]:
         """All entities of a kind, deleted ones included and marked."""
+        ...
+
+    def members(self, queue_id: str) -> Sequence[str]:
+        """The ids of those who belong to a queue; those who joined it first."""
+        ...
+
+    def queue_codes(self, queue_id: str) -> Sequence[str]:
+        """The ids of a queue's wrap-up codes."""
         ...
 
     def organization(self) -> dict[str, Any]:
@@ -81,6 +89,9 @@ def of_state(request: Request, entity: Entity) -> bool:
     return asked in {"any", entity.get("state", "active")}
 
 
+CAMPAIGNS = Listing("campaigns", 100, not_deleted)
+MESSAGING_CAMPAIGNS = Listing("messagingcampaigns", 100, not_deleted)
+
 LISTINGS: Mapping[str, Listing] = {
     "/api/v2/routing/queues": Listing("queues", 500, not_deleted),
     "/api/v2/routing/queues/divisionviews/all": Listing(
@@ -93,7 +104,8 @@ LISTINGS: Mapping[str, Listing] = {
     "/api/v2/routing/skills": Listing("skills", 100, not_deleted),
     "/api/v2/routing/languages": Listing("languages", 100, not_deleted),
     "/api/v2/groups": Listing("groups", 100, not_deleted),
-    "/api/v2/outbound/campaigns": Listing("campaigns", 100, not_deleted),
+    "/api/v2/outbound/campaigns": CAMPAIGNS,
+    "/api/v2/outbound/messagingcampaigns": MESSAGING_CAMPAIGNS,
 }
 
 TEAMS = Listing("teams", 100, not_deleted)
@@ -103,10 +115,16 @@ def listing(world: Entities, request: Request, client: Client) -> Answer:
     """One page of the listing at the request's path."""
     kept = LISTINGS[request.path]
     entities = _sorted(_asked(world, kept, request, client))
-    size = min(_whole(request, "pageSize", PAGE_SIZE_DEFAULT), kept.page_size_max)
+    page, size, number = paged(request, entities, kept.page_size_max)
+    shown = [only(entity, kept.fields) for entity in page]
+    return Answer(200, envelope(request, shown, size, number, len(entities)))
+
+
+def paged(request: Request, entities: Sequence[Entity], page_size_max: int) -> tuple[list[Entity], int, int]:
+    """(page, pageSize, pageNumber) that is asked for."""
+    size = min(_whole(request, "pageSize", PAGE_SIZE_DEFAULT), page_size_max)
     number = _whole(request, "pageNumber", 1)
-    page = [_only(entity, kept.fields) for entity in entities[(number - 1) * size : number * size]]
-    return Answer(200, envelope(request, page, size, number, len(entities)))
+    return list(entities[(number - 1) * size : number * size]), size, number
 
 
 def teams(world: Entities, request: Request, client: Client) -> Answer:
@@ -173,10 +191,36 @@ def user(world: Entities, request: Request, user_id: str) -> Answer:
 
 def queue(world: Entities, client: Client, queue_id: str) -> Answer:
     """One queue that is not deleted and in a division that the client sees."""
+    return Answer(200, seen_queue(world, client, queue_id))
+
+
+def seen_queue(world: Entities, client: Client, queue_id: str) -> Entity:
+    """The queue of an id; 404 where it is deleted, or in a division that the client does not see."""
     found = _by_id(world, "queues", queue_id)
-    if found is None or is_deleted(found) or not _visible(found, client):
+    if found is None or is_deleted(found) or not is_visible(found, client):
         raise not_found()
-    return Answer(200, found)
+    return found
+
+
+def all_campaigns(world: Entities, request: Request, client: Client) -> Answer:
+    """One page of the campaigns of all media."""
+    media = set(request.listed("mediaType"))
+    calls = (_common(one, "voice") for one in _asked(world, CAMPAIGNS, request, client))
+    messages = (
+        _common(one, "email" if "emailConfig" in one else "sms")
+        for one in _asked(world, MESSAGING_CAMPAIGNS, request, client)
+    )
+    found = _sorted(one for one in (*calls, *messages) if not media or one["mediaType"] in media)
+    page, size, number = paged(request, found, CAMPAIGNS.page_size_max)
+    return Answer(200, envelope(request, page, size, number, len(found)))
+
+
+def _common(campaign: Entity, media_type: str) -> Entity:
+    return {
+        **only(campaign, ("id", "name", "division")),
+        "mediaType": media_type,
+        **only(campaign, ("selfUri",)),
+    }
 
 
 def organization(world: Entities) -> Answer:
@@ -197,7 +241,7 @@ def _asked(world: Entities, kept: Listing, request: Request, client: Client) -> 
     name = request.parameter("name")
     pattern = _wildcards(name) if name else None
     for entity in world.entities(kept.kind):
-        if not kept.shown(request, entity) or not _visible(entity, client):
+        if not kept.shown(request, entity) or not is_visible(entity, client):
             continue
         if (ids and entity["id"] not in ids) or (divisions and _division_id(entity) not in divisions):
             continue
@@ -205,7 +249,7 @@ def _asked(world: Entities, kept: Listing, request: Request, client: Client) -> 
             yield entity
 
 
-def _sorted(entities: Iterator[Entity]) -> list[Entity]:
+def _sorted(entities: Iterable[Entity]) -> list[Entity]:
     return sorted(entities, key=lambda entity: str(entity["name"]).casefold())
 
 
@@ -218,12 +262,14 @@ def _division_id(entity: Entity) -> str | None:
     return division["id"] if division else None
 
 
-def _visible(entity: Entity, client: Client) -> bool:
+def is_visible(entity: Entity, client: Client) -> bool:
+    """Whether the entity is in a division that the client sees, or in none."""
     division_id = _division_id(entity)
     return client.division_ids is None or division_id is None or division_id in client.division_ids
 
 
-def _only(entity: Entity, fields: tuple[str, ...] | None) -> Entity:
+def only(entity: Entity, fields: tuple[str, ...] | None) -> Entity:
+    """Some fields of an entity; None is all of them."""
     return entity if fields is None else {name: entity[name] for name in fields if name in entity}
 
 

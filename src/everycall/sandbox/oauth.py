@@ -3,6 +3,8 @@
     POST /oauth/token, Authorization: Basic base64(id:secret), grant_type=client_credentials
     -> 200 {"access_token": ..., "token_type": "bearer", "expires_in": 86399}
 
+Id and secret may also stand in the form, and grant_type in the query string; both are switches.
+
 Source: SDK 269, api_client.py; the two error answers are those of gildas/go-gcloudcx, login_test.go; the 401 bodies
 are captures. Guesses: how the text for an unknown client goes on after "client not found", and that its body has an
 `error_description` as the captured one has; what the API says to another grant type.
@@ -13,9 +15,10 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from everycall.sandbox.answers import Answer, ApiError, Request
+from everycall.sandbox.switches import Switches
 
 EXPIRES_IN_S = 86_399
 """The life of a token as captures show it; the documentation says 86400."""
@@ -24,6 +27,7 @@ PERMISSIONS = frozenset(
     {
         "analytics:conversationDetail:view",
         "analytics:agentConversationDetail:view",
+        "analytics:conversationAggregate:view",
         "routing:queue:view",
         "routing:queue:search",
         "routing:wrapupCode:view",
@@ -31,6 +35,11 @@ PERMISSIONS = frozenset(
         "architect:flow:view",
         "outbound:campaign:view",
         "groups:team:view",
+        "outbound:messagingCampaign:view",
+        "outbound:emailCampaign:view",
+        "analytics:queueObservation:view",
+        "analytics:userDetail:view",
+        "conversation:communication:view",
         "analytics:dataRetention:view",
     }
 )
@@ -64,24 +73,28 @@ class Tokens:
         clients: those that may log in.
         now: epoch seconds.
         seed: of the tokens' texts, so that the same seed gives the same tokens in the same order.
+        switches: where a login may carry what.
     """
 
-    def __init__(self, clients: Iterable[Client], now: Callable[[], float], seed: int) -> None:
+    def __init__(
+        self, clients: Iterable[Client], now: Callable[[], float], seed: int, switches: Switches | None = None
+    ) -> None:
         self.clients = {client.client_id: client for client in clients}
         self._now = now
         self._seed = seed
+        self._switches = switches or Switches()
         self._issued = 0
         self._in_force: dict[str, Token] = {}
 
     def grant(self, request: Request) -> Answer:
         """The answer to `POST /oauth/token`."""
-        client_id, secret = basic_credentials(request)
+        client_id, secret = credentials(request, self._switches)
         client = self.clients.get(client_id)
         if client is None:
             return refusal(400, "invalid_client", f"client not found: {client_id}")
         if secret != client.client_secret:
             return refusal(401, "invalid_client", "authentication failed")
-        if grant_type(request) != "client_credentials":
+        if grant_type(request, self._switches) != "client_credentials":
             return refusal(400, "unsupported_grant_type", "grant type is not supported for this client")
         token = self.issue(client)
         content = {"access_token": token.text, "token_type": "bearer", "expires_in": EXPIRES_IN_S}
@@ -117,6 +130,14 @@ class Tokens:
         return token
 
 
+def credentials(request: Request, switches: Switches) -> tuple[str, str]:
+    """Client id and secret of the Basic header, or else of the form; empty ones where there are none."""
+    if "authorization" in request.headers or switches.login_credentials == "header":
+        return basic_credentials(request)
+    form = form_of(request)
+    return form.get("client_id", ""), form.get("client_secret", "")
+
+
 def basic_credentials(request: Request) -> tuple[str, str]:
     """Client id and secret of the Authorization header; empty ones where it holds none."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -129,9 +150,15 @@ def basic_credentials(request: Request) -> tuple[str, str]:
     return client_id, secret
 
 
-def grant_type(request: Request) -> str:
-    """The form's grant type."""
-    return parse_qs(request.body.decode("utf-8", "replace")).get("grant_type", [""])[-1]
+def grant_type(request: Request, switches: Switches) -> str:
+    """The grant type of the form, or else of the query string."""
+    in_query = request.parameter("grant_type") if switches.login_grant_type == "form or query" else None
+    return form_of(request).get("grant_type") or in_query or ""
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The fields of the form; the last one where a name is repeated."""
+    return dict(parse_qsl(request.body.decode("utf-8", "replace")))
 
 
 def refusal(status: int, error: str, description: str) -> Answer:

@@ -91,10 +91,20 @@ class Org:
     def entities(self, kind: str) -> Sequence[dict[str, Any]]:
         """The JSON objects of a look-up, those that are gone included.
 
+        An unknown kind has none.
         Kinds: divisions, queues, users, wrapupcodes, flows, skills, languages, groups, teams, campaigns.
         Gone is what has `"state": "deleted"` (users, queues) or `"deleted": true` (flows).
         """
-        return self._centre.entities[kind]
+        return self._centre.entities.get(kind, ())
+
+    def members(self, queue_id: str) -> Sequence[str]:
+        """The ids of those who answer a queue's conversations."""
+        return [user.id for queue in self._centre.queues if queue.id == queue_id for user in queue.members]
+
+    def queue_codes(self, queue_id: str) -> Sequence[str]:
+        """The wrap-up codes that a queue's conversations end with, and names such as ININ-WRAP-UP-TIMEOUT."""
+        codes = (code for queue in self._centre.queues if queue.id == queue_id for code in queue.codes)
+        return list(dict.fromkeys(code for code in codes if code))
 
     def organization(self) -> dict[str, Any]:
         """The organization itself, as /api/v2/organizations/me gives it."""

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from everycall.sandbox.answers import ApiError, bad_request, invalid_value, malformed
+from everycall.sandbox.answers import ApiError, bad_request, malformed
 from everycall.sandbox.filters import (
     Filters,
     known,
     known_fields,
+    numeric,
     objects,
     only_object,
     optional,
@@ -40,7 +41,6 @@ PAGE_SIZE_MAX = 100
 RESULTS_MAX = 100_000
 """pageNumber times pageSize may not exceed it."""
 
-UNFILTERED_DAYS_MAX = 7
 FILTERED_DAYS_MAX = 31
 
 ORDERS = ("asc", "desc", "unordered")
@@ -133,8 +133,9 @@ def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
     known_fields(raw, FIELDS, "ConversationQuery")
     filters = read_filters(raw, switches.conversation_metric)
     page_size, page_number = read_paging(raw.get("paging"), switches)
+    days_max = FILTERED_DAYS_MAX if filters else switches.unfiltered_days_max
     return Query(
-        interval=checked_interval(raw.get("interval"), FILTERED_DAYS_MAX if filters else UNFILTERED_DAYS_MAX, switches),
+        interval=checked_interval(raw.get("interval"), days_max, switches),
         filters=filters,
         order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
@@ -155,13 +156,18 @@ def read_job_query(body: bytes, switches: Switches) -> JobQuery:
 
 def job_query_of(raw: Mapping[str, Any], switches: Switches) -> JobQuery:
     """The query of a job's body that is already decoded."""
-    known_fields(raw, JOB_FIELDS, "AsyncConversationQuery")
+    if switches.job_unknown_fields == "refuse":
+        known_fields(raw, JOB_FIELDS, "AsyncConversationQuery")
     only_by_start_day = raw.get("startOfDayIntervalMatching")
     if not isinstance(only_by_start_day, bool | None):
         raise malformed()
+    filters = read_filters(raw, switches.conversation_metric, has_partial_addresses=True)
+    days_max = switches.job_interval_days_max
+    if not filters and switches.job_unfiltered_days_max < FILTERED_DAYS_MAX:
+        days_max = min(days_max or FILTERED_DAYS_MAX, switches.job_unfiltered_days_max)
     query = Query(
-        interval=checked_interval(raw.get("interval"), switches.job_interval_days_max, switches),
-        filters=read_filters(raw, switches.conversation_metric, has_partial_addresses=True),
+        interval=checked_interval(raw.get("interval"), days_max, switches),
+        filters=filters,
         order=optional(raw.get("order"), "QueryOrder", ORDERS) or "asc",
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
     )
@@ -214,15 +220,25 @@ def read_paging(raw: object, switches: Switches) -> tuple[int, int]:
 
 
 def whole(raw: Mapping[str, Any], name: str, default: int | None) -> Any:
-    """A whole number of at least 1, or the default where it is left out."""
-    value = raw.get(name)
+    """A whole number of at least 1, in quotes or not, or the default where it is left out."""
+    value = numeric(raw.get(name))
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int):
+    if value != int(value):
         raise malformed()
+    value = int(value)
     if value < 1:
         raise bad_request(f"{name} must be at least 1.")
     return value
+
+
+def names_of(raw: object, field_type: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A list of names of an enumeration, each once."""
+    if raw is None:
+        return ()
+    if not isinstance(raw, list):
+        raise malformed()
+    return tuple(dict.fromkeys(known(one, field_type, allowed) for one in raw))
 
 
 def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
@@ -233,17 +249,12 @@ def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:
     if kind == "numericRange":
         metric = known(raw.get("metric"), "ConversationDetailQueryMetric", CONVERSATION_METRICS)
         return Aggregation(kind, None, metric, None, tuple(map(read_bucket, objects(raw.get("ranges")))))
-    dimension = raw.get("dimension")
-    if dimension not in CONVERSATIONS.dimensions and dimension not in SEGMENTS.dimensions:
-        allowed = tuple(sorted({*CONVERSATIONS.dimensions, *SEGMENTS.dimensions}))
-        raise invalid_value(dimension or "", "AggregationDimension", allowed)
+    allowed = tuple(sorted({*CONVERSATIONS.dimensions, *SEGMENTS.dimensions}))
+    dimension = known(raw.get("dimension"), "AggregationDimension", allowed)
     return Aggregation(kind, dimension, None, whole(raw, "size", None), ())
 
 
 def read_bucket(raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """(gte, lt) of an AggregationRange."""
     known_fields(raw, {"gte", "lt"}, "AggregationRange")
-    bounds = raw.get("gte"), raw.get("lt")
-    if any(isinstance(bound, bool) or not isinstance(bound, int | float | None) for bound in bounds):
-        raise malformed()
-    return bounds
+    return numeric(raw.get("gte")), numeric(raw.get("lt"))

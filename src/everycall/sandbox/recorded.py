@@ -84,6 +84,17 @@ class Recorded:
         """The entities that were given for the kind."""
         return self._entities.get(kind, [])
 
+    def members(self, queue_id: str) -> Sequence[str]:
+        """The users of the conversations that the queue saw."""
+        return sorted(
+            {one for sketch in self._sketches.values() if queue_id in sketch.queue_ids for one in sketch.user_ids}
+        )
+
+    def queue_codes(self, queue_id: str) -> Sequence[str]:
+        """The wrap-up codes of the conversations that the queue saw."""
+        seen = (sketch for sketch in self._sketches.values() if queue_id in sketch.queue_ids)
+        return sorted({one for sketch in seen for one in sketch.wrap_up_codes})
+
     def organization(self) -> dict[str, Any]:
         """An organization of no particular name."""
         return {"id": "00000000-0000-4000-8000-000000000000", "name": "Recorded"}

@@ -9,8 +9,9 @@ import gc
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Final, Protocol, TypeVar, Unpack
 
 import uvicorn
@@ -20,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from everycall.sandbox import admin
+from everycall.sandbox.access import Access, read_body, too_large
 from everycall.sandbox.answers import Request, Wire
 from everycall.sandbox.app import Sandbox, Settings
 from everycall.sandbox.store import World
@@ -50,7 +52,12 @@ Behind = TypeVar("Behind", bound=Responder)
 
 @contextmanager
 def server(
-    world: World | None = None, *, host: str = HOST, port: int = 0, **settings: Unpack[Settings]
+    world: World | None = None,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    names: Collection[str] = (),
+    **settings: Unpack[Settings],
 ) -> Iterator[Sandbox]:
     """A sandbox that listens while the block runs.
 
@@ -61,12 +68,13 @@ def server(
         world: what is served, as `Sandbox` takes it.
         host: whose connections are taken: 127.0.0.1, those of this machine; 0.0.0.0, everybody's.
         port: 0 for a free one.
+        names: host names by which it may be called as well; addresses, localhost and names without a dot always may.
         **settings: as `Sandbox` takes them.
 
     Raises:
         OSError: the port is in use, or the host is not this machine's.
     """
-    with listening(lambda url: Sandbox(world, **settings, url=url), host=host, port=port) as sandbox:
+    with listening(lambda url: Sandbox(world, **settings, url=url), host=host, port=port, names=names) as sandbox:
         yield sandbox
 
 
@@ -113,7 +121,12 @@ def stay(until: threading.Event | None = None) -> None:
 
 @contextmanager
 def listening(
-    make: Callable[[str], Behind], *, host: str = HOST, port: int = 0, in_threads: bool = False
+    make: Callable[[str], Behind],
+    *,
+    host: str = HOST,
+    port: int = 0,
+    names: Collection[str] = (),
+    in_threads: bool = False,
 ) -> Iterator[Behind]:
     """Whatever answers requests, behind a port while the block runs.
 
@@ -121,6 +134,7 @@ def listening(
         make: gets the url and gives what answers.
         host: as `server` takes it.
         port: 0 for a free one.
+        names: as `server` takes them.
         in_threads: it waits while it answers (it forwards, say), so that each request needs a thread of its own.
 
     Raises:
@@ -134,7 +148,9 @@ def listening(
     except BaseException:
         listener.close()
         raise
-    running = _Server(_App(front(behind), in_threads=in_threads))
+    is_loopback = ip_address(listener.getsockname()[0]).is_loopback
+    access = Access(getattr(behind, "admin_token", ""), is_loopback, {host, *names})
+    running = _Server(_App(front(behind), access, in_threads=in_threads))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="everycall sandbox", daemon=True)
     thread.start()
     running.is_up.wait()
@@ -225,8 +241,9 @@ class _App:
 
     stopping: asyncio.Event
 
-    def __init__(self, respond: Callable[[Request], Wire], *, in_threads: bool) -> None:
+    def __init__(self, respond: Callable[[Request], Wire], access: Access, *, in_threads: bool) -> None:
         self._respond = respond
+        self._access = access
         self._in_threads = in_threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -235,7 +252,7 @@ class _App:
             request = await arrived(HttpRequest(scope, receive))
         except ClientDisconnect:
             return
-        wire = await asyncio.to_thread(self._respond, request) if self._in_threads else self._respond(request)
+        wire = await self._answered(request)
         if wire.delivery == "drip":
             await self._drip(wire, send)
             return
@@ -246,6 +263,14 @@ class _App:
             return
         await self._break_off(wire, transport, send)
         await gone(receive)
+
+    async def _answered(self, request: Request | None) -> Wire:
+        if request is None:
+            return too_large()
+        refusal = self._access.refusal(request)
+        if refusal is not None:
+            return refusal
+        return await asyncio.to_thread(self._respond, request) if self._in_threads else self._respond(request)
 
     async def _drip(self, wire: Wire, send: Send) -> None:
         await send_head(wire, send)
@@ -278,12 +303,13 @@ class _App:
                 await asyncio.wait_for(self.stopping.wait(), seconds)
 
 
-async def arrived(http: HttpRequest) -> Request:
-    """The whole request."""
+async def arrived(http: HttpRequest) -> Request | None:
+    """The whole request; None where its body is too large."""
     query = http.scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in http.scope["headers"]}
     target = http.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-    return Request.of(http.method, target, headers, await http.body())
+    body = await read_body(http)
+    return None if body is None else Request.of(http.method, target, headers, body)
 
 
 async def send_head(wire: Wire, send: Send) -> None:

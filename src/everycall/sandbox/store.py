@@ -13,7 +13,7 @@ simplification.
 
 import hashlib
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from everycall.sandbox.instants import DAY_MS
 from everycall.sandbox.query import Interval, Query, query_of, read_interval
 from everycall.sandbox.switches import Switches
 from everycall.sandbox.traffic import FOREVER_MS, Sketch
+from everycall.sandbox.traffic import Day as MadeDay
 
 REMEMBERED_DAYS = 64
 """How many (filters, day) keep what was found; 4 bytes for each conversation."""
@@ -83,6 +84,14 @@ class World(Protocol):
 
     def entities(self, kind: str) -> Sequence[dict[str, Any]]:
         """The entities of a kind (`queues`, `users`, ...), deleted ones included and marked."""
+        ...
+
+    def members(self, queue_id: str) -> Sequence[str]:
+        """The ids of those who belong to a queue; those who joined it first."""
+        ...
+
+    def queue_codes(self, queue_id: str) -> Sequence[str]:
+        """The ids of a queue's wrap-up codes."""
         ...
 
     def organization(self) -> dict[str, Any]:
@@ -331,12 +340,24 @@ class Store:
     def _candidates(self, day: int, filters: Filters, division_ids: frozenset[str] | None) -> list[int]:
         """The positions that may pass at some time."""
         sketches = self.world.day(day)
+        # A recording may hold one id twice; here an id says where its only conversation stands.
+        ids = filters.conversation_ids() if isinstance(sketches, MadeDay) else None
         return [
             at
-            for at in range(len(sketches))
+            for at in (range(len(sketches)) if ids is None else self._positions(day, ids))
             if filters.glance(sketch := sketches[at]) is not False
             and (division_ids is None or not division_ids.isdisjoint(sketch.division_ids))
         ]
+
+    def _positions(self, day: int, ids: Iterable[str]) -> list[int]:
+        """Where some conversations stand on a day, without a look at the others."""
+        sketches, found = self.world.day(day), set[int]()
+        for sketch in (self.world.locate(one, (day + 1) * DAY_MS) for one in ids):
+            if sketch is None:
+                continue
+            low, high = (side(sketches.starts, sketch.start_ms) for side in (bisect_left, bisect_right))
+            found |= {at for at in range(low, high) if sketches[at].conversation_id == sketch.conversation_id}
+        return sorted(found)
 
     def _settle(self, day: int, now_ms: int, filters: Filters, found: Found) -> None:
         """Brings what was found up to an instant: asks about what has started, lived or changed since."""

@@ -4,9 +4,13 @@ Switches(match="day", job_results_early="400")
 Switches.parse("match=day", "job_results_early=400")      # the same, as words of a command line
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints
+
+Confidence = Literal["A", "B", "C", "D"]
+"""How surely something is known: A from the vendor's documentation, SDK or a verbatim capture, B from several
+independent production sources or a real log, C from one unofficial source, D by inference, or not at all."""
 
 INTERVAL_TEXT = "You must specify a search interval as part of your query that does not exceed {days} days."
 
@@ -18,9 +22,18 @@ class Switches:
     A client that is right works with every combination.
     """
 
-    empty_answer: Literal["{}", "totalHits", "empty list"] = "{}"
-    """The body where a page holds nothing: neither key (seen in production code that compares the text with
-    `{}`), only `totalHits`, or both keys with an empty list."""
+    login_credentials: Literal["header or form", "header"] = "header or form"
+    """Where a login may carry client id and secret: the Basic header, or `client_id` and `client_secret` in the form
+    as well. The published Airbyte source and its framework send them in the form."""
+
+    login_grant_type: Literal["form or query", "form"] = "form or query"
+    """Where a login may carry `grant_type`: the form, or the query string as well. Three public Java programs send it
+    in the query string."""
+
+    empty_answer: Literal["totalHits", "{}", "empty list"] = "totalHits"
+    """The body where a page holds nothing: only `totalHits` (splunk/genesys_cloud_ta was repaired in 2025 for an answer
+    without `conversations`, and computes with `totalHits`), neither key (production code of 2020 compares the text
+    with `{}`), or both keys with an empty list."""
 
     page_size_over_limit: Literal["refuse", "clamp"] = "refuse"
     """A pageSize above 100: a 400, or silently 100 as the entity listings do."""
@@ -30,8 +43,12 @@ class Switches:
     been seen."""
 
     interval_text: str = INTERVAL_TEXT
-    """The text for an interval that is too long, `{days}` being 7 or 31: the one for 31 days is a log, the one
-    for 7 has not been seen."""
+    """The text for an interval that is too long, `{days}` being 7 or 31: the one for 31 days is a log, the one for 7
+    stands in the changelog of splunk/genesys_cloud_ta, there without its period."""
+
+    unfiltered_days_max: Literal[7, 31] = 7
+    """The longest interval of a query without a filter: 7 days in the documentation, 31 in a release of
+    splunk/genesys_cloud_ta."""
 
     results_limit: Literal["last row", "first row"] = "last row"
     """Which row of a page may not lie beyond 100,000: the last that it could hold (pageNumber times pageSize),
@@ -78,7 +95,12 @@ class Switches:
     """A multi-get with an id that does not exist: answered without it, or refused as a whole."""
 
     data_lake_lag_s: float = 36_000.0
-    """How far the data lake, out of which jobs are answered, is behind. Ten hours have been observed."""
+    """How far the data lake, out of which jobs are answered, is behind. Ten hours (36,000) have been observed; the
+    vendor's own bound is 48 (172,800)."""
+
+    job_unknown_fields: Literal["ignore", "refuse"] = "ignore"
+    """A field of a job's body that `AsyncConversationQuery` does not have: ignored, as two public programs that send
+    `paging` rely on, or a 400 as in a query."""
 
     job_takes_s: float = 3.0
     """From a job's submission to FULFILLED; a third of it in the state QUEUED, then PENDING. Jobs take about
@@ -87,14 +109,42 @@ class Switches:
     job_expires_s: float = 86_400.0
     """From a job's completion to EXPIRED. No source knows it."""
 
+    job_expiration_date: Literal["always", "once expired"] = "always"
+    """When a job's status has an `expirationDate`: from the start, or only in the state EXPIRED, as a comment in
+    estuary/connectors says."""
+
     job_expired: Literal["EXPIRED", "404"] = "EXPIRED"
     """What becomes of an expired job: a state that can be asked for, or nothing. Its results are a 404 anyway."""
 
     job_interval_days_max: int = 31
     """The longest interval of a job; 0 is any. No source knows it; production code uses 1, 7 or 31 days."""
 
+    job_unfiltered_days_max: Literal[31, 7] = 31
+    """The longest interval of a job without a filter. That the query's 7 days hold for jobs is not known."""
+
     jobs_at_a_time_max: int = 0
-    """How many jobs of a client may be unfinished; one more is a 429. 0 is any number: no source knows a limit."""
+    """How many jobs of a client may be unfinished; one more is a 429 whose limit is
+    `details.jobs.concurrent.access.max`. 0 is any number: the limit's name is known, its value is not."""
+
+    jobs_per_second_max: int = 0
+    """How many jobs a client may submit in a second; one more is a 429 whose limit is
+    `details.jobs.rate.per.second`. 0 is any number: the limit's name is known, its value is not."""
+
+    job_unknown_s: float = 0.0
+    """Seconds after the POST in which the new job's status and results are still a 404."""
+
+    job_results_late_s: float = 0.0
+    """Seconds after FULFILLED in which a job's results are still a 404; a public exporter tries again on it."""
+
+    job_results_max: int = 0
+    """A page of results beyond so many is a 400, `Pagination may not exceed N results.`; 0 is no limit. 400,000 is what
+    Teleperformance/dganalytics met in 2020; 100,000 is what the query has."""
+
+    job_cursor: Literal["again", "once"] = "again"
+    """Whether a cursor may be asked for again, or is a 400 the second time until the results are begun anew."""
+
+    job_empty_pages: bool = False
+    """Whether after each page of results comes one without conversations whose cursor leads on."""
 
     job_status_unfinished: Literal[200, 202] = 200
     """The HTTP status of a job's state while it is unfinished; an old swagger file lists 202, too."""
@@ -112,11 +162,26 @@ class Switches:
     job_page_size_over_limit: Literal["clamp", "refuse"] = "clamp"
     """A pageSize of results above the most: cut to it, or a 400."""
 
-    job_empty_results: Literal["missing", "empty list"] = "missing"
-    """An empty result: without the key `conversations`, or with an empty list."""
+    job_empty_results: Literal["missing", "{}", "empty list"] = "missing"
+    """A page of results that holds nothing: without the key `conversations`, without any key, or with an empty list.
+    Estuary's model of the answer requires the key."""
 
     job_cancelled_status: Literal[204, 200, 202] = 204
     """The HTTP status of a DELETE, which has no body."""
+
+    job_finished_deleted: Literal["stays", "results gone", "gone"] = "stays"
+    """What a DELETE does to a finished job: nothing, its results are a 404 from then on, or its status, too."""
+
+    aggregate_media_type: Literal["always", "if asked"] = "always"
+    """Whether a group of an aggregate names its mediaType though `groupBy` does not; answers seen in public code do."""
+
+    aggregate_results_max: int = 30_000
+    """An aggregate with more intervals over all groups is a 400, whose text is put together from two that a public
+    program looks for."""
+
+    users_me: Literal["400", "user"] = "400"
+    """What a client without a user gets from `/api/v2/users/me`: a 400, as a public program noted, or the org's first
+    active user, for clients that cannot do without."""
 
     retention_days: int = 0
     """After so many days, counted from its start, a conversation is deleted: no query, no job and no id finds it any
@@ -139,6 +204,57 @@ class Switches:
                 raise ValueError(f"{text!r} sets no switch; write NAME=VALUE, where NAME is one of {names}")
             chosen[name] = read_value(name, value, types[name])
         return cls(**chosen)
+
+
+GROUNDS: Final[Mapping[str, tuple[Confidence, str]]] = {
+    "login_credentials": ("B", "the published Airbyte source; the framework's OAuth authenticator"),
+    "login_grant_type": ("B", "three public Java programs"),
+    "empty_answer": ("C", "splunk/genesys_cloud_ta, 2025; the other form: Teleperformance/dganalytics, 2020"),
+    "page_size_over_limit": ("D", "nobody sends more than 100 today; a sample of 2022 sent 200"),
+    "limit_code": ("D", "only the texts have been seen"),
+    "interval_text": ("B", "logs and the changelog of splunk/genesys_cloud_ta"),
+    "unfiltered_days_max": ("A", "developer.genesys.cloud, details query; 31: splunk/genesys_cloud_ta"),
+    "results_limit": ("D", "a log has the limit, not which row it means"),
+    "match": ("B", "older text of the SDK and a capture of 2016; the other: developer.genesys.cloud"),
+    "end_at_midnight_touches_next_day": ("D", "no source"),
+    "count_rejected": ("D", "no source"),
+    "tie_order": ("D", "no source"),
+    "conversation_metric": ("D", "no source"),
+    "ingestion_delay_s": ("C", "XxMasterbeasTxX/genesys-admin-app: fresh conversations may be a 404"),
+    "answer_bytes_max": ("D", "the code is in the vendor's lists of errors, of other endpoints"),
+    "ids_max": ("C", "MakingChatbots' MCP server"),
+    "ids_over_limit": ("D", "no source"),
+    "repeated_ids": ("D", "no source"),
+    "unknown_ids": ("D", "no source"),
+    "data_lake_lag_s": ("B", "ten hours: laggyzee/genesys-mcp; the bound of 48: SDK 269, RecordingJobsQuery"),
+    "job_unknown_fields": ("C", "two public exporters send paging"),
+    "job_takes_s": ("C", "estuary/connectors"),
+    "job_expires_s": ("D", "no source"),
+    "job_expired": ("D", "no source"),
+    "job_expiration_date": ("C", "a comment in estuary/connectors; the SDK says only what the date is"),
+    "job_interval_days_max": ("D", "production code uses 1, 7 and 31 days"),
+    "job_unfiltered_days_max": ("D", "no source"),
+    "jobs_at_a_time_max": ("C", "the limit's name: a public Java exporter; its value: no source"),
+    "jobs_per_second_max": ("C", "the limit's name: a public Java exporter; its value: no source"),
+    "job_unknown_s": ("C", "a public exporter tries again on it"),
+    "job_results_late_s": ("C", "a public exporter tries again on it"),
+    "job_results_max": ("C", "Teleperformance/dganalytics: 400,000"),
+    "job_cursor": ("C", "two public programs resume at a saved cursor"),
+    "job_empty_pages": ("D", "no source; only the absent cursor is the documented end"),
+    "job_status_unfinished": ("B", "an old swagger file; Teleperformance/dganalytics accepts both"),
+    "job_results_early": ("B", "two independent sources for 404"),
+    "job_page_size": ("C", "a C# exporter that names no size"),
+    "job_page_size_max": ("B", "1,000 and 10,000 in production"),
+    "job_page_size_over_limit": ("D", "no source"),
+    "job_empty_results": ("C", "public clients on both sides"),
+    "job_cancelled_status": ("D", "the SDK says Deleted, without a body"),
+    "job_finished_deleted": ("D", "the SDK says delete or cancel"),
+    "aggregate_media_type": ("C", "answers of a real org in public code"),
+    "aggregate_results_max": ("C", "a public Airflow operator looks for both texts, of another aggregate"),
+    "users_me": ("C", "a public program's note of a real org"),
+    "retention_days": ("D", "that conversations go by their start is a guess; the settings are those of SDK 269"),
+}
+"""How surely each switch's default is known, and from where."""
 
 
 def read_value(name: str, text: str, kind: Any) -> Any:

@@ -38,6 +38,12 @@ class Vocabulary:
     """The leaves of a conversation."""
     properties: bool = False
     """Whether a predicate may ask for a property by name."""
+    query: str = "DetailQuery"
+    """The part of the SDK's names that says of which query the list is."""
+
+    def name(self, what: str) -> str:
+        """The SDK's name for a part of the list: `SegmentDetailQueryPredicate`."""
+        return f"{self.model}{self.query}{what}"
 
 
 def conversation_leaf(conversation: Mapping[str, Any]) -> Iterator[Leaf]:
@@ -165,6 +171,72 @@ RESOLUTIONS = Vocabulary(
 
 VOCABULARIES = (CONVERSATIONS, SEGMENTS, EVALUATIONS, SURVEYS, RESOLUTIONS)
 """The filter lists of a body, in the SDK's order."""
+
+# --- aggregates
+
+AGGREGATE_METRICS = tuple(
+    """nAgentDeclined nAlertExpired nBlindTransferred nBotInteractions nCallbackAttempts nCallbackOverSla
+    nCallbackScheduled nCfcOffered nCobrowseSessions nConnected nConsult nConsultTransferred nConversations nError
+    nOffered nOutbound nOutboundAbandoned nOutboundAttempted nOutboundConnected nOverSla nStateTransitionError
+    nTakeover nTransferred oAudioMessageCount oCallbackServiceLevel oExternalAudioMessageCount oExternalMediaCount
+    oMediaCount oMessageCount oMessageSegmentCount oMessageTurn oServiceLevel oServiceTarget
+    oSkillExpressionApplications tAbandon tAcd tActiveCallback tActiveCallbackComplete tAcw tAgentResponseTime
+    tAgentVideoConnected tAlert tAnswered tAverageAgentResponseTime tAverageCustomerResponseTime tBarging
+    tCallbackAbandon tCallbackConnect tCallbackNotReached tCallbackVirtualWait tCfcAbandon tCfcAcd tCfcAnswered
+    tCfcFlowOut tCoaching tCoachingComplete tConnected tContacting tDialing tFirstConnect tFirstDial tFirstEngagement
+    tFirstResponse tFlowOut tHandle tHeld tHeldComplete tIvr tMonitoring tMonitoringComplete tNotResponding tPark
+    tParkComplete tScreenMonitoring tShortAbandon tSnippetRecord tTalk tTalkComplete tTransmitting tUserResponseTime
+    tVoicemail tWait""".split()
+)
+"""What an aggregate query can ask for. Source: SDK 269, `ConversationAggregationView.target`."""
+
+AGGREGATE = (
+    same_name(
+        0,
+        """conversationId conversationInitiator customerParticipation externalTag originatingDirection
+        originatingSocialMediaPublic selfServed""",
+    )
+    | {"divisionId": (0, ("divisionIds",)), "knowledgeBaseId": (0, ("knowledgeBaseIds",))}
+    | same_name(
+        1,
+        """externalContactId externalOrganizationId flaggedReason participantName purpose teamId userId""",
+    )
+    | same_name(
+        2,
+        """addressFrom addressTo agentAssistantId agentBullseyeRing agentOwned ani assignerId authenticated
+        deliveryStatus direction dnis edgeId extendedDeliveryStatus flowInType flowOutType journeyActionId
+        journeyActionMapId journeyActionMapVersion journeyCustomerId journeyCustomerIdType journeyCustomerSessionId
+        journeyCustomerSessionIdType mediaCount mediaType messageType outboundCampaignId outboundContactId
+        outboundContactListId peerId provider remote roomId routingRing routingRule routingRuleType selectedAgentId
+        selectedAgentRank sessionDnis sessionId skillExpressionId usedRouting""",
+    )
+    | {
+        "activeSkillId": (2, ("activeSkillIds",)),
+        "agentRank": (2, ("proposedAgents", "agentRank")),
+        "destinationAddress": (2, ("destinationAddresses",)),
+        "eligibleAgentCount": (2, ("eligibleAgentCounts",)),
+        "proposedAgentId": (2, ("proposedAgents", "proposedAgentId")),
+        "removedSkillId": (2, ("removedSkillIds",)),
+        "requestedRouting": (2, ("requestedRoutings",)),
+        "waitingInteractionCount": (2, ("waitingInteractionCounts",)),
+    }
+    | same_name(3, "disconnectType errorCode groupId queueId requestedLanguageId wrapUpCode")
+    | {
+        "agentScore": (3, ("scoredAgents", "agentScore")),
+        "requestedRoutingSkillId": (3, ("requestedRoutingSkillIds",)),
+        "scoredAgentId": (3, ("scoredAgents", "scoredAgentId")),
+    }
+    | same_name(
+        0,
+        """activeRouting canonicalExternalContactId convertedFrom convertedTo externalMediaCount firstQueue
+        interactionType routingPriority stationId videoPresent""",
+    )
+)
+"""Where the dimensions of an aggregate stand in (conversation, participant, session, segment of the metric). The last
+ten stand nowhere in a conversation's details, so that no metric has them. Source: SDK 269,
+`ConversationAggregateQueryPredicate.dimension`."""
+
+AGGREGATES = Vocabulary("filter", "Conversation", AGGREGATE, (), conversation_leaf, query="AggregateQuery")
 
 INSTANT_DIMENSIONS = frozenset(
     """callbackScheduledTime conversationEnd conversationStart detectedSpeechEnd detectedSpeechStart eventTime
