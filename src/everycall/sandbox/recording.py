@@ -28,10 +28,10 @@ import httpx2
 import msgspec
 from isal import igzip
 
-from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, Request, Wire, takes_gzip
+from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, NO_HEADERS, Request, Wire, takes_gzip
 from everycall.sandbox.instants import to_text
 from everycall.sandbox.recorded import Recorded
-from everycall.sandbox.server import HOST, listening
+from everycall.sandbox.server import HOST, Address, listening
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
 
@@ -89,6 +89,7 @@ class Recorder:
     """
 
     url = ""
+    _tls_environ: Mapping[str, str] = NO_HEADERS
 
     def __init__(self, path: Path, api: str, login: str, now: Callable[[], float]) -> None:
         self._hosts = {True: login, False: api}
@@ -105,10 +106,15 @@ class Recorder:
         self._http.close()
         self._file.close()
 
-    def reached_at(self, url: str) -> Self:
+    def reached_at(self, address: Address) -> Self:
         """Itself, knowing its address."""
-        self.url = url
+        self.url, self._tls_environ = address.url, address.tls_environ
         return self
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which a client gets there; it logs in with its own id and secret."""
+        return {"GENESYS_ENV": self.url, **self._tls_environ}
 
     def respond(self, request: Request) -> Wire:
         """The org's own answer; a reset connection where there was none."""
@@ -151,14 +157,15 @@ class Replay:
 
     Args:
         path: of the recording; `.gz` is unzipped.
-        url: where a server makes the replay reachable.
+        address: where a server makes the replay reachable.
 
     Raises:
         ValueError: the file holds no exchange, or a line that is none; it is named.
     """
 
-    def __init__(self, path: Path, url: str = "") -> None:
-        self.url = url
+    def __init__(self, path: Path, address: Address = Address("")) -> None:  # noqa: B008 - frozen
+        self.url = address.url
+        self.environ = {"GENESYS_ENV": address.url, **address.tls_environ}
         self._exchanges: defaultdict[Any, list[Exchange]] = defaultdict(list)
         self._asked: Counter[Any] = Counter()
         for number, line in lines(path):
@@ -186,29 +193,38 @@ class Replay:
 
 @contextmanager
 def recorder(
-    path: Path, api: str, login: str, *, host: str = HOST, port: int = 0, now: Callable[[], float] = time.time
+    path: Path,
+    api: str,
+    login: str,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    tls: bool | Path = False,
+    now: Callable[[], float] = time.time,
 ) -> Iterator[Recorder]:
     """A `Recorder` that listens while the block runs; a client needs nothing but its `url` in place of the org's.
 
     Raises:
         OSError: the file cannot be written, or the port is in use.
+        ValueError, ImportError: as `server`.
     """
     with (
         Recorder(path, api, login, now) as behind,
-        listening(behind.reached_at, host=host, port=port, in_threads=True) as recorder,
+        listening(behind.reached_at, host=host, port=port, tls=tls, in_threads=True, stands_in=False) as recorder,
     ):
         yield recorder
 
 
 @contextmanager
-def replay(path: Path, *, host: str = HOST, port: int = 0) -> Iterator[Replay]:
+def replay(path: Path, *, host: str = HOST, port: int = 0, tls: bool | Path = False) -> Iterator[Replay]:
     """A `Replay` that listens while the block runs.
 
     Raises:
         OSError: the file cannot be read, or the port is in use.
-        ValueError: as `Replay`.
+        ValueError: as `Replay` and `server`.
+        ImportError: as `server`.
     """
-    with listening(lambda url: Replay(path, url), host=host, port=port) as player:
+    with listening(lambda address: Replay(path, address), host=host, port=port, tls=tls) as player:
         yield player
 
 
