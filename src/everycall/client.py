@@ -32,6 +32,7 @@ import msgspec
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Exchange, Request, Response, problem
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
+from everycall.api.stand_in import check_is_org
 from everycall.connection import Broken, Connection, HttpConnection, Timeouts
 from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
 from everycall.pacing import Pace
@@ -271,6 +272,7 @@ class Client:
         return self._answered(response)
 
     def _answered(self, response: Response) -> Response:
+        check_is_org(self._hosts, response)
         self._answered_once = True
         return response
 

@@ -1,6 +1,8 @@
 """What `everycall sandbox` serves: an invented contact centre, a file, or a real org with a recorder in between."""
 
+import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,18 @@ class Serving:
     """What is served, and where."""
 
     port: Annotated[Count, Parameter(group=HERE, help="0 takes a free one. [default: 8080]")] = 8080
+    tls: Annotated[
+        bool,
+        Parameter(
+            group=HERE,
+            help="Speak https, also as api. and login. of all regions, and be the proxy that leads there. "
+            "What it prints makes clients trust it.",
+        ),
+    ] = False
+    certificates: Annotated[
+        Path | None,
+        Parameter(group=HERE, help="The folder of the certificates; implies --tls. [default: one of your own]"),
+    ] = None
     host: Annotated[str, Parameter(group=HERE, help="0.0.0.0 lets other machines in, too. [default: 127.0.0.1]")] = (
         "127.0.0.1"
     )
@@ -72,27 +86,33 @@ class Serving:
 
 
 def serve(spoken: Serving, env: str | None) -> None:
-    """Serves until Ctrl-C, after saying on standard output with which variables a client gets there.
+    """Serves until Ctrl-C, after printing the variables with which a client gets there.
 
     Args:
-        spoken: what was asked for.
+        spoken: the options.
         env: the org that `--record` passes requests on to, as GENESYS_ENV names it.
 
     Raises:
-        SettingsError: the words do not go together, a file cannot be read or written, the port is in use.
+        SettingsError: options exclude each other, a file cannot be read or written, the port is in use or is none,
+            TLS needs a library that is not installed.
     """
     from everycall.sandbox.server import stay  # noqa: PLC0415 - only those who serve pay for the server's import
 
     only_one(spoken)
     try:
         with suppress(KeyboardInterrupt), behind(spoken, env) as running:
-            tell(running)
+            show(running)
             stay()
     except OSError as error:
-        hint = "Choose another one with --port, or 0 for a free one." if "--port" in str(error) else ""
-        raise SettingsError(str(error), hint=hint) from error
-    except (ValueError, TypeError, OverflowError) as error:
+        raise SettingsError(reason(error)) from error
+    except (ValueError, TypeError, OverflowError, ImportError) as error:
         raise SettingsError(str(error)) from error
+
+
+def reason(error: OSError) -> str:
+    """What an error of the system says, without its number."""
+    words = error.strerror or str(error)
+    return f"{error.filename}: {words}" if error.filename else words
 
 
 def only_one(spoken: Serving) -> None:
@@ -112,7 +132,7 @@ def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responde
     from everycall.sandbox import Faults, Switches, server  # noqa: PLC0415 - as above
     from everycall.sandbox.recording import load, recorder, replay  # noqa: PLC0415 - as above
 
-    where: dict[str, Any] = {"host": spoken.host, "port": spoken.port}
+    where: dict[str, Any] = {"host": spoken.host, "port": spoken.port, "tls": spoken.certificates or spoken.tls}
     if spoken.replay:
         return replay(spoken.replay, **where)
     if spoken.record:
@@ -145,12 +165,29 @@ def real(env: str | None) -> str:
     return env
 
 
-def tell(running: "Responder") -> None:
-    """Says how to get there, in a form to paste, or to eval; a recorder's clients log in with their own secret."""
-    environ: dict[str, str] = getattr(running, "environ", None) or {"GENESYS_ENV": running.url}
-    for name, value in environ.items():
-        sys.stdout.write(f"export {name}={value}\n")
-    sys.stdout.flush()
+def show(running: "Responder") -> None:
+    """Prints the variables with which a client gets there, as lines to paste.
+
+    Those for POSIX shells, which scripts read, go to standard output; the others and the headings to standard error.
+    """
+    blocks = lines_to_paste(running.environ)
+    for number, (shell, lines) in enumerate(blocks.items()):
+        sys.stderr.write(f"# {shell}\n")
+        sys.stderr.flush()
+        stream = sys.stderr if number else sys.stdout
+        stream.write("".join(f"{line}\n" for line in lines))
+        stream.flush()
     if token := getattr(running, "admin_token", ""):
         sys.stderr.write(f"# Other machines need this admin token for {running.url}/ and /__admin/: {token}\n")
     sys.stderr.write("# Ctrl-C ends it.\n")
+    sys.stderr.flush()
+
+
+def lines_to_paste(environ: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """The lines that set variables, by the shells that take them."""
+    quoted = {name: value.replace("'", "''") for name, value in environ.items()}
+    return {
+        "sh, bash, zsh": [f"export {name}={shlex.quote(value)}" for name, value in environ.items()],
+        "PowerShell": [f"$env:{name} = '{value}'" for name, value in quoted.items()],
+        "cmd": [f'set "{name}={value}"' for name, value in environ.items()],
+    }
