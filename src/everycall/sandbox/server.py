@@ -120,6 +120,10 @@ def server(
         yield sandbox
 
 
+SETTINGS: Final = frozenset({"world", "host", "port", "tls"} | Settings.__annotations__.keys())
+"""The names that `server` takes."""
+
+
 def serve(
     port: int = 8080,
     *,
