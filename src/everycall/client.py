@@ -222,8 +222,9 @@ class Client:
             elif response.status == 401 and bearer is not None:
                 raise _token_refused(response)
             elif response.status == 501 or 300 <= response.status < 400:
+                said = problem(response).message
                 raise ServiceFailed(
-                    f"The service answered {response.status}, which no retry will change.",
+                    f"The service answered {response.status}, which no retry will change{': ' + said if said else '.'}",
                     hint="Check GENESYS_ENV: the address may belong to something else.",
                     correlation_id=response.correlation_id,
                 )

@@ -130,7 +130,8 @@ def only_one(spoken: Serving) -> None:
 def behind(spoken: Serving, env: str | None) -> "AbstractContextManager[Responder]":
     """What answers requests while the block runs."""
     from everycall.sandbox import Faults, Switches, server  # noqa: PLC0415 - as above
-    from everycall.sandbox.recording import load, recorder, replay  # noqa: PLC0415 - as above
+    from everycall.sandbox.recording import load, recorder  # noqa: PLC0415 - as above
+    from everycall.sandbox.replaying import replay  # noqa: PLC0415 - as above
 
     where: dict[str, Any] = {"host": spoken.host, "port": spoken.port, "tls": spoken.certificates or spoken.tls}
     if spoken.replay:

@@ -1,12 +1,12 @@
-"""Recordings: what a real org answered, written down exchange by exchange, and played back; raw exports, read in.
+"""Recordings: what a real org answered, written down exchange by exchange; and raw exports, read in.
 
     {"at": "2026-01-05T09:00:00.000Z", "method": "POST", "target": "/api/v2/analytics/...", "sent": "{...}",
      "status": 200, "headers": {"content-type": "application/json"}, "body": "{...}"}
 
 One exchange is one line of JSON, written as soon as it is over, so that a recording is whole up to its last line
-whatever happens. `Recorder` forwards requests and writes them down; `Replay` answers the same requests with the same
-bytes, in the same order; `conversations` and `entities` take what a recording or a raw export holds, to serve it as a
-`Recorded` world to other requests than those that were made.
+whatever happens. `Recorder` forwards requests and writes them down; `replaying.py` gives the same answers to the same
+requests; `load` takes what a recording or a raw export holds, to serve it as a `Recorded` world to other requests than
+those that were made.
 
 Never written: the Authorization header and any other that is not in `HEADERS_KEPT`, the id and secret in a login's
 form, the tokens in its answer. Everything else is: a recording holds the conversations of real people.
@@ -17,7 +17,7 @@ import io
 import os
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,48 +149,6 @@ class Recorder:
             self._file.flush()
 
 
-class Replay:
-    """Answers as the recording does: the same request gets the same bytes.
-
-    A request that was made several times gets its answers in their order, and then the last one again. A token is not
-    asked for. A request that the recording does not hold gets a 501 that says so.
-
-    Args:
-        path: of the recording; `.gz` is unzipped.
-        address: where a server makes the replay reachable.
-
-    Raises:
-        ValueError: the file holds no exchange, or a line that is none; it is named.
-    """
-
-    def __init__(self, path: Path, address: Address = Address("")) -> None:  # noqa: B008 - frozen
-        self.url = address.url
-        self.environ = {"GENESYS_ENV": address.url, **address.tls_environ}
-        self._exchanges: defaultdict[Any, list[Exchange]] = defaultdict(list)
-        self._asked: Counter[Any] = Counter()
-        for number, line in lines(path):
-            exchange = exchange_of(line)
-            if exchange is None:
-                raise ValueError(f"line {number} of {path} is no exchange of a recording; --load reads other lines")
-            self._exchanges[exchange.question].append(exchange)
-        if not self._exchanges:
-            raise ValueError(f"{path} holds no exchange")
-
-    def respond(self, request: Request) -> Wire:
-        """The recorded answer."""
-        asked = Exchange("", request.method, masked(target_of(request)), NOT_SERVED, sent_of(request)).question
-        answers = self._exchanges.get(asked)
-        if answers is None:
-            message = f"The recording holds no {request.method} {asked[1]} with this body."
-            body = {"message": message, "code": "not.recorded", "status": 501}
-            return wire(501, {"content-type": "application/json"}, msgspec.json.encode(body), request)
-        exchange = answers[min(self._asked[asked], len(answers) - 1)]
-        self._asked[asked] += 1
-        if exchange.status == NOT_SERVED:
-            return RESET
-        return wire(exchange.status, exchange.headers, exchange.body.encode(), request)
-
-
 @contextmanager
 def recorder(
     path: Path,
@@ -213,19 +171,6 @@ def recorder(
         listening(behind.reached_at, host=host, port=port, tls=tls, in_threads=True, stands_in=False) as recorder,
     ):
         yield recorder
-
-
-@contextmanager
-def replay(path: Path, *, host: str = HOST, port: int = 0, tls: bool | Path = False) -> Iterator[Replay]:
-    """A `Replay` that listens while the block runs.
-
-    Raises:
-        OSError: the file cannot be read, or the port is in use.
-        ValueError: as `Replay` and `server`.
-        ImportError: as `server`.
-    """
-    with listening(lambda address: Replay(path, address), host=host, port=port, tls=tls) as player:
-        yield player
 
 
 RESET = Wire(502, {}, b"", delivery="reset")
