@@ -99,7 +99,7 @@ def test_a_mark_sets_it_up(pytester: pytest.Pytester) -> None:
     [
         ("50", "@pytest.mark.genesys_sandbox takes names: conversations_per_day=50, not 50"),
         ("rate_limits=10", "@pytest.mark.genesys_sandbox knows no setting 'rate_limits'; near: rate_limit*"),
-        ("zzz=1", "@pytest.mark.genesys_sandbox knows no setting 'zzz'; there are: clients, conversations, *"),
+        ("zzz=1", "@pytest.mark.genesys_sandbox knows no setting 'zzz'; there are: admin_token, clients, *"),
         ("port=99999", "@pytest.mark.genesys_sandbox: port 99999 does not exist: *"),
         ("now='tomorrow'", "@pytest.mark.genesys_sandbox: 'tomorrow' is not an ISO 8601 instant*"),
     ],

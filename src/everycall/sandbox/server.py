@@ -120,7 +120,7 @@ def server(
         yield sandbox
 
 
-SETTINGS: Final = frozenset({"world", "host", "port", "tls"} | Settings.__annotations__.keys())
+SETTINGS: Final = frozenset({"world", "host", "port", "names", "tls"} | Settings.__annotations__.keys())
 """The names that `server` takes."""
 
 
