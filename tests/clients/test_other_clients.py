@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from holding import listed, with_attributes
 from needing import needs
 
 from everycall.sandbox import QUERY, Sandbox, server
@@ -115,10 +116,8 @@ def test_a_query_is_read_to_its_end_field_by_field(client: Foreign, sandbox: San
 def test_a_job_is_read_to_its_last_cursor_field_by_field(client: Foreign, sandbox: Sandbox) -> None:
     read = client.read("job", interval=DAY, page_size=100)
 
-    world, now_ms = sandbox.store.world, sandbox.store.now_ms
-    sketches = [world.locate(one["conversationId"], now_ms) for one in sandbox.store.conversations(DAY)]
     assert len(read) == 230
-    assert read == [world.with_attributes(sketch, now_ms) for sketch in sketches if sketch is not None]
+    assert read == with_attributes(sandbox, DAY)
     assert any("attributes" in participant for one in read for participant in one["participants"])
 
 
@@ -132,16 +131,6 @@ def test_a_listing_is_read_to_its_end_field_by_field(client: Foreign, sandbox: S
 
 def test_teams_are_read_to_the_last_cursor(client: Foreign, sandbox: Sandbox) -> None:
     assert client.read("teams", page_size=2) == listed(sandbox, "teams")
-
-
-def listed(sandbox: Sandbox, kind: str) -> list[dict[str, Any]]:
-    """What the sandbox's world holds of a kind and a listing shows."""
-    entities = [one for one in sandbox.store.world.entities(kind) if is_listed(one)]
-    return sorted(entities, key=lambda one: str(one["name"]).casefold())
-
-
-def is_listed(entity: dict[str, Any]) -> bool:
-    return entity.get("state", "active") in {"active", "ACTIVE"} and not entity.get("deleted")
 
 
 def test_a_wrong_secret_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
