@@ -78,7 +78,7 @@ bench: $(VENV)/.dev ## measure speed and memory, and rewrite BENCHMARKS.md
 
 lock: $(VENV)/.dev ## take the newest versions of what we stand on into requirements/*.txt
 	$(LOCK) --extra build -o requirements/run.txt
-	$(LOCK) --extra build --extra dev -o requirements/dev.txt
+	$(LOCK) --extra build --extra tls --extra dev -o requirements/dev.txt
 	$(COMPILE) --python-version 3.11 $(AIRBYTE)/framework.in -o $(AIRBYTE)/framework.txt
 	$(COMPILE) --python-version 3.10 $(AIRBYTE)/source.in -o $(AIRBYTE)/source.txt
 	cd tests/clients && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
