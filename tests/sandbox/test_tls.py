@@ -206,6 +206,15 @@ def test_what_a_recorder_passes_on_does_not_say_so(folder: Path, tmp_path: Path)
     assert "X-Everycall-Sandbox" not in answer.headers
 
 
+def test_a_folder_that_is_named_from_here_is_shown_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with secured(Path("here")) as sandbox:
+        assert sandbox.environ["SSL_CERT_FILE"] == str(tmp_path / "here" / "authority.pem")
+
+
 @pytest.mark.parametrize(
     ("platform", "environ", "expected"),
     [

@@ -173,7 +173,7 @@ def show(running: "Responder") -> None:
     """
     blocks = lines_to_paste(running.environ)
     for number, (shell, lines) in enumerate(blocks.items()):
-        sys.stderr.write(f"# {shell}\n")
+        sys.stderr.write(f"{'rem' if shell == 'cmd' else '#'} {shell}\n")
         sys.stderr.flush()
         stream = sys.stderr if number else sys.stdout
         stream.write("".join(f"{line}\n" for line in lines))

@@ -226,7 +226,8 @@ def certified(folder: Path | None) -> "Certificate":
         from everycall.sandbox.certificates import certificate  # noqa: PLC0415 - only TLS needs its library
     except ModuleNotFoundError as error:
         raise ImportError(f"TLS needs the library {error.name}. Install it: pip install 'everycall[tls]'") from error
-    return certificate(folder or certificates_folder(os.environ, sys.platform), datetime.now(UTC))
+    folder = folder or certificates_folder(os.environ, sys.platform)
+    return certificate(folder.absolute(), datetime.now(UTC))
 
 
 def certificates_folder(environ: Mapping[str, str], platform: str) -> Path:
