@@ -128,18 +128,31 @@ def targets(port: int) -> frozenset[str]:
 def refusal(target: str) -> bytes:
     """The answer to a `CONNECT` to another place."""
     shown = target if target.isprintable() else "this"
-    body = (
+    return plain(
+        "403 Forbidden",
         f"The sandbox of everycall passes nothing on. It stands in for api. and login. of the vendor's regions, "
-        f"and {shown} is none of them. Unset HTTPS_PROXY, or name the host in NO_PROXY.\n"
-    ).encode()
-    lines = (
-        b"HTTP/1.1 403 Forbidden",
-        b"X-Everycall-Sandbox: 1",
-        b"Content-Type: text/plain; charset=utf-8",
-        b"Content-Length: %d" % len(body),
-        b"Connection: close",
+        f"and {shown} is none of them. Unset HTTPS_PROXY, or name the host in NO_PROXY.\n",
     )
-    return b"\r\n".join((*lines, b"", body))
+
+
+def no_proxy() -> bytes:
+    """The answer to a `CONNECT` where there is no TLS."""
+    return plain("501 Not Implemented", "This sandbox is no proxy. It is one if it is started with --tls.\n")
+
+
+def plain(status: str, text: str) -> bytes:
+    """A whole answer, after which the connection ends."""
+    body = text.encode()
+    lines = (
+        f"HTTP/1.1 {status}",
+        "X-Everycall-Sandbox: 1",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode() + body
 
 
 async def first_byte(connection: socket.socket) -> bytes:

@@ -31,7 +31,7 @@ from everycall.sandbox import admin, cors
 from everycall.sandbox.access import Access, read_body, too_large
 from everycall.sandbox.answers import Request, Wire
 from everycall.sandbox.app import Sandbox, Settings
-from everycall.sandbox.door import Door
+from everycall.sandbox.door import Door, no_proxy
 from everycall.sandbox.store import World
 
 if TYPE_CHECKING:
@@ -295,6 +295,13 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
+
+    def data_received(self, data: bytes) -> None:
+        if self.scope is None and data.startswith(b"CONNECT "):  # the door answers it where there is TLS
+            self.transport.write(no_proxy())
+            self.transport.close()
+        else:
+            super().data_received(data)
 
 
 class _Server(uvicorn.Server):
