@@ -21,8 +21,8 @@ the other way round, so that one misunderstanding cannot cancel another.
 
 Beside the way: with TLS, `door` takes the connections, as a proxy too, and `certificates` makes what clients trust;
 `cors` lets pages in. `admin` is the page at `/`, `recording` records a real org and reads raw exports in, `replaying`
-replays one, `plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then;
-`scripts/sandbox_coverage.py` counts it.
+replays one, `plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and
+then; `scripts/sandbox_coverage.py` counts it.
 
 Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
 submitted, and which faults are armed.
