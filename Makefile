@@ -41,9 +41,9 @@ $(VENV)/.airbyte-source: PYTHONS := >=3.10,<3.12
 $(VENV)/.airbyte-%: $(AIRBYTE)/%.txt $(VENV)/.dev
 	@if fitting=$$($(BIN)/uv python find --no-python-downloads '$(PYTHONS)' 2>/dev/null); then \
 	    $(BIN)/uv venv --quiet --clear --no-python-downloads --python "$$fitting" $(VENV)/airbyte-$* && \
-	    $(BIN)/uv pip install --quiet --python $(VENV)/airbyte-$* --require-hashes -r $<; \
+	    $(BIN)/uv pip install --quiet --python $(VENV)/airbyte-$* --require-hashes -r $< && \
+	    touch $@; \
 	else echo "no Python $(PYTHONS) is installed: tests of Airbyte's $* are skipped"; fi
-	@touch $@
 
 demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into conversations.csv, and the proof
 	@$(BIN)/everycall export --sandbox --last 7d -o conversations.csv --fresh

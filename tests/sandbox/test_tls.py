@@ -114,6 +114,35 @@ def test_a_client_that_goes_away_in_the_middle_leaves_the_port_sound(folder: Pat
         assert http.get(ME).status_code == 401
 
 
+def test_a_connect_may_come_in_pieces_and_tls_begins_right_after_its_answer(folder: Path) -> None:
+    with (
+        secured(folder) as sandbox,
+        socket.create_connection(("127.0.0.1", port_of(sandbox)), timeout=10) as connection,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"CONNECT api.mypurecloud.de:443 HTTP/1.1\r\nHost: api.mypurecloud.de:443\r\n\r\n":
+            connection.sendall(bytes([byte]))
+        assert connection.recv(1000) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+        with trusting(sandbox).wrap_socket(connection, server_hostname="api.mypurecloud.de") as tls:
+            tls.sendall(f"GET {ME} HTTP/1.1\r\nHost: api.mypurecloud.de\r\n\r\n".encode())
+            assert tls.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("head", [b"CONNECT", b"COPY /x HTTP/1.1", b"CONNECT \xff:443 HTTP/1.1", b"C\x00 "])
+def test_a_head_that_asks_for_nothing_sensible_is_refused(folder: Path, head: bytes) -> None:
+    with secured(folder) as sandbox, client(sandbox, sandbox.url) as http:
+        assert spoken(port_of(sandbox), head + b"\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+        assert http.get(ME).status_code == 401
+
+
+def test_a_head_without_an_end_is_not_read_for_ever(folder: Path) -> None:
+    with secured(folder) as sandbox, client(sandbox, sandbox.url) as http:
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            spoken(port_of(sandbox), b"CONNECT " + b"x" * 1_000_000)
+        assert http.get(ME).status_code == 401
+
+
 @pytest.mark.parametrize(("place", "status"), [("https://api.mypurecloud.de", 401), ("http://example.com", 421)])
 def test_a_proxied_request_in_plain_http_is_answered_or_refused(folder: Path, place: str, status: int) -> None:
     host = place.partition("://")[2]
