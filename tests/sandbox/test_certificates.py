@@ -1,5 +1,6 @@
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -52,6 +53,21 @@ def test_the_second_sandbox_finds_what_the_first_one_made(tmp_path: Path) -> Non
     first = contents(certificate(tmp_path / "tls", NOW).folder)
 
     assert contents(certificate(tmp_path / "tls", NOW + timedelta(days=300)).folder) == first
+
+
+@pytest.mark.parametrize("before", ["nothing", "files that are broken"])
+def test_sandboxes_that_start_at_the_same_moment_end_with_one_pair(tmp_path: Path, before: str) -> None:
+    folder = tmp_path / "tls"
+    if before != "nothing":
+        folder.mkdir()
+        (folder / "server.pem").write_text("broken")
+
+    with ThreadPoolExecutor(8) as executor:
+        found = list(executor.map(lambda _: certificate(folder, NOW), range(8)))
+
+    assert found == [found[0]] * 8
+    assert found[0].is_sound(NOW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tls"]
 
 
 @pytest.mark.parametrize("later", [timedelta(days=368), timedelta(days=1000), timedelta(days=-2)])
