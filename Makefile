@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --upgrade \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+LOCK := $(COMPILE) pyproject.toml
+AIRBYTE := tests/clients/airbyte
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test kill soak lint format docs bench bench-quick acceptance lock clean
@@ -32,10 +34,21 @@ $(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BI
 	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK are skipped"; fi
 	@if command -v npm >/dev/null; then touch $@; fi
 
+# Airbyte's framework and its published source, with which the tests try the sandbox too, need other versions of what we
+# use. Each has an environment of its own, from a lock file of its own; where no Python fits, its tests are skipped.
+$(VENV)/.airbyte-framework: PYTHONS := >=3.11,<3.15
+$(VENV)/.airbyte-source: PYTHONS := >=3.10,<3.12
+$(VENV)/.airbyte-%: $(AIRBYTE)/%.txt $(VENV)/.dev
+	@if fitting=$$($(BIN)/uv python find --no-python-downloads '$(PYTHONS)' 2>/dev/null); then \
+	    $(BIN)/uv venv --quiet --clear --no-python-downloads --python "$$fitting" $(VENV)/airbyte-$* && \
+	    $(BIN)/uv pip install --quiet --python $(VENV)/airbyte-$* --require-hashes -r $< && \
+	    touch $@; \
+	else echo "no Python $(PYTHONS) is installed: tests of Airbyte's $* are skipped"; fi
+
 demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into demo.csv, and the proof
 	@$(BIN)/everycall export --sandbox --last 7d -o demo.csv --fresh
 
-test: $(VENV)/.dev $(VENV)/.node ## every check
+test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-source ## every check
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto
 
@@ -74,7 +87,9 @@ acceptance: $(VENV)/.dev ## the checks that take hours, each in full; a tenth of
 
 lock: $(VENV)/.dev ## take the newest versions of what we stand on into requirements/*.txt
 	$(LOCK) --extra build -o requirements/run.txt
-	$(LOCK) --extra build --extra dev -o requirements/dev.txt
+	$(LOCK) --extra build --extra tls --extra dev -o requirements/dev.txt
+	$(COMPILE) --python-version 3.11 $(AIRBYTE)/framework.in -o $(AIRBYTE)/framework.txt
+	$(COMPILE) --python-version 3.10 $(AIRBYTE)/source.in -o $(AIRBYTE)/source.txt
 	cd tests/clients && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
 	$(BIN)/python -c 'import json; name = "tests/clients/package-lock.json"; lock = json.load(open(name)); \
 	    [package.pop("funding", None) for package in lock["packages"].values()]; \

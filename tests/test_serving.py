@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import httpx2
 import pytest
 
 from everycall.cli.options import Serving
-from everycall.cli.serving import responder, serve
+from everycall.cli.serving import lines_to_paste, responder, serve
 from everycall.errors import SettingsError
 from everycall.sandbox import QUERY, Sandbox, server
 
@@ -28,7 +29,7 @@ def served(**options: Any) -> Any:
 def refused(env: str | None = None, **options: Any) -> str:
     """The message and the hint where it cannot be served."""
     with pytest.raises(SettingsError) as error:
-        serve(Serving(port=0, **options), env)
+        serve(Serving(**{"port": 0, **options}), env)
     return f"{error.value} {error.value.hint}"
 
 
@@ -92,27 +93,72 @@ def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
         ({"replay": "/nowhere.jsonl"}, "/nowhere.jsonl"),
         ({"record": "/nowhere.jsonl"}, "GENESYS_ENV names none"),
         ({"record": "a", "load": "b"}, "--load and --record exclude each other."),
+        ({"port": 65_536}, "port 65536 does not exist: a port is a number from 0 to 65535"),
+        ({"port": 99_999}, "port 99999 does not exist"),
+        ({"port": -1}, "port -1 does not exist"),
+        ({"certificates": "/dev/null/folder"}, "/dev/null: File exists"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(options: dict[str, Any], message: str) -> None:
     assert message in refused(**options)
 
 
-def test_a_port_in_use_names_it() -> None:
+def test_a_port_in_use_is_named_once_and_without_the_systems_number() -> None:
     with server(conversations=[]) as other:
         port = int(other.url.rpartition(":")[2])
-        with pytest.raises(SettingsError, match=f"port {port} of 127.0.0.1 cannot be used"):
-            serve(Serving(port=port), None)
+        said = refused(port=port)
+
+    assert said.startswith(f"port {port} of 127.0.0.1 cannot be used (")
+    assert said.strip().endswith("; choose another one, or 0 for a free one")
+    assert said.count("choose") == 1
+
+
+def test_without_its_library_tls_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    monkeypatch.delitem(sys.modules, "everycall.sandbox.certificates", raising=False)
+
+    assert "Install it: pip install 'everycall[tls]'" in refused(tls=True)
+
+
+def test_tls_keeps_its_certificates_in_the_folder_that_is_named(tmp_path: Path) -> None:
+    with served(tls=True, certificates=tmp_path / "here") as sandbox:
+        assert sandbox.environ["SSL_CERT_FILE"] == str(tmp_path / "here" / "authority.pem")
+        assert sandbox.url.startswith("https://")
+
+
+HARD = {"PLAIN": "http://127.0.0.1:8080", "HARD": "/home/o'neil and $HOME/`x`/50% \\"}
+
+
+def test_what_is_printed_for_posix_shells_sets_the_variables() -> None:
+    script = "\n".join((*lines_to_paste(HARD)["sh, bash, zsh"], 'printf "%s\n" "$PLAIN" "$HARD"'))
+
+    shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines() == list(HARD.values())
+
+
+def test_what_is_printed_for_powershell_and_cmd_is_quoted_as_they_want_it() -> None:
+    lines = lines_to_paste({"NAME": "C:\\Users\\O'Neil & co\\authority.pem"})
+
+    assert lines["PowerShell"] == ["$env:NAME = 'C:\\Users\\O''Neil & co\\authority.pem'"]
+    assert lines["cmd"] == ['set "NAME=C:\\Users\\O\'Neil & co\\authority.pem"']
+
+
+def started(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
+    """The command, serving a small contact centre."""
+    command = [sys.executable, "-c", "from everycall.cli import main; main()", "sandbox", "--port", "0", *arguments]
+    return subprocess.Popen(
+        [*command, "--conversations-per-day", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environ,
+    )
+
+
+def printed(process: "subprocess.Popen[str]", lines: int) -> dict[str, str]:
+    """The variables on standard output."""
+    assert process.stdout is not None
+    return dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(lines))
 
 
 def test_the_command_says_how_to_get_there_and_serves() -> None:
-    program = "from everycall.cli import main; main()"
-    command = [sys.executable, "-c", program, "sandbox", "--port", "0", "--conversations-per-day", "50"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        variables = dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
-        page = httpx2.get(variables["GENESYS_ENV"])
-        process.terminate()
-
-    assert list(variables) == ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"]
-    assert page.status_code == 200

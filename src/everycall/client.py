@@ -32,6 +32,7 @@ import msgspec
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
+from everycall.api.stand_in import check_is_org
 from everycall.connection import Connection, HttpConnection, Timeouts
 from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
 from everycall.pacing import Pace
@@ -223,8 +224,9 @@ class Client:
             elif response.status == 401 and bearer is not None:
                 raise _token_refused(response)
             elif response.status == 501 or 300 <= response.status < 400:
+                said = problem(response).message
                 raise ServiceFailed(
-                    f"The service answered {response.status}, which no retry will change.",
+                    f"The service answered {response.status}, which no retry will change{': ' + said if said else '.'}",
                     hint="Check GENESYS_ENV: the address may belong to something else.",
                     correlation_id=response.correlation_id,
                 )
@@ -283,6 +285,7 @@ class Client:
         """The answer, checked and decoded."""
         with self._decoding:
             response = received(request, response)
+        check_is_org(self._hosts, response)
         self._answered_once = True
         return response
 

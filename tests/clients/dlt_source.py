@@ -46,11 +46,11 @@ class BasicClientCredentials(OAuth2ClientCredentials):  # type: ignore[misc] # d
 class Client:
     """What the tests ask of each client."""
 
-    def log_in(self, url: str, client_id: str, client_secret: str) -> None:
-        """dlt takes a token with its first request."""
-        self._url = url
+    def log_in(self, url: str, client_id: str, client_secret: str, domain: str = "") -> None:
+        """dlt takes a token with its first request; of a domain's own hosts, where one is given."""
+        self._url, login = (f"https://api.{domain}", f"https://login.{domain}") if domain else (url, url)
         self._auth = BasicClientCredentials(
-            access_token_url=f"{url}/oauth/token", client_id=client_id, client_secret=client_secret
+            access_token_url=f"{login}/oauth/token", client_id=client_id, client_secret=client_secret
         )
 
     def query(self, interval: str, page_size: int) -> list[Any]:

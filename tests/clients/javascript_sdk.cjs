@@ -24,9 +24,13 @@ const LISTINGS = {
 };
 
 const orders = {
-  async log_in({ url, client_id, client_secret }) {
-    const { protocol, hostname, port } = new URL(url);
-    api.config.setGateway({ protocol: protocol.replace(":", ""), host: hostname, port: Number(port) });
+  async log_in({ url, domain, client_id, client_secret }) {
+    if (domain) {
+      api.setEnvironment(domain);
+    } else {
+      const { protocol, hostname, port } = new URL(url);
+      api.config.setGateway({ protocol: protocol.replace(":", ""), host: hostname, port: Number(port) });
+    }
     await api.loginClientCredentialsGrant(client_id, client_secret);
     return null;
   },

@@ -1,5 +1,6 @@
 """The official Python SDK at the orders of a test: see `orders.py`."""
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,9 +32,12 @@ class Client:
 
     api: Any
 
-    def log_in(self, url: str, client_id: str, client_secret: str) -> None:
-        """Takes a token."""
-        genesys.configuration.host = url
+    def log_in(self, url: str, client_id: str, client_secret: str, domain: str = "") -> None:
+        """Takes a token; of a domain's own hosts, where one is given."""
+        genesys.configuration.host = f"https://api.{domain}" if domain else url
+        if domain:  # it reads neither variable by itself
+            genesys.configuration.proxy = os.environ["HTTPS_PROXY"]
+            genesys.configuration.ssl_ca_cert = os.environ["SSL_CERT_FILE"]
         self.api = genesys.api_client.ApiClient().get_client_credentials_token(client_id, client_secret)
 
     def query(self, interval: str, page_size: int) -> list[Any]:

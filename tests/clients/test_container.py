@@ -71,10 +71,15 @@ def test_its_commands_make_a_sandbox_out_of_what_it_copies(instructions: list[tu
 
     program, *words = json.loads(of(instructions, "ENTRYPOINT")[0])
     words[words.index("--port") + 1] = "0"
-    with subprocess.Popen([fresh / "bin" / program, *words], stdout=subprocess.PIPE, text=True, env=environ) as serving:
+    with subprocess.Popen(
+        [fresh / "bin" / program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+    ) as serving:
         assert serving.stdout is not None
-        told = dict(serving.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(3))
-        page = httpx2.get(told["GENESYS_ENV"])
+        assert serving.stderr is not None
+        lines = (serving.stdout.readline() for _ in range(3))
+        variables = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
+        token = next(line.split()[-1] for line in serving.stderr if "admin token" in line)
+        page = httpx2.get(variables["GENESYS_ENV"], headers={"Authorization": f"Bearer {token}"})
         serving.terminate()
 
     assert page.status_code == 200

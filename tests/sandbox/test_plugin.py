@@ -1,6 +1,11 @@
+import inspect
 from textwrap import dedent
 
 import pytest
+
+from everycall.sandbox import server
+from everycall.sandbox.app import Settings
+from everycall.sandbox.server import SETTINGS
 
 pytest_plugins = ["pytester"]
 
@@ -89,15 +94,31 @@ def test_a_mark_sets_it_up(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_a_mark_without_names_is_refused(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("50", "@pytest.mark.genesys_sandbox takes names: conversations_per_day=50, not 50"),
+        ("rate_limits=10", "@pytest.mark.genesys_sandbox knows no setting 'rate_limits'; near: rate_limit*"),
+        ("zzz=1", "@pytest.mark.genesys_sandbox knows no setting 'zzz'; there are: admin_token, clients, *"),
+        ("port=99999", "@pytest.mark.genesys_sandbox: port 99999 does not exist: *"),
+        ("now='tomorrow'", "@pytest.mark.genesys_sandbox: 'tomorrow' is not an ISO 8601 instant*"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(pytester: pytest.Pytester, settings: str, message: str) -> None:
     result = run(
         pytester,
-        """
-        @pytest.mark.genesys_sandbox(50)
+        f"""
+        @pytest.mark.genesys_sandbox({settings})
         def test_it(genesys_sandbox):
             pass
         """,
     )
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*takes names: conversations_per_day=50, not 50*"])
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", message, "*short test summary*"], consecutive=True)
+
+
+def test_every_setting_of_a_server_can_stand_in_a_mark() -> None:
+    named = {*inspect.signature(server).parameters} - {"settings"}
+
+    assert named | {*Settings.__annotations__} == SETTINGS

@@ -1,4 +1,5 @@
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -209,6 +210,15 @@ def test_a_slow_answer_does_not_hold_up_another() -> None:
         assert http.get(ME).status_code == 200
         assert slow.is_alive()
     slow.join()
+
+
+def test_without_tls_it_is_no_proxy_and_says_so() -> None:
+    with recorded() as sandbox, httpx2.Client(proxy=sandbox.url) as http:
+        with pytest.raises(httpx2.ProxyError, match="501"):
+            http.get("https://api.mypurecloud.de" + ME)
+        with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2]))) as connection:
+            connection.sendall(b"CONNECT api.mypurecloud.de:443 HTTP/1.1\r\n\r\n")
+            assert b"It is one if it is started with --tls." in connection.recv(1000)
 
 
 def test_latency_comes_before_the_answer() -> None:

@@ -188,6 +188,18 @@ class Serving:
     host: str = option(
         "127.0.0.1", LISTENING, "0.0.0.0 lets other machines in, too. [default: 127.0.0.1]", value="ADDRESS"
     )
+    tls: bool = option(
+        False,
+        LISTENING,
+        "Serve https, also as api. and login. of all regions, and be the proxy that leads there. It prints what makes "
+        "clients trust it.",
+    )
+    certificates: str | None = option(
+        None,
+        LISTENING,
+        "The folder of the certificates; implies --tls. [default: one of the sandbox's own]",
+        value="FOLDER",
+    )
     seed: int = option(
         1, CENTRE, "Another seed makes another contact centre. [default: 1]", value="NUMBER", parse=whole_number(0)
     )

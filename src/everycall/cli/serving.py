@@ -1,6 +1,8 @@
 """`everycall sandbox`: an invented contact centre, a file, or a real org with a recorder in between."""
 
+import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ from everycall.cli.org import recorded_env
 from everycall.cli.parser import Arguments
 from everycall.errors import SettingsError
 from everycall.sandbox import Faults, Switches, server
-from everycall.sandbox.recording import load, recorder, replay
+from everycall.sandbox.recording import load, recorder
+from everycall.sandbox.replaying import replay
 from everycall.sandbox.server import Responder, stay
 
 
@@ -36,15 +39,20 @@ def serve(serving: Serving, env: str | None) -> None:
     check_files(serving)
     try:
         with suppress(KeyboardInterrupt), responder(serving, env) as running:
-            print_variables(running)
+            show(running)
             stay()
     except BrokenPipeError:
         raise
     except OSError as error:
-        hint = "Choose another one with --port, or 0 for a free one." if "--port" in str(error) else ""
-        raise SettingsError(str(error), hint=hint or HELP_HINT) from error
-    except (ValueError, TypeError, OverflowError) as error:
+        raise SettingsError(reason(error), hint=HELP_HINT) from error
+    except (ValueError, TypeError, OverflowError, ImportError) as error:
         raise SettingsError(str(error), hint=HELP_HINT) from error
+
+
+def reason(error: OSError) -> str:
+    """What an error of the system says, without its number."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 HELP_HINT = "everycall sandbox --help shows how to write it."
@@ -63,7 +71,8 @@ def check_files(serving: Serving) -> None:
 
 def responder(serving: Serving, env: str | None) -> AbstractContextManager[Responder]:
     """What answers requests while the block runs."""
-    where: dict[str, Any] = {"host": serving.host, "port": serving.port}
+    tls: Path | bool = Path(serving.certificates) if serving.certificates else serving.tls
+    where: dict[str, Any] = {"host": serving.host, "port": serving.port, "tls": tls}
     if serving.replay:
         return replay(Path(serving.replay), **where)
     if serving.record:
@@ -96,12 +105,29 @@ def recorded_org(env: str | None) -> str:
     return env
 
 
-def print_variables(running: Responder) -> None:
-    """How to get there, in a form to paste, or to eval; a recorder's clients log in with their own secret."""
-    variables: dict[str, str] = getattr(running, "environ", None) or {"GENESYS_ENV": running.url}
-    for name, value in variables.items():
-        sys.stdout.write(f"export {name}={value}\n")
-    sys.stdout.flush()
+def show(running: Responder) -> None:
+    """Prints the variables with which a client gets there, as lines to paste.
+
+    Those for POSIX shells, which scripts read, go to standard output; the others and the headings to standard error.
+    """
+    blocks = lines_to_paste(running.environ)
+    for number, (shell, lines) in enumerate(blocks.items()):
+        sys.stderr.write(f"{'rem' if shell == 'cmd' else '#'} {shell}\n")
+        sys.stderr.flush()
+        stream = sys.stderr if number else sys.stdout
+        stream.write("".join(f"{line}\n" for line in lines))
+        stream.flush()
     if token := getattr(running, "admin_token", ""):
         sys.stderr.write(f"# Other machines need this admin token for {running.url}/ and /__admin/: {token}\n")
     sys.stderr.write("# Ctrl-C ends it.\n")
+    sys.stderr.flush()
+
+
+def lines_to_paste(environ: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """The lines that set variables, by the shells that take them."""
+    quoted = {name: value.replace("'", "''") for name, value in environ.items()}
+    return {
+        "sh, bash, zsh": [f"export {name}={shlex.quote(value)}" for name, value in environ.items()],
+        "PowerShell": [f"$env:{name} = '{value}'" for name, value in quoted.items()],
+        "cmd": [f'set "{name}={value}"' for name, value in environ.items()],
+    }

@@ -19,9 +19,10 @@ world: `org`, or `recorded`. `clock` says when it is. `faults`, which `plans` re
 breaks in on the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and
 the other way round, so that one misunderstanding cannot cancel another.
 
-Beside the way: `admin` is the page at `/`, `recording` records a real org, replays it and reads raw exports in,
-`plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and then, and
-`scripts/sandbox_coverage.py` counts it; `template` makes a kind of conversation out of a captured one.
+Beside the way: with TLS, `door` takes the connections, as a proxy too, and `certificates` makes what clients trust;
+`cors` lets pages in. `admin` is the page at `/`, `recording` records a real org and reads raw exports in, `replaying`
+replays one, `plugin` is pytest's. In `stories`, `rare` sees to it that every field of the API's models occurs now and
+then, and `scripts/sandbox_coverage.py` counts it; `template` makes a kind of conversation out of a captured one.
 
 Everything that is served is a function of seed and clock. Kept are tokens, counts of the rate limit, which jobs were
 submitted, and which faults are armed.

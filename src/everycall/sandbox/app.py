@@ -115,6 +115,7 @@ class Sandbox:
         switches: how to behave where no source tells.
         admin_token: of the controls, where other machines can reach them; by default one that nobody can guess.
         url: where a server makes it reachable.
+        tls_environ: the variables that lead clients there which have the vendor's hosts in their code.
     """
 
     def __init__(
@@ -135,12 +136,14 @@ class Sandbox:
         switches: Switches | None = None,
         admin_token: str | None = None,
         url: str = "http://127.0.0.1",
+        tls_environ: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         if world is None:
             world = Org(seed, conversations_per_day, flat=flat) if conversations is None else Recorded(conversations)
         clients = tuple(clients) if clients is not None else (default_client(seed),)
         now, ticking = clocks(now, speed, monotonic)
         self.url = url
+        self._tls_environ = tls_environ
         self.client_id = clients[0].client_id
         self.client_secret = clients[0].client_secret
         self.admin_token = admin_token or secrets.token_urlsafe(18)
@@ -169,6 +172,7 @@ class Sandbox:
             "GENESYS_CLIENT_ID": self.client_id,
             "GENESYS_CLIENT_SECRET": self.client_secret,
             "GENESYS_ENV": self.url,
+            **self._tls_environ,
         }
 
     def revoke_tokens(self) -> None:

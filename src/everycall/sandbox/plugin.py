@@ -11,10 +11,12 @@
     def test_with_another_one(genesys_sandbox): ...
 
 Each test gets a sandbox of its own, on a port of its own, with nothing armed, so that tests may run in parallel. The
-words of the mark are those of `everycall.sandbox.server`; on a class or a module it holds for all tests in it.
+settings of the mark are those of `everycall.sandbox.server`; on a class or a module it holds for all tests in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,13 +36,33 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def genesys_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
     """A sandbox of the Genesys Cloud API that listens while the test runs: url, environ, faults, store, requests."""
-    from everycall.sandbox.server import server  # noqa: PLC0415 - only tests that ask for it pay for its import
+    from everycall.sandbox.server import SETTINGS, server  # noqa: PLC0415 - only tests that ask for it pay for its import
 
     mark = request.node.get_closest_marker(MARK)
-    if mark is not None and mark.args:
-        raise pytest.UsageError(f"@pytest.mark.{MARK} takes names: conversations_per_day=50, not {mark.args[0]!r}")
-    with server(**(mark.kwargs if mark is not None else {})) as sandbox:
+    settings = mark.kwargs if mark is not None else {}
+    wrong = wrong_settings(mark, SETTINGS) if mark is not None else ""
+    with ExitStack() as running:
+        if not wrong:
+            try:
+                sandbox = running.enter_context(server(**settings))
+            except (ValueError, TypeError, ImportError, OSError) as error:
+                wrong = f"@pytest.mark.{MARK}: {error}"
+        if wrong:
+            pytest.fail(wrong, pytrace=False)
         yield sandbox
+
+
+def wrong_settings(mark: pytest.Mark, settings: Iterable[str]) -> str:
+    """What is wrong with the names in a mark, in one line; empty where nothing is."""
+    if mark.args:
+        return f"@pytest.mark.{MARK} takes names: conversations_per_day=50, not {mark.args[0]!r}"
+    known = sorted(settings)
+    for name in mark.kwargs:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.5)
+            words = f"near: {', '.join(near)}" if near else f"there are: {', '.join(known)}"
+            return f"@pytest.mark.{MARK} knows no setting {name!r}; {words}"
+    return ""
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""Recordings: what a real org answered, written down exchange by exchange, and played back; raw exports, read in.
+"""Recordings: what a real org answered, written down exchange by exchange; and raw exports, read in.
 
     {"at": "2026-01-05T09:00:00.000Z", "method": "POST", "target": "/api/v2/analytics/...", "sent": "{...}",
      "status": 200, "headers": {"content-type": "application/json"}, "body": "{...}"}
 
 One exchange is one line of JSON, written as soon as it is over, so that a recording is whole up to its last line
-whatever happens. `Recorder` forwards requests and writes them down; `Replay` answers the same requests with the same
-bytes, in the same order; `conversations` and `entities` take what a recording or a raw export holds, to serve it as a
-`Recorded` world to other requests than those that were made.
+whatever happens. `Recorder` forwards requests and writes them down; `replaying.py` gives the same answers to the same
+requests; `load` takes what a recording or a raw export holds, to serve it as a `Recorded` world to other requests than
+those that were made.
 
 Never written: the Authorization header and any other that is not in `HEADERS_KEPT`, the id and secret in a login's
 form, the tokens in its answer. Everything else is: a recording holds the conversations of real people.
@@ -17,7 +17,7 @@ import io
 import os
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +28,10 @@ import httpx2
 import msgspec
 from isal import igzip
 
-from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, Request, Wire, takes_gzip
+from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, NO_HEADERS, Request, Wire, takes_gzip
 from everycall.sandbox.instants import to_text
 from everycall.sandbox.recorded import Recorded
-from everycall.sandbox.server import HOST, listening
+from everycall.sandbox.server import HOST, Address, listening
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
 
@@ -89,6 +89,7 @@ class Recorder:
     """
 
     url = ""
+    _tls_environ: Mapping[str, str] = NO_HEADERS
 
     def __init__(self, path: Path, api: str, login: str, now: Callable[[], float]) -> None:
         self._hosts = {True: login, False: api}
@@ -105,10 +106,15 @@ class Recorder:
         self._http.close()
         self._file.close()
 
-    def reached_at(self, url: str) -> Self:
+    def reached_at(self, address: Address) -> Self:
         """Itself, knowing its address."""
-        self.url = url
+        self.url, self._tls_environ = address.url, address.tls_environ
         return self
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which a client gets there; it logs in with its own id and secret."""
+        return {"GENESYS_ENV": self.url, **self._tls_environ}
 
     def respond(self, request: Request) -> Wire:
         """The org's own answer; a reset connection where there was none."""
@@ -143,73 +149,28 @@ class Recorder:
             self._file.flush()
 
 
-class Replay:
-    """Answers as the recording does: the same request gets the same bytes.
-
-    A request that was made several times gets its answers in their order, and then the last one again. A token is not
-    asked for. A request that the recording does not hold gets a 501 that says so.
-
-    Args:
-        path: of the recording; `.gz` is unzipped.
-        url: where a server makes the replay reachable.
-
-    Raises:
-        ValueError: the file holds no exchange, or a line that is none; it is named.
-    """
-
-    def __init__(self, path: Path, url: str = "") -> None:
-        self.url = url
-        self._exchanges: defaultdict[Any, list[Exchange]] = defaultdict(list)
-        self._asked: Counter[Any] = Counter()
-        for number, line in lines(path):
-            exchange = exchange_of(line)
-            if exchange is None:
-                raise ValueError(f"line {number} of {path} is no exchange of a recording; --load reads other lines")
-            self._exchanges[exchange.question].append(exchange)
-        if not self._exchanges:
-            raise ValueError(f"{path} holds no exchange")
-
-    def respond(self, request: Request) -> Wire:
-        """The recorded answer."""
-        asked = Exchange("", request.method, masked(target_of(request)), NOT_SERVED, sent_of(request)).question
-        answers = self._exchanges.get(asked)
-        if answers is None:
-            message = f"The recording holds no {request.method} {asked[1]} with this body."
-            body = {"message": message, "code": "not.recorded", "status": 501}
-            return wire(501, {"content-type": "application/json"}, msgspec.json.encode(body), request)
-        exchange = answers[min(self._asked[asked], len(answers) - 1)]
-        self._asked[asked] += 1
-        if exchange.status == NOT_SERVED:
-            return RESET
-        return wire(exchange.status, exchange.headers, exchange.body.encode(), request)
-
-
 @contextmanager
 def recorder(
-    path: Path, api: str, login: str, *, host: str = HOST, port: int = 0, now: Callable[[], float] = time.time
+    path: Path,
+    api: str,
+    login: str,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    tls: bool | Path = False,
+    now: Callable[[], float] = time.time,
 ) -> Iterator[Recorder]:
     """A `Recorder` that listens while the block runs; a client needs nothing but its `url` in place of the org's.
 
     Raises:
         OSError: the file cannot be written, or the port is in use.
+        ValueError, ImportError: as `server`.
     """
     with (
         Recorder(path, api, login, now) as behind,
-        listening(behind.reached_at, host=host, port=port, in_threads=True) as recorder,
+        listening(behind.reached_at, host=host, port=port, tls=tls, in_threads=True, stands_in=False) as recorder,
     ):
         yield recorder
-
-
-@contextmanager
-def replay(path: Path, *, host: str = HOST, port: int = 0) -> Iterator[Replay]:
-    """A `Replay` that listens while the block runs.
-
-    Raises:
-        OSError: the file cannot be read, or the port is in use.
-        ValueError: as `Replay`.
-    """
-    with listening(lambda url: Replay(path, url), host=host, port=port) as player:
-        yield player
 
 
 RESET = Wire(502, {}, b"", delivery="reset")

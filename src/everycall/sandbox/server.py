@@ -1,18 +1,25 @@
 """The sandbox behind a real port: `server()` for tests and programs, `serve()` for a terminal.
 
 Starlette reads requests, uvicorn speaks HTTP; what is answered is decided in `app.py`, or by another `Responder`. What
-a connection does that no answer can say (a reset, an end in the middle) is done here, on uvicorn's transport.
+a connection does that no answer can say (a reset, an end in the middle) is done here, on uvicorn's transport. With TLS,
+`door.py` takes the connections, and hands them to uvicorn.
 """
 
 import asyncio
 import gc
+import os
 import socket
+import ssl
 import struct
+import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Final, Protocol, TypeVar, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, Unpack
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -20,13 +27,22 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from everycall.sandbox import admin
+from everycall.sandbox import admin, cors
 from everycall.sandbox.access import Access, read_body, too_large
 from everycall.sandbox.answers import Request, Wire
 from everycall.sandbox.app import Sandbox, Settings
+from everycall.sandbox.door import Door, no_proxy
 from everycall.sandbox.store import World
 
+if TYPE_CHECKING:
+    from everycall.sandbox.certificates import Certificate
+
 HOST: Final = "127.0.0.1"
+
+PORT_MAX: Final = 65_535
+
+STANDS_IN: Final = "X-Everycall-Sandbox"
+"""The header of every answer that no org gave, so that a client can tell."""
 
 TRANSPORT: Final = "everycall.transport"
 """The ASGI extension by which a connection's transport reaches the application."""
@@ -37,10 +53,26 @@ GRACE_S: Final = 2
 """How long a stop waits for requests that are still coming in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a sandbox is reached."""
+
+    url: str
+    """`http://127.0.0.1:8080`"""
+    tls_environ: Mapping[str, str] = field(default_factory=dict)
+    """The environment variables that lead clients there which have the vendor's hosts in their code; empty without
+    TLS."""
+
+
 class Responder(Protocol):
     """What can stand behind the port."""
 
     url: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which a client gets there."""
+        ...
 
     def respond(self, request: Request) -> Wire:
         """What goes over the connection."""
@@ -57,6 +89,7 @@ def server(
     host: str = HOST,
     port: int = 0,
     names: Collection[str] = (),
+    tls: bool | Path = False,
     **settings: Unpack[Settings],
 ) -> Iterator[Sandbox]:
     """A sandbox that listens while the block runs.
@@ -69,13 +102,26 @@ def server(
         host: whose connections are taken: 127.0.0.1, those of this machine; 0.0.0.0, everybody's.
         port: 0 for a free one.
         names: host names by which it may be called as well; addresses, localhost and names without a dot always may.
+        tls: whether to speak TLS, under the names of the vendor's hosts and of this machine; a folder to keep the
+            certificates in, where it is not to be the user's own. `sandbox.environ` then has the variables that make
+            a client trust them, and HTTPS_PROXY, which leads it to the sandbox whatever hosts it has in its code.
         **settings: as `Sandbox` takes them.
 
     Raises:
-        OSError: the port is in use, or the host is not this machine's.
+        OSError: the port is in use, the host is not this machine's, or the certificates cannot be written.
+        ValueError: there is no such port.
+        ImportError: TLS needs a library that is not installed.
     """
-    with listening(lambda url: Sandbox(world, **settings, url=url), host=host, port=port, names=names) as sandbox:
+
+    def made(address: Address) -> Sandbox:
+        return Sandbox(world, **settings, url=address.url, tls_environ=address.tls_environ)
+
+    with listening(made, host=host, port=port, names=names, tls=tls) as sandbox:
         yield sandbox
+
+
+SETTINGS: Final = frozenset({"world", "host", "port", "names", "tls"} | Settings.__annotations__.keys())
+"""The names that `server` takes."""
 
 
 def serve(
@@ -85,6 +131,7 @@ def serve(
     until: threading.Event | None = None,
     world: World | None = None,
     host: str = HOST,
+    tls: bool | Path = False,
     **settings: Unpack[Settings],
 ) -> None:
     """Serves in the foreground until Ctrl-C, or until an event is set; prints nothing.
@@ -95,12 +142,14 @@ def serve(
         until: ends it from another thread.
         world: what is served, as `Sandbox` takes it.
         host: as `server` takes it.
+        tls: as `server` takes it.
         **settings: as `Sandbox` takes them.
 
     Raises:
         OSError: the port is in use; its text names the port and says what to do.
+        ValueError, ImportError: as `server`.
     """
-    with suppress(KeyboardInterrupt), server(world, host=host, port=port, **settings) as sandbox:
+    with suppress(KeyboardInterrupt), server(world, host=host, port=port, tls=tls, **settings) as sandbox:
         ready(sandbox)
         stay(until)
 
@@ -121,36 +170,41 @@ def stay(until: threading.Event | None = None) -> None:
 
 @contextmanager
 def listening(
-    make: Callable[[str], Behind],
+    make: Callable[[Address], Behind],
     *,
     host: str = HOST,
     port: int = 0,
     names: Collection[str] = (),
+    tls: bool | Path = False,
     in_threads: bool = False,
+    stands_in: bool = True,
 ) -> Iterator[Behind]:
     """Whatever answers requests, behind a port while the block runs.
 
     Args:
-        make: gets the url and gives what answers.
+        make: gets the address and gives what answers.
         host: as `server` takes it.
         port: 0 for a free one.
         names: as `server` takes them.
+        tls: as `server` takes it.
         in_threads: it waits while it answers (it forwards, say), so that each request needs a thread of its own.
+        stands_in: what it answers is invented, or of the past, and every answer says so in a header.
 
     Raises:
-        OSError: as `server`.
+        OSError, ValueError, ImportError: as `server`.
     """
+    certificate = certified(None if tls is True else tls) if tls else None
     listener = bound(port, host)
-    reached_at = HOST if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
-    netloc = f"[{reached_at}]" if ":" in reached_at else reached_at
     try:
-        behind = make(f"http://{netloc}:{listener.getsockname()[1]}")
+        context = certificate.context() if certificate is not None else None
+        behind = make(address(host, listener.getsockname()[1], certificate))
     except BaseException:
         listener.close()
         raise
     is_loopback = ip_address(listener.getsockname()[0]).is_loopback
     access = Access(getattr(behind, "admin_token", ""), is_loopback, {host, *names})
-    running = _Server(_App(front(behind), access, in_threads=in_threads))
+    app = _App(front(behind), access, mark={STANDS_IN: "1"} if stands_in else {}, in_threads=in_threads)
+    running = _Server(app, context)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="everycall sandbox", daemon=True)
     thread.start()
     running.is_up.wait()
@@ -161,12 +215,53 @@ def listening(
         thread.join()
 
 
+def certified(folder: Path | None) -> "Certificate":
+    """The certificate in the folder, by default the one of this user; made where there is none.
+
+    Raises:
+        ImportError: the library that makes it is not installed.
+        OSError: the folder cannot be written.
+    """
+    try:
+        from everycall.sandbox.certificates import certificate  # noqa: PLC0415 - only TLS needs its library
+    except ModuleNotFoundError as error:
+        raise ImportError(f"TLS needs the library {error.name}. Install it: pip install 'everycall[tls]'") from error
+    folder = folder or certificates_folder(os.environ, sys.platform)
+    return certificate(folder.absolute(), datetime.now(UTC))
+
+
+def certificates_folder(environ: Mapping[str, str], platform: str) -> Path:
+    """Where a program of this user keeps what is to stay: `~/.local/share/everycall/sandbox-tls` on Linux."""
+    if platform == "win32":
+        base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "everycall" / "sandbox-tls"
+
+
+def address(host: str, port: int, certificate: "Certificate | None") -> Address:
+    """How a port of this machine is reached from it."""
+    reached_at = HOST if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    netloc = f"[{reached_at}]:{port}" if ":" in reached_at else f"{reached_at}:{port}"
+    if certificate is None:
+        return Address(f"http://{netloc}")
+    authority = str(certificate.authority)
+    trusting = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), authority)
+    # A proxy is spoken to in plain HTTP until its CONNECT. Node looks at the variable only if it is told to.
+    return Address(f"https://{netloc}", {"HTTPS_PROXY": f"http://{netloc}", "NODE_USE_ENV_PROXY": "1", **trusting})
+
+
 def front(behind: Responder) -> Callable[[Request], Wire]:
-    """What answers a request: of a sandbox, the page for people at `/`, too."""
-    if not isinstance(behind, Sandbox):
-        return behind.respond
-    sandbox = behind
-    return lambda request: admin.respond(sandbox, request) if request.path == admin.PATH else sandbox.respond(request)
+    """What answers a request: a browser's preflights too and, of a sandbox, the page for people at `/`."""
+
+    def respond(request: Request) -> Wire:
+        if isinstance(behind, Sandbox) and request.path == admin.PATH:
+            return admin.respond(behind, request)
+        return cors.preflight(request) or behind.respond(request)
+
+    return respond
 
 
 def bound(port: int, host: str = HOST) -> socket.socket:
@@ -174,7 +269,10 @@ def bound(port: int, host: str = HOST) -> socket.socket:
 
     Raises:
         OSError: it is taken or forbidden, or the host is not this machine's.
+        ValueError: it is outside 0 to 65535, which the system would take for another one.
     """
+    if not 0 <= port <= PORT_MAX:
+        raise ValueError(f"port {port} does not exist: a port is a number from 0 to {PORT_MAX}, and 0 takes a free one")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
@@ -186,7 +284,7 @@ def bound(port: int, host: str = HOST) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        message = f"port {port} of {host} cannot be used ({reason}); choose another with --port, or 0 for a free one"
+        message = f"port {port} of {host} cannot be used ({reason}); choose another one, or 0 for a free one"
         raise OSError(error.errno, message) from error
     return listener
 
@@ -198,18 +296,28 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
 
+    def data_received(self, data: bytes) -> None:
+        if self.scope is None and data.startswith(b"CONNECT "):  # the door answers it where there is TLS
+            self.transport.write(no_proxy())
+            self.transport.close()
+        else:
+            super().data_received(data)
+
 
 class _Server(uvicorn.Server):
     """Says when it is up, and stops at once when it is told to."""
 
-    def __init__(self, app: "_App") -> None:
+    def __init__(self, app: "_App", context: ssl.SSLContext | None) -> None:
         self.app = app
         self.is_up = threading.Event()
+        self._context = context
+        self._door: Door | None = None
         super().__init__(
             uvicorn.Config(
                 self.app,
                 http=_Protocol,
-                loop="asyncio",
+                # The door waits for a first byte, which on Windows only this loop can.
+                loop="asyncio" if context is None else "asyncio:SelectorEventLoop",
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -224,10 +332,24 @@ class _Server(uvicorn.Server):
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._loop = asyncio.get_running_loop()
         self.app.stopping = asyncio.Event()
+        if self._context is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            for listener in sockets or ():
+                self._door = Door(listener, self._context, self._protocol)
+                self._door.open(self.config.backlog)
+        self._loop = asyncio.get_running_loop()
         self.is_up.set()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(self.config, self.server_state, self.lifespan.state)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._door is not None:
+            await self._door.close()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         await self.app.stopping.wait()
@@ -241,9 +363,12 @@ class _App:
 
     stopping: asyncio.Event
 
-    def __init__(self, respond: Callable[[Request], Wire], access: Access, *, in_threads: bool) -> None:
+    def __init__(
+        self, respond: Callable[[Request], Wire], access: Access, *, mark: Mapping[str, str], in_threads: bool
+    ) -> None:
         self._respond = respond
         self._access = access
+        self._mark = mark
         self._in_threads = in_threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -258,19 +383,23 @@ class _App:
             return
         await self._pause(wire.delay_s)
         if wire.delivery == "whole":
-            await send_head(wire, send)
-            await send({"type": "http.response.body", "body": wire.body})
+            await self._send_whole(wire, send)
             return
         await self._break_off(wire, transport, send)
         await gone(receive)
 
     async def _answered(self, request: Request | None) -> Wire:
+        """The answer, with the headers that every one has."""
         if request is None:
-            return too_large()
-        refusal = self._access.refusal(request)
-        if refusal is not None:
-            return refusal
-        return await asyncio.to_thread(self._respond, request) if self._in_threads else self._respond(request)
+            return marked(too_large(), self._mark)
+        wire = self._access.refusal(request)
+        if wire is None:
+            wire = await asyncio.to_thread(self._respond, request) if self._in_threads else self._respond(request)
+        return marked(wire, {**self._mark, **cors.allowed(request)})
+
+    async def _send_whole(self, wire: Wire, send: Send) -> None:
+        await send_head(wire, send)
+        await send({"type": "http.response.body", "body": wire.body})
 
     async def _drip(self, wire: Wire, send: Send) -> None:
         await send_head(wire, send)
@@ -301,6 +430,11 @@ class _App:
         if seconds > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), seconds)
+
+
+def marked(wire: Wire, headers: Mapping[str, str]) -> Wire:
+    """An answer with more headers."""
+    return replace(wire, headers={**wire.headers, **headers})
 
 
 async def arrived(http: HttpRequest) -> Request | None:
