@@ -3,9 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everycall.acquire.coordinator import HELD_MAX, OPEN_MAX, Digest
 
 from everycall import Interval, Query
-from everycall.acquire.coordinator import HELD_MAX, OPEN_MAX, Digest
 from everycall.api.exchange import Response
 from everycall.api.query import Filters
 from everycall.executor import SerialExecutor

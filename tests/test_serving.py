@@ -21,16 +21,16 @@ ONE: dict[str, Any] = {
 }
 
 
-def served(**options: Any) -> Any:
+def served(**words: Any) -> Any:
     """What answers while the block runs."""
-    return responder(Serving(port=0, **options), None)
+    return responder(Serving(port=0, **words), None)
 
 
-def refused(env: str | None = None, **options: Any) -> str:
-    """The message and the hint where it cannot be served."""
-    with pytest.raises(SettingsError) as error:
-        serve(Serving(**{"port": 0, **options}), env)
-    return f"{error.value} {error.value.hint}"
+def refused(env: str | None = None, **words: Any) -> str:
+    """What is said where it cannot be served."""
+    with pytest.raises(SettingsError) as said:
+        serve(Serving(**{"port": 0, **words}), env)
+    return f"{said.value} {said.value.hint}"
 
 
 def asked(sandbox: Sandbox, body: dict[str, Any]) -> httpx2.Response:
@@ -65,7 +65,7 @@ def test_a_raw_export_is_served(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
     path.write_text(json.dumps(ONE))
 
-    with served(load=str(path)) as sandbox:
+    with served(load=path) as sandbox:
         assert asked(sandbox, {"interval": DAY}).json() == {"conversations": [ONE], "totalHits": 1}
 
 
@@ -73,16 +73,16 @@ def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
     with server(conversations=[ONE]) as org, responder(Serving(port=0, record=str(path)), org.url) as recorder:
         org.url, there = recorder.url, org.url
-        recorded = asked(org, {"interval": DAY})
+        heard = asked(org, {"interval": DAY})
         org.url = there
 
-    with served(replay=str(path)) as player:
+    with served(replay=path) as player:
         org.url = player.url
-        assert asked(org, {"interval": DAY}).content == recorded.content
+        assert asked(org, {"interval": DAY}).content == heard.content
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("words", "message"),
     [
         ({"switch": ("nonsense=1",)}, "'nonsense=1' sets no switch; write NAME=VALUE"),
         ({"fault": ("on request 7: hiccup",)}, "'hiccup' is no kind of fault"),
@@ -99,8 +99,8 @@ def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
         ({"certificates": "/dev/null/folder"}, "/dev/null: File exists"),
     ],
 )
-def test_what_cannot_be_served_is_refused_with_the_reason(options: dict[str, Any], message: str) -> None:
-    assert message in refused(**options)
+def test_what_cannot_be_served_is_refused_with_the_reason(words: dict[str, Any], message: str) -> None:
+    assert message in refused(**words)
 
 
 def test_a_port_in_use_is_named_once_and_without_the_systems_number() -> None:
@@ -121,7 +121,7 @@ def test_without_its_library_tls_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_tls_keeps_its_certificates_in_the_folder_that_is_named(tmp_path: Path) -> None:
-    with served(tls=True, certificates=tmp_path / "here") as sandbox:
+    with served(tls=True, certificates=str(tmp_path / "here")) as sandbox:
         assert sandbox.environ["SSL_CERT_FILE"] == str(tmp_path / "here" / "authority.pem")
         assert sandbox.url.startswith("https://")
 
@@ -162,3 +162,33 @@ def printed(process: "subprocess.Popen[str]", lines: int) -> dict[str, str]:
 
 
 def test_the_command_says_how_to_get_there_and_serves() -> None:
+    with started() as process:
+        variables = printed(process, 3)
+        page = httpx2.get(variables["GENESYS_ENV"])
+        process.terminate()
+        assert process.stderr is not None
+        others = process.stderr.read()
+
+    assert list(variables) == ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"]
+    assert page.status_code == 200
+    assert f"$env:GENESYS_ENV = '{variables['GENESYS_ENV']}'\n" in others
+    assert f'set "GENESYS_ENV={variables["GENESYS_ENV"]}"\n' in others
+
+
+def test_an_export_that_names_a_region_refuses_invented_data(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from everycall.cli import main; main()"]
+    export = [*program, "export", "--interval", "2026-01-05T14:00Z/PT1H", "-o", str(tmp_path / "out.csv")]
+    with started("--tls", XDG_DATA_HOME=str(tmp_path)) as process:
+        environ = os.environ | printed(process, 8)
+        refused = subprocess.run(
+            export, env=environ | {"GENESYS_ENV": "eu-central-1"}, capture_output=True, text=True, check=False
+        )
+        taken = subprocess.run(export, env=environ, capture_output=True, text=True, check=False)
+        process.terminate()
+
+    assert refused.returncode == 2
+    assert (
+        "everycall's sandbox answered in place of https://api.mypurecloud.de: its data is invented." in refused.stderr
+    )
+    assert "Unset HTTPS_PROXY" in refused.stderr
+    assert taken.returncode == 0

@@ -188,8 +188,7 @@ class Serving:
     host: str = option(
         "127.0.0.1", LISTENING, "0.0.0.0 lets other machines in, too. [default: 127.0.0.1]", value="ADDRESS"
     )
-    tls: bool = option(
-        False,
+    tls: bool = switch(
         LISTENING,
         "Serve https, also as api. and login. of all regions, and be the proxy that leads there. It prints what makes "
         "clients trust it.",

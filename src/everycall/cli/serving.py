@@ -44,7 +44,7 @@ def serve(serving: Serving, env: str | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SettingsError(reason(error), hint=HELP_HINT) from error
+        raise SettingsError(reason(error)) from error
     except (ValueError, TypeError, OverflowError, ImportError) as error:
         raise SettingsError(str(error), hint=HELP_HINT) from error
 
