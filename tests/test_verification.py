@@ -12,6 +12,7 @@ import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
 from everycall.executor import SerialExecutor
+from everycall.exporting import Environment
 from everycall.filesystem import File, SystemFilesystem
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
@@ -22,6 +23,9 @@ THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
 A_DAY_LATER = "2026-01-06T00:00:00.000Z/2026-01-27T00:00:00.000Z"
 SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
 THIRD_WEEK = "2026-01-19T00:00:00.000Z/2026-01-26T00:00:00.000Z"
+
+
+ONE_BY_ONE = Environment(executor=SerialExecutor())
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def states(found: Verification) -> list[str]:
 
 
 def checked(where: Org, output: Path) -> Verification:
-    return verify(where.client, output, executor=SerialExecutor(8))
+    return verify(where.client, output, environment=Environment(executor=SerialExecutor(8)))
 
 
 def hide(where: Org, *conversations: Mapping[str, Any]) -> None:
@@ -118,7 +122,7 @@ def test_the_crew_is_let_go_however_it_ends(where: Org, output: Path, fault: lis
     for kind in fault:
         where.sandbox.faults.on(None, kind, path=QUERY)
     with suppress(PermissionMissing):
-        verify(where.client, output, executor=Watched())
+        verify(where.client, output, environment=Environment(executor=Watched()))
 
     assert closed
 
@@ -222,7 +226,7 @@ class Full(SystemFilesystem):
     """Has no room for rows."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
-        if path.suffix == ".part":
+        if path.suffix == ".rows":
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().open(path, mode)
 
@@ -233,7 +237,7 @@ def test_a_repair_on_a_full_disk_says_so_and_leaves_the_output_as_it_was(where: 
     found = checked(where, output)
 
     with pytest.raises(OutputFailed, match="The disk is full"):
-        repair(where.client, found, filesystem=Full())
+        repair(where.client, found, environment=Environment(filesystem=Full()))
     assert output.read_bytes() == before
 
 
@@ -256,7 +260,7 @@ def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, outpu
     sound = output.read_bytes()
     output.write_bytes(b"")
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, checked(where, output), executor=SerialExecutor())
+        repair(where.client, checked(where, output), environment=ONE_BY_ONE)
     before = len(where.pages)
     summary = repair(where.client, checked(where, output))
 
@@ -272,7 +276,7 @@ def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, 
     hide(where, other)
     found = checked(where, output)
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, found, executor=SerialExecutor())
+        repair(where.client, found, environment=ONE_BY_ONE)
     hide(where)
     repair(where.client, checked(where, output))
 
@@ -284,7 +288,7 @@ def test_what_an_interrupted_repair_had_mended_is_counted_again(where: Org, outp
     output.write_bytes(b"")
     hide(where, where.sandbox.store.conversations(SECOND_WEEK)[0])
     with interrupted(where, THIRD_WEEK):
-        repair(where.client, checked(where, output), executor=SerialExecutor())
+        repair(where.client, checked(where, output), environment=ONE_BY_ONE)
     hide(where)
     repair(where.client, checked(where, output))
 
@@ -295,7 +299,7 @@ def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: 
     exported_without(where, output)
     found = checked(where, output)
     with interrupted(where, SECOND_WEEK):
-        repair(where.client, found, executor=SerialExecutor())
+        repair(where.client, found, environment=ONE_BY_ONE)
 
     assert where.export(output, THREE_WEEKS).resumed_windows == 0
 
