@@ -27,7 +27,7 @@ from everycall.api.oddities import without_lone_surrogates
 from everycall.filesystem import File, Filesystem
 from everycall.zipped import Damaged, unzipped
 
-_FOUND = struct.Struct(">16sQIIII")
+_FOUND = struct.Struct(">16sQIIHH")
 """One conversation while pages come: id, start in ms, page, position in the page, pass, flags."""
 
 _ENTRY = struct.Struct(">Q16sIIB")
