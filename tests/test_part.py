@@ -391,7 +391,7 @@ def test_a_part_from_which_a_page_was_cut_has_another_length(part: Part) -> None
 def test_a_byte_of_a_page_that_changed_is_found_when_the_page_is_read(part: Part) -> None:
     flip(part, 20)
 
-    with pytest.raises(DamagedPart, match="page 0 of .* has changed"):
+    with pytest.raises(DamagedPart, match=r"page 0 of .* has changed"):
         texts(opened(part))
 
 
