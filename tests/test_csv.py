@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from disks import Disk
 from everycall import Interval
 from everycall.filesystem import SystemFilesystem
 from everycall.sinks.csv import BUFFER_BYTES, CsvSink
 from everycall.sinks.interface import Placed, Written
 from everycall.tables.flat import VIEWS, Column, Type, Value
-from simulation.disk import SimDisk
 
 TEXTS = st.text()
 
@@ -148,7 +148,7 @@ def test_a_window_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
 def test_a_window_that_is_closed_outlives_a_power_cut(seed: int) -> None:
     """Its name is the ledger's business."""
     path = Path("/out/a.rows")
-    filesystem = SimDisk(random.Random(seed), lambda _: None, [path.parent])
+    filesystem = Disk(random.Random(seed), lambda _: None, [path.parent])
     writer = CsvSink([column("text")], filesystem).writer(path)
     writer.write([("here",)])
     writer.close()

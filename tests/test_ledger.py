@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from disks import Disk
 from everycall import Interval, OutputFailed, OutputRefused
 from everycall.acquire.part import Found, Part, PartWriter
 from everycall.acquire.windows import without
@@ -620,18 +621,7 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 # Power cuts
 
 
-class Disk(SimDisk):
-    """Without links; a folder goes only when it is empty."""
-
-    def is_link(self, path: Path) -> bool:  # noqa: ARG002
-        return False
-
-    def remove_folder(self, path: Path) -> None:
-        if not self.files(path):
-            super().remove_folder(path)
-
-
-def on_disk(filesystem: SimDisk) -> Ledger:
+def on_disk(filesystem: Disk) -> Ledger:
     return Ledger(OUT, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
 
 

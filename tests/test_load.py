@@ -106,9 +106,9 @@ def loaded(
     table: Table | None = None,
     ask: Users | None = None,
 ) -> Loaded:
-    ids = [frozenset(id_bytes(ID.format(number)) for number in some) for some in (kept_strays, left_out)]
-    path = part.path.with_suffix(".rows")
-    return load(part, *ids, cast("Any", table or Table()), SINK, path, NameSource(ask or Users()))
+    kept, left = (frozenset(id_bytes(ID.format(number)) for number in some) for some in (kept_strays, left_out))
+    path, names = part.path.with_suffix(".rows"), NameSource(ask or Users())
+    return load(part, kept, left, cast("Any", table or Table()), SINK, path, names)
 
 
 def rows(part: Part) -> list[list[str]]:

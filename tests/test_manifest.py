@@ -127,7 +127,7 @@ def test_an_entry_has_the_rows_of_its_own_conversations() -> None:
     st.text(), st.booleans(), st.dictionaries(st.text(), st.integers(0, 99)),
 )  # fmt: skip
 def test_an_entry_is_both_lines_and_gives_them_back(
-    numbers: dict[str, int], reason: str, taken_over: bool, oddities: dict[str, int]
+    numbers: dict[str, Any], reason: str, taken_over: bool, oddities: dict[str, int]
 ) -> None:
     total = sum(numbers.values())
     read = window_read(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
+from disks import Disk
 from everycall.acquire.part import (
     PAGES_HELD,
     REWRITTEN_PAGE,
@@ -24,11 +25,10 @@ from everycall.acquire.part import (
     raw_conversations,
 )
 from everycall.filesystem import Filesystem, SystemFilesystem
-from simulation.disk import SimDisk
 
 DISK = SystemFilesystem()
 
-One = tuple[int, int, str] | tuple[None, int, str]
+One = tuple[int | None, int, str]
 """A conversation: its start in ms, its id as a number, and a text that says which version it is."""
 
 
@@ -174,18 +174,21 @@ def test_half_a_character_on_a_page_is_replaced(tmp_path: Path) -> None:
 
 
 def test_pages_that_come_in_order_stay_as_they_came(tmp_path: Path) -> None:
-    pages = [[(at * 3 + i, at * 3 + i, f"{at}-{i}") for i in range(3)] for at in range(10)]
+    pages: list[list[One]] = [[(at * 3 + i, at * 3 + i, f"{at}-{i}") for i in range(3)] for at in range(10)]
     part = sealed(tmp_path, *pages)
 
     assert part.pages == 10
     assert [piece.page for piece in part.slices(lambda _, __: True)] == list(range(10))
 
 
-def shuffled(count: int, on_page: int) -> list[list[One]]:
+def shuffled(count: int, on_page: int, first_start: int = 0) -> list[list[One]]:
     """Pages of conversations in no order."""
     numbers = list(range(count))
     random.Random(1).shuffle(numbers)
-    return [[(number, number, f"{number}") for number in numbers[at : at + on_page]] for at in range(0, count, on_page)]
+    return [
+        [(number + first_start, number, f"{number}") for number in numbers[at : at + on_page]]
+        for at in range(0, count, on_page)
+    ]
 
 
 def test_pages_in_disorder_are_written_again_in_order(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_pages_in_disorder_are_written_again_in_order(tmp_path: Path) -> None:
 
 
 def test_what_is_written_again_keeps_starts_places_and_ends(tmp_path: Path) -> None:
-    pages = [[(start + 1, number, text) for start, number, text in page] for page in shuffled(300, 5)]
+    pages = shuffled(300, 5, first_start=1)
     pages[0].append((None, 1000, "open"))
     part = sealed(tmp_path, *pages, place=lambda start: "foreign" if start is None else "owned")
 
@@ -235,7 +238,7 @@ def test_a_part_is_read_back_with_few_pages_in_memory(tmp_path: Path) -> None:
             self._file.close()
 
     filesystem = Counting()
-    pages = [[(at + i * PAGES_HELD // 2, at * 10 + i, "") for i in range(2)] for at in range(40)]
+    pages: list[list[One]] = [[(at + i * PAGES_HELD // 2, at * 10 + i, "") for i in range(2)] for at in range(40)]
     part = sealed(tmp_path, *pages, filesystem=filesystem)
     filesystem.reads = 0
 
@@ -282,8 +285,8 @@ def test_a_page_is_on_disk_when_add_returns(tmp_path: Path) -> None:
 def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
     """Its name is the ledger's business."""
     folder = Path("/out")
-    filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
-    pages = [[(number, number, f"{number}")] for number in range(30)] if in_order else shuffled(300, 5)
+    filesystem = Disk(random.Random(seed), lambda _: None, [folder])
+    pages: list[list[One]] = [[(number, number, f"{number}")] for number in range(30)] if in_order else shuffled(300, 5)
     part = sealed(folder, *pages, filesystem=filesystem)
     filesystem.sync_folder(folder)
     filesystem.power_cut()
@@ -295,7 +298,7 @@ def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_not_sealed_is_no_part_after_a_power_cut(seed: int) -> None:
     folder = Path("/out")
-    filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
+    filesystem = Disk(random.Random(seed), lambda _: None, [folder])
     writer = PartWriter(folder / "a.part", filesystem)
     add(writer, [(1, 1, "here")])
     filesystem.sync_folder(folder)

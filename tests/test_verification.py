@@ -1,6 +1,7 @@
 """A finished export, asked again and mended."""
 
 import errno
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from disks import Disk
 from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
 from everycall.executor import SerialExecutor
 from everycall.exporting import Environment
@@ -304,6 +306,29 @@ def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: 
     assert where.export(output, THREE_WEEKS).resumed_windows == 0
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_repair_goes_on_after_a_power_cut(where: Org, seed: int) -> None:
+    """What it had taken over from the output is there, or it is read again."""
+    output = Path("/out/rows.csv")
+    filesystem = Disk(random.Random(seed), lambda _: None, [output.parent])
+    environment = Environment(executor=SerialExecutor(), filesystem=filesystem)
+    where.export(output, THREE_WEEKS, filesystem=filesystem)
+    sound = filesystem.content(output) or b""
+    filesystem.damage(output, sound[:-3])
+    with interrupted(where, THIRD_WEEK):
+        repair(where.client, verified(where, output, environment), environment=environment)
+    filesystem.power_cut()
+    summary = repair(where.client, verified(where, output, environment), environment=environment)
+
+    assert filesystem.content(output) == sound
+    assert summary.resumed_windows == 2
+
+
+def verified(where: Org, output: Path, environment: Environment) -> Verification:
+    """What is found without asking for the window that is damaged."""
+    return verify(where.client, output, environment=environment)
+
+
 def test_a_manifest_that_is_no_utf_8_is_refused(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     path = output.with_name(output.name + ".manifest.json")
@@ -389,7 +414,7 @@ def edited(output: Path, **changes: Any) -> None:
         {"windows": []}, {"interval": "2026-01-05T00:00:00.000Z/2027-01-26T00:00:00.000Z"}, {"interval": "2026"},
         {"unread": [SECOND_WEEK]}, {"unread": ["soon"]}, {"rows": 7}, {"query": {"interval": SECOND_WEEK}},
         {"query": {"interval": 5}}, {"query": {"columns": []}},
-        {"query": {"format": "parquet"}},
+        {"query": {"format": "parquet"}}, {"verdict": "unproven"}, {"unproven": [SECOND_WEEK]},
     ],
 )  # fmt: skip
 def test_a_manifest_that_does_not_add_up_is_refused(where: Org, output: Path, changes: dict[str, Any]) -> None:
@@ -398,6 +423,34 @@ def test_a_manifest_that_does_not_add_up_is_refused(where: Org, output: Path, ch
 
     with pytest.raises(OutputRefused, match="is no manifest of everycall"):
         checked(where, output)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hitsAfter": 300}, {"hitsBefore": 1}, {"uniqueIds": 5}, {"rows": 1}, {"carriedIn": -1}, {"open": 999}],
+)  # fmt: skip
+def test_a_window_whose_numbers_contradict_each_other_is_refused(
+    where: Org, output: Path, changes: dict[str, int]
+) -> None:
+    where.export(output, THREE_WEEKS)
+    windows = manifest_of(output)["windows"]
+    edited(output, windows=[{**windows[0], **changes}, *windows[1:]])
+
+    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+        checked(where, output)
+
+
+@pytest.mark.xfail(strict=True, reason="the output's own length and checksum are not looked at")
+@pytest.mark.parametrize("changes", [{"sha256": "0" * 64}, {"sizeBytes": 7}])
+def test_an_output_that_is_not_the_one_of_the_manifest_does_not_hold(
+    where: Org, output: Path, changes: dict[str, Any]
+) -> None:
+    where.export(output, THREE_WEEKS)
+    manifest = manifest_of(output)
+    path = output.with_name(output.name + ".manifest.json")
+    path.write_bytes(msgspec.json.encode({**manifest, "output": {**manifest["output"], **changes}}))
+
+    assert not checked(where, output).holds
 
 
 @pytest.mark.parametrize("size_bytes", [10**18, 10**30])
