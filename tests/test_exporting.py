@@ -529,7 +529,7 @@ def test_a_part_that_was_damaged_before_it_was_loaded_is_read_again(output: Path
 
 def test_a_disk_that_damages_every_part_ends_the_export(output: Path) -> None:
     where = flat(15)
-    with pytest.raises(OutputFailed, match="once more"):
+    with pytest.raises(OutputFailed, match="twice"):
         where.export(output, filesystem=Failing(output, 1000))
 
 

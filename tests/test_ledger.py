@@ -14,7 +14,6 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from disks import Disk
 from everycall import Interval, OutputFailed, OutputRefused
 from everycall.acquire.part import Found, Part, PartWriter
 from everycall.acquire.windows import without
@@ -621,13 +620,13 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 # Power cuts
 
 
-def on_disk(filesystem: Disk) -> Ledger:
+def on_disk(filesystem: SimDisk) -> Ledger:
     return Ledger(OUT, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_window_that_is_read_and_one_that_is_loaded_outlive_a_power_cut(seed: int) -> None:
-    filesystem = Disk(random.Random(seed), lambda _: None, [OUT.parent])
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [OUT.parent])
     store = on_disk(filesystem)
     done(store, 0, b"a\n", filesystem)
     read(store, day(1), filesystem)
@@ -648,10 +647,10 @@ class Fuse:
             raise Crash
 
 
-def cut_off(seed: int, effects: int, end: Callable[[Ledger, Disk], None]) -> Disk:
+def cut_off(seed: int, effects: int, end: Callable[[Ledger, SimDisk], None]) -> SimDisk:
     """What is left where the power goes so many effects after `end` began."""
     fuse = Fuse()
-    filesystem = Disk(random.Random(seed), fuse, [OUT.parent])
+    filesystem = SimDisk(random.Random(seed), fuse, [OUT.parent])
     store = on_disk(filesystem)
     with suppress(Crash):
         fuse.left = effects
@@ -679,7 +678,7 @@ def test_a_line_in_the_ledger_has_its_files_whenever_the_power_goes(seed: int, e
         assert days_loaded(on_disk(filesystem)) == [day(0)]
 
 
-def to_the_end(store: Ledger, filesystem: Disk) -> None:
+def to_the_end(store: Ledger, filesystem: SimDisk) -> None:
     done(store, 0, b"a\n", filesystem)
     finish(store)
 
@@ -696,7 +695,7 @@ def test_an_output_is_whole_and_its_manifest_is_not_lost_whenever_the_power_goes
         assert manifest.output.sha256 == hashlib.sha256(whole).hexdigest()
 
 
-def crashing(after: int) -> Disk:
+def crashing(after: int) -> SimDisk:
     """A disk whose machine loses its power before it has done that many things."""
     left = iter([None] * after)
 
@@ -704,7 +703,7 @@ def crashing(after: int) -> Disk:
         if next(left, what) is not None:
             raise Crash
 
-    return Disk(random.Random(after), effect, [OUT.parent])
+    return SimDisk(random.Random(after), effect, [OUT.parent])
 
 
 @pytest.mark.parametrize("end", [SimDisk.killed, SimDisk.power_cut])

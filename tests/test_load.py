@@ -68,7 +68,7 @@ class Table:
         return facts.conversation_id, names.name("users", facts.user_id or "") or facts.user_id
 
 
-SINK = CsvSink([Column(name, "text", "", lambda _, __: None) for name in ("id", "name")])
+SINK = CsvSink([Column(name, "text", "", (), lambda _: None) for name in ("id", "name")])
 
 
 def one(number: int, **fields: Any) -> Tree:

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from disks import Disk
 from everycall.acquire.part import (
     PAGES_HELD,
     REWRITTEN_PAGE,
@@ -25,6 +24,7 @@ from everycall.acquire.part import (
     raw_conversations,
 )
 from everycall.filesystem import Filesystem, SystemFilesystem
+from simulation.disk import SimDisk
 
 DISK = SystemFilesystem()
 
@@ -285,7 +285,7 @@ def test_a_page_is_on_disk_when_add_returns(tmp_path: Path) -> None:
 def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
     """Its name is the ledger's business."""
     folder = Path("/out")
-    filesystem = Disk(random.Random(seed), lambda _: None, [folder])
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
     pages: list[list[One]] = [[(number, number, f"{number}")] for number in range(30)] if in_order else shuffled(300, 5)
     part = sealed(folder, *pages, filesystem=filesystem)
     filesystem.sync_folder(folder)
@@ -298,7 +298,7 @@ def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_not_sealed_is_no_part_after_a_power_cut(seed: int) -> None:
     folder = Path("/out")
-    filesystem = Disk(random.Random(seed), lambda _: None, [folder])
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
     writer = PartWriter(folder / "a.part", filesystem)
     add(writer, [(1, 1, "here")])
     filesystem.sync_folder(folder)

@@ -215,24 +215,38 @@ def test_what_is_left_to_another_window_is_found_among_its_ids(output: Path) -> 
     assert_proven(where, summary, output, TWO_WEEKS)
 
 
-@pytest.mark.parametrize(
-    ("unseen_in", "reason"),
-    [
-        (SECOND_WEEK, "the window in which it starts did not have it"),
-        ("2026-01-12T00:00:00.000Z/", "the day on which it starts does not have it"),
-    ],
-)
-def test_what_its_owner_does_not_have_is_kept_where_it_came(output: Path, unseen_in: str, reason: str) -> None:
-    where = touching()
-    lost = CALLS[7]["conversationId"]  # of the second Monday
+def hiding(where: Org, unseen_in: str, conversation_id: str) -> None:
+    """The API does not know of the conversation where it is asked with these words."""
     where.sandbox.faults.on(
-        lambda request: unseen_in.encode() in request.body, "unseen", path=QUERY, conversation_id=lost
+        lambda request: unseen_in.encode() in request.body, "unseen", path=QUERY, conversation_id=conversation_id
     )
+
+
+LEFT = CALLS[7]["conversationId"]
+"""It starts on the second Monday, and comes with the first week, too."""
+
+
+def test_what_neither_its_owner_nor_its_day_has_is_kept_where_it_came(output: Path) -> None:
+    where = touching()
+    hiding(where, "2026-01-12T00:00:00.000Z/", LEFT)
     summary = where.export(output, TWO_WEEKS)
 
     assert ids(output) == all_ids()
-    assert strays(output) == [[(lost, reason)], []]
-    assert asked_by_id(where) == [(lost, SECOND_MONDAY)]
+    assert strays(output) == [[(LEFT, "the day on which it starts does not have it")], []]
+    assert asked_by_id(where) == [(LEFT, SECOND_MONDAY)]
+    assert_whole(summary, output)
+
+
+def test_what_its_owner_did_not_have_yet_and_its_day_has_is_left_to_it_and_counted_as_late(output: Path) -> None:
+    """As of its count, the owner's proof holds: `verify` finds that it has changed since."""
+    where = touching()
+    hiding(where, SECOND_WEEK, LEFT)
+    summary = where.export(output, TWO_WEEKS)
+
+    assert (summary.verdict, strays(output)) == ("proven", [[], []])
+    assert ids(output) == [found for found in all_ids() if found != LEFT]
+    assert [window["late"] for window in windows(output)] == [1, 0]
+    assert asked_by_id(where) == [(LEFT, SECOND_MONDAY)]
     assert_whole(summary, output)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from disks import Disk
 from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
 from everycall.executor import SerialExecutor
 from everycall.exporting import Environment
@@ -20,6 +19,7 @@ from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.verification import Verification, repair, source_of, verify
 from inprocess import Org, manifest_of, org, told
+from simulation.disk import SimDisk
 
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
 A_DAY_LATER = "2026-01-06T00:00:00.000Z/2026-01-27T00:00:00.000Z"
@@ -310,7 +310,7 @@ def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: 
 def test_a_repair_goes_on_after_a_power_cut(where: Org, seed: int) -> None:
     """What it had taken over from the output is there, or it is read again."""
     output = Path("/out/rows.csv")
-    filesystem = Disk(random.Random(seed), lambda _: None, [output.parent])
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
     environment = Environment(executor=SerialExecutor(), filesystem=filesystem)
     where.export(output, THREE_WEEKS, filesystem=filesystem)
     sound = filesystem.content(output) or b""
