@@ -53,6 +53,8 @@ from thin import Thin
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
 """Three windows of seven days."""
 
+SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+
 FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
 UNFINISHED = ["conversations.csv.everycall"]
 
@@ -72,6 +74,16 @@ def interrupting(number: int) -> Callable[[Request], None]:
 
     def interrupt(_: Request) -> None:
         if next(left) == number:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def interrupting_at(interval: str) -> Callable[[Request], None]:
+    """Ctrl-C when that window is asked for."""
+
+    def interrupt(request: Request) -> None:
+        if f'"interval":"{interval}"'.encode() in request.body:
             raise KeyboardInterrupt
 
     return interrupt
@@ -421,10 +433,10 @@ def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> N
     assert on_disk(output) == []
 
 
-def stopped(output: Path, at: int, **options: Any) -> None:
-    """An export of three weeks that ended at that request."""
+def stopped(output: Path, **options: Any) -> None:
+    """An export of three weeks that ended when the first was done."""
     where = flat(15)
-    where.connection.before = interrupting(at)
+    where.connection.before = interrupting_at(SECOND_WEEK)
     with pytest.raises(KeyboardInterrupt):
         where.export(output, THREE_WEEKS, **options)
 
@@ -433,7 +445,7 @@ def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_
     where = flat(15)
     where.sandbox.faults.on(None, "403", path="/routing/wrapupcodes")
     where.sandbox.faults.on(None, "new_field", path=QUERY)
-    where.connection.before = interrupting(12)
+    where.connection.before = interrupting_at(SECOND_WEEK)
     with pytest.raises(KeyboardInterrupt):
         where.export(output, THREE_WEEKS)
     manifest = flat(15).export(output, THREE_WEEKS).manifest
@@ -458,7 +470,7 @@ class Listening:
 
 
 def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
-    stopped(output, 12)
+    stopped(output)
     listening = Listening()
     summary = flat(15).export(output, THREE_WEEKS, progress=listening)
 
@@ -468,7 +480,7 @@ def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
 
 
 def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
-    stopped(output, 12, asked={"last": "21d"})
+    stopped(output, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
     listening = Listening()
@@ -484,7 +496,7 @@ def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
     first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
-    stopped(output, 12, query=first, asked={"last": "21d"})
+    stopped(output, query=first, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(days=15)))
     summary = later.export(output, query=second, asked={"last": "21d"})
 
@@ -492,7 +504,7 @@ def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output
 
 
 def test_a_window_whose_part_was_lost_is_read_again(output: Path) -> None:
-    stopped(output, 12)
+    stopped(output)
     for part in (output.parent / UNFINISHED[0]).glob("*.rows"):
         part.write_bytes(part.read_bytes()[:-10])
     where = flat(15)
@@ -541,7 +553,7 @@ def damage(part: Path) -> None:
 
 
 def test_fresh_asks_for_everything_again(output: Path) -> None:
-    stopped(output, 12)
+    stopped(output)
     where = flat(15)
     summary = where.export(output, THREE_WEEKS, fresh=True)
 
