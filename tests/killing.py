@@ -25,6 +25,8 @@ from typing import Any
 
 import msgspec
 
+from everycall import Interval
+from everycall.ledger import window_name
 from everycall.sandbox import QUERY, Sandbox, server
 from inprocess import manifest_of
 
@@ -68,15 +70,17 @@ class Export:
         return subprocess.Popen([sys.executable, "-m", "everycall", *export], env=environ, stderr=subprocess.PIPE)
 
     def done(self) -> set[str]:
-        """Windows that the ledger has, whole."""
+        """Windows that the ledger calls read, in whole lines: no later run has to ask for them again."""
         path = self.aside / "ledger.jsonl"
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        return {msgspec.json.decode(line)["interval"] for line in lines[1:] if line.endswith(b"\n")}
+        noted = [msgspec.json.decode(line) for line in lines[1:] if line.endswith(b"\n")]
+        return {line["interval"] for line in noted if line["line"] == "read"}
 
     def left(self) -> Iterator[str]:
-        """What lies about that is neither a finished part nor the ledger, by name or ending."""
+        """What lies about that is neither the ledger nor a file of a window that is read, by name or ending."""
+        done = {window_name(Interval.read(interval)) for interval in self.done()}
         for path in self.aside.iterdir() if self.aside.exists() else ():
-            if path.suffix != ".part" and path.name not in ("ledger.jsonl", "lock"):
+            if path.stem not in done and path.name not in ("ledger.jsonl", "lock"):
                 yield path.suffix or path.name
 
     def is_clean(self) -> bool:

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from clocks import NOON, StillClock
@@ -27,7 +29,7 @@ from everycall import (
     export,
 )
 from everycall.executor import SerialExecutor, ThreadExecutor
-from everycall.exporting import GOES_ON
+from everycall.exporting import RESUMES
 from everycall.filesystem import File, SystemFilesystem
 from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
@@ -46,9 +48,12 @@ from inprocess import (
     read_csv,
     told,
 )
+from thin import Thin
 
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
 """Three windows of seven days."""
+
+SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
 
 FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
 UNFINISHED = ["conversations.csv.everycall"]
@@ -69,6 +74,16 @@ def interrupting(number: int) -> Callable[[Request], None]:
 
     def interrupt(_: Request) -> None:
         if next(left) == number:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def interrupting_at(interval: str) -> Callable[[Request], None]:
+    """Ctrl-C when that window is asked for."""
+
+    def interrupt(request: Request) -> None:
+        if f'"interval":"{interval}"'.encode() in request.body:
             raise KeyboardInterrupt
 
     return interrupt
@@ -301,11 +316,12 @@ import resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from inprocess import org
+from thin import Thin
 from everycall import OutputFailed
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-where = org(conversations_per_day=20, flat=True)
+where = org(world=Thin(900, days=21))
 try:
     where.export(Path(sys.argv[1]), sys.argv[2])
 except OutputFailed as failed:
@@ -313,17 +329,17 @@ except OutputFailed as failed:
 """
 
 
-@pytest.mark.parametrize(("quota_bytes", "windows_done"), [(700, 0), (10_000, 0), (25_000, 3), (50_000, 3)])
+@pytest.mark.parametrize(("quota_bytes", "windows_done"), [(700, 0), (2_000, 0), (20_000, 0), (50_000, 3)])
 def test_a_full_disk_keeps_what_was_done(output: Path, quota_bytes: int, windows_done: int) -> None:
-    """No file may grow beyond the quota, which is too little for the ledger, for a window, or for the output."""
+    """No file may grow beyond the quota: too little for the ledger, a part, the rows of a window, or the output."""
     command = [sys.executable, "-c", FULL_DISK, str(output), THREE_WEEKS, str(quota_bytes), str(Path(__file__).parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert "the same command: it goes on from here" in done.stdout
+    assert "the same command: it resumes from here" in done.stdout
     assert not output.exists()
 
-    where = flat(20)
+    where = org(world=Thin(900, days=21))
     summary = where.export(output, THREE_WEEKS)
     assert summary.resumed_windows == windows_done
     assert on_disk(output) == FINISHED
@@ -347,6 +363,13 @@ def fetched(where: Org) -> list[str]:
     return list(dict.fromkeys(window for window, _ in where.pages))
 
 
+def noted(output: Path, kind: str) -> list[str]:
+    """The windows that the ledger of an unfinished export calls read, or loaded."""
+    path = output.parent / UNFINISHED[0] / "ledger.jsonl"
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()[1:]] if path.exists() else []
+    return [line["interval"] for line in lines if line["line"] == kind]
+
+
 @pytest.mark.parametrize("number", range(1, 19))
 def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, number: int) -> None:
     where = flat(15)
@@ -354,20 +377,24 @@ def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, n
     with pytest.raises(KeyboardInterrupt):
         where.export(output, THREE_WEEKS)
     assert not output.exists()
+    read, loaded = noted(output, "read"), noted(output, "loaded")
 
     again = flat(15)
     summary = again.export(output, THREE_WEEKS)
 
     assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
-    assert len(fetched(again)) == 3 - summary.resumed_windows
+    assert len(fetched(again)) == 3 - len(read)
+    assert summary.resumed_windows == len(loaded)
     assert on_disk(output) == FINISHED
     assert_proven(again, summary, output, THREE_WEEKS)
 
 
 class InterruptedOnceWritten(SystemFilesystem):
-    """Ctrl-C comes when the ledger's line for the second window is on disk for good."""
+    """Ctrl-C comes when so many lines of windows are on disk for good in the ledger."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self._last = lines
         self._opened: dict[int, Path] = {}
         self._lines = 0
 
@@ -379,18 +406,21 @@ class InterruptedOnceWritten(SystemFilesystem):
     def sync(self, file: File) -> None:
         super().sync(file)
         self._lines += self._opened[id(file)].name == "ledger.jsonl"
-        if self._lines == 2:
+        if self._lines == self._last:
             raise KeyboardInterrupt
 
 
-def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(output: Path) -> None:
+@pytest.mark.parametrize(("lines", "read", "loaded"), [(1, 1, 0), (2, 1, 1), (3, 2, 1), (4, 2, 2)])
+def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(
+    output: Path, lines: int, read: int, loaded: int
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        flat(15).export(output, THREE_WEEKS, filesystem=InterruptedOnceWritten())
+        flat(15).export(output, THREE_WEEKS, filesystem=InterruptedOnceWritten(lines))
 
     again = flat(15)
     summary = again.export(output, THREE_WEEKS)
 
-    assert (summary.resumed_windows, len(fetched(again))) == (2, 1)
+    assert (summary.resumed_windows, len(fetched(again))) == (loaded, 3 - read)
     assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
 
 
@@ -403,10 +433,10 @@ def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> N
     assert on_disk(output) == []
 
 
-def stopped(output: Path, at: int, **options: Any) -> None:
-    """An export of three weeks that ended at that request."""
+def stopped(output: Path, **options: Any) -> None:
+    """An export of three weeks that ended when the first was done."""
     where = flat(15)
-    where.connection.before = interrupting(at)
+    where.connection.before = interrupting_at(SECOND_WEEK)
     with pytest.raises(KeyboardInterrupt):
         where.export(output, THREE_WEEKS, **options)
 
@@ -415,14 +445,14 @@ def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_
     where = flat(15)
     where.sandbox.faults.on(None, "403", path="/routing/wrapupcodes")
     where.sandbox.faults.on(None, "new_field", path=QUERY)
-    where.connection.before = interrupting(13)
+    where.connection.before = interrupting_at(SECOND_WEEK)
     with pytest.raises(KeyboardInterrupt):
         where.export(output, THREE_WEEKS)
     manifest = flat(15).export(output, THREE_WEEKS).manifest
 
     assert list(manifest["namesUnavailable"]) == ["wrapupcodes"]
     assert manifest["oddityExamples"]
-    assert [bool(entry.names_unavailable) for entry in manifest["windows"]] == [True, False, False]
+    assert [bool(entry["namesUnavailable"]) for entry in manifest["windows"]] == [True, False, False]
 
 
 class Listening:
@@ -434,9 +464,13 @@ class Listening:
     def report(self, event: Event) -> None:
         self.events.append(event)
 
+    @property
+    def notices(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Noticed)]
+
 
 def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
-    stopped(output, 13)
+    stopped(output)
     listening = Listening()
     summary = flat(15).export(output, THREE_WEEKS, progress=listening)
 
@@ -446,14 +480,14 @@ def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
 
 
 def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
-    stopped(output, 14, asked={"last": "21d"})
+    stopped(output, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
     listening = Listening()
     summary = later.export(output, moved, asked={"last": "21d"}, progress=listening)
 
     manifest = manifest_of(output)
-    assert listening.events[1] == Noticed(GOES_ON.format(THREE_WEEKS))
+    assert listening.events[0] == Noticed(RESUMES.format(THREE_WEEKS))
     assert str(summary.interval) == manifest["interval"] == manifest["query"]["interval"] == THREE_WEEKS
     assert_proven(later, summary, output, THREE_WEEKS)
 
@@ -462,7 +496,7 @@ def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
     first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
-    stopped(output, 14, query=first, asked={"last": "21d"})
+    stopped(output, query=first, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(days=15)))
     summary = later.export(output, query=second, asked={"last": "21d"})
 
@@ -470,8 +504,8 @@ def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output
 
 
 def test_a_window_whose_part_was_lost_is_read_again(output: Path) -> None:
-    stopped(output, 14)
-    for part in (output.parent / UNFINISHED[0]).glob("*.part"):
+    stopped(output)
+    for part in (output.parent / UNFINISHED[0]).glob("*.rows"):
         part.write_bytes(part.read_bytes()[:-10])
     where = flat(15)
     summary = where.export(output, THREE_WEEKS)
@@ -480,8 +514,46 @@ def test_a_window_whose_part_was_lost_is_read_again(output: Path) -> None:
     assert_proven(where, summary, output, THREE_WEEKS)
 
 
+class Failing(SystemFilesystem):
+    """Changes a byte of a part as soon as the ledger calls its window read, so many times."""
+
+    def __init__(self, output: Path, times: int) -> None:
+        super().__init__()
+        self._output, self._left = output, times
+
+    def sync(self, file: File) -> None:
+        super().sync(file)
+        parts = list((self._output.parent / UNFINISHED[0]).glob("*.part"))
+        if Path(file.name).name == "ledger.jsonl" and parts and self._left:  # type: ignore[attr-defined]
+            self._left -= 1
+            damage(parts[0])
+
+
+def test_a_part_that_was_damaged_before_it_was_loaded_is_read_again(output: Path) -> None:
+    where, listening = flat(15), Listening()
+    summary = where.export(output, THREE_WEEKS, filesystem=Failing(output, 1), progress=listening)
+
+    first_pages = [window for window, number in where.pages if number == 1]
+    assert (len(first_pages), len(fetched(where))) == (4, 3)
+    assert "has changed since it was written; the window is read again" in listening.notices[0]
+    assert_proven(where, summary, output, THREE_WEEKS)
+
+
+def test_a_disk_that_damages_every_part_ends_the_export(output: Path) -> None:
+    where = flat(15)
+    with pytest.raises(OutputFailed, match="twice"):
+        where.export(output, filesystem=Failing(output, 1000))
+
+
+def damage(part: Path) -> None:
+    """Another byte in the middle of the first page."""
+    data = bytearray(part.read_bytes())
+    data[100] ^= 1
+    part.write_bytes(data)
+
+
 def test_fresh_asks_for_everything_again(output: Path) -> None:
-    stopped(output, 14)
+    stopped(output)
     where = flat(15)
     summary = where.export(output, THREE_WEEKS, fresh=True)
 
@@ -534,6 +606,36 @@ def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
     assert summary.verdict == "unproven"
     assert told(output) == where.truth(THREE_WEEKS)
     assert_whole(summary, output)
+
+
+def test_what_the_org_may_no_longer_keep_is_never_called_proven(output: Path) -> None:
+    where = flat(15)
+    kept_from = Interval.read(THREE_WEEKS).start + timedelta(days=8)
+    summary = where.export(output, THREE_WEEKS, kept_from=kept_from)
+    first, second, _ = (entry.interval for entry in summary.entries)
+
+    assert summary.verdict == "unproven"
+    assert manifest_of(output)["notKept"] == [first, second]
+    assert [entry.verdict for entry in summary.entries] == ["proven"] * 3
+    assert_whole(summary, output)
+
+
+@pytest.mark.parametrize(("options", "mode"), [({}, 0o600), ({"file_mode": 0o640}, 0o640)])
+def test_new_files_are_the_owner_s_alone_unless_another_mode_is_chosen(
+    output: Path, options: dict[str, Any], mode: int
+) -> None:
+    flat(3).export(output, **options)
+
+    assert [stat.S_IMODE(path.stat().st_mode) for path in sorted(output.parent.iterdir())] == [mode] * 2
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(output: Path) -> None:
+    flat(3).export(output)
+    output.chmod(0o644)
+    flat(3).export(output)
+
+    manifest = output.with_name(FINISHED[1])
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (output, manifest)] == [0o644, 0o600]
 
 
 # A safety stop

@@ -1,3 +1,4 @@
+import stat
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_file_that_is_not_there_has_no_size_and_can_be_removed(tmp_path: Path)
     assert not DISK.exists(tmp_path / "a")
 
 
-def test_a_folder_is_made_once_and_goes_with_what_is_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_made_once_and_goes_only_when_it_is_empty(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     for _ in range(2):
         DISK.make_folder(folder)
@@ -51,8 +52,61 @@ def test_a_folder_is_made_once_and_goes_with_what_is_in_it(tmp_path: Path) -> No
     assert DISK.size(folder / "a") == 3
 
     DISK.remove_folder(folder)
+    assert DISK.files(folder) == [folder / "a"]
+    DISK.unlink(folder / "a")
+    DISK.remove_folder(folder)
 
     assert not DISK.exists(folder)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("file_mode", [0o600, 0o640])
+def test_a_new_file_gets_the_chosen_mode_and_one_that_is_written_anew_keeps_its_own(
+    tmp_path: Path, file_mode: int
+) -> None:
+    (tmp_path / "old").touch(0o644)
+    for name in ("new", "old"):
+        SystemFilesystem(file_mode).open(tmp_path / name, "wb").close()
+
+    assert (mode(tmp_path / "new"), mode(tmp_path / "old")) == (file_mode, 0o644)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_a_file_that_takes_the_name_of_another_gets_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "old").touch(0o644)
+    for name in ("new", "newer"):
+        DISK.open(tmp_path / name, "wb").close()
+    DISK.replace(tmp_path / "new", tmp_path / "old")
+    DISK.replace(tmp_path / "newer", tmp_path / "another")
+
+    assert (mode(tmp_path / "old"), mode(tmp_path / "another")) == (0o644, 0o600)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_a_new_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+    DISK.make_folder(tmp_path / "folder")
+
+    assert mode(tmp_path / "folder") == 0o700
+
+
+def test_a_link_is_known_whether_what_it_points_to_is_there_or_not(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+
+    assert [DISK.is_link(tmp_path / name) for name in ("link", "dangling", "folder")] == [True, True, False]
+
+
+def test_what_a_file_holds_can_be_read_from_any_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abcdef")
+    with DISK.open(tmp_path / "a", "rb") as file:
+        file.seek(2)
+
+        assert (file.read(3), file.read()) == (b"cde", b"f")
 
 
 def test_two_temporary_folders_are_different() -> None:

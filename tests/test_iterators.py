@@ -18,8 +18,10 @@ from everycall import (
     pages,
     rows,
 )
+from everycall.acquire.settling import STRAYS_MAX
 from everycall.sandbox import QUERY, Switches
 from inprocess import MONDAY, WEEK, Org, org, read_csv
+from tampering import adding, restarting, tampered
 
 T = TypeVar("T")
 
@@ -142,6 +144,32 @@ def test_what_is_not_proven_is_said_after_the_last_of_it() -> None:
     assert "253 before and 253 after, and 250 different ones came" in str(unproven)
     assert unproven.window == Interval.read(MONDAY)
     assert unproven.verdict.unique_ids == 250
+
+
+LOST: dict[str, Any] = {
+    "conversationId": "00000000-0000-4000-8000-0000000000ff",
+    "conversationStart": "0001-01-01T00:00:00.000Z",
+    "participants": [],
+}
+TWO_WEEKS = ["2026-01-05T00:00:00.000Z/2026-01-12T00:00:00.000Z", "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"]
+
+
+def test_a_conversation_that_starts_at_no_plausible_time_comes_once_with_the_window_that_returned_it_first() -> None:
+    where = tampered(adding(LOST, *TWO_WEEKS), conversations_per_day=3, flat=True)
+    interval = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+    found = ids(list(conversations(where.client, of(interval))))
+
+    assert found == [LOST["conversationId"], *truth(where, interval)]
+
+
+def test_more_strays_than_the_maximum_are_not_proven() -> None:
+    where = flat(STRAYS_MAX + 5)
+    changes = [restarting(conversation_id, LOST["conversationStart"]) for conversation_id in truth(where)]
+    where = tampered(*changes, conversations_per_day=STRAYS_MAX + 5, flat=True)
+    found, unproven = until_unproven(conversations(where.client, of()))
+
+    assert len(found) == STRAYS_MAX + 5
+    assert "25 conversations came that start on days that were not asked for" in str(unproven)
 
 
 def test_one_page_is_held_at_a_time() -> None:

@@ -2,7 +2,9 @@ import errno
 import hashlib
 import os
 import random
-from collections.abc import Callable, Mapping
+import stat
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -13,42 +15,143 @@ import msgspec
 import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused
-from everycall.filesystem import File, SystemFilesystem
-from everycall.ledger import Entry, Ledger, Stream, part_name, pretty
+from everycall.acquire.part import Found, Part, PartWriter
+from everycall.acquire.windows import without
+from everycall.filesystem import File, Filesystem, SystemFilesystem
+from everycall.ledger import Ledger, Stream, window_name
 from everycall.lock import Lock
+from everycall.manifest import Entry, Header, Manifest, Output, WindowLoaded, WindowRead
 from everycall.sinks.csv import CsvSink
 from everycall.tables.flat import Column
-from everycall.verification import _take_over
 from simulation.disk import Crash, SimDisk
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TABLE = [Column("a", "text", "", (), lambda _: None)]
 SINK = CsvSink(TABLE)
 INTERVAL = "2026-01-05T00:00:00.000Z/2026-01-15T00:00:00.000Z"
-HEADER: Mapping[str, Any] = {"interval": INTERVAL, "asked": {"last": "7d"}, "filters": {}}
+HEADER = Header(
+    everycall="1", source="org", client_id="c", interval=INTERVAL, begun_at="", asked={"last": "7d"}, filters={},
+    match="start", format="csv", columns=("a",),
+)  # fmt: skip
+OUT = Path("/out/conversations.csv")
+"""On a disk that forgets."""
+
+
+def other(**changes: Any) -> Header:
+    return msgspec.structs.replace(HEADER, **changes)
 
 
 def day(number: int) -> Interval:
     return Interval(MONDAY + timedelta(days=number), MONDAY + timedelta(days=number + 1))
 
 
-def entry(window: Interval, data: bytes) -> Entry:
-    return Entry(
-        interval=str(window), route="query", verdict="proven", hits_before=1, hits_after=1, unique_ids=1, rows=1,
-        carried_in=0, open=0, re_reads=0, provisional=False, counted_at="", size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+def id_of(window: Interval) -> bytes:
+    return window.start.day.to_bytes(16, "big")
+
+
+def read_line(window: Interval, part: Part | None = None, **changes: Any) -> WindowRead:
+    """A window of one conversation."""
+    line = WindowRead(
+        interval=str(window), route="query", verdict="proven", hits_before=1, hits_after=1, unique_ids=1, owned=1,
+        carried_in=0, open=0, re_reads=0, provisional=False, counted_at="", part_sha256=part.checksum if part else "",
     )  # fmt: skip
+    return msgspec.structs.replace(line, **changes)
 
 
-_books: dict[Path, Ledger] = {}
+def loaded_line(window: Interval, data: bytes, **changes: Any) -> WindowLoaded:
+    line = WindowLoaded(
+        interval=str(window), sink="csv", rows=1, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
+    return msgspec.structs.replace(line, **changes)
 
 
-def ledger(output: Path, header: Mapping[str, Any] = HEADER, *, fresh: bool = False) -> Ledger:
-    """A book on that output. The one before it was of a process that is gone, and so is what it held."""
-    if output in _books:
-        _books.pop(output)._lock.release()
-    _books[output] = Ledger(output, SINK, header, fresh=fresh)
-    return _books[output]
+def write(filesystem: Filesystem, path: Path, data: bytes) -> None:
+    with filesystem.open(path, "wb") as file:
+        file.write(data)
+        filesystem.sync(file)
+
+
+def read(store: Ledger | Stream, window: Interval, filesystem: Filesystem | None = None, **changes: Any) -> None:
+    """The window is read: its part, its ids, and its line."""
+    writer = PartWriter(store.path(window, ".part"), filesystem or SystemFilesystem())
+    body = b'{"conversations":[{}],"totalHits":1}'
+    writer.add(1, body, [Found(id_of(window), 1, has_end=True, position=0)], is_zipped=False)
+    part = writer.seal((1,), lambda _: "owned")
+    store.write_ids(window, id_of(window))
+    store.commit_read(read_line(window, part, **changes))
+
+
+def load(
+    store: Ledger | Stream, window: Interval, data: bytes, filesystem: Filesystem | None = None, **changes: Any
+) -> None:
+    """The window is loaded: its rows, and its line."""
+    write(filesystem or SystemFilesystem(), store.path(window, ".rows"), data)
+    store.commit_loaded(loaded_line(window, data, **changes))
+
+
+def done(store: Ledger | Stream, number: int, data: bytes, filesystem: Filesystem | None = None) -> None:
+    """The window of that day is read and loaded, with these rows."""
+    read(store, day(number), filesystem)
+    load(store, day(number), data, filesystem)
+
+
+_ledgers: dict[Path, Ledger] = {}
+
+
+def ledger(output: Path, header: Header = HEADER, **options: Any) -> Ledger:
+    """The ledger of that output. The one before it was of a process that is gone, and so is its lock."""
+    gone(output)
+    _ledgers[output] = Ledger(output, SINK, header, **options)
+    return _ledgers[output]
+
+
+def gone(output: Path) -> None:
+    if output in _ledgers:
+        _ledgers.pop(output)._lock.release()
+
+
+def described(store: Ledger | Stream) -> Callable[[int, str], Manifest]:
+    """The manifest of what is done; the other days were left unread."""
+
+    def manifest(size_bytes: int, sha256: str) -> Manifest:
+        entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
+        unread = without(store.header.window, [entry.window for entry in entries])
+        output = Output(format="csv", size_bytes=size_bytes, sha256=sha256)
+        return Manifest.of(
+            store.header, entries, unread=unread, not_kept=(), started_at="", finished_at="", output=output
+        )
+
+    return manifest
+
+
+def finish(store: Ledger | Stream) -> Manifest:
+    return store.finish(described(store))
+
+
+def folder_of(output: Path) -> Path:
+    return output.with_name(output.name + ".everycall")
+
+
+def manifest_of(output: Path) -> Path:
+    return output.with_name(output.name + ".manifest.json")
+
+
+def names(output: Path) -> list[str]:
+    return sorted(path.name for path in output.parent.iterdir())
+
+
+def days_read(store: Ledger) -> list[Interval]:
+    return [line.window for line in store.read.values()]
+
+
+def days_loaded(store: Ledger) -> list[Interval]:
+    return [Interval.read(interval) for interval in store.loaded]
+
+
+FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
+
+
+# One process at a time
 
 
 @pytest.mark.parametrize("is_first_fresh", [False, True])
@@ -62,57 +165,42 @@ def test_a_second_process_is_refused_while_the_first_is_at_work(output: Path, is
     Ledger(output, SINK, HEADER).abandon()
 
 
-def done(book: Ledger | Stream, number: int, data: bytes) -> None:
-    """The window of that day is finished, with these rows."""
-    book.part_path(day(number)).write_bytes(data)
-    book.commit(entry(day(number), data))
-
-
-def described(size_bytes: int, sha256: str) -> Mapping[str, Any]:
-    return {"query": HEADER, "sizeBytes": size_bytes, "sha256": sha256}
-
-
-def folder_of(output: Path) -> Path:
-    return output.with_name(output.name + ".everycall")
-
-
-def names(output: Path) -> list[str]:
-    return sorted(path.name for path in output.parent.iterdir())
-
-
 class Stopping(SystemFilesystem):
-    """Ends the process, as it were, before it removes a folder or the second file."""
+    """Ends the process, as it were, before it removes a folder or one file more than it may."""
 
-    def __init__(self, files: int = 1) -> None:
-        self._left = files
+    left = 1 << 30
 
     def unlink(self, path: Path) -> None:
-        if self._left == 0:
+        if self.left == 0:
             raise KeyboardInterrupt
-        self._left -= 1
+        self.left -= 1
         super().unlink(path)
 
     def remove_folder(self, path: Path) -> None:  # noqa: ARG002
         raise KeyboardInterrupt
 
 
-def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_gone_on_with(output: Path) -> None:
-    book = Ledger(output, SINK, HEADER, filesystem=Stopping())
-    done(book, 0, b"a\n")
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_resumed(output: Path, files: int) -> None:
+    stopping = Stopping()
+    first = ledger(output, filesystem=stopping)
+    done(first, 0, b"a\n")
+    stopping.left = files
     with pytest.raises(KeyboardInterrupt):
-        book.finish(described)
-    book._lock.release()
+        finish(first)
 
     assert output.read_bytes() == b"a\na\n"
-    assert ledger(output).entries == []
+    assert days_read(ledger(output)) == []
 
 
 class FinishedMeanwhile(SystemFilesystem):
-    """Another process finishes an export of other words just before the lock is free."""
+    """Another process finishes an export of another query just before the lock is free."""
 
     def lock(self, path: Path, what: Path) -> Lock:
-        what.write_bytes(b"rows of the other\n")
-        what.with_name(what.name + ".manifest.json").write_bytes(pretty({"query": {**HEADER, "asked": {}}}))
+        elsewhere = what.with_name("elsewhere.csv")
+        finish(Ledger(elsewhere, SINK, other(asked={})))
+        elsewhere.replace(what)
+        manifest_of(elsewhere).replace(manifest_of(what))
         return super().lock(path, what)
 
 
@@ -120,8 +208,8 @@ def test_what_another_process_has_finished_while_this_one_began_is_not_overwritt
     with pytest.raises(OutputRefused, match="holds another export"):
         Ledger(output, SINK, HEADER, filesystem=FinishedMeanwhile())
 
-    assert output.read_bytes() == b"rows of the other\n"
-    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
+    assert output.read_bytes() == b"a\n"
+    assert names(output) == FINISHED
 
 
 class Full(SystemFilesystem):
@@ -138,174 +226,329 @@ def test_a_disk_that_is_full_is_none_that_cannot_be_written_and_nothing_is_left_
     assert names(output) == []
 
 
-def test_what_was_to_be_forgotten_is_not_gone_on_with_where_that_was_cut_short(output: Path) -> None:
-    book = ledger(output)
+def test_what_was_to_be_forgotten_is_not_resumed_where_that_was_cut_short(output: Path) -> None:
+    first = ledger(output)
     for number in range(5):
-        done(book, number, b"a\n")
-    _books.pop(output)._lock.release()
+        done(first, number, b"a\n")
+    gone(output)
+    stopping = Stopping()
+    stopping.left = 1
     with pytest.raises(KeyboardInterrupt):
-        Ledger(output, SINK, HEADER, fresh=True, filesystem=Stopping())
+        Ledger(output, SINK, HEADER, fresh=True, filesystem=stopping)
 
-    assert ledger(output).entries == []
+    assert days_read(ledger(output)) == []
 
 
 # To the end
 
 
-def test_parts_are_put_together_in_the_order_of_their_windows(output: Path) -> None:
-    book = ledger(output)
+def test_windows_are_put_together_in_their_order(output: Path) -> None:
+    store = ledger(output)
     for number, data in ((2, b"c\n"), (0, b"a\n"), (1, b"b\n")):
-        done(book, number, data)
-    book.finish(described)
+        done(store, number, data)
+    finish(store)
 
     assert output.read_bytes() == b"a\na\nb\nc\n"
 
 
 def test_the_output_and_its_manifest_are_all_that_is_left(output: Path) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    book.finish(described)
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    found = finish(store)
 
-    manifest = msgspec.json.decode(output.with_name("conversations.csv.manifest.json").read_bytes())
-    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
-    assert manifest["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
-    assert manifest["sizeBytes"] == 4
+    assert names(output) == FINISHED
+    assert msgspec.json.decode(manifest_of(output).read_bytes(), type=Manifest) == found
+    assert found.output.sha256 == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert found.output.size_bytes == 4
+
+
+def test_open_conversations_are_kept_on_disk_and_stand_in_the_manifest_s_file_only(output: Path) -> None:
+    store = ledger(output)
+    read(store, day(0), open=1, open_conversations=("c1",))
+    load(store, day(0), b"a\n")
+    done(store, 1, b"b\n")
+    found = finish(store)
+
+    written = msgspec.json.decode(manifest_of(output).read_bytes())
+    assert [entry.open_conversations for entry in found.windows] == [(), ()]
+    assert [window.get("openConversations") for window in written["windows"]] == [["c1"], []]
+
+
+def test_open_conversations_outlive_that_other_windows_are_forgotten_and_the_export_is_resumed(output: Path) -> None:
+    store = ledger(output)
+    read(store, day(0), open=1, open_conversations=("c1",))
+    load(store, day(0), b"a\n")
+    done(store, 1, b"b\n")
+    store.forget([day(1)])
+    again = ledger(output)
+    finish(again)
+
+    assert [line.open_conversations for line in again.read.values()] == [()]
+    assert msgspec.json.decode(manifest_of(output).read_bytes())["windows"][0]["openConversations"] == ["c1"]
 
 
 def test_until_then_there_is_no_output(output: Path) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
+    done(ledger(output), 0, b"a\n")
 
     assert names(output) == ["conversations.csv.everycall"]
+
+
+def test_the_part_of_a_window_goes_once_it_is_loaded_and_its_ids_stay(output: Path) -> None:
+    store = ledger(output)
+    read(store, day(0))
+    assert store.path(day(0), ".part").exists()
+    load(store, day(0), b"a\n")
+
+    assert not store.path(day(0), ".part").exists()
+    assert store.ids(day(0)) == id_of(day(0))
 
 
 def test_an_earlier_output_stands_until_the_new_one_is_whole(output: Path) -> None:
     first = ledger(output)
     done(first, 0, b"old\n")
-    first.finish(described)
+    finish(first)
     second = ledger(output)
     done(second, 0, b"new\n")
     assert output.read_bytes() == b"a\nold\n"
 
-    second.finish(described)
+    finish(second)
 
     assert output.read_bytes() == b"a\nnew\n"
 
 
-def test_a_part_that_changed_since_it_was_sealed_is_not_put_out(output: Path) -> None:
-    book = ledger(output)
-    done(book, 0, b"abc\n")
-    book.part_path(day(0)).write_bytes(b"abd\n")
+def test_rows_that_changed_since_they_were_written_are_not_put_out(output: Path) -> None:
+    store = ledger(output)
+    done(store, 0, b"abc\n")
+    store.path(day(0), ".rows").write_bytes(b"abd\n")
 
-    with pytest.raises(OutputFailed, match="has changed since"):
-        book.finish(described)
+    with pytest.raises(OutputFailed, match="have changed since"):
+        finish(store)
     assert not output.exists()
 
 
-def test_parts_that_changed_since_they_were_sealed_are_read_again_and_no_others(output: Path) -> None:
-    book = ledger(output)
+def test_windows_whose_rows_have_changed_are_read_again_and_no_others(output: Path) -> None:
+    store = ledger(output)
     for number in range(4):
-        done(book, number, b"abc\n")
+        done(store, number, b"abc\n")
     for number in (0, 2):
-        book.part_path(day(number)).write_bytes(b"abd\n")
-    with pytest.raises(OutputFailed, match="and 1 more"):
-        book.finish(described)
+        store.path(day(number), ".rows").write_bytes(b"abd\n")
+    with pytest.raises(OutputFailed, match="and those of 1 more"):
+        finish(store)
 
-    assert [one.window for one in ledger(output).entries] == [day(1), day(3)]
+    assert days_read(ledger(output)) == [day(1), day(3)]
 
 
-# Going on
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_files_are_their_owner_s_alone_and_one_that_is_replaced_keeps_its_mode(output: Path) -> None:
+    def modes() -> list[int]:
+        return [stat.S_IMODE(path.stat().st_mode) for path in (output, manifest_of(output))]
+
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    files = [*folder_of(output).iterdir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    finish(store)
+    assert modes() == [0o600, 0o600]
+
+    output.chmod(0o640)
+    finish(ledger(output))
+
+    assert modes() == [0o640, 0o600]
+
+
+# Resuming
 
 
 def test_what_was_done_is_known_again(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     again = ledger(output)
 
-    assert again.entries
-    assert again.entries == [entry(day(0), b"a\n")]
+    assert [line.interval for line in again.read.values()] == [str(day(0))]
+    assert list(again.loaded.values()) == [loaded_line(day(0), b"a\n")]
+
+
+def test_a_window_that_is_read_and_not_loaded_is_known_again_with_its_part(output: Path) -> None:
+    read(ledger(output), day(0))
+    again = ledger(output)
+
+    assert (days_read(again), days_loaded(again)) == ([day(0)], [])
+    checksum = again.read[str(day(0))].part_sha256
+    assert Part.open(again.path(day(0), ".part"), SystemFilesystem(), checksum).pages == 1
 
 
 def test_a_beginning_resumes_nothing(output: Path) -> None:
-    assert not ledger(output).entries
+    assert not ledger(output).read
 
 
 @pytest.mark.parametrize("cut", [1, 5, 100])
 def test_a_line_cut_short_is_a_window_that_was_not_done(output: Path, cut: int) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    done(book, 1, b"b\n")
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    done(store, 1, b"b\n")
     path = folder_of(output) / "ledger.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
 
     again = ledger(output)
-    assert [one.window for one in again.entries] == [day(0)]
+    assert days_read(again) == [day(0)]
     done(again, 1, b"b\n")
 
-    assert [one.window for one in ledger(output).entries] == [day(0), day(1)]
+    assert days_loaded(ledger(output)) == [day(0), day(1)]
+
+
+def test_a_line_of_a_window_that_is_read_cut_short_is_a_window_that_was_not_read(output: Path) -> None:
+    read(ledger(output), day(0))
+    path = folder_of(output) / "ledger.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+
+    assert days_read(ledger(output)) == []
 
 
 @pytest.mark.parametrize("left", [b"", b"a", b"a\nb\n", None])
-def test_a_part_of_the_wrong_size_is_read_again(output: Path, left: bytes | None) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    part = book.part_path(day(0))
-    part.unlink() if left is None else part.write_bytes(left)
+@pytest.mark.parametrize("suffix", [".rows", ".ids"])
+def test_a_window_whose_rows_or_ids_are_lost_is_read_again(output: Path, suffix: str, left: bytes | None) -> None:
+    """Its part is gone by then."""
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    put(store.path(day(0), suffix), left)
 
-    assert ledger(output).entries == []
+    assert days_read(ledger(output)) == []
 
 
-def test_a_window_that_is_not_proven_is_read_again(output: Path) -> None:
-    book = ledger(output)
-    book.part_path(day(0)).write_bytes(b"a\n")
-    book.commit(msgspec.structs.replace(entry(day(0), b"a\n"), verdict="unproven"))
+def put(path: Path, data: bytes | None) -> None:
+    """Somebody has written that to the file, or removed it."""
+    path.unlink() if data is None else path.write_bytes(data)
 
-    assert ledger(output).entries == []
+
+@pytest.mark.parametrize("left", [b"", b"everypt2", None])
+@pytest.mark.parametrize("suffix", [".part", ".ids"])
+def test_a_window_whose_part_or_ids_are_lost_before_it_is_loaded_is_read_again(
+    output: Path, suffix: str, left: bytes | None
+) -> None:
+    store = ledger(output)
+    read(store, day(0))
+    put(store.path(day(0), suffix), left)
+
+    assert days_read(ledger(output)) == []
+
+
+def test_a_window_whose_part_is_another_one_is_read_again(output: Path) -> None:
+    store = ledger(output)
+    for number in range(2):
+        read(store, day(number))
+    store.path(day(1), ".part").replace(store.path(day(0), ".part"))
+
+    assert days_read(ledger(output)) == []
+
+
+def test_a_window_whose_rows_are_lost_is_loaded_again_from_a_part_that_is_still_there(output: Path) -> None:
+    """The kill came between the line and the removal of the part."""
+    store = ledger(output)
+    read(store, day(0))
+    part = store.path(day(0), ".part").read_bytes()
+    load(store, day(0), b"a\n")
+    store.path(day(0), ".part").write_bytes(part)
+    store.path(day(0), ".rows").unlink()
+    again = ledger(output)
+
+    assert (days_read(again), days_loaded(again)) == ([day(0)], [])
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_window_that_is_not_proven_is_read_again(output: Path, is_loaded: bool) -> None:
+    store = ledger(output)
+    read(store, day(0), verdict="unproven")
+    if is_loaded:
+        load(store, day(0), b"a\n")
+
+    assert days_read(ledger(output)) == []
 
 
 @pytest.mark.parametrize(
-    "other",
+    "another",
     [day(0), Interval(day(0).start, day(1).end), Interval(day(0).start - timedelta(days=9), day(0).start), day(10)],
 )
 def test_a_window_that_was_put_into_the_ledger_twice_or_from_elsewhere_is_left_out(
-    output: Path, other: Interval
+    output: Path, another: Interval
 ) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    book.part_path(other).write_bytes(b"a\n")
-    book.commit(entry(other, b"a\n"))
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    read(store, another)
+    load(store, another, b"a\n")
 
-    assert [one.window for one in ledger(output).entries] == [day(0)]
+    assert days_loaded(ledger(output)) == [day(0)]
 
 
-def test_what_is_still_there_beside_a_part_that_was_lost_is_known_again_and_again(output: Path) -> None:
-    book = ledger(output)
+def test_what_is_still_there_beside_rows_that_were_lost_is_known_again_and_again(output: Path) -> None:
+    store = ledger(output)
     for number in range(2):
-        done(book, number, b"a\n")
-    book.part_path(day(0)).unlink()
+        done(store, number, b"a\n")
+    store.path(day(0), ".rows").unlink()
 
-    assert ledger(output).entries == [entry(day(1), b"a\n")]
-    assert ledger(output).entries == [entry(day(1), b"a\n")]
+    for _ in range(2):
+        assert days_loaded(ledger(output)) == [day(1)]
 
 
 def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> None:
-    """Its first part was lost, and the run that read it again was killed as well."""
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    book.part_path(day(0)).unlink()
+    """Its first rows were lost, and the run that read it again was killed as well."""
+    store = ledger(output)
+    done(store, 0, b"a\n")
+    store.path(day(0), ".rows").unlink()
     done(ledger(output), 0, b"a\n")
 
     third = ledger(output)
-    assert [one.window for one in third.entries] == [day(0)]
-    third.finish(described)
+    assert days_loaded(third) == [day(0)]
+    finish(third)
 
     assert output.read_bytes() == b"a\na\n"
+
+
+def test_windows_that_are_forgotten_are_not_done_here_and_in_the_next_run(output: Path) -> None:
+    store = ledger(output)
+    for number in range(3):
+        done(store, number, b"a\n")
+    store.forget([day(1)])
+    assert days_read(store) == days_loaded(store) == [day(0), day(2)]
+
+    again = ledger(output)
+    assert days_read(again) == days_loaded(again) == [day(0), day(2)]
+
+
+# What a repair has taken over
+
+
+def taken_over(output: Path) -> None:
+    """A repair has taken a window over: there are rows, and neither a part nor ids."""
+    store = ledger(output)
+    store.commit_read(read_line(day(0)))
+    load(store, day(0), b"a\n", taken_over=True)
+
+
+def test_a_repair_resumes_what_one_before_it_has_taken_over(output: Path) -> None:
+    taken_over(output)
+    store = ledger(output, is_repair=True)
+
+    assert days_loaded(store) == [day(0)]
+    assert store.ids(day(0)) is None
+
+
+def test_an_export_reads_again_what_a_repair_has_taken_over(output: Path) -> None:
+    taken_over(output)
+
+    assert days_read(ledger(output)) == []
+
+
+# A ledger that cannot be read
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        b"nonsense", b"", b"123", b"{}", b'{"interval": "a/b", "asked": {}}', b'{"interval": "2026", "asked": {}}',
-        msgspec.json.encode(entry(day(0), b"a\n")), msgspec.json.encode(HEADER) + b"\n{}",
+        b"nonsense", b"", b"123", b'{"formatVersion": 2}', b'{"formatVersion": 2, "interval": "a/b", "asked": {}}',
+        msgspec.json.encode(HEADER).replace(INTERVAL.encode(), b"2026"), msgspec.json.encode(HEADER) + b"\n{}",
+        msgspec.json.encode(HEADER)
+        + b"\n"
+        + msgspec.json.encode(read_line(day(0))).replace(b'"hitsAfter":1', b'"hitsAfter":7'),
+        msgspec.json.encode(HEADER) + b'\n{"line":"read\xe4"}',
     ],
 )  # fmt: skip
 def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path, line: bytes) -> None:
@@ -325,60 +568,72 @@ def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
         ledger(output)
 
 
+@pytest.mark.parametrize(("line", "version"), [(b'{"interval": "a/b"}', 1), (b'{"formatVersion": 3}', 3)])
+def test_a_ledger_of_another_version_is_refused_with_what_to_do(output: Path, line: bytes, version: int) -> None:
+    ledger(output)
+    (folder_of(output) / "ledger.jsonl").write_bytes(line + b"\n")
+
+    with pytest.raises(OutputRefused, match=rf"another version of everycall \(ledger format {version}\)") as refused:
+        ledger(output)
+    assert refused.value.hint == "Finish it with that version, or start over with --fresh."
+    assert days_read(ledger(output, fresh=True)) == []
+
+
+# The end of a process
+
+
 def test_others_are_kept_out_until_the_folder_is_gone(output: Path) -> None:
     """Or it would be taken away from under somebody who has just begun."""
     refused: list[str] = []
 
     class Watched(SystemFilesystem):
-        def remove_folder(self, path: Path) -> None:
-            with pytest.raises(OutputRefused) as second:
-                Ledger(output, SINK, HEADER, fresh=True)
-            refused.append(str(second.value))
-            super().remove_folder(path)
+        def unlink(self, path: Path) -> None:
+            if path.name == "ledger.jsonl":
+                with pytest.raises(OutputRefused) as second:
+                    Ledger(output, SINK, HEADER, fresh=True)
+                refused.append(str(second.value))
+            super().unlink(path)
 
-    Ledger(output, SINK, HEADER, filesystem=Watched()).finish(described)
+    finish(Ledger(output, SINK, HEADER, filesystem=Watched()))
 
-    assert len(refused) == 1
+    assert refused
+    assert names(output) == FINISHED
 
 
 def test_an_export_that_has_ended_keeps_no_handle(output: Path) -> None:
     with (output.parent / "a").open("wb") as file:
         free = file.fileno()
-    for end in (Ledger.abandon, lambda book: book.finish(described)):
+    for end in (Ledger.abandon, finish):
         end(Ledger(output, SINK, HEADER))
 
     with (output.parent / "a").open("wb") as file:
         assert file.fileno() == free
 
 
-def test_a_kill_between_output_and_manifest_is_mended_by_the_next_run(output: Path) -> None:
-    done(ledger(output), 0, b"a\n")
-    output.write_bytes(b"a\na\n")
-    ledger(output).finish(described)
-
-    assert names(output) == ["conversations.csv", "conversations.csv.manifest.json"]
-    assert output.read_bytes() == b"a\na\n"
-
-
 def test_fresh_forgets_what_was_done(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
 
-    assert ledger(output, fresh=True).entries == []
-    assert ledger(output).entries == []
+    assert days_read(ledger(output, fresh=True)) == []
+    assert days_read(ledger(output)) == []
+
+
+# Power cuts
+
+
+def on_disk(filesystem: SimDisk) -> Ledger:
+    return Ledger(OUT, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_window_that_is_done_outlives_a_power_cut(seed: int) -> None:
-    output = Path("/out/conversations.csv")
-    filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
-    book = Ledger(output, SINK, HEADER, filesystem=filesystem)
-    with filesystem.open(book.part_path(day(0)), "wb") as part:
-        part.write(b"a\n")
-        filesystem.sync(part)
-    book.commit(entry(day(0), b"a\n"))
+def test_a_window_that_is_read_and_one_that_is_loaded_outlive_a_power_cut(seed: int) -> None:
+    filesystem = SimDisk(random.Random(seed), lambda _: None, [OUT.parent])
+    store = on_disk(filesystem)
+    done(store, 0, b"a\n", filesystem)
+    read(store, day(1), filesystem)
     filesystem.power_cut()
+    again = on_disk(filesystem)
 
-    assert Ledger(output, SINK, HEADER, filesystem=filesystem).entries == [entry(day(0), b"a\n")]
+    assert (days_read(again), days_loaded(again)) == ([day(0), day(1)], [day(0)])
 
 
 class Fuse:
@@ -392,59 +647,52 @@ class Fuse:
             raise Crash
 
 
-def cut_off(seed: int, end: Callable[[Ledger], None], effects: int) -> SimDisk:
-    """What is left where the power goes so many effects after one window was sealed, and `end` begun."""
-    fuse, output = Fuse(), Path("/out/conversations.csv")
-    filesystem = SimDisk(random.Random(seed), fuse, [output.parent])
-    book = Ledger(output, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
-    with filesystem.open(book.part_path(day(0)), "wb") as part:
-        part.write(b"a\n")
-        filesystem.sync(part)
+def cut_off(seed: int, effects: int, end: Callable[[Ledger, SimDisk], None]) -> SimDisk:
+    """What is left where the power goes so many effects after `end` began."""
+    fuse = Fuse()
+    filesystem = SimDisk(random.Random(seed), fuse, [OUT.parent])
+    store = on_disk(filesystem)
     with suppress(Crash):
         fuse.left = effects
-        end(book)
+        end(store, filesystem)
+    fuse.left = float("inf")
     filesystem.power_cut()
     return filesystem
 
 
-@pytest.mark.parametrize("effects", range(6))
+@pytest.mark.parametrize("effects", range(22))
 @pytest.mark.parametrize("seed", range(5))
-def test_a_line_in_the_ledger_has_its_part_whenever_the_power_goes(seed: int, effects: int) -> None:
-    filesystem = cut_off(seed, lambda book: book.commit(entry(day(0), b"a\n")), effects)
+def test_a_line_in_the_ledger_has_its_files_whenever_the_power_goes(seed: int, effects: int) -> None:
+    filesystem = cut_off(seed, effects, lambda store, filesystem: done(store, 0, b"a\n", filesystem))
 
-    folder = Path("/out/conversations.csv.everycall")
+    folder = folder_of(OUT)
     lines = filesystem.content(folder / "ledger.jsonl") or b""
-    assert lines.count(b"\n") < 2 or filesystem.content(folder / part_name(day(0))) == b"a\n"
+    has_part = filesystem.content(folder / f"{window_name(day(0))}.part") is not None
+    if lines.count(b"\n") >= 2:
+        assert filesystem.content(folder / f"{window_name(day(0))}.ids") == id_of(day(0))
+    if lines.count(b"\n") == 2:
+        assert has_part
+        assert days_read(on_disk(filesystem)) == [day(0)]
+    if lines.count(b"\n") == 3:
+        assert filesystem.content(folder / f"{window_name(day(0))}.rows") == b"a\n"
+        assert days_loaded(on_disk(filesystem)) == [day(0)]
 
 
-@pytest.mark.parametrize("effects", range(4, 24))
-@pytest.mark.parametrize("seed", range(10))
+def to_the_end(store: Ledger, filesystem: SimDisk) -> None:
+    done(store, 0, b"a\n", filesystem)
+    finish(store)
+
+
+@pytest.mark.parametrize("effects", range(15, 50))
+@pytest.mark.parametrize("seed", range(5))
 def test_an_output_is_whole_and_its_manifest_is_not_lost_whenever_the_power_goes(seed: int, effects: int) -> None:
-    def end(book: Ledger) -> None:
-        book.commit(entry(day(0), b"a\n"))
-        book.finish(described)
+    filesystem = cut_off(seed, effects, to_the_end)
 
-    filesystem = cut_off(seed, end, effects)
-
-    output = Path("/out/conversations.csv")
-    manifests = (output.with_name(f"{output.name}.manifest.json"), folder_of(output) / "manifest")
-    whole = pretty(described(4, hashlib.sha256(b"a\na\n").hexdigest()))
-    assert filesystem.content(output) in (None, b"a\na\n")
-    assert filesystem.content(output) is None or whole in map(filesystem.content, manifests)
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_window_that_a_repair_has_taken_over_outlives_a_power_cut(seed: int) -> None:
-    output = Path("/out/conversations.csv")
-    filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
-    with filesystem.open(output, "wb") as file:
-        file.write(b"a\nabc\n")
-        filesystem.sync(file)
-    book = Ledger(output, SINK, HEADER, fresh=True, filesystem=filesystem)
-    _take_over(output, 2, entry(day(0), b"abc\n"), book, filesystem)
-    filesystem.power_cut()
-
-    assert filesystem.content(book.part_path(day(0))) == b"abc\n"
+    whole = b"a\na\n"
+    assert filesystem.content(OUT) in (None, whole)
+    if filesystem.content(OUT) == whole:
+        manifest = msgspec.json.decode(filesystem.content(manifest_of(OUT)) or b"", type=Manifest)
+        assert manifest.output.sha256 == hashlib.sha256(whole).hexdigest()
 
 
 def crashing(after: int) -> SimDisk:
@@ -455,23 +703,18 @@ def crashing(after: int) -> SimDisk:
         if next(left, what) is not None:
             raise Crash
 
-    return SimDisk(random.Random(after), effect, [Path("/out")])
+    return SimDisk(random.Random(after), effect, [OUT.parent])
 
 
 @pytest.mark.parametrize("end", [SimDisk.killed, SimDisk.power_cut])
-@pytest.mark.parametrize("after", range(40))
+@pytest.mark.parametrize("after", range(60))
 def test_an_output_never_stands_without_its_manifest(after: int, end: Callable[[SimDisk], None]) -> None:
-    output, filesystem = Path("/out/conversations.csv"), crashing(after)
+    filesystem = crashing(after)
     with suppress(Crash):
-        book = Ledger(output, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
-        with filesystem.open(book.part_path(day(0)), "wb") as part:
-            part.write(b"a\n")
-            filesystem.sync(part)
-        book.commit(entry(day(0), b"a\n"))
-        book.finish(described)
+        to_the_end(on_disk(filesystem), filesystem)
     end(filesystem)
 
-    assert filesystem.content(output) is None or filesystem.content(output.with_name("conversations.csv.manifest.json"))
+    assert filesystem.content(OUT) is None or filesystem.content(manifest_of(OUT))
 
 
 # What is refused
@@ -481,51 +724,51 @@ def test_another_query_s_unfinished_export_is_refused_with_the_difference(output
     done(ledger(output), 0, b"a\n")
 
     with pytest.raises(OutputRefused, match=r'asked: \{"last":"7d"\} there, \{"last":"8d"\} now'):
-        ledger(output, {**HEADER, "asked": {"last": "8d"}})
+        ledger(output, other(asked={"last": "8d"}))
 
 
 def test_a_command_that_is_refused_holds_nothing(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
-    _books.pop(output)._lock.release()
+    gone(output)
     with pytest.raises(OutputRefused, match="another export"):
-        Ledger(output, SINK, {**HEADER, "filters": {"queueId": ["q"]}})
+        Ledger(output, SINK, other(filters={"queueId": ["q"]}))
 
     Ledger(output, SINK, HEADER).abandon()
 
 
 def test_another_query_s_finished_export_is_refused_too(output: Path) -> None:
-    ledger(output).finish(described)
+    finish(ledger(output))
 
     with pytest.raises(OutputRefused, match="filters: nothing there"):
-        ledger(output, {**HEADER, "filters": {"segmentFilters": [{}]}})
+        ledger(output, other(filters={"segmentFilters": [{}]}))
     assert output.read_bytes() == b"a\n"
 
 
-def test_a_word_that_is_not_said_any_more_makes_another_query(output: Path) -> None:
-    done(ledger(output, {**HEADER, "match": "activity"}), 0, b"a\n")
+def test_another_match_makes_another_query(output: Path) -> None:
+    done(ledger(output, other(match="activity")), 0, b"a\n")
 
-    with pytest.raises(OutputRefused, match='match: "activity" there, nothing now'):
+    with pytest.raises(OutputRefused, match='match: "activity" there, "start" now'):
         ledger(output)
 
 
-def test_the_same_words_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
+def test_the_same_terms_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
 
-    assert ledger(output, {**HEADER, "interval": str(day(3))}).header["interval"] == INTERVAL
+    assert ledger(output, other(interval=str(day(3)), begun_at="later")).header == HEADER
 
 
 def test_a_tuple_is_the_same_query_as_the_list_that_it_is_written_as(output: Path) -> None:
-    words = {**HEADER, "asked": {"queue": ("Sales", "Billing")}}
-    done(ledger(output, words), 0, b"a\n")
+    header = other(asked={"queue": ("Sales", "Billing")})
+    done(ledger(output, header), 0, b"a\n")
 
-    assert ledger(output, words).entries
+    assert ledger(output, header).read
 
 
 @pytest.mark.parametrize("manifest", [None, b"", b"[]", b'{"query":3}', b'{"name":"somebody else"}'])
 def test_a_foreign_file_is_not_touched(output: Path, manifest: bytes | None) -> None:
     output.write_bytes(b"precious")
     if manifest is not None:
-        output.with_name("conversations.csv.manifest.json").write_bytes(manifest)
+        manifest_of(output).write_bytes(manifest)
 
     with pytest.raises(OutputRefused, match="is no export of everycall"):
         ledger(output)
@@ -535,12 +778,31 @@ def test_a_foreign_file_is_not_touched(output: Path, manifest: bytes | None) -> 
 
 def test_fresh_replaces_a_foreign_file_at_the_end_and_not_before(output: Path) -> None:
     output.write_bytes(b"precious")
-    book = ledger(output, fresh=True)
+    store = ledger(output, fresh=True)
     assert output.read_bytes() == b"precious"
 
-    book.finish(described)
+    finish(store)
 
     assert output.read_bytes() == b"a\n"
+
+
+def test_an_output_that_was_edited_by_hand_is_refused_without_fresh(output: Path) -> None:
+    finish(ledger(output))
+    output.write_bytes(b"a\nedited\n")
+
+    with pytest.raises(OutputRefused, match="was changed after it was exported") as refused:
+        ledger(output)
+    assert "--fresh" in refused.value.hint
+    assert output.read_bytes() == b"a\nedited\n"
+    finish(ledger(output, fresh=True))
+    assert output.read_bytes() == b"a\n"
+
+
+def test_a_repair_begins_although_the_output_was_changed(output: Path) -> None:
+    finish(ledger(output))
+    output.write_bytes(b"damaged")
+
+    assert ledger(output, is_repair=True).read == {}
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -553,11 +815,31 @@ def test_an_output_that_is_a_folder_is_refused(tmp_path: Path) -> None:
         ledger(tmp_path)
 
 
+def test_a_manifest_that_is_a_folder_is_refused(output: Path) -> None:
+    manifest_of(output).mkdir()
+
+    with pytest.raises(OutputRefused, match=r"manifest\.json is a folder"):
+        ledger(output)
+
+
 def test_a_file_where_the_folder_should_be_is_refused(output: Path) -> None:
     folder_of(output).write_bytes(b"")
 
     with pytest.raises(OutputRefused, match="cannot be written"):
         ledger(output)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_that_is_a_link_is_refused_and_not_followed(output: Path, tmp_path: Path, fresh: bool) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "ledger.jsonl").write_bytes(b"somebody else's")
+    folder_of(output).symlink_to(elsewhere)
+
+    with pytest.raises(OutputRefused, match="is a link"):
+        ledger(output, fresh=fresh)
+    assert [path.name for path in elsewhere.iterdir()] == ["ledger.jsonl"]
+    assert (elsewhere / "ledger.jsonl").read_bytes() == b"somebody else's"
 
 
 # Leaving
@@ -570,72 +852,98 @@ def test_an_export_that_did_nothing_leaves_nothing(output: Path) -> None:
 
 
 def test_an_export_that_did_something_leaves_it(output: Path) -> None:
-    book = ledger(output)
-    done(book, 0, b"a\n")
-    book.abandon()
+    store = ledger(output)
+    read(store, day(0))
+    store.abandon()
 
-    assert ledger(output).entries
+    assert ledger(output).read
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_foreign_files_in_the_folder_are_left_alone(output: Path, fresh: bool) -> None:
+    done(ledger(output), 0, b"a\n")
+    foreign = folder_of(output) / "notes.txt"
+    foreign.write_bytes(b"precious")
+    finish(ledger(output, fresh=fresh))
+
+    assert [path.name for path in folder_of(output).iterdir()] == ["notes.txt"]
+    assert foreign.read_bytes() == b"precious"
+    assert ledger(output).read == {}
 
 
 # Streams
 
 
-def stream(output: BytesIO) -> Stream:
-    return Stream(output, SINK, Interval(day(0).start, day(4).end))
+def stream(output: Any) -> Stream:
+    return Stream(output, SINK, other(interval=str(Interval(day(0).start, day(4).end))))
 
 
 def test_a_stream_gets_windows_in_order_as_soon_as_it_can() -> None:
     output = BytesIO()
-    book = stream(output)
+    store = stream(output)
     seen = []
     for number, data in ((1, b"b\n"), (0, b"a\n"), (3, b"d\n"), (2, b"c\n")):
-        done(book, number, data)
+        done(store, number, data)
         seen.append(output.getvalue().decode().split())
 
     assert seen == [["a"], ["a", "a", "b"], ["a", "a", "b"], ["a", "a", "b", "c", "d"]]
-    book.abandon()
+    store.abandon()
 
 
 def test_a_stream_with_a_buffer_gives_out_what_is_done(output: Path) -> None:
     with output.open("wb") as buffered:
-        book = Stream(buffered, SINK, Interval(day(0).start, day(4).end))
-        done(book, 0, b"b\n")
+        store = stream(buffered)
+        done(store, 0, b"b\n")
 
         assert output.read_bytes() == b"a\nb\n"
-        book.abandon()
+        store.abandon()
 
 
 def test_windows_behind_one_that_was_left_unread_come_at_the_end() -> None:
     output = BytesIO()
-    book = stream(output)
-    done(book, 3, b"d\n")
-    done(book, 1, b"b\n")
-    book.finish(described)
+    store = stream(output)
+    done(store, 3, b"d\n")
+    done(store, 1, b"b\n")
+    finish(store)
 
     assert output.getvalue() == b"a\nb\nd\n"
 
 
-def test_a_stream_is_told_its_length_and_checksum() -> None:
-    told: list[tuple[int, str]] = []
-    output = BytesIO()
-    book = stream(output)
-    done(book, 0, b"a\n")
+def test_the_manifest_of_a_stream_has_its_length_and_checksum() -> None:
+    store = stream(BytesIO())
+    done(store, 0, b"a\n")
+    found = finish(store)
 
-    def manifest(size_bytes: int, sha256: str) -> Mapping[str, Any]:
-        told.append((size_bytes, sha256))
-        return {}
-
-    book.finish(manifest)
-
-    assert told == [(4, hashlib.sha256(b"a\na\n").hexdigest())]
+    assert (found.output.size_bytes, found.output.sha256) == (4, hashlib.sha256(b"a\na\n").hexdigest())
 
 
-@pytest.mark.parametrize("end", ["finish", "abandon"])
-def test_a_stream_leaves_no_temporary_folder(end: str) -> None:
-    book = stream(BytesIO())
-    folder = book.part_path(day(0)).parent
-    done(book, 2, b"c\n")
-    book.finish(described) if end == "finish" else book.abandon()
+def test_a_stream_keeps_ids_to_its_end_and_neither_parts_nor_rows() -> None:
+    store = stream(BytesIO())
+    done(store, 0, b"a\n")
+
+    assert store.ids(day(0)) == id_of(day(0))
+    assert [path.suffix for path in store.path(day(0), ".ids").parent.iterdir()] == [".ids"]
+    store.abandon()
+
+
+def test_what_a_stream_has_sent_out_cannot_be_forgotten() -> None:
+    store = stream(BytesIO())
+    done(store, 0, b"a\n")
+    read(store, day(1))
+    store.forget([day(1)])
+
+    assert list(store.read) == [str(day(0))]
+    with pytest.raises(ValueError, match="was sent out"):
+        store.forget([day(0)])
+    store.abandon()
+
+
+@pytest.mark.parametrize("end", [finish, Stream.abandon])
+def test_a_stream_leaves_no_temporary_folder(end: Callable[[Stream], object]) -> None:
+    store = stream(BytesIO())
+    folder = store.path(day(0), ".part").parent
+    done(store, 2, b"c\n")
+    end(store)
 
     assert not folder.exists()
 
@@ -648,15 +956,15 @@ def test_a_stream_that_takes_in_less_than_it_is_given_gets_the_rest() -> None:
             return super().write(bytes(data)[:3])
 
     output = Narrow()
-    book = stream(output)
-    done(book, 0, b"abcdefgh\n")
-    book.finish(described)
+    store = stream(output)
+    done(store, 0, b"abcdefgh\n")
+    finish(store)
 
     assert output.getvalue() == b"a\nabcdefgh\n"
 
 
-def test_parts_are_named_so_that_they_sort_as_the_windows_do() -> None:
+def test_files_are_named_so_that_they_sort_as_the_windows_do() -> None:
     windows = [day(number) for number in range(40)]
 
-    assert sorted(map(part_name, windows)) == [part_name(window) for window in windows]
-    assert all(set(part_name(window)) <= set("0123456789TZ_.part") for window in windows)
+    assert sorted(map(window_name, windows)) == [window_name(window) for window in windows]
+    assert all(set(window_name(window)) <= set("0123456789TZ_") for window in windows)

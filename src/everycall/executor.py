@@ -74,7 +74,7 @@ class ThreadExecutor:
 
     def _start_thread(self) -> None:
         """One thread more. Where the system allows no more of them, those that run do all the work."""
-        thread = threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
+        thread = self._new_thread()
         try:
             thread.start()
         except RuntimeError:
@@ -83,6 +83,9 @@ class ThreadExecutor:
             self.size = len(self._threads)
             return
         self._threads.append(thread)
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
 
     def run_next(self) -> None:
         """Wait for the next result and take it."""

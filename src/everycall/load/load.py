@@ -123,7 +123,7 @@ def _write(batch: list[Facts], table: FlatTable, names: NameSource, writer: Wind
 
 def _facts(piece: Slice, table: FlatTable, report: _Report) -> Iterator[Facts]:
     """The facts of the wanted conversations of a page; on the way, what is odd on it is counted."""
-    is_checked = piece.page % CHECKED_EVERY == 0
+    is_checked = piece.page % CHECKED_EVERY == 0 or not report.checked or piece.page in report.checked
     if is_checked and piece.page not in report.checked:
         report.checked.add(piece.page)
         report.add(_oddities(piece.body))

@@ -30,6 +30,8 @@ class NameSource:
             for kind, wanted in self.names.wanted(ids).items():
                 if kind == "users" or not self._lists_kinds:
                     for at in range(0, len(wanted), IDS_MAX):
+                        if kind in self.names.unavailable:
+                            break
                         asked = wanted[at : at + IDS_MAX]
                         self.names.learn(self._ask(kind, asked), asked)
                 else:
