@@ -83,13 +83,12 @@ requests from 850 to 950 in simulated time.
 
 def _proof() -> str:
     org = proof.Org()
-    took = proof.cpu(org)
     rows = "\n".join(
         f"| {name} | {found.windows} | {found.with_conversations} | {found.empty} | {found.recounts} "
         f"| {found.thrown_away} | {found.share:.1%} |"
         for name, found in (("a day", proof.asked(org, proof.DAY)), ("a week", proof.asked(org, proof.WEEK)))
     )
-    return f"""## What ledger, checksums and proof cost
+    return f"""## What the proof costs in requests
 
 `python -m bench.proof`: {proof.PER_DAY:,} conversations a day. Days are put together into windows of at most
 {WINDOW_HITS_DEFAULT:,} conversations; the first page of what turns out to be more is thrown away.
@@ -98,15 +97,6 @@ The share is that of recounts and such first pages against the other pages. Logi
 | export of | windows | pages | empty pages | recounts | thrown away | share of requests, goal: at most 3 % |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
-
-CPU of an export of a day, but for the network, {proof.ROUNDS} interleaved rounds, the least of each. The plain one
-is put together from the same pieces, less ids, second count, spool, sort, checksums, syncs and ledger.
-
-| what | microseconds a conversation |
-| --- | --- |
-| plain | {took.plain_us:.0f} |
-| everycall | {took.proven_us:.0f} |
-| added, goal: at most 10 % | {took.share:.1%} |
 """
 
 

@@ -1,13 +1,10 @@
-"""What ledger, checksums and proof cost an undisturbed export: in requests, and in CPU.
+"""What the proof costs an undisturbed export: requests beyond the pages.
 
 python -m bench.proof
 """
 
-import gc
 import tempfile
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,22 +12,14 @@ from typing import Any
 import msgspec
 
 from everycall import Client, Credentials, Interval, Query, export
-from everycall.acquire.proof import Ask, Reading, Verdict, id_bytes
 from everycall.api.exchange import Response
 from everycall.api.limits import PAGE_SIZE_MAX
-from everycall.executor import SerialExecutor
-from everycall.exporting import IN_FLIGHT_DEFAULT, PIECES, Pieces
-from everycall.ledger import Entry, Ledger
 from everycall.sandbox import QUERY, Sandbox
 from everycall.sandbox.answers import Request, Wire
-from everycall.sinks.csv import CsvSink
-from everycall.sinks.interface import Key, Part, Sealed
-from everycall.tables.flat import Row
 
 PER_DAY = 5_000
 DAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
 WEEK = "2026-01-05T00:00:00.000Z/2026-01-12T00:00:00.000Z"
-ROUNDS = 25
 
 
 class Remembered:
@@ -104,122 +93,10 @@ def asked(org: Org, interval: str) -> Requests:
     return Requests(len(kept), full, len(queries) - recounts - thrown_away - full, recounts, thrown_away)
 
 
-class Unproven(Reading):
-    """Every page once, and that is all: no second count, and no look at the ids."""
-
-    def page_read(self, ask: Ask, ids: bytes, total_hits: int | None, correlation_id: str = "") -> bool:
-        """See `Reading.page_read`."""
-        counts = super().page_read(ask, ids, total_hits, correlation_id)
-        if self.wants_count:
-            hits = self.hits or 0
-            self.verdict = Verdict(True, hits, hits, hits, 1, (1,), ())
-        return counts
-
-
-class AsTheyComePart:
-    """Rows go straight to where they stay: no spool, no index, no sort, no checksum, no sync."""
-
-    def __init__(self, path: Path, lines: Callable[[Iterable[Row]], Iterator[bytes]]) -> None:
-        self._path, self._lines = path, lines
-        self._file = path.open("wb")
-        self._rows = 0
-
-    def add(self, reading_pass: int, rows: Iterable[tuple[Key, Row]]) -> None:  # noqa: ARG002
-        """See `Part.add`."""
-        lines = list(self._lines(row for _, row in rows))
-        self._file.writelines(lines)
-        self._rows += len(lines)
-
-    def seal(self, kept_passes: tuple[int, ...]) -> Sealed:  # noqa: ARG002
-        """See `Part.seal`."""
-        self._file.close()
-        return Sealed(self._rows, 0, "")
-
-    def discard(self) -> None:
-        """See `Part.discard`."""
-        self._file.close()
-        self._path.unlink()
-
-
-class AsTheyCome(CsvSink):
-    """The same file of the same rows."""
-
-    def part(self, path: Path) -> Part:  # type: ignore[override]  # simpler than what it stands for
-        """See `Sink.part`."""
-        return AsTheyComePart(path, self.lines)
-
-
-class Forgetful(Ledger):
-    """Puts the parts together and writes nothing down."""
-
-    def _begin(self, header: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Entry]]:
-        return header, []
-
-    def commit(self, entry: Entry) -> None:
-        """See `Book.commit`."""
-        self.entries.append(entry)
-
-    def finish(self, manifest: Callable[[int, str], Mapping[str, Any]]) -> None:
-        """See `Book.finish`."""
-        with self._output.open("wb") as output:
-            output.write(self._sink.head())
-            for entry in self.entries:
-                self._sink.append(self.part_path(entry.window), output)
-        manifest(0, "")
-        self._leave()
-
-
-PLAIN = Pieces(reading=Unproven, sink=AsTheyCome, ledger=Forgetful)
-
-
-@dataclass(frozen=True, slots=True)
-class Cpu:
-    """Microseconds of CPU a conversation: the least of all rounds, since whatever disturbs a round adds to it."""
-
-    plain_us: float
-    proven_us: float
-
-    @property
-    def share(self) -> float:
-        """What ledger, checksums and proof add."""
-        return self.proven_us / self.plain_us - 1
-
-
-def cpu(org: Org) -> Cpu:
-    """A plain export of a day and one as it is, by turns and in one thread, so that a noisy machine is so for both."""
-    _cpu_s(org, PIECES)  # what was asked once is remembered from here on
-    gc.collect()
-    gc.freeze()  # and stays out of collections: an export has no sandbox in its process
-    rounds = [[_cpu_s(org, pieces) for pieces in (PLAIN, PIECES)] for _ in range(ROUNDS)]
-    plain_us, proven_us = (min(times) * 1e6 / PER_DAY for times in zip(*rounds, strict=True))
-    return Cpu(plain_us - _ids_us(), proven_us)
-
-
-def _cpu_s(org: Org, pieces: Pieces) -> float:
-    with org.client() as client, tempfile.TemporaryDirectory() as folder:
-        query, output = Query(Interval.read(DAY)), Path(folder) / "x.csv"
-        gc.collect()
-        started = time.process_time()
-        export(client, query, output, executor=SerialExecutor(IN_FLIGHT_DEFAULT), pieces=pieces)
-        return time.process_time() - started
-
-
-def _ids_us() -> float:
-    """Making a conversation's id into bytes, twice: the plain export does it as well, though it need not."""
-    ids = [str(uuid.UUID(int=number * 3**70)) for number in range(PER_DAY)]
-    started = time.process_time()
-    for each in ids:
-        id_bytes(each)
-    return (time.process_time() - started) * 1e6 / PER_DAY * 2
-
-
 def main() -> None:
+    """Print both."""
     org = Org()
-    for interval in (DAY, WEEK):
-        found = asked(org, interval)
-        print(f"{interval}: {found}: {found.share:.1%} of the requests")
-    took = cpu(org)
-    print(f"{took.proven_us:.0f} us a conversation against {took.plain_us:.0f} us: {took.share:.1%} of the CPU")
+    print(asked(org, DAY), asked(org, WEEK), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """What an export would take, without exporting: one count for each window."""
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from everycall.acquire.windows import is_provisional, split, windows
-from everycall.api.details_query import count
+from everycall.acquire.details_query import Counting, CountReading
+from everycall.acquire.loop import Loop
+from everycall.acquire.route import FoundPage
+from everycall.acquire.windows import is_provisional, windows
 from everycall.api.interval import Interval
 from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S
 from everycall.api.query import Query
 from everycall.client import Client
+from everycall.executor import SerialExecutor
 
 PROOF_REQUESTS = 2
 """Of a window, beyond its pages: the empty page past its end, and the count again."""
@@ -80,14 +82,20 @@ def plan(client: Client, query: Query, *, page_size: int) -> Plan:
         EverycallError: what the client and the query raise.
     """
     now = client.clock.utc()
-    todo = deque(windows(query, now))
     steps: list[Step] = []
-    while todo:
-        window = todo.popleft()
-        hits = client.play(count(query, window))
-        pieces = split(window, hits)
-        if pieces != [window]:
-            todo.extendleft(reversed(pieces))
-            continue
-        steps.append(Step(window, hits, -(-hits // page_size) + PROOF_REQUESTS, is_provisional(window, now)))
+
+    def counted(reading: CountReading) -> None:
+        if reading.instead is None:
+            window, hits = reading.window, reading.hits or 0
+            steps.append(Step(window, hits, -(-hits // page_size) + PROOF_REQUESTS, is_provisional(window, now)))
+
+    loop = Loop(
+        client, Counting(query), SerialExecutor(), windows(query, now), on_page=_no_page, on_end=counted, open_max=1
+    )
+    while loop.step():
+        pass
     return Plan(query, tuple(steps), client.counts().allowed or RATE_PER_MINUTE)
+
+
+def _no_page(_reading: CountReading, _page: FoundPage) -> None:
+    """A count brings none."""

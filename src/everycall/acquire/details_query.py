@@ -11,7 +11,7 @@ from functools import lru_cache
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
 from everycall.acquire.route import Ask, FoundPage, TooSlow
-from everycall.acquire.windows import halves
+from everycall.acquire.windows import halves, split
 from everycall.api import details_query
 from everycall.api.details_query import PageHead, TooLarge
 from everycall.api.exchange import Exchange, Response
@@ -211,6 +211,64 @@ def _bounds(window: Interval) -> tuple[int, int, int, int]:
     """The first day of a window, its start, its end, and the end of its last day, in milliseconds since 1970."""
     days = start_of_day(window.start), start_of_day(window.end) + DAY
     return since_epoch_ms(days[0]), since_epoch_ms(window.start), since_epoch_ms(window.end), since_epoch_ms(days[1])
+
+
+class CountReading:
+    """A window that is only counted, and split as it would be to read it; see `route.WindowReading`."""
+
+    verdict: Verdict | None = None
+    counted_at: datetime | None = None
+    has_begun = False
+    covered = 0.0
+
+    def __init__(self, query: Query, window: Interval, hits_max: int) -> None:
+        """Nothing is asked yet."""
+        self.window = window
+        self.hits: int | None = None
+        self.instead: list[Interval] | None = None
+        self._query, self._hits_max = query, hits_max
+        self._is_asked = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the count came, or the service was too slow for it."""
+        return self.hits is not None or self.instead is not None
+
+    def next_ask(self, *, may_page: bool = True) -> Ask | None:  # noqa: ARG002 - it brings no page
+        """The count, once."""
+        if self._is_asked:
+            return None
+        self._is_asked = True
+        return DetailsAsk(self._query, self.window, PageAsk("count", 0, 1, 1))
+
+    def take(self, _ask: Ask, answer: object, asked_at: datetime) -> None:
+        """Take in the count."""
+        self.counted_at = asked_at
+        if isinstance(answer, TooSlow):
+            self.instead = halves(self.window)
+        else:
+            self.hits = hits(answer.decoded) if isinstance(answer, Response) else 0
+            pieces = split(self.window, self.hits, self._hits_max)
+            self.instead = pieces if pieces != [self.window] else None
+
+    def stop(self, reason: str) -> None:
+        """There is nothing to keep."""
+
+
+class Counting:
+    """The details query, for counting windows instead of reading them; see `route.Reads`."""
+
+    def __init__(self, query: Query, *, hits_max: int = WINDOW_HITS_DEFAULT) -> None:
+        """A way to count windows of this query, split as they would be to read them."""
+        self._query, self._hits_max = query, hits_max
+
+    def fitting(self, window: Interval) -> list[Interval]:
+        """The window itself: a count is quick."""
+        return [window]
+
+    def read(self, window: Interval) -> CountReading:
+        """Begin to count a window."""
+        return CountReading(self._query, window, self._hits_max)
 
 
 def _positions(head: PageHead) -> Iterable[int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from everycall.acquire.route import Ask, FoundPage, Route, TooSlow, WindowReading
+from everycall.acquire.route import Ask, FoundPage, Reads, TooSlow, WindowReading
 from everycall.api.query import Interval
 from everycall.client import Client
 from everycall.errors import TimedOut
@@ -29,7 +29,7 @@ class Loop(Generic[R]):
     def __init__(
         self,
         client: Client,
-        route: Route[R],
+        route: Reads[R],
         executor: Executor,
         windows: Iterable[Interval],
         *,

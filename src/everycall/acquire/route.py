@@ -107,13 +107,8 @@ class WindowReading(Protocol):
 R_co = TypeVar("R_co", bound=WindowReading, covariant=True)
 
 
-class Route(Protocol[R_co]):
-    """One of the API's ways to ask."""
-
-    @property
-    def name(self) -> str:
-        """As the manifest names it."""
-        ...
+class Reads(Protocol[R_co]):
+    """Begins readings of windows: all that the loop needs of a route."""
 
     def fitting(self, window: Interval) -> list[Interval]:
         """The window, or smaller ones in its place where the service was too slow for windows of its length."""
@@ -121,6 +116,15 @@ class Route(Protocol[R_co]):
 
     def read(self, window: Interval) -> R_co:
         """Begin to read a window."""
+        ...
+
+
+class Route(Reads[R_co], Protocol[R_co]):
+    """One of the API's ways to ask."""
+
+    @property
+    def name(self) -> str:
+        """As the manifest names it."""
         ...
 
     def place(self, window: Interval, start_ms: int | None) -> Place:
