@@ -75,8 +75,8 @@ def read(store: Ledger | Stream, window: Interval, filesystem: Filesystem | None
     """The window is read: its part, its ids, and its line."""
     writer = PartWriter(store.path(window, ".part"), filesystem or SystemFilesystem())
     body = b'{"conversations":[{}],"totalHits":1}'
-    writer.add(1, body, [Found(id_of(window), 1, has_end=True, position=0)], is_zipped=False)
-    part = writer.seal((1,), lambda _: "owned")
+    writer.add(1, body, [Found(id_of(window), 1, has_end=True, position=0, place="owned")], is_zipped=False)
+    part = writer.seal((1,))
     store.write_ids(window, id_of(window))
     store.commit_read(read_line(window, part, **changes))
 

@@ -80,8 +80,10 @@ def part_of(folder: Path, *pages: list[Tree] | bytes) -> Part:
     writer = PartWriter(folder / "a.part", SystemFilesystem())
     for page in pages:
         body = page if isinstance(page, bytes) else msgspec.json.encode({"conversations": page, "totalHits": 1})
-        writer.add(1, body, found_of(PageHead.decode(without_lone_surrogates(body))), is_zipped=False)
-    return writer.seal((1,), lambda _: "owned")
+        writer.add(
+            1, body, found_of(PageHead.decode(without_lone_surrogates(body)), lambda _: "owned"), is_zipped=False
+        )
+    return writer.seal((1,))
 
 
 class Users:
@@ -140,10 +142,9 @@ def test_only_what_the_window_owns_is_written_and_strays_that_it_keeps(tmp_path:
     body = msgspec.json.encode(
         {"conversations": [one(at, conversationStart=start) for at, start in enumerate(starts)], "totalHits": 5}
     )
-    found = found_of(PageHead.decode(body))
-    place_of = {each.start_ms: place for each, place in zip(found, places, strict=True)}
-    writer.add(1, body, found, is_zipped=False)
-    part = writer.seal((1,), place_of.__getitem__)
+    left = iter(places)
+    writer.add(1, body, found_of(PageHead.decode(body), lambda _: next(left)), is_zipped=False)
+    part = writer.seal((1,))
     loaded(part, kept_strays=[3], left_out=[4])
 
     assert numbers(part) == [0, 3]

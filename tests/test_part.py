@@ -40,19 +40,26 @@ def body_of(page: Iterable[One]) -> bytes:
     return msgspec.json.encode({"conversations": [{"text": text} for _, _, text in page], "totalHits": 3})
 
 
-def add(writer: PartWriter, page: list[One], reading_pass: int = 1, *, is_zipped: bool = True) -> None:
+def all_owned(_: int | None) -> Place:
+    return "owned"
+
+
+def add(
+    writer: PartWriter,
+    page: list[One],
+    reading_pass: int = 1,
+    *,
+    is_zipped: bool = True,
+    place: Callable[[int | None], Place] = all_owned,
+) -> None:
     """A page of these conversations, in this order."""
     found = [
-        Found(id_of(number), start, has_end="open" not in text, position=at)
+        Found(id_of(number), start, has_end="open" not in text, position=at, place=place(start))
         for at, (start, number, text) in enumerate(page)
     ]
     body = body_of(page)
     content = isal_zlib.compress(body, level=1, wbits=31) if is_zipped else body
     writer.add(reading_pass, content, found, is_zipped=is_zipped)
-
-
-def all_owned(_: int | None) -> Place:
-    return "owned"
 
 
 def sealed(
@@ -66,8 +73,8 @@ def sealed(
     """A part of these pages; all are of the first pass unless `passes` says of which each is."""
     writer = PartWriter(folder / "a.part", filesystem)
     for page, reading_pass in zip(pages, passes or [1] * len(pages), strict=True):
-        add(writer, page, reading_pass)
-    return writer.seal(kept, place)
+        add(writer, page, reading_pass, place=place)
+    return writer.seal(kept)
 
 
 def texts(part: Part, is_wanted: Callable[[bytes, Place], bool] = lambda _, __: True) -> list[str]:
@@ -142,7 +149,7 @@ def test_pages_that_hold_only_foreign_conversations_are_counted(tmp_path: Path) 
         place=lambda start: "owned" if start == 1 else "foreign",
     )  # fmt: skip
 
-    assert part.all_foreign_pages() == 1
+    assert part.has_foreign_page()
 
 
 @pytest.mark.parametrize("pages", [[], [[]], [[], []]])
@@ -156,7 +163,7 @@ def test_pages_may_be_zipped_or_plain(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path / "a.part", DISK)
     add(writer, [(1, 1, "plain")], is_zipped=False)
     add(writer, [(2, 2, "zipped")])
-    part = writer.seal((1,), all_owned)
+    part = writer.seal((1,))
 
     assert body_of([(1, 1, "plain")]) in part.path.read_bytes()
     assert texts(opened(part)) == ["plain", "zipped"]
@@ -165,9 +172,9 @@ def test_pages_may_be_zipped_or_plain(tmp_path: Path) -> None:
 def test_half_a_character_on_a_page_is_replaced(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path / "a.part", DISK)
     body = rb'{"conversations":[{"text":"cut here: \ud83d"}]}'
-    writer.add(1, body, [Found(id_of(1), 1, has_end=True, position=0)], is_zipped=False)
+    writer.add(1, body, [Found(id_of(1), 1, has_end=True, position=0, place="owned")], is_zipped=False)
 
-    assert texts(writer.seal((1,), all_owned)) == ["cut here: �"]
+    assert texts(writer.seal((1,))) == ["cut here: �"]
 
 
 # Order on disk
@@ -264,7 +271,7 @@ def test_whatever_order_and_passes_conversations_come_sorted_once_and_newest(
         writer = PartWriter(Path(folder) / "a.part", DISK)
         for reading, page in pages:
             add(writer, list(page), reading)
-        part = writer.seal(tuple(kept), all_owned)
+        part = writer.seal(tuple(kept))
 
         assert texts(opened(part)) == [text for _, _, text in sorted(newest.values())]
 

@@ -30,7 +30,9 @@ def test_a_gzip_that_is_cut_short_is_damaged(at: int) -> None:
         unzipped(gzip.compress(b"first") + zipped[:at] if at else gzip.compress(b"first")[:1])
 
 
-@pytest.mark.parametrize("content", [b"plain text", gzip.compress(b"x") + b"\0", gzip.compress(b"x") + b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"plain text", gzip.compress(b"x", mtime=0) + b"\0", gzip.compress(b"x", mtime=0) + b"{}"]
+)
 def test_what_is_no_gzip_is_damaged(content: bytes) -> None:
     with pytest.raises(Damaged):
         unzipped(content)

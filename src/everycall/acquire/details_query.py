@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
@@ -108,7 +108,7 @@ class DetailsReading:
         return None
 
     def _take_page(self, page: PageAsk, answer: Response, head: PageHead) -> FoundPage | None:
-        found = self._found(head)
+        found = found_of(head, partial(self._route.place, self.window))
         ids = b"".join(one.id for one in found)
         if not self._proof.page_read(page, ids, head.total_hits, answer.correlation_id) or not found:
             return None
@@ -117,15 +117,6 @@ class DetailsReading:
         starts = [one.conversation_start for one in head.conversations]
         open_ids = [one.conversation_id for one in head.conversations if not one.conversation_end]
         return FoundPage(page.reading_pass, answer.content, answer.is_zipped, found, open_ids, texts, starts)
-
-    def _found(self, head: PageHead) -> list[Found]:
-        """What acquiring keeps of each conversation of a page, in its order."""
-        place, window, found = self._route.place, self.window, []
-        for position, one in zip(_positions(head), head.conversations, strict=True):
-            start_ms = start_ms_of(one.conversation_start)
-            is_over = bool(one.conversation_end)
-            found.append(Found(id_bytes(one.conversation_id), start_ms, is_over, position, place(window, start_ms)))
-        return found
 
     def _take_too_large(self, page: PageAsk) -> None:
         self._proof.too_large(page)
@@ -211,6 +202,16 @@ def _bounds(window: Interval) -> tuple[int, int, int, int]:
     """The first day of a window, its start, its end, and the end of its last day, in milliseconds since 1970."""
     days = start_of_day(window.start), start_of_day(window.end) + DAY
     return since_epoch_ms(days[0]), since_epoch_ms(window.start), since_epoch_ms(window.end), since_epoch_ms(days[1])
+
+
+def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found]:
+    """What acquiring keeps of each conversation of a page, in its order; `place` says to whom it belongs by its start."""
+    found = []
+    for position, one in zip(_positions(head), head.conversations, strict=True):
+        start_ms = start_ms_of(one.conversation_start)
+        is_over = bool(one.conversation_end)
+        found.append(Found(id_bytes(one.conversation_id), start_ms, is_over, position, place(start_ms)))
+    return found
 
 
 class CountReading:

@@ -264,8 +264,12 @@ class Part:
         """Ids of those of them without an end."""
         return [entry[_ID] for entry in self._entries if not entry[_FLAGS] & (_PLACE | _HAS_END)]
 
+    def conversations(self) -> Iterator[Kept]:
+        """Every conversation, in order of start and id."""
+        return map(_kept, self._entries)
+
     def others(self) -> list[Kept]:
-        """The conversations that the window returned and does not own, in order of start and id."""
+        """The conversations that the window returned and does not own, in that order."""
         return [_kept(entry) for entry in self._entries if entry[_FLAGS] & _PLACE]
 
     def has_foreign_page(self) -> bool:
