@@ -170,7 +170,6 @@ def test_a_conversation_without_an_id_cannot_be_proven(output: Path) -> None:
     assert (summary.verdict, summary.rows) == ("unproven", 0)
 
 
-@pytest.mark.xfail(strict=True, reason="acquiring leaves out what has no id, and loading never looks at that page")
 def test_a_conversation_without_an_id_is_named_in_the_manifest(output: Path) -> None:
     without_id(output)
 

@@ -487,7 +487,7 @@ def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Pa
     summary = later.export(output, moved, asked={"last": "21d"}, progress=listening)
 
     manifest = manifest_of(output)
-    assert listening.events[0] == Noticed(RESUMES.format(THREE_WEEKS))
+    assert listening.events[1] == Noticed(RESUMES.format(THREE_WEEKS))
     assert str(summary.interval) == manifest["interval"] == manifest["query"]["interval"] == THREE_WEEKS
     assert_proven(later, summary, output, THREE_WEEKS)
 

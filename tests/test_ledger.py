@@ -568,14 +568,14 @@ def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
         ledger(output)
 
 
-@pytest.mark.parametrize(("line", "version"), [(b'{"interval": "a/b"}', 1), (b'{"formatVersion": 3}', 3)])
+@pytest.mark.parametrize(("line", "version"), [(b'{"everycall": "0.0.9"}', 1), (b'{"everycall": "0.9", "formatVersion": 3}', 3)])
 def test_a_ledger_of_another_version_is_refused_with_what_to_do(output: Path, line: bytes, version: int) -> None:
     ledger(output)
     (folder_of(output) / "ledger.jsonl").write_bytes(line + b"\n")
 
-    with pytest.raises(OutputRefused, match=rf"another version of everycall \(ledger format {version}\)") as refused:
+    with pytest.raises(OutputRefused, match=rf"another version of everycall \(0.*, format {version}\)") as refused:
         ledger(output)
-    assert refused.value.hint == "Finish it with that version, or start over with --fresh."
+    assert refused.value.hint == "Use that version, choose another output with -o, or start over with --fresh."
     assert days_read(ledger(output, fresh=True)) == []
 
 

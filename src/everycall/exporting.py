@@ -172,8 +172,6 @@ def export(
             store = Stream(output, setup.sink, header, filesystem=setup.filesystem)
     except OSError as error:
         raise failed(error, output) from error
-    if store.header.interval != header.interval:
-        setup.progress.report(Noticed(RESUMES.format(store.header.window)))
     return run(setup, query, store, output)
 
 
@@ -240,11 +238,12 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
     Raises:
         OutputFailed, EverycallError: as `export`. What is done is kept, unless the output is a stream.
     """
+    is_resumed = query.interval != store.header.window
     query = replace(query, interval=store.header.window)
     resumed = len(store.loaded)
     this = Run(setup, query, store)
     try:
-        this.run()
+        this.run(RESUMES.format(query.interval) if is_resumed else "")
         manifest = store.finish(this.manifest)
     except BaseException as error:
         this.discard()
@@ -318,13 +317,18 @@ class Run:
         """Pages that came in this run."""
         return self._acquisition.pages
 
-    def run(self) -> None:
+    def run(self, notice: str = "") -> None:
         """Acquire and load all that is not done yet.
+
+        Args:
+            notice: what to report when the run has begun.
 
         Raises:
             EverycallError: what the client, the exchanges and the sink raise. Windows committed before stay so.
         """
         self._progress.report(Started(self._query.interval, self._covered, self._rows))
+        if notice:
+            self._progress.report(Noticed(notice))
         for read in sorted(self._store.read.values(), key=lambda read: read.interval):
             if read.interval not in self._store.loaded:
                 self._load(read)
@@ -382,6 +386,7 @@ class Run:
             strays=tuple(
                 Stray(conversation_id=one.conversation_id, start=one.start, reason=one.reason) for one in settled.strays
             ),
+            unreadable=settled.unreadable,
             late=settled.late,
             open=len(settled.open_ids),
             open_conversations=settled.open_ids,
@@ -427,15 +432,15 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            self._notice(loaded)
+            self._notice(read, loaded)
             self._store.commit_loaded(_loaded_line(read, loaded, self._setup.sink))
             is_proven = read.verdict == "proven"
             self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, read.reason))
         self._start_loading()
 
-    def _notice(self, loaded: Loaded) -> None:
+    def _notice(self, read: WindowRead, loaded: Loaded) -> None:
         """Report what is odd, the first of each kind and field; and names that cannot be looked up, once."""
-        notices = {f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in loaded.examples}
+        notices = {f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.examples)}
         for kind, reason in loaded.names_unavailable.items():
             notices[kind] = f"Names of {look_ups.WORDS[kind]}s cannot be looked up ({reason}); their ids are used."
         for name, message in notices.items():

@@ -180,25 +180,20 @@ class Ledger:
         if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
             return
         try:
-            manifest = msgspec.json.decode(self._filesystem.read(self._manifest), type=Manifest)
+            body = self._filesystem.read(self._manifest)
+            _check_version(body, f"{self._output} was exported")
+            manifest = msgspec.json.decode(body, type=Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise OutputRefused(
                 f"{self._output} exists, and is no export of everycall.",
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         _check_same(manifest.query, header, self._output)
-        if not self._is_repair and self._sha256(self._output) != manifest.output.sha256:
+        if not self._is_repair and sha256_of(self._output, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
                 f"{self._output} was changed after it was exported.",
                 hint="Move it away to keep it, or use --fresh to replace it.",
             )
-
-    def _sha256(self, path: Path) -> str:
-        digest = hashlib.sha256()
-        with self._filesystem.open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        return digest.hexdigest()
 
     def _begin(self, header: Header) -> tuple[Header, list[WindowRead], list[WindowLoaded]]:
         try:
@@ -523,6 +518,7 @@ def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded]:
 
 
 class _Version(msgspec.Struct, rename="camel"):
+    everycall: str = ""
     format_version: int = 1
 
 
@@ -532,13 +528,18 @@ def _header(line: bytes) -> Header:
     Raises:
         OutputRefused: another version of everycall wrote it.
     """
-    version = msgspec.json.decode(line, type=_Version).format_version
-    if version != FORMAT_VERSION:
-        raise OutputRefused(
-            f"The unfinished export was begun by another version of everycall (ledger format {version}).",
-            hint="Finish it with that version, or start over with --fresh.",
-        )
+    _check_version(line, "The unfinished export was begun")
     return msgspec.json.decode(line, type=Header)
+
+
+def _check_version(body: bytes, what: str) -> None:
+    """Refuse a ledger or a manifest that another version of everycall wrote."""
+    found = msgspec.json.decode(body, type=_Version)
+    if found.everycall and found.format_version != FORMAT_VERSION:
+        raise OutputRefused(
+            f"{what} by another version of everycall ({found.everycall}, format {found.format_version}).",
+            hint="Use that version, choose another output with -o, or start over with --fresh.",
+        )
 
 
 def _as_written(header: Header) -> Header:
@@ -548,6 +549,15 @@ def _as_written(header: Header) -> Header:
 
 def _without_open(read: WindowRead) -> WindowRead:
     return msgspec.structs.replace(read, open_conversations=())
+
+
+def sha256_of(path: Path, filesystem: Filesystem) -> str:
+    """The checksum of a file, in hex."""
+    digest = hashlib.sha256()
+    with filesystem.open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 class _Tally:

@@ -100,6 +100,8 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     """Conversations that came and belong to another window, or to none of this export's."""
     strays: tuple[Stray, ...] = ()
     """Conversations that are in the output although they do not start in this window: no other window has them."""
+    unreadable: tuple[Oddity, ...] = ()
+    """Conversations without a readable id, the first of them: they are not in the output."""
     late: int = 0
     """Conversations that came and belong to another window of this export, which was read before the API knew of them:
     they are not in the output, and `verify --repair` adds them."""
@@ -305,8 +307,10 @@ class Manifest(_Line, frozen=True, kw_only=True):
             late=sum(entry.late for entry in entries),
             outlasting=sum(entry.outlasting for entry in entries),
             names_unavailable=_joined(entry.names_unavailable for entry in entries),
-            oddities=dict(sum((Counter(entry.oddities) for entry in entries), Counter())),
-            oddity_examples=_first_of_each(oddity for entry in entries for oddity in entry.oddity_examples),
+            oddities=dict(sum(map(_counted, entries), Counter())),
+            oddity_examples=_first_of_each(
+                oddity for entry in entries for oddity in (*entry.unreadable, *entry.oddity_examples)
+            ),
             pages=sum(entry.pages for entry in entries),
             pages_checked=sum(entry.pages_checked for entry in entries),
             windows=tuple(entries),
@@ -320,6 +324,11 @@ EXAMPLES_MAX = 20
 
 def _joined(maps: Iterable[Mapping[Kind, str]]) -> dict[Kind, str]:
     return {name: value for one in maps for name, value in one.items()}
+
+
+def _counted(entry: Entry) -> Counter[str]:
+    """The oddities of a window, by kind and field."""
+    return Counter(entry.oddities) + Counter(f"{oddity.kind}: {oddity.field}" for oddity in entry.unreadable)
 
 
 def _first_of_each(oddities: Iterable[Oddity]) -> tuple[Oddity, ...]:
@@ -359,7 +368,9 @@ def pretty(value: Any) -> bytes:
 def pretty_pieces(manifest: Manifest, windows: Iterable[Entry]) -> Iterator[bytes]:
     """The manifest as JSON for people, window by window; `windows` stands in the place of its own."""
     head = plain(manifest)
-    del head["windows"]
+    if not head.pop("windows"):
+        yield pretty({**head, "windows": []})
+        return
     yield pretty(head).removesuffix(b"\n}\n") + b',\n  "windows": ['
     separator = b"\n    "
     for entry in windows:

@@ -25,7 +25,7 @@ from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.exporting import IN_FLIGHT_DEFAULT, Environment, Options, Setup, Summary, failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, sha256_of
 from everycall.manifest import Entry, Header, Manifest
 from everycall.progress import Progress
 from everycall.sinks.interface import Placed, Sink
@@ -111,6 +111,7 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
     query = Query(header.window, Filters(header.filters), header.match)
     sink = environment.sink(_table(header).columns, filesystem)
     intact = _intact(output, sink, manifest, filesystem)
+    _check_output(output, sink, manifest, filesystem, is_whole=all(intact.values()))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
@@ -230,6 +231,17 @@ def _intact(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem
         return dict.fromkeys(intervals, False)
     with filesystem.open(output, "rb") as file:
         return dict(zip(intervals, sink.intact(file, length, _placed(manifest.windows)), strict=True))
+
+
+def _check_output(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
+    """Refuse a manifest whose length or checksum of the whole output is not that of its windows."""
+    length = len(sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
+    is_other = is_whole and sha256_of(output, filesystem) != manifest.output.sha256
+    if manifest.output.size_bytes != length or is_other:
+        raise OutputRefused(
+            f"The manifest of {output} contradicts itself: its output is not what its windows are.",
+            hint="Somebody has edited it: export again with --fresh.",
+        )
 
 
 def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:

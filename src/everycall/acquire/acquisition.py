@@ -27,11 +27,15 @@ from everycall.acquire.settling import (
     with_ids,
     without_ids,
 )
+from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Query
 from everycall.client import Client
 from everycall.errors import QueryRefused
 from everycall.executor import Executor
 from everycall.filesystem import Filesystem
+
+UNREADABLE_MAX = 20
+"""Conversations without a readable id that are named for each window."""
 
 STOPPED = "not read to its end: --max-pages was reached"
 
@@ -85,6 +89,8 @@ class Settled:
     strays: tuple[KeptStray, ...]
     left_out: frozenset[bytes]
     """Ids of conversations that start in the window by its own reading, and are another window's by a later one."""
+    unreadable: tuple[Oddity, ...]
+    """Conversations without a readable id, the first of them: nothing of them is kept."""
     late: int
     """Conversations that it returned and that another window owns and did not have yet when it was read."""
 
@@ -96,6 +102,7 @@ class _Writing:
     writer: PartWriter
     texts: dict[bytes, tuple[str, str | None]] = field(default_factory=dict)
     open_texts: dict[bytes, str] = field(default_factory=dict)
+    unreadable: list[Oddity] = field(default_factory=list)
 
 
 class Acquisition:
@@ -205,6 +212,7 @@ class Acquisition:
         if writing is None:
             writing = self._writing[id(reading)] = self._begin(reading.window)
         writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
+        writing.unreadable += page.unreadable[: UNREADABLE_MAX - len(writing.unreadable)]
         owned = 0
         for one, text, start in zip(page.found, page.ids, page.starts, strict=True):
             if one.place == "owned":
@@ -240,7 +248,9 @@ class Acquisition:
         ids = b"".join(owned)
         self._storage.write_ids(window, ids)
         self._ownership.add(window)
-        read = ReadWindow(window, part, verdict, counted_at, ids, tuple(open_ids), tuple(others), texts)
+        read = ReadWindow(
+            window, part, verdict, counted_at, ids, tuple(open_ids), tuple(others), texts, tuple(writing.unreadable)
+        )
         self._unsettled.append(read)
         self._settle()
 
@@ -316,6 +326,7 @@ class Acquisition:
                 tuple(open_ids),
                 kept,
                 left_out,
+                read.unreadable,
                 late,
             )
         )
@@ -355,8 +366,9 @@ class Acquisition:
         for id_, owners in owned_twice(list(self._settled), self._storage.ids).items():
             *earlier, _ = sorted(owners, key=lambda window: (self._settled[window], window.start))
             for window in earlier:
-                self._left_out[window].add(id_)
-                again.add(window)
+                if id_ not in self._left_out[window]:
+                    self._left_out[window].add(id_)
+                    again.add(window)
         if again:
             self.read_again(sorted(again, key=lambda window: window.start))
         return bool(again)

@@ -110,13 +110,17 @@ class DetailsReading:
     def _take_page(self, page: PageAsk, answer: Response, head: PageHead) -> FoundPage | None:
         found = found_of(head, partial(self._route.place, self.window))
         ids = b"".join(one.id for one in found)
-        if not self._proof.page_read(page, ids, head.total_hits, answer.correlation_id) or not found:
+        counts = self._proof.page_read(page, ids, head.total_hits, answer.correlation_id)
+        if not counts or not (found or head.dropped):
             return None
         self._pages += 1
         texts = [one.conversation_id for one in head.conversations]
         starts = [one.conversation_start for one in head.conversations]
         open_ids = [one.conversation_id for one in head.conversations if not one.conversation_end]
-        return FoundPage(page.reading_pass, answer.content, answer.is_zipped, found, open_ids, texts, starts)
+        unreadable = head.oddities if head.dropped else ()
+        return FoundPage(
+            page.reading_pass, answer.content, answer.is_zipped, found, open_ids, texts, starts, unreadable
+        )
 
     def _take_too_large(self, page: PageAsk) -> None:
         self._proof.too_large(page)
@@ -205,7 +209,7 @@ def _bounds(window: Interval) -> tuple[int, int, int, int]:
 
 
 def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found]:
-    """What acquiring keeps of each conversation of a page, in its order; `place` says to whom it belongs by its start."""
+    """What acquiring keeps of each conversation of a page, in its order; `place` tells by a start whose it is."""
     found = []
     for position, one in zip(_positions(head), head.conversations, strict=True):
         start_ms = start_ms_of(one.conversation_start)

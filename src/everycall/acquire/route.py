@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import Verdict
 from everycall.api.exchange import Exchange
+from everycall.api.oddities import Oddity
 from everycall.api.query import Interval
 
 
@@ -57,6 +58,8 @@ class FoundPage:
     """conversationIds in the order of `found`."""
     starts: Sequence[str | None]
     """conversationStart as the API sent it, in the order of `found`."""
+    unreadable: Sequence[Oddity] = ()
+    """Conversations that are not in `found`, since their ids cannot be read."""
 
 
 class WindowReading(Protocol):

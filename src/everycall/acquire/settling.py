@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from everycall.acquire.part import Kept, Part
 from everycall.acquire.proof import ID_BYTES, Verdict
+from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Query
 from everycall.instants import DAY, EPOCH, MILLISECOND, since_epoch_ms, start_of_day
 
@@ -63,6 +64,8 @@ class ReadWindow:
     """What it returned and does not own."""
     texts: dict[bytes, tuple[str, str | None]]
     """Of the others: conversationId and conversationStart as the API sent them."""
+    unreadable: tuple[Oddity, ...] = ()
+    """Conversations without a readable id, the first of them."""
     strays: list[StrayRow] | None = None
     """What is to be decided; None while an owner is not read yet."""
     is_asking: bool = False
