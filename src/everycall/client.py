@@ -358,6 +358,7 @@ class Client:
         It is no failure of the request, so the request's own bounds do not count.
         """
         tries.count(self.clock.monotonic(), self._patience_s())
+        tries.limited()
         wait_s = _retry_after_s(response.headers, self.clock)
         if wait_s is None:
             wait_s = RateLimit.read(response.headers).reset_s or tries.next_wait_s()
@@ -444,6 +445,10 @@ class _Tries:
         """The request's own patience begins here: the time before was spent on the rate limit."""
         if self._first_sent is None:
             self._first_sent = now
+
+    def limited(self) -> None:
+        """The rate limit turned it away: its own patience begins anew when it is sent again."""
+        self._first_sent = None
 
     def since(self, now: float) -> float:
         return now - self._start
