@@ -34,7 +34,7 @@ from everycall.api.auth import Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, TooSlow, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.api.stand_in import check_is_org
-from everycall.connection import Connection, HttpConnection, Timeouts
+from everycall.connection import Connection, Timeouts
 from everycall.errors import (
     CredentialsRefused,
     EverycallError,
@@ -170,7 +170,7 @@ class Client:
         self.redact = Redaction()
         """Takes the secret and all tokens out of a text. Whatever goes into a log or a manifest goes through it."""
         self.redact.learn(credentials.client_secret)
-        self._connection: Connection = connection or HttpConnection(timeouts, monotonic=self.clock.monotonic)
+        self._connection = connection or _http(timeouts, self.clock)
         self._rng = rng or random.Random()
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()
@@ -426,6 +426,12 @@ class Client:
 
     def _note(self, trouble: str) -> None:
         self._trouble = trouble
+
+
+def _http(timeouts: Timeouts, clock: Clock) -> Connection:
+    from everycall.http_connection import HttpConnection  # noqa: PLC0415 - a tenth of a second for who needs a socket
+
+    return HttpConnection(timeouts, monotonic=clock.monotonic)
 
 
 class _Tries:
