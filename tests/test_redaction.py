@@ -57,8 +57,15 @@ def test_all_secrets_that_were_learnt_are_hidden() -> None:
     assert redaction("first", "second")("first, second and third") == f"{SHOWN}, {SHOWN} and third"
 
 
+@pytest.mark.parametrize(
+    "start", ["Bearer ", "Basic ", "bearer ", '{"access_token":"', "access_token=", "access_token: "]
+)
+def test_what_stands_where_a_token_does_is_hidden_though_nobody_knows_it(start: str) -> None:
+    assert Redaction()(f"{start}{TOKEN} x") == f"{start}{SHOWN} x"
+
+
 def test_nothing_else_is_hidden() -> None:
-    text = "The API refused the request (400 bad.request): Invalid interval"
+    text = "The API refused the request (400 bad.request): Invalid interval. Basic authentication, Bearer token"
 
     assert redaction(SECRET, TOKEN)(text) == text
     assert Redaction()(text) == text

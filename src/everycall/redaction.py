@@ -4,8 +4,10 @@
     redaction.learn(token)
     redaction("Authorization: Bearer eyJ...")     # "Authorization: Bearer (secret)"
 
-A secret is found as it is, URL-encoded, escaped as in JSON, in hexadecimal digits, and in base64 (plain and for URLs),
-there also in the middle of something longer, such as a Basic header. One that is cut off is found by its beginning.
+What follows `Bearer`, `Basic` or `access_token` is hidden even where it was not learnt: it is somebody's.
+A secret that was learnt is found as it is, URL-encoded, escaped as in JSON, in hexadecimal digits, and in base64 (plain
+and for URLs), there also in the middle of something longer, such as a Basic header. One that is cut off is found by its
+beginning.
 """
 
 import re
@@ -21,6 +23,12 @@ PREFIX = 12
 """Of a long secret, so much is enough to know it by."""
 
 SHOWN = "(secret)"
+
+_ANYBODYS = re.compile(
+    r"""((?:\b(?:Bearer|Basic)\s)|access_token["']?\s?[:=]\s?["']?)[\w.~+/=-]{16,}""",
+    re.IGNORECASE,
+)
+"""What stands where a token does, and is as long as one. No word of a message is."""
 
 
 class Redaction:
@@ -41,7 +49,8 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
-        return self._pattern.sub(SHOWN, text) if self._pattern else text
+        text = self._pattern.sub(SHOWN, text) if self._pattern else text
+        return _ANYBODYS.sub(rf"\1{SHOWN}", text)
 
 
 def _forms(secret: str) -> list[str]:
