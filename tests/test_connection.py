@@ -130,7 +130,9 @@ def test_no_word_about_a_break_names_the_secret(sandbox: Sandbox, connection: Co
     assert sandbox.client_secret not in repr(broken.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/", "http://[x", "http://ä.de"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/", "http://[x", "http://ä.de", "http://a..b"]
+)
 def test_an_address_that_cannot_be_is_said_to_be_a_setting(url: str, connection: Connecting) -> None:
     with pytest.raises(SettingsError, match="address"):
         connection().send("GET", url, {}, None)
@@ -345,17 +347,19 @@ def test_where_no_file_can_be_opened_any_more_an_answer_is_broken_and_no_crash()
         "from everycall.http_connection import HttpConnection\n"
         "through = HttpConnection(Timeouts(), monotonic=time.monotonic)\n"
         "through.send('GET', sys.argv[1], {}, None)\n"
+        "anew = HttpConnection(Timeouts(), monotonic=time.monotonic)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "taken = []\n"
         "try:\n"
         "    while True: taken.append(os.dup(0))\n"
         "except OSError: pass\n"
-        "try: through.send('GET', sys.argv[1], {}, None)\n"
-        "except Broken as broken: print(broken)\n"
+        "for each in (through, anew):\n"
+        "    try: each.send('GET', sys.argv[1], {}, None)\n"
+        "    except Broken as broken: print(broken)\n"
     )
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (url, _):
         plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         command = [sys.executable, "-c", script, url]
         done = subprocess.run(command, env=plain, capture_output=True, text=True, check=True)
 
-    assert "Too many open files" in done.stdout
+    assert done.stdout.splitlines() == ["no connection (Too many open files)", "Too many open files"]

@@ -7,6 +7,7 @@ No text of the HTTP library gets out of here, since it quotes headers, addresses
 messages are ours, and the operating system's names of its errors.
 """
 
+import errno
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,6 +74,8 @@ class HttpConnection:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError, OSError) as error:
             _check_certificate(error, parts.hostname or "")
             raise Broken(_reason(error)) from error
+        except UnicodeError as error:  # of a host's name, such as a..b
+            raise _no_address() from error
         except (RuntimeError, httpcore2.UnsupportedProtocol) as error:  # closed by another thread
             raise Broken("the connection was closed") from error
 
@@ -198,8 +201,12 @@ def _address(url: str) -> SplitResult:
     except ValueError:  # of the port, or of an IPv6 address
         is_address = False
     if not is_address:
-        raise SettingsError("The org's address is none that can be reached.", hint="Check GENESYS_ENV.")
+        raise _no_address()
     return parts
+
+
+def _no_address() -> SettingsError:
+    return SettingsError("The org's address is none that can be reached.", hint="Check GENESYS_ENV.")
 
 
 def _proxy_of(parts: SplitResult) -> str | None:
@@ -228,6 +235,8 @@ def _certificates() -> ssl.SSLContext:
     try:
         return httpcore2.default_ssl_context()
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Broken(_reason(error)) from error  # what is under way will end
         raise SettingsError(
             f"The certificates of this machine cannot be used: {_reason(error)}.",
             hint="Check SSL_CERT_FILE and SSL_CERT_DIR.",

@@ -96,7 +96,7 @@ class Credentials:
         missing = [name for name in VARIABLES if name not in (found or in_file)]
         raise CredentialsMissing(
             f"{_listed(missing)} not set{'' if found else ' in .env'}.",
-            hint=f"Set all of {', '.join(VARIABLES)}, in the environment or in .env; or none, for the sandbox.",
+            hint=f"Set all of {', '.join(VARIABLES)}, in the environment or in .env.",
         )
 
 
