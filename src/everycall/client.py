@@ -397,8 +397,9 @@ class Client:
         """Wait before the next try; or raise the error where patience is over."""
         tries.count_failure(self.clock.monotonic(), self._patience_s())
         if tries.over:
+            times = "1 try" if tries.number == 1 else f"{tries.number} tries"
             raise error(
-                f"Gave up on {self._hosts.api} after {tries.number} tries: {reason}.",
+                f"Gave up on {self._hosts.api} after {times}: {reason}.",
                 hint="The same command goes on from here, once the service can be reached."
                 if self._answered_once
                 else "Check the network, the proxy settings (HTTPS_PROXY) and GENESYS_ENV.",

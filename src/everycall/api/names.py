@@ -38,8 +38,11 @@ USERS_SEARCH = "/api/v2/users/search"
 WORDS: Mapping[Kind, str] = {"queues": "queue", "users": "user", "wrapupcodes": "wrap-up code", "divisions": "division"}
 """What a reader calls one of the kind."""
 
-LOOK_UP_TRIES, LOOK_UP_PATIENCE_S = 3, 20.0
-"""Ours: how often and how long a page of names is asked for. Names are never worth a row."""
+LOOK_UP_TRIES, LOOK_UP_PATIENCE_S = 5, 20.0
+"""Ours: how often and how long a page of names is asked for: some ten seconds where failures come at once.
+
+A short outage should not cost the names of a whole export, and names are never worth a row.
+"""
 
 LISTING_PAGES_MAX = 1000
 """Ours: a listing that goes on is given up; at the smallest pages ever seen (25) it is 25,000 names."""
