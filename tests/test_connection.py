@@ -190,7 +190,7 @@ def test_the_proxy_of_the_environment_is_used() -> None:
         )
 
     assert heard[0].startswith(b"CONNECT api.mypurecloud.invalid:443 HTTP/1.1\r\n")
-    assert done.stdout.startswith("the proxy refused")
+    assert done.stdout.startswith("the proxy refused (407)")
 
 
 @pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://u:s3cret/@h", "http://u:s3cret@", "http://h:s3cret"])

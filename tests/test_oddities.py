@@ -285,6 +285,16 @@ def test_a_long_name_of_a_field_is_cut() -> None:
     assert len(oddities[0].path) == PATH_MAX
 
 
+def test_what_an_oddity_says_can_be_shown() -> None:
+    tree = {"conversationId": "c\x1b[2J", "field\u202e\n": 1, "externalTag": ["\x9b31m"]}
+    _, oddities = fitted(tree, Conversation)
+
+    assert [str(one) for one in oddities] == [
+        r"conversation c\x1b[2J: field\u202e\n: unknown field 1",
+        r'conversation c\x1b[2J: externalTag: unreadable value ["\x9b31m"]; left out',
+    ]
+
+
 def test_oddities_of_one_conversation_do_not_pile_up() -> None:
     _, oddities = fitted({"conversationId": "c", **{f"field{number}": 1 for number in range(5000)}}, Conversation)
 

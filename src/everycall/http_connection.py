@@ -273,6 +273,8 @@ def _reason(error: BaseException) -> str:
         httpcore2.NetworkError: "the connection broke",
     }
     reason = next((reason for kind, reason in kinds.items() if isinstance(error, kind)), "")
+    if isinstance(error, httpcore2.ProxyError):  # its text begins with the status
+        return f"{reason} ({str(error)[:3]})" if str(error)[:3].isdecimal() else reason
     system = next((each for each in _chain(error) if isinstance(each, OSError)), None)
     detail = (system.strerror or getattr(system, "reason", "")) if system else ""
     return f"{reason} ({detail})" if reason and detail else reason or str(detail) or "the connection broke"

@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import inspect
 
+from everycall.printable import printable
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _ABSENT: Any = object()
@@ -24,6 +26,9 @@ ODDITIES_MAX = 1000
 
 PATH_MAX = 200
 """The API's longest path has some 80 characters; a longer one is cut."""
+
+ID_MAX = 100
+"""A conversation's id has 36 characters."""
 
 TEXT_MAX = 60
 """No number and no instant is written in more characters; a longer text is not looked into."""
@@ -79,6 +84,11 @@ def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
     return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
 
 
+def oddity(kind: Any, conversation_id: str, path: str, value: str, read_as: str = "") -> Oddity:
+    """An oddity whose texts can be shown, and are short."""
+    return Oddity(kind, conversation_id, printable(path, PATH_MAX) or "$", shortened(value), shortened(read_as))
+
+
 @cache
 def _kind_of(record: type) -> inspect.Type:
     """The type tree of a record: slow to make, and the same for every conversation."""
@@ -95,13 +105,12 @@ class _Walk:
     """One conversation's way through the type tree: values come back fitted, or `_ABSENT`."""
 
     def __init__(self, conversation_id: str) -> None:
-        self.conversation_id = conversation_id
+        self.conversation_id = printable(conversation_id, ID_MAX)
         self.oddities: list[Oddity] = []
 
     def note(self, kind: Any, path: str, value: Any, read_as: str = "") -> None:
         if len(self.oddities) < ODDITIES_MAX:
-            value = shortened(_json(value))
-            self.oddities.append(Oddity(kind, self.conversation_id, _place(path), value, shortened(read_as)))
+            self.oddities.append(oddity(kind, self.conversation_id, path, _json(value), read_as))
 
     def value(self, value: Any, kind: inspect.Type, path: str) -> Any:
         if isinstance(kind, inspect.UnionType):
@@ -248,10 +257,6 @@ def _in_utc(instant: datetime) -> datetime | None:
         return None
 
 
-def _place(path: str) -> str:
-    return path if 0 < len(path) <= PATH_MAX else f"{path[: PATH_MAX - 3]}..." if path else "$"
-
-
 def _json(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode()
@@ -274,5 +279,5 @@ def without_lone_surrogates(body: bytes) -> bytes:
 
 
 def shortened(text: str) -> str:
-    """At most 80 characters of it."""
-    return text if len(text) <= 80 else text[:77] + "..."
+    """At most 80 characters of it, in one line, so that it can be shown."""
+    return printable(text, 80)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from everycall.api.oddities import Oddity, fitted, may_overflow, shortened, without_lone_surrogates
+from everycall.api.oddities import Oddity, fitted, may_overflow, oddity, shortened, without_lone_surrogates
 from everycall.errors import ServiceFailed
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -418,7 +418,7 @@ def _read_slowly(body: bytes) -> Page:
     if hits is None and not raws and fields.keys() & _SIGNS_OF_REFUSAL:
         raise _no_page(body)
     conversations: list[Conversation] = []
-    oddities = [Oddity("unknown field", "", name, shortened(_as_text(raw))) for name, raw in fields.items()]
+    oddities = [oddity("unknown field", "", name, _as_text(raw)) for name, raw in fields.items()]
     for raw in raws:
         conversation, odd = conversation_of(raw)
         oddities += odd
