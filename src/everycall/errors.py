@@ -104,10 +104,6 @@ class TimedOut(ServiceError):
     """A question that may be asked in smaller pieces was not answered in time, as often as it was to be asked."""
 
 
-class TimedOut(ServiceError):
-    """The service did not answer one request in time, several times in a row: a smaller one may be answered."""
-
-
 class OutputError(EverycallError):
     """The rows have nowhere to go."""
 
