@@ -68,9 +68,9 @@ def ended(seed: int, clock: StillClock, connection: Hostile) -> tuple[Any, list[
         result = error
         shown += [str(error), error.hint, error.correlation_id]
     if isinstance(result, Unavailable):
-        shown.append(client.redact(result.reason))
+        shown.append(result.redacted(client.redact).reason)
     if isinstance(result, Found):
-        shown.append(client.redact(result.cut_short))
+        shown.append(result.redacted(client.redact).cut_short)
     return result, [*shown, client.counts().trouble]
 
 

@@ -208,7 +208,7 @@ def test_batches_that_fail_later_keep_what_came_before() -> None:
 
     assert isinstance(found, Found)
     assert len(found.entities) == 1
-    assert found.cut_short.startswith("403")
+    assert found.cut_short.startswith("cut short: 403")
 
 
 # What is known
@@ -216,11 +216,19 @@ def test_batches_that_fail_later_keep_what_came_before() -> None:
 
 def test_what_was_cut_short_is_known_as_far_as_it_goes_and_not_asked_again() -> None:
     known = Names()
-    known.learn(Found("queues", (Entity(uuid(1), "Sales"),), cut_short="400"))
+    known.learn(Found("queues", (Entity(uuid(1), "Sales"),), cut_short="cut short: 400"))
 
     assert known.name("queues", uuid(1)) == "Sales"
     assert known.wanted([("queues", uuid(2))]) == {}
     assert known.unavailable == {"queues": "cut short: 400"}
+
+
+def test_secrets_are_taken_out_of_what_a_look_up_says() -> None:
+    def redact(text: str) -> str:
+        return text.replace("hush", "...")
+
+    assert Found("queues", (), "hush").redacted(redact) == Found("queues", (), "...")
+    assert Unavailable("queues", "hush").redacted(redact) == Unavailable("queues", "...")
 
 
 def test_what_is_learnt_has_a_name_and_what_was_asked_in_vain_has_none() -> None:

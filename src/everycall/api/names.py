@@ -12,8 +12,8 @@ pageSize that is too large silently, and says so in the answer, was seen by estu
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -89,6 +89,10 @@ class Found:
     cut_short: str = ""
     """Why these are not all, for a reader; empty where they are."""
 
+    def redacted(self, redact: Callable[[str], str]) -> "Found":
+        """The same, its text without secrets."""
+        return replace(self, cut_short=redact(self.cut_short))
+
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
@@ -97,6 +101,10 @@ class Unavailable:
     kind: Kind
     reason: str
     """For a reader: the status and the API's own message, or what the client says of its tries."""
+
+    def redacted(self, redact: Callable[[str], str]) -> "Unavailable":
+        """The same, its text without secrets."""
+        return replace(self, reason=redact(self.reason))
 
 
 def listing(kind: Kind) -> Exchange[Found | Unavailable]:
@@ -119,7 +127,7 @@ def users(ids: Sequence[str]) -> Exchange[Found | Unavailable]:
         return first
     second = yield from users(ids[half:])
     if isinstance(second, Unavailable):
-        return Found("users", first.entities, cut_short=second.reason)
+        return Found("users", first.entities, f"cut short: {second.reason}")
     return Found("users", first.entities + second.entities, first.cut_short or second.cut_short)
 
 
@@ -129,15 +137,15 @@ def _found(kind: Kind, params: Mapping[str, str], page_size: int) -> Exchange[Fo
     for number in range(1, LISTING_PAGES_MAX + 1):
         page = yield from _page(kind, {**params, "pageSize": str(page_size), "pageNumber": str(number)})
         if isinstance(page, Unavailable):
-            return Found(kind, tuple(found.values()), cut_short=page.reason) if found else page
+            return Found(kind, tuple(found.values()), f"cut short: {page.reason}") if found else page
         known = len(found)
         found.update((entity.id, entity) for entity in page.entities)
         last = number >= page.page_count if page.page_count is not None else page.next_uri is None
         if last or not page.entities:
             return Found(kind, tuple(found.values()))
         if len(found) == known:
-            return Found(kind, tuple(found.values()), cut_short=f"page {number} brings nothing that is new")
-    return Found(kind, tuple(found.values()), cut_short=f"it does not end after {LISTING_PAGES_MAX} pages")
+            return Found(kind, tuple(found.values()), f"cut short: page {number} brings nothing that is new")
+    return Found(kind, tuple(found.values()), f"cut short: it does not end after {LISTING_PAGES_MAX} pages")
 
 
 def _page(kind: Kind, params: Mapping[str, str]) -> Exchange[_Listing | Unavailable]:
@@ -192,7 +200,7 @@ class Names:
         known = self._known[found.kind]
         known.update((entity.id, entity.name or "") for entity in found.entities)
         if found.cut_short:
-            self.unavailable[found.kind] = f"cut short: {found.cut_short}"
+            self.unavailable[found.kind] = found.cut_short
         elif asked:
             for entity_id in asked:
                 known.setdefault(entity_id, "")
