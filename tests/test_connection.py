@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
 from httpcore2 import ConnectError
@@ -324,13 +325,31 @@ def test_no_text_of_the_library_or_the_other_side_is_in_a_message(connection: Co
 
 def test_a_certificate_that_is_not_trusted_is_said_at_once_with_its_reason() -> None:
     cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    cause.verify_message = "self-signed certificate"
+    cause.verify_code, cause.verify_message = 18, "self-signed certificate"
     error = ConnectError(cause)
     error.__cause__ = cause
 
-    with pytest.raises(SettingsError, match=r"certificate of api\.example is not trusted: self-signed") as refused:
+    with pytest.raises(
+        SettingsError, match=r"certificate of api\.example is not trusted: it is self-signed"
+    ) as refused:
         http_connection._check_certificate(error, "api.example")
     assert "SSL_CERT_FILE" in refused.value.hint
+
+
+def test_an_authority_that_nobody_trusts_is_said_at_once(tmp_path: Path, connection: Connecting) -> None:
+    with (
+        server(conversations=[], tls=tmp_path) as sandbox,
+        pytest.raises(SettingsError, match=r"certificate of .* is not trusted: this machine does not know"),
+    ):
+        connection().send("GET", f"{sandbox.url}/", {}, None)
+
+
+def test_an_authority_is_trusted_that_the_environment_names(
+    tmp_path: Path, connection: Connecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(conversations=[], tls=tmp_path) as sandbox:
+        monkeypatch.setenv("SSL_CERT_FILE", sandbox.environ["SSL_CERT_FILE"])
+        assert queues(sandbox, connection()).status == 200
 
 
 def test_a_port_that_speaks_no_tls_is_broken(connection: Connecting) -> None:

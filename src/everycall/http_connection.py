@@ -29,6 +29,17 @@ IN_FLIGHT_MAX = 64
 KEEP_ALIVE_S = 5.0
 """How long a connection is kept that nobody uses. The other side closes it at a time of its own."""
 
+DISTRUSTED = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its authority is self-signed, and this machine does not know it",
+    20: "this machine does not know the authority that signed it",
+    21: "this machine does not know the authority that signed it",
+    62: "it is for another name",
+}
+"""Why a certificate is not trusted, by OpenSSL's code. Source: its x509_vfy.h, X509_V_ERR_..."""
+
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
@@ -256,7 +267,10 @@ def _check_certificate(error: BaseException, host: str) -> None:
     """Say so at once where the other side is not who it says: the next try would end in the same way."""
     for each in _chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
-            reason = printable(str(each.verify_message or "it cannot be verified").rstrip("."), 200)
+            code = getattr(each, "verify_code", 0)
+            reason = DISTRUSTED.get(code) or printable(
+                str(each.verify_message or "it cannot be verified").rstrip("."), 200
+            )
             raise SettingsError(
                 f"The certificate of {host} is not trusted: {reason}.",
                 hint="A proxy or a stand-in with a certificate of its own? Name the file of its authority in "
