@@ -15,7 +15,7 @@ import msgspec
 
 from clocks import StillClock
 from everycall import Client, Credentials, Interval, Query, Summary, export
-from everycall.api.exchange import Broken, Response
+from everycall.api.exchange import Broken, Response, TooSlow
 from everycall.connection import Timeouts
 from everycall.executor import Executor, SerialExecutor
 from everycall.exporting import Environment, Options
@@ -57,12 +57,12 @@ class InProcess:
         takes_s = wire.delay_s * (10 if wire.delivery == "drip" else 1)
         if wire.delivery == "hang" or wire.delay_s > self._timeouts.read_s:
             self._clock.advance(self._timeouts.read_s)
-            raise Broken("no answer in time")
+            raise TooSlow("no answer in time")
         self._clock.advance(min(takes_s, self._timeouts.total_s))
         if wire.delivery in ("reset", "cut"):
             raise Broken("the connection broke")
         if takes_s > self._timeouts.total_s:
-            raise Broken("the answer was not complete in time")
+            raise TooSlow("the answer was not complete in time")
 
     def close(self) -> None:
         """See `Connection.close`."""

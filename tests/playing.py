@@ -4,17 +4,25 @@ import json
 from typing import Any, TypeVar
 
 from everycall.api.exchange import Exchange, Request, Response, received
+from everycall.errors import EverycallError
 
 T = TypeVar("T")
 
 
-def played(exchange: Exchange[T], *responses: Response) -> tuple[list[Request], T]:
-    """What the exchange asked for, in order, and what it found. Every answer has to be used up."""
+def played(exchange: Exchange[T], *responses: Response | EverycallError) -> tuple[list[Request], T]:
+    """What the exchange asked for, in order, and what it found. Every answer has to be used up.
+
+    An error stands for a request that the client gave up.
+    """
     asked = [next(exchange)]
     left = list(responses)
     try:
         while left:
-            asked.append(exchange.send(received(asked[-1], left.pop(0))))
+            came = left.pop(0)
+            if isinstance(came, EverycallError):
+                asked.append(exchange.throw(came))
+            else:
+                asked.append(exchange.send(received(asked[-1], came)))
     except StopIteration as found:
         assert not left, f"{len(left)} answers too many"
         value: T = found.value

@@ -1,6 +1,6 @@
 import pytest
 
-from everycall.api.auth import REGIONS, TOKEN_PATH, Credentials, Hosts, Token, hosts, token
+from everycall.api.auth import LIFE_MAX_S, REGIONS, TOKEN_PATH, Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Request
 from everycall.errors import CredentialsMissing, CredentialsRefused, SettingsError
 from playing import answer, played
@@ -29,7 +29,7 @@ def test_a_region_has_two_hosts_on_its_domain(region: str) -> None:
     [
         "eu-central-1", "EU-Central-1", " eu-central-1 ", "mypurecloud.de", "api.mypurecloud.de", "apps.mypurecloud.de",
         "https://api.mypurecloud.de", "https://api.mypurecloud.de/", "https://login.mypurecloud.de",
-        "https://apps.mypurecloud.de/directory",
+        "https://apps.mypurecloud.de/directory", "HTTPS://apps.mypurecloud.de/directory/#/engage", "http://api.mypurecloud.de",
     ],
 )  # fmt: skip
 def test_an_org_is_found_by_whatever_its_people_know_of_it(env: str) -> None:
@@ -49,8 +49,10 @@ def test_a_region_of_tomorrow_is_found_by_its_domain() -> None:
         ("localhost:8080", "http://localhost:8080"),
         ("127.0.0.1", "http://127.0.0.1"),
         ("https://gateway.example.com/genesys", "https://gateway.example.com/genesys"),
-        ("http://api.stand-in.example:8080", "http://api.stand-in.example:8080"),
+        ("https://api.stand-in.example:8080", "https://api.stand-in.example:8080"),
+        ("HTTPS://gateway.example.com", "https://gateway.example.com"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://sandbox.localhost:8080", "http://sandbox.localhost:8080"),
     ],
 )
 def test_a_base_url_serves_both_as_it_is(env: str, url: str) -> None:
@@ -58,7 +60,25 @@ def test_a_base_url_serves_both_as_it_is(env: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "env", ["", "eu-central", "frankfurt", "us east 1", "a..b", "http://", "https:///x", "http://[x"]
+    "env",
+    [
+        "",
+        "eu-central",
+        "frankfurt",
+        "us east 1",
+        "a..b",
+        "http://",
+        "https:///x",
+        "http://[x",
+        "ftp://example.com",
+        "https://example.com?x=1",
+        "https://example.com#x",
+        "https://exa mple.com",
+        "localhost:port",
+        "ｅxample.com",
+        "http://127.0.0.1:99999",
+        "https://example.com\n.evil",
+    ],
 )
 def test_what_is_no_place_is_refused_with_the_next_step(env: str) -> None:
     with pytest.raises(SettingsError, match="GENESYS_ENV") as refused:
@@ -72,6 +92,26 @@ def test_a_region_that_is_misspelt_lists_the_near_ones() -> None:
         hosts("eu-centrl-1")
 
     assert "eu-central-1" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "env",
+    ["http://u:s3cret@h", "HTTPS://u:s3cret@h", "u:s3cret@h.example", "s3cret", "s3cret-_Zr84xT1.q", "x://s3cret"],
+)
+def test_what_may_be_a_secret_is_not_shown(env: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        hosts(env)
+
+    assert "s3cret" not in str(refused.value) + refused.value.hint
+
+
+@pytest.mark.parametrize("env", ["http://api.stand-in.example:8080", "http://10.0.0.1", "http://sandbox:8080"])
+def test_http_to_another_machine_has_to_be_allowed(env: str) -> None:
+    with pytest.raises(SettingsError, match="http://") as refused:
+        hosts(env)
+
+    assert "EVERYCALL_ALLOW_HTTP" in refused.value.hint
+    assert hosts(env, allow_http=True) == Hosts(env, env)
 
 
 # Who
@@ -95,6 +135,37 @@ def test_one_that_is_missing_is_named(missing: str) -> None:
     assert str(refused.value) == f"{missing} is not set."
     assert all(name in refused.value.hint for name in VARIABLES)
     assert "s3cret" not in str(refused.value) + refused.value.hint
+
+
+def test_credentials_may_stand_in_a_file_and_say_so() -> None:
+    in_file = Credentials.read({"PATH": "/bin"}, VARIABLES)
+
+    assert in_file == Credentials("id", "s3cret", "eu-central-1")
+    assert in_file.source == ".env"
+
+
+def test_the_environment_comes_first_and_then_the_file_is_not_looked_at() -> None:
+    other = dict.fromkeys(VARIABLES, "other")
+    found = Credentials.read(VARIABLES, other)
+
+    assert found == Credentials("id", "s3cret", "eu-central-1")
+    assert found.source == "the environment"
+
+
+@pytest.mark.parametrize("there", [("GENESYS_ENV",), ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET")])
+@pytest.mark.parametrize("in_file", [VARIABLES, {"GENESYS_ENV": "evil.example", "GENESYS_CLIENT_SECRET": "s3cret"}])
+def test_a_mixture_of_environment_and_file_is_refused(there: tuple[str, ...], in_file: dict[str, str]) -> None:
+    environment = {name: VARIABLES[name] for name in there}
+    with pytest.raises(CredentialsMissing, match="from one place") as refused:
+        Credentials.read(environment, in_file)
+
+    assert all(name in str(refused.value) for name in there)
+    assert "s3cret" not in str(refused.value) + refused.value.hint
+
+
+def test_what_is_missing_in_the_file_is_named_with_it() -> None:
+    with pytest.raises(CredentialsMissing, match=r"GENESYS_ENV is not set in \.env"):
+        Credentials.read({}, {**VARIABLES, "GENESYS_ENV": ""})
 
 
 def test_several_that_are_missing_are_named_together() -> None:
@@ -134,6 +205,23 @@ def test_an_answer_without_a_token_is_refused(body: object) -> None:
         played(token(CREDENTIALS), answer(body))
 
     assert "GENESYS_ENV" in refused.value.hint
+
+
+@pytest.mark.parametrize("odd", ["t0ken\n", "t0ken ", "t0 ken", "t0ken\r\nX-Evil: 1", "tökén", "\x1b[2J", "x" * 9000])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(odd: str) -> None:
+    with pytest.raises(CredentialsRefused, match="cannot be sent") as refused:
+        played(token(CREDENTIALS), answer({"access_token": odd}))
+
+    assert odd not in str(refused.value) + refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "life_s"), [(1e300, LIFE_MAX_S), (-5, 0), ("soon", 86_399), ([], 86_399), ("nan", 86_399)]
+)
+def test_a_life_that_no_token_has_is_bounded(expires_in: object, life_s: float) -> None:
+    _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", "expires_in": expires_in}))
+
+    assert found.expires_in == life_s
 
 
 def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:

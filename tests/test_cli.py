@@ -24,8 +24,8 @@ import pytest
 
 from everycall.api.retention import RETENTION_PATH
 from everycall.cli.commands import run
-from everycall.cli.display import printable
 from everycall.lock import Lock
+from everycall.printable import printable
 from everycall.sandbox import QUERY, Sandbox, Switches, server
 from everycall.sandbox import Client as SandboxClient
 

@@ -1,6 +1,8 @@
+import json
 import random
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -17,10 +19,13 @@ from everycall import (
     QueryRefused,
     ServiceFailed,
     SettingsError,
+    TimedOut,
     Unreachable,
 )
 from everycall.api.details_query import count
-from everycall.api.exchange import Broken, Request, Response
+from everycall.api.exchange import Broken, Exchange, Request, Response, TooSlow
+from everycall.api.limits import RETRY_AFTER_MAX_S
+from everycall.api.names import Unavailable, listing
 from everycall.client import PATIENCE_S, WAIT_MAX_S, Closed
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request as Asked
@@ -135,6 +140,31 @@ def test_a_token_that_hardly_lives_is_not_made_anew_for_each_request(life_s: int
     assert connection.logins == 1
 
 
+@pytest.mark.parametrize(("life_s", "used_s"), [(86_399, 86_099), (3_600, 3_300), (600, 540), (100, 90), (0, 60)])
+def test_a_token_is_used_for_nine_tenths_of_its_life_or_until_five_minutes_before_its_end(
+    life_s: int, used_s: float
+) -> None:
+    client, connection, clock = asked(OK, login=b'{"access_token":"hush","expires_in":%d}' % life_s)
+    client.send(ME)
+    clock.advance(used_s - 1)
+    client.send(ME)
+    assert connection.logins == 1
+
+    clock.advance(1)
+    client.send(ME)
+    assert connection.logins == 2
+
+
+def test_a_token_that_cannot_be_sent_is_said_at_once_and_never_shown() -> None:
+    client, connection, clock = asked(OK, login=b'{"access_token":"s3cret-t0ken\\n"}')
+    with pytest.raises(CredentialsRefused, match="cannot be sent") as refused:
+        client.send(ME)
+
+    assert connection.logins == 1
+    assert clock.waits_s == []
+    assert "s3cret-t0ken" not in str(refused.value) + refused.value.hint
+
+
 def test_a_login_that_is_refused_is_not_tried_again() -> None:
     where = org(conversations_per_day=5)
     client = client_of(where.sandbox, where.clock, where.connection, secret="wrong")
@@ -198,9 +228,17 @@ def test_429_after_429_without_a_word_that_helps_is_not_hammered(retry_after: st
     assert gaps[-1] > 10 * gaps[0]
 
 
-@pytest.mark.parametrize("words", ["86400", "inf"])
-def test_a_429_that_asks_for_a_day_is_asked_again_after_three_minutes(words: str) -> None:
-    client, connection, _ = asked(Response(429, {"retry-after": words}), OK)
+@pytest.mark.parametrize("odd", ["99999999999", "Thu, 01 Jan 99999999999 00:00:00 GMT", "9" * 5000, "1e400", "\x1b[2J"])
+def test_a_retry_after_that_no_clock_knows_is_no_crash(odd: str) -> None:
+    client, connection, _ = asked(Response(429, {"retry-after": odd}), Response(503, {"retry-after": odd}), OK)
+
+    assert client.send(ME).status == 200
+    assert connection.sent_s[-1] <= 2 * RETRY_AFTER_MAX_S + 2 * MARGIN_S
+
+
+@pytest.mark.parametrize("asked_s", ["86400", "inf"])
+def test_a_429_that_asks_for_a_day_is_asked_again_after_three_minutes(asked_s: str) -> None:
+    client, connection, _ = asked(Response(429, {"retry-after": asked_s}), OK)
     client.send(ME)
 
     assert connection.sent_s == [0, pytest.approx(180, abs=MARGIN_S)]
@@ -321,6 +359,78 @@ def test_whatever_breaks_an_answer_is_outlived(kind: str) -> None:
     assert where.client.counts().retried == 3
 
 
+# What a request bounds by itself
+
+
+def test_a_request_may_say_how_often_it_is_tried() -> None:
+    client, connection, _ = asked(OK, Response(503))
+    client.send(ME)
+
+    with pytest.raises(ServiceFailed, match="after 3 tries"):
+        client.send(replace(ME, tries=3))
+    assert len(connection.sent_s) == 1 + 3
+
+
+def test_a_request_may_say_for_how_long_it_is_tried() -> None:
+    client, _, clock = asked(OK, Response(503))
+    client.send(ME)
+
+    with pytest.raises(ServiceFailed):
+        client.send(replace(ME, patience_s=20))
+    assert 20 <= clock.monotonic() <= 21
+
+
+def test_the_rate_limit_does_not_count_against_a_request_s_own_bounds() -> None:
+    client, connection, _ = asked(OK, *[Response(429, {"retry-after": "60"})] * 5, Response(503), OK)
+    client.send(ME)
+
+    assert client.send(replace(ME, tries=2, patience_s=20)).status == 200
+    assert len(connection.sent_s) == 8
+
+
+@pytest.mark.parametrize("end", [Response(504), TooSlow("no answer in time")])
+def test_a_question_that_times_out_time_and_again_may_say_so(end: Response | Broken) -> None:
+    client, connection, _ = asked(OK, end)
+    client.send(ME)
+
+    with pytest.raises(TimedOut, match="2 times in a row") as timed_out:
+        client.send(replace(ME, attempts_on_timeout=2))
+    assert len(connection.sent_s) == 1 + 2
+    assert "shorter interval" in timed_out.value.hint
+
+
+def test_only_time_outs_in_a_row_count_as_such() -> None:
+    client, connection, _ = asked(OK, *[Response(504), Response(503)] * 3, OK)
+    client.send(ME)
+
+    assert client.send(replace(ME, attempts_on_timeout=2)).status == 200
+    assert len(connection.sent_s) == 8
+
+
+def test_an_exchange_that_can_do_without_an_answer_goes_on() -> None:
+    client, _, _ = asked(OK, Response(503))
+    client.send(ME)
+
+    def patient() -> Exchange[str]:
+        try:
+            yield replace(ME, tries=1)
+        except ServiceFailed as error:
+            return f"without it: {error}"
+        return "with it"
+
+    assert client.play(patient()).startswith("without it: Gave up")
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 405, 409, 410, 422, 500, 501, 503])
+def test_a_look_up_of_names_that_fails_costs_seconds_and_names(status: int) -> None:
+    client, _, clock = asked(OK, Response(status))
+    client.send(ME)
+    found = client.play(listing("queues"))
+
+    assert isinstance(found, Unavailable)
+    assert clock.monotonic() < 60
+
+
 def test_trouble_is_said_while_it_lasts_and_no_longer() -> None:
     client, _, clock = asked(OK, Response(503, {}, b'{"message":"Down."}'), OK)
     client.send(ME)
@@ -364,6 +474,34 @@ def test_neither_secret_nor_token_is_in_any_word() -> None:
     words += [repr(Request("POST", "/oauth/token", login=("id", "swordfish")))]
 
     assert not any("swordfish" in one or "hush" in one for one in words)
+
+
+def test_what_a_server_says_is_neither_secret_nor_a_control_character() -> None:
+    message = "You sent Basic aWQ6c3dvcmRmaXNo (id:swordfish), Bearer hush\x1b[2J\nProven: 7"
+    body = json.dumps({"message": message, "code": "hush"}).encode()
+    client, _, _ = asked(Response(400, {"inin-correlation-id": "hush"}, body))
+
+    with pytest.raises(QueryRefused) as refused:
+        client.play(count(QUESTION, QUESTION.interval))
+    text = f"{refused.value} {refused.value.hint} {refused.value.correlation_id}"
+    assert not [secret for secret in ("swordfish", "hush", "c3dvcmRmaXNo", "\x1b", "\n") if secret in text]
+
+
+def test_trouble_that_is_reported_holds_neither_secret_nor_control_character() -> None:
+    body = b'{"message":"Bearer hush \\u001b[2J"}'
+    client, _, clock = asked(Response(503, {}, body), OK)
+    seen: list[str] = []
+    clock.on_wait = lambda: seen.append(client.counts().trouble)
+    client.send(ME)
+
+    assert seen == [r"the service answered 503: Bearer (secret) \x1b[2J; trying again in 1 s"]
+
+
+def test_a_client_redacts_whatever_it_is_given() -> None:
+    client, _, _ = asked(OK)
+    client.send(ME)
+
+    assert client.redact("swordfish and hush") == "(secret) and (secret)"
 
 
 # Closing
@@ -441,3 +579,11 @@ def test_a_share_of_the_rate_limit_lies_between_nothing_and_all(share: float) ->
 def test_a_region_that_is_none_is_said_before_anything_is_sent() -> None:
     with pytest.raises(SettingsError, match="no region, domain or base URL"):
         Client(Credentials("id", "secret", "mars"), connection=Scripted(OK))
+
+
+def test_http_to_another_machine_is_refused_unless_it_is_allowed() -> None:
+    credentials = Credentials("id", "secret", "http://sandbox:8080")
+    with pytest.raises(SettingsError, match="http://"):
+        Client(credentials, connection=Scripted(OK))
+
+    assert Client(credentials, connection=Scripted(OK), allow_http=True).send(ME).status == 200

@@ -1,20 +1,25 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
+from httpcore2 import ConnectError
 
-from everycall.api.exchange import Broken, Request, Response, received
-from everycall.connection import HttpConnection, Timeouts
+from everycall import http_connection
+from everycall.api.exchange import Broken, Request, Response, TooSlow, received
+from everycall.connection import Timeouts
 from everycall.errors import SettingsError
+from everycall.http_connection import HttpConnection
 from everycall.sandbox import Sandbox, server
 
 PAGE = b'{"conversations":[{"conversationId":"a"}],"totalHits":1}'
@@ -126,9 +131,11 @@ def test_no_word_about_a_break_names_the_secret(sandbox: Sandbox, connection: Co
     assert sandbox.client_secret not in repr(broken.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/", "http://[x", "http://ä.de", "http://a..b"]
+)
 def test_an_address_that_cannot_be_is_said_to_be_a_setting(url: str, connection: Connecting) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="address"):
         connection().send("GET", url, {}, None)
 
 
@@ -153,7 +160,7 @@ def test_closed_means_that_nothing_is_sent_any_more(sandbox: Sandbox, connection
 
 
 def test_the_http_library_is_imported_by_whoever_connects_and_not_before() -> None:
-    script = "import sys, everycall.client; sys.exit('httpx2' in sys.modules)"
+    script = "import sys, everycall.client; sys.exit('httpcore2' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
@@ -165,9 +172,11 @@ def test_the_proxy_of_the_environment_is_used() -> None:
     script = (
         "import time\n"
         "from everycall.api.exchange import Broken\n"
-        "from everycall.connection import HttpConnection\n"
+        "from everycall.connection import Timeouts\n"
+        "from everycall.http_connection import HttpConnection\n"
         "try:\n"
-        "    HttpConnection(monotonic=time.monotonic).send('GET', 'https://api.mypurecloud.invalid/x', {}, None)\n"
+        "    HttpConnection(Timeouts(), monotonic=time.monotonic).send(\n"
+        "        'GET', 'https://api.mypurecloud.invalid/x', {}, None)\n"
         "except Broken as broken:\n"
         "    print(broken)\n"
     )
@@ -182,23 +191,26 @@ def test_the_proxy_of_the_environment_is_used() -> None:
         )
 
     assert heard[0].startswith(b"CONNECT api.mypurecloud.invalid:443 HTTP/1.1\r\n")
-    assert done.stdout.startswith("the proxy refused")
+    assert done.stdout.startswith("the proxy refused (407)")
 
 
-def test_a_proxy_that_cannot_be_is_said_to_be_a_setting() -> None:
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://u:s3cret/@h", "http://u:s3cret@", "http://h:s3cret"])
+def test_a_proxy_that_cannot_be_is_said_to_be_a_setting_and_not_shown(proxy: str) -> None:
     script = (
         "import time\n"
-        "from everycall.connection import HttpConnection\n"
+        "from everycall.connection import Timeouts\n"
+        "from everycall.http_connection import HttpConnection\n"
         "from everycall.errors import SettingsError\n"
         "try:\n"
-        "    HttpConnection(monotonic=time.monotonic)\n"
+        "    HttpConnection(Timeouts(), monotonic=time.monotonic)\n"
         "except SettingsError as error:\n"
-        "    print(error)\n"
+        "    print(error, error.hint)\n"
     )
-    environ = {**os.environ, "HTTPS_PROXY": "gopher://127.0.0.1:1"}
+    environ = {**os.environ, "HTTPS_PROXY": proxy}
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
 
-    assert done.stdout.startswith("The proxy or certificate settings cannot be used")
+    assert done.stdout.startswith("The proxy settings cannot be used")
+    assert "s3cret" not in done.stdout + done.stderr
 
 
 @contextmanager
@@ -220,12 +232,153 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_a_body_that_promised_more_is_broken(connection: Connecting) -> None:
     promised = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PAGE) + 100}\r\n\r\n".encode()
     with answering(promised + json.dumps({"a": 1}).encode()) as (url, _), pytest.raises(Broken, match="broke off"):
         connection().send("GET", url, {}, None)
+
+
+# How long it may take
+
+
+@contextmanager
+def dripping(start: bytes, drop: bytes) -> Iterator[str]:
+    """A port that begins an answer, and goes on with a drop every few milliseconds until the other side has gone."""
+    over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(65536)
+                caller.sendall(start)
+                while not over.wait(0.005):
+                    caller.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"H", b""),
+        (HEAD, b"x"),
+        (HEAD + b"X: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+        (HEAD + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        (HEAD + b"\r\n", b"x"),
+    ],
+    ids=["nothing", "name", "value", "100", "103", "extension", "chunks", "trailers", "length", "no length"],
+)
+def test_an_answer_that_drips_anywhere_is_given_up_when_its_time_is_over(
+    start: bytes, drop: bytes, connection: Connecting
+) -> None:
+    began = time.monotonic()
+    with dripping(start, drop) as url, pytest.raises(TooSlow, match=r"not complete after 0\.2 s"):
+        connection(total_s=0.2, read_s=5).send("GET", url, {}, None)
+
+    assert time.monotonic() - began < 5
+
+
+def test_the_next_answer_on_the_same_thread_has_its_own_time(sandbox: Sandbox, connection: Connecting) -> None:
+    through = connection(total_s=0.3, read_s=5)
+    with dripping(HEAD, b"x") as url, pytest.raises(TooSlow):
+        through.send("GET", url, {}, None)
+
+    assert queues(sandbox, through).status == 200
+
+
+# What reaches a reader
+
+
+def test_no_text_of_the_library_or_the_other_side_is_in_a_message(connection: Connecting) -> None:
+    with answering(b"s3cret \x1b[2J\r\n\r\n") as (url, _), pytest.raises(Broken, match="no HTTP") as broken:
+        connection().send("GET", url, {}, None)
+    assert "s3cret" not in str(broken.value)
+
+    with answering(b"") as (url, _), pytest.raises(Broken, match="cannot be sent") as broken:
+        connection().send("GET", url, {"authorization": "Bearer s3cret\n"}, None)
+    assert "s3cret" not in str(broken.value)
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once_with_its_reason() -> None:
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    cause.verify_code, cause.verify_message = 18, "self-signed certificate"
+    error = ConnectError(cause)
+    error.__cause__ = cause
+
+    with pytest.raises(
+        SettingsError, match=r"certificate of api\.example is not trusted: it is self-signed"
+    ) as refused:
+        http_connection._check_certificate(error, "api.example")
+    assert "SSL_CERT_FILE" in refused.value.hint
+
+
+def test_an_authority_that_nobody_trusts_is_said_at_once(tmp_path: Path, connection: Connecting) -> None:
+    with (
+        server(conversations=[], tls=tmp_path) as sandbox,
+        pytest.raises(SettingsError, match=r"certificate of .* is not trusted: this machine does not know"),
+    ):
+        connection().send("GET", f"{sandbox.url}/", {}, None)
+
+
+def test_an_authority_is_trusted_that_the_environment_names(
+    tmp_path: Path, connection: Connecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(conversations=[], tls=tmp_path) as sandbox:
+        monkeypatch.setenv("SSL_CERT_FILE", sandbox.environ["SSL_CERT_FILE"])
+        assert queues(sandbox, connection()).status == 200
+
+
+def test_a_port_that_speaks_no_tls_is_broken(connection: Connecting) -> None:
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _), pytest.raises(Broken, match="no connection"):
+        connection().send("GET", url.replace("http", "https"), {}, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
+def test_where_no_file_can_be_opened_any_more_an_answer_is_broken_and_no_crash() -> None:
+    script = (
+        "import os, resource, sys, time\n"
+        "from everycall.api.exchange import Broken\n"
+        "from everycall.connection import Timeouts\n"
+        "from everycall.http_connection import HttpConnection\n"
+        "through = HttpConnection(Timeouts(), monotonic=time.monotonic)\n"
+        "through.send('GET', sys.argv[1], {}, None)\n"
+        "anew = HttpConnection(Timeouts(), monotonic=time.monotonic)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "taken = []\n"
+        "try:\n"
+        "    while True: taken.append(os.dup(0))\n"
+        "except OSError: pass\n"
+        "for each in (through, anew):\n"
+        "    try: each.send('GET', sys.argv[1], {}, None)\n"
+        "    except Broken as broken: print(broken)\n"
+    )
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (url, _):
+        plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        command = [sys.executable, "-c", script, url]
+        done = subprocess.run(command, env=plain, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["no connection (Too many open files)", "Too many open files"]

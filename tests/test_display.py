@@ -16,8 +16,9 @@ from rich.progress import Progress as Bars
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
 from everycall.cli import formats, progress, summary
-from everycall.cli.display import Display, printable
+from everycall.cli.display import Display
 from everycall.ledger import Entry
+from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 from inprocess import org
 

@@ -16,12 +16,11 @@ from clocks import StillClock
 from documents import PAGES, ROOT, Block, Terminal, agrees, blocks, run_console, run_python, steps
 from everycall import Client, Credentials, Interval, Query, Unreachable, client, conversations
 from everycall.api import auth, limits
-from everycall.api.exchange import Response
+from everycall.api.exchange import Broken, Response
 from everycall.cli import INTERRUPTED
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES, FAILED_HERE, NOBODY_READS, NOT_PROVEN
 from everycall.cli.parser import options_of
-from everycall.connection import Broken
 from inprocess import manifest_of, org
 
 DOCS = ROOT / "docs"

@@ -4,10 +4,10 @@ import re
 import pytest
 
 from everycall import errors
-from everycall.errors import EverycallError
+from everycall.errors import CORRELATION_ID_MAX, EverycallError
 
 TREE = re.findall(r"^    (?P<stem>[│ ├└─]*)(?P<name>[A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
-CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
+CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
@@ -39,3 +39,18 @@ def test_without_a_next_step_and_an_answer_both_are_empty() -> None:
     error = EverycallError("It broke.")
 
     assert (error.hint, error.correlation_id) == ("", "")
+
+
+def test_what_an_error_says_can_be_shown() -> None:
+    error = EverycallError("No queue '\x1b[2J\nProven'.", hint="Near: \u202eselas", correlation_id="x" * 1000)
+
+    assert str(error) == r"No queue '\x1b[2J\nProven'."
+    assert error.hint == r"Near: \u202eselas"
+    assert len(error.correlation_id) == CORRELATION_ID_MAX
+
+
+def test_secrets_are_taken_out_of_all_that_an_error_says() -> None:
+    error = EverycallError("hush: no", hint="say hush", correlation_id="hush")
+
+    assert error.redacted(lambda text: text.replace("hush", "...")) is error
+    assert (str(error), error.hint, error.correlation_id) == ("...: no", "say ...", "...")

@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from everycall.api.exchange import Request, Response
 from everycall.api.names import (
+    LISTING_PAGES_MAX,
+    LOOK_UP_PATIENCE_S,
+    LOOK_UP_TRIES,
     PATHS,
     WORDS,
     Entity,
@@ -18,7 +21,7 @@ from everycall.api.names import (
     look_up,
     users,
 )
-from everycall.errors import QueryRefused, UnknownName
+from everycall.errors import CredentialsRefused, EverycallError, ServiceFailed, UnknownName, Unreachable
 from playing import answer, played
 
 KINDS: list[Kind] = ["queues", "users", "wrapupcodes", "divisions"]
@@ -29,9 +32,9 @@ def uuid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012}"
 
 
-def entities(*named: str, **fields: Any) -> Response:
-    """A listing of entities with these names, their ids numbered from 1."""
-    listed = [{"id": uuid(number), "name": name, "selfUri": "x"} for number, name in enumerate(named, 1)]
+def entities(*named: str, first: int = 1, **fields: Any) -> Response:
+    """A listing of entities with these names, their ids numbered from the first."""
+    listed = [{"id": uuid(number), "name": name, "selfUri": "x"} for number, name in enumerate(named, first)]
     return answer({"entities": listed, "pageSize": 500, "pageNumber": 1, "pageCount": 1, **fields})
 
 
@@ -50,7 +53,9 @@ def test_a_kind_is_listed_in_pages_of_five_hundred_and_users_of_any_state(kind: 
 def test_pages_are_read_to_the_last_however_few_the_server_gives_on_each() -> None:
     first = entities("A", "B", pageSize=2, pageCount=3)
 
-    asked, found = played(listing("queues"), first, entities("C", "D", pageCount=3), entities("E", pageCount=3))
+    asked, found = played(
+        listing("queues"), first, entities("C", "D", first=3, pageCount=3), entities("E", first=5, pageCount=3)
+    )
 
     assert [request.params["pageNumber"] for request in asked] == ["1", "2", "3"]
     assert isinstance(found, Found)
@@ -88,9 +93,58 @@ def test_a_listing_that_cannot_be_read_is_unavailable(body: bytes) -> None:
     assert "cannot be read" in found.reason
 
 
-def test_any_other_refusal_is_an_error() -> None:
-    with pytest.raises(QueryRefused):
-        played(listing("queues"), answer(FORBIDDEN, 409))
+@pytest.mark.parametrize("status", [302, 405, 409, 410, 422, 429, 501, 503])
+def test_any_other_refusal_costs_names_and_no_more(status: int) -> None:
+    _, found = played(listing("queues"), answer(FORBIDDEN, status))
+
+    assert isinstance(found, Unavailable)
+    assert found.reason.startswith(str(status))
+
+
+@pytest.mark.parametrize("error", [ServiceFailed("Gave up."), Unreachable("No."), CredentialsRefused("401")])
+def test_a_look_up_that_fails_costs_names_and_no_more(error: EverycallError) -> None:
+    _, found = played(listing("queues"), error)
+
+    assert found == Unavailable("queues", str(error))
+
+
+def test_a_look_up_is_tried_a_few_times_and_not_for_long() -> None:
+    for exchange in (listing("queues"), users(["u"]), ids_named("users", ["Ann"])):
+        asked = next(exchange)
+        assert (asked.tries, asked.patience_s) == (LOOK_UP_TRIES, LOOK_UP_PATIENCE_S)
+
+
+@pytest.mark.parametrize("end", [answer({"message": "No more than 10,000."}, 400), ServiceFailed("Gave up.")])
+def test_a_look_up_that_is_cut_short_keeps_what_it_got(end: Response | EverycallError) -> None:
+    _, found = played(listing("users"), entities("Ann", pageCount=9), end)
+
+    assert isinstance(found, Found)
+    assert [one.name for one in found.entities] == ["Ann"]
+    assert found.cut_short
+
+
+def test_a_listing_that_repeats_its_first_page_ends() -> None:
+    asked, found = played(listing("queues"), entities("A", pageCount=9999), entities("A", pageCount=9999))
+
+    assert len(asked) == 2
+    assert isinstance(found, Found)
+    assert "nothing that is new" in found.cut_short
+
+
+def test_a_listing_that_never_ends_is_given_up() -> None:
+    endless = [answer({"entities": [{"id": uuid(n)}], "nextUri": "x"}) for n in range(LISTING_PAGES_MAX)]
+    asked, found = played(listing("queues"), *endless)
+
+    assert len(asked) == LISTING_PAGES_MAX
+    assert isinstance(found, Found)
+    assert len(found.entities) == LISTING_PAGES_MAX
+    assert "does not end" in found.cut_short
+
+
+def test_what_the_server_says_of_a_failure_can_be_shown() -> None:
+    _, found = played(listing("queues"), answer({"message": "\x1b[2J\nProven", "code": "x"}, 403))
+
+    assert found == Unavailable("queues", r"403 x: \x1b[2J\nProven")
 
 
 def test_an_entity_may_lack_its_name() -> None:
@@ -108,7 +162,9 @@ def test_users_are_looked_up_by_their_ids_deleted_ones_too() -> None:
 
 
 def test_users_by_id_are_read_to_the_last_page_where_the_server_cuts_them() -> None:
-    asked, found = played(users(["u1", "u2", "u3"]), entities("A", "B", pageCount=2), entities("C", pageCount=2))
+    asked, found = played(
+        users(["u1", "u2", "u3"]), entities("A", "B", pageCount=2), entities("C", first=3, pageCount=2)
+    )
 
     assert [request.params["pageNumber"] for request in asked] == ["1", "2"]
     assert isinstance(found, Found)
@@ -125,7 +181,54 @@ def test_only_users_are_looked_up_by_id_and_at_most_a_hundred_at_once() -> None:
     assert "id" not in whole.params
 
 
+def test_where_fewer_ids_are_taken_at_once_users_are_asked_for_in_smaller_batches() -> None:
+    ids = [uuid(number) for number in range(1, 101)]
+    refused = answer({"message": "Too many ids.", "code": "bad.request"}, 400)
+
+    asked, found = played(users(ids), refused, entities("Ann"), entities("Ben", "Cid", first=2))
+
+    assert [len(request.params["id"].split(",")) for request in asked] == [100, 50, 50]
+    assert isinstance(found, Found)
+    assert len(found.entities) == 3
+
+
+def test_batches_do_not_become_smaller_for_ever() -> None:
+    refused = answer({"message": "No."}, 400)
+
+    asked, found = played(users([uuid(number) for number in range(100)]), refused, refused, refused)
+
+    assert [len(request.params["id"].split(",")) for request in asked] == [100, 50, 25]
+    assert isinstance(found, Unavailable)
+
+
+def test_batches_that_fail_later_keep_what_came_before() -> None:
+    refused = answer({"message": "No."}, 400)
+
+    _, found = played(users([uuid(n) for n in range(60)]), refused, entities("Ann"), answer(FORBIDDEN, 403))
+
+    assert isinstance(found, Found)
+    assert len(found.entities) == 1
+    assert found.cut_short.startswith("cut short: 403")
+
+
 # What is known
+
+
+def test_what_was_cut_short_is_known_as_far_as_it_goes_and_not_asked_again() -> None:
+    known = Names()
+    known.learn(Found("queues", (Entity(uuid(1), "Sales"),), cut_short="cut short: 400"))
+
+    assert known.name("queues", uuid(1)) == "Sales"
+    assert known.wanted([("queues", uuid(2))]) == {}
+    assert known.unavailable == {"queues": "cut short: 400"}
+
+
+def test_secrets_are_taken_out_of_what_a_look_up_says() -> None:
+    def redact(text: str) -> str:
+        return text.replace("hush", "...")
+
+    assert Found("queues", (), "hush").redacted(redact) == Found("queues", (), "...")
+    assert Unavailable("queues", "hush").redacted(redact) == Unavailable("queues", "...")
 
 
 def test_what_is_learnt_has_a_name_and_what_was_asked_in_vain_has_none() -> None:
@@ -197,12 +300,36 @@ def test_of_two_that_differ_in_case_the_exact_one_is_meant() -> None:
     assert found == [uuid(2)]
 
 
-def test_a_user_may_be_named_by_address() -> None:
-    listed = {"entities": [{"id": "u1", "name": "Ann", "email": "Ann@example.com"}, {"id": "u2", "name": "Ben"}]}
+ANN = {"id": "u1", "name": "Ann", "email": "Ann@example.com"}
 
-    _, found = played(ids_named("users", ["ann@EXAMPLE.com"]), answer(listed))
+
+@pytest.mark.parametrize(("word", "name"), [("ann@EXAMPLE.com", "email"), ("ann", "name")])
+def test_a_user_is_searched_for_by_name_or_address(word: str, name: str) -> None:
+    [asked], found = played(ids_named("users", [word]), answer({"results": [ANN], "total": 1}))
 
     assert found == ["u1"]
+    assert (asked.method, asked.path) == ("POST", "/api/v2/users/search")
+    assert asked.json
+    assert asked.json["query"][0] == {"type": "EXACT", "fields": [name], "value": word}
+
+
+@pytest.mark.parametrize(
+    "nothing", [answer({"results": []}), answer({}), answer([]), answer({}, 404), answer({}, 400), ServiceFailed("No.")]
+)
+def test_where_the_search_finds_nobody_users_are_listed(nothing: Response | EverycallError) -> None:
+    _, found = played(ids_named("users", ["ann"]), nothing, answer({"entities": [ANN]}))
+
+    assert found == ["u1"]
+
+
+def test_users_are_listed_once_for_all_names_that_the_search_does_not_find() -> None:
+    nobody = answer({"results": []})
+    listed = answer({"entities": [ANN, {"id": "u2", "name": "Ben"}]})
+
+    asked, found = played(ids_named("users", ["ann", "ben"]), nobody, listed, nobody)
+
+    assert found == ["u1", "u2"]
+    assert [request.method for request in asked] == ["POST", "GET", "POST"]
 
 
 def test_a_name_that_several_have_is_refused_with_their_ids() -> None:
@@ -238,15 +365,16 @@ def test_where_nothing_is_near_all_are_listed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_oauth_client_that_sees_none_is_told_to_look_at_its_roles(kind: Kind) -> None:
+    nobody = [answer({"results": []})] if kind == "users" else []
     with pytest.raises(UnknownName) as refused:
-        played(ids_named(kind, ["x"]), entities())
+        played(ids_named(kind, ["x"]), *nobody, entities())
 
     assert f"sees no {WORDS[kind]} at all" in refused.value.hint
 
 
 def test_an_empty_name_is_nobodys() -> None:
     with pytest.raises(UnknownName):
-        played(ids_named("users", [" "]), entities("Ann"))
+        played(ids_named("users", [" "]), answer({"results": []}), entities("Ann"))
 
 
 def test_where_names_cannot_be_looked_up_the_id_is_asked_for() -> None:

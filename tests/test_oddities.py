@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sampled
-from everycall.api.oddities import Oddity, fitted
-from everycall.api.records import Conversation, conversation_of
+from everycall.api.oddities import ODDITIES_MAX, PATH_MAX, Oddity, fitted, without_lone_surrogates
+from everycall.api.records import Conversation, Page, conversation_of
 
 Place = tuple[str | int, ...]
 
@@ -232,3 +233,98 @@ def test_oddities_are_counted_by_field_whatever_the_position() -> None:
     one = Oddity("unusual value", "c", "participants[0].sessions[12].segments[3].segmentStart", "x")
 
     assert one.field == "participants.sessions.segments.segmentStart"
+
+
+# What nobody expects
+
+
+@pytest.mark.parametrize(
+    "written", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00", "9999-12-31 23:59:59.999-0001"]
+)
+def test_an_instant_that_utc_cannot_hold_is_left_out(written: str) -> None:
+    body = json.dumps({"conversationId": "c", "conversationEnd": written}).encode()
+    record, [oddity] = conversation_of(body)
+
+    assert record is not None
+    assert record.conversation_end is None
+    assert (oddity.kind, oddity.path) == ("unreadable value", "conversationEnd")
+    page = Page.read(b'{"conversations":[%b],"totalHits":1}' % body)
+    assert page.conversations == (record,)
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+05:00"])
+def test_the_first_and_the_last_instant_are_read(written: str) -> None:
+    record, oddities = conversation_of(json.dumps({"conversationId": "c", "conversationEnd": written}).encode())
+
+    assert record is not None
+    assert record.conversation_end == datetime.fromisoformat(written)
+    assert oddities == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-01-05T08:00" + " " * 60_000,
+        "2026-01-05T08:00" + " " * 60_000 + "x",
+        " " * 60_000,
+        "1" * 60_000 + ".",
+        "2026-01-05T08:00:00." + "1" * 60_000,
+        "[" * 60_000 + "1" * 60_000,
+    ],
+)
+def test_a_long_text_takes_no_time(written: str) -> None:
+    began = time.process_time()
+    odd(conversationStart=written, participants=[{"sessions": [{"metrics": [{"value": written}]}]}], **{written: 1})
+
+    assert time.process_time() - began < 0.5
+
+
+def test_a_long_name_of_a_field_is_cut() -> None:
+    _, oddities = fitted({"conversationId": "c", "x" * 5000: 1}, Conversation)
+
+    assert len(oddities[0].path) == PATH_MAX
+
+
+def test_what_an_oddity_says_can_be_shown() -> None:
+    tree = {"conversationId": "c\x1b[2J", "field\u202e\n": 1, "externalTag": ["\x9b31m"]}
+    _, oddities = fitted(tree, Conversation)
+
+    assert [str(one) for one in oddities] == [
+        r"conversation c\x1b[2J: field\u202e\n: unknown field 1",
+        r'conversation c\x1b[2J: externalTag: unreadable value ["\x9b31m"]; left out',
+    ]
+
+
+def test_oddities_of_one_conversation_do_not_pile_up() -> None:
+    _, oddities = fitted({"conversationId": "c", **{f"field{number}": 1 for number in range(5000)}}, Conversation)
+
+    assert len(oddities) == ODDITIES_MAX
+
+
+def test_a_conversation_that_is_nested_without_end_is_no_crash() -> None:
+    deep = b"[" * 50_000 + b"]" * 50_000
+    record, oddities = conversation_of(b'{"conversationId":"c","brandNew":%b}' % deep)
+
+    assert record is None
+    assert oddities
+
+
+def test_half_a_surrogate_pair_is_replaced_in_one_conversation() -> None:
+    record, _ = conversation_of(rb'{"conversationId":"c","externalTag":"cut \ud83d"}')
+
+    assert record is not None
+    assert record.external_tag == "cut \ufffd"
+
+
+@given(st.text())
+def test_json_without_halves_of_surrogate_pairs_stays_as_it_is(text: str) -> None:
+    body = json.dumps([text]).encode()
+
+    assert without_lone_surrogates(body) == body
+
+
+@given(st.text(st.characters(categories=["Cs", "Lu"])))
+def test_json_with_halves_of_surrogate_pairs_becomes_readable(text: str) -> None:
+    read = msgspec.json.decode(without_lone_surrogates(json.dumps([text]).encode()))
+
+    assert read == [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")]

@@ -15,16 +15,16 @@ def test_an_answer_of_the_sandbox_never_passes_for_one_of_an_org(env: str) -> No
     with pytest.raises(
         SettingsError, match=r"sandbox answered in place of https://api\..*: its data is invented"
     ) as error:
-        check_is_org(hosts(env), INVENTED)
+        check_is_org(hosts(env, allow_http=True), INVENTED)
 
     assert "Unset HTTPS_PROXY" in error.value.hint
 
 
 @pytest.mark.parametrize("env", ["http://127.0.0.1:8080", "https://localhost:8443", "localhost:8080", "http://sandbox"])
 def test_the_sandbox_answers_for_itself_under_its_own_address(env: str) -> None:
-    check_is_org(hosts(env), INVENTED)
+    check_is_org(hosts(env, allow_http=True), INVENTED)
 
 
 @pytest.mark.parametrize("env", VENDORS)
 def test_an_answer_of_an_org_is_taken(env: str) -> None:
-    check_is_org(hosts(env), REAL)
+    check_is_org(hosts(env, allow_http=True), REAL)

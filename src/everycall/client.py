@@ -4,7 +4,8 @@
     page = client.play(pages.page(query, window, 1, 100))
 
 The only clock is the one passed in, and the only rng too. Safe to use from many threads, which then share one token
-and one rate budget. What is tried again, and what is not:
+and one rate budget. It knows the secret and every token that it was given, and takes them out of all that it reports:
+errors, and the trouble in `Counts`. What is tried again, and what is not:
 
 - 429: after `Retry-After` (seconds or a date), else after the window; everybody waits.
 - 408, 5xx other than 501, a broken or cut answer, a body that is not JSON: after a growing, jittered wait.
@@ -30,12 +31,21 @@ from urllib.parse import urlencode
 import msgspec
 
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
-from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, problem, received
+from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, TooSlow, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
 from everycall.api.stand_in import check_is_org
-from everycall.connection import Connection, HttpConnection, Timeouts
-from everycall.errors import CredentialsRefused, ServiceFailed, SettingsError, Unreachable
+from everycall.connection import Connection, Timeouts
+from everycall.errors import (
+    CredentialsRefused,
+    EverycallError,
+    ServiceFailed,
+    SettingsError,
+    TimedOut,
+    Unreachable,
+)
 from everycall.pacing import Pace
+from everycall.printable import printable
+from everycall.redaction import Redaction
 from everycall.version import VERSION
 
 T = TypeVar("T")
@@ -59,6 +69,10 @@ TRIES_MIN = 3
 
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
+
+
+RETRY_AFTER_LENGTH_MAX = 60
+"""An HTTP date has 29 characters."""
 
 
 class Clock(Protocol):
@@ -129,6 +143,7 @@ class Client:
         rng: random.Random | None = None,
         rate_share: float = 1.0,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        allow_http: bool = False,
     ) -> None:
         """Nothing is sent yet.
 
@@ -139,6 +154,7 @@ class Client:
             rng: for the jitter of the waits between tries.
             rate_share: how much of the API's rate limit to use, above 0 and at most 1.
             timeouts: how long an answer may take before it is asked for again; a connection of one's own has its own.
+            allow_http: whether the org's address may be `http://` on another machine, where others can read along.
 
         Raises:
             SettingsError: the region, a proxy setting or the share cannot be.
@@ -150,8 +166,11 @@ class Client:
             )
         self.credentials = credentials
         self.clock: Clock = clock or SystemClock()
-        self._hosts: Hosts = hosts(credentials.env)
-        self._connection: Connection = connection or HttpConnection(timeouts, monotonic=self.clock.monotonic)
+        self._hosts: Hosts = hosts(credentials.env, allow_http=allow_http)
+        self.redact = Redaction()
+        """Takes the secret and all tokens out of a text. Whatever goes into a log or a manifest goes through it."""
+        self.redact.learn(credentials.client_secret)
+        self._connection = connection or _http(timeouts, self.clock)
         self._rng = rng or random.Random()
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()
@@ -191,24 +210,39 @@ class Client:
         try:
             request = next(exchange)
             while True:
-                request = exchange.send(self.send(request))
+                try:
+                    response = self.send(request)
+                except EverycallError as error:
+                    request = exchange.throw(error)
+                else:
+                    request = exchange.send(response)
         except StopIteration as found:
             value: T = found.value
             return value
+        except EverycallError as error:
+            raise error.redacted(self.redact) from error.__cause__
 
     def send(self, request: Request) -> Response:
         """The final answer to one request: 2xx, or a refusal that asking again would not change.
 
         Raises:
             CredentialsRefused, Unreachable, ServiceFailed: as `play` says.
+            TimedOut: there was no answer in time, `attempts_on_timeout` times in a row.
         """
-        tries = _Tries(self.clock.monotonic(), self._rng)
+        try:
+            return self._send(request)
+        except EverycallError as error:
+            raise error.redacted(self.redact) from error.__cause__
+
+    def _send(self, request: Request) -> Response:
+        tries = _Tries(self.clock.monotonic(), self._rng, request)
         dead: list[Token] = []
         while True:
             try:
                 bearer = None if request.login else self._bearer(dead)
-                response = self._send_once(request, bearer)
+                response = self._send_once(request, bearer, tries)
             except Broken as broken:
+                self._count_timeout(tries, str(broken), is_timeout=isinstance(broken, TooSlow))
                 error = ServiceFailed if isinstance(broken, BrokenAnswer) else Unreachable
                 self._try_again(tries, str(broken), None, error)
                 continue
@@ -218,8 +252,9 @@ class Client:
             elif response.status == 429 and bearer is not None:
                 self._step_back(tries, response)
             elif response.status in (408, 429) or (response.status >= 500 and response.status != 501):
-                said = (problem(response).message or "no reason given").rstrip(".")
-                reason = f"the service answered {response.status}: {said}"
+                message = (problem(response).message or "no reason given").rstrip(".")
+                reason = f"the service answered {response.status}: {message}"
+                self._count_timeout(tries, reason, is_timeout=response.status == 504, response=response)
                 self._try_again(tries, reason, _retry_after_s(response.headers, self.clock), ServiceFailed, response)
             elif response.status == 401 and bearer is not None:
                 raise _token_refused(response)
@@ -255,19 +290,22 @@ class Client:
                 self._tokens,
                 pace.allowed * pace.share,
                 waits_s,
-                self._trouble,
+                self.redact(printable(self._trouble)),
             )
 
-    def _send_once(self, request: Request, bearer: Token | None) -> Response:
+    def _send_once(self, request: Request, bearer: Token | None, tries: "_Tries") -> Response:
         url, headers, body = self._wire(request, bearer)
         if request.login:  # it has a rate limit of its own
             self._check_open()
+            tries.sent(self.clock.monotonic())
             return self._received(request, self._connection.send(request.method, url, headers, body))
         with self._changed:
             while (wait_s := self._pace.wait_s(self.clock.monotonic())) > 0 and not self._closed:
                 self.clock.wait(self._changed, wait_s)
             self._check_open()
-            ticket = self._pace.sent(self.clock.monotonic())
+            now = self.clock.monotonic()
+            tries.sent(now)
+            ticket = self._pace.sent(now)
             self._requests += 1
         response = None
         try:
@@ -308,17 +346,23 @@ class Client:
             now = self.clock.monotonic()
             if self._token is None or self._token in dead or now >= self._renew_at:
                 self._token = self.play(token(self.credentials))
+                self.redact.learn(self._token.access_token)
                 self._tokens += 1
                 life_s = self._token.expires_in
                 self._renew_at = now + max(life_s - RENEW_BEFORE_S, life_s * 0.9, TOKEN_USED_S)
             return self._token
 
     def _step_back(self, tries: "_Tries", response: Response) -> None:
-        """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while."""
+        """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while.
+
+        It is no failure of the request, so the request's own bounds do not count.
+        """
         tries.count(self.clock.monotonic(), self._patience_s())
+        tries.limited()
         wait_s = _retry_after_s(response.headers, self.clock)
         if wait_s is None:
             wait_s = RateLimit.read(response.headers).reset_s or tries.next_wait_s()
+        wait_s = min(wait_s, RETRY_AFTER_MAX_S)
         if tries.over:
             raise ServiceFailed(
                 f"The rate limit let nothing through for {tries.since(self.clock.monotonic()):.0f} s.",
@@ -326,9 +370,21 @@ class Client:
                 correlation_id=response.correlation_id,
             )
         with self._changed:
-            self._pace.hold(self.clock.monotonic() + min(wait_s, RETRY_AFTER_MAX_S))
+            self._pace.hold(self.clock.monotonic() + wait_s)
             self._trouble = f"the rate limit was met (429); going on in {wait_s:.0f} s"
             self._changed.notify_all()
+
+    def _count_timeout(
+        self, tries: "_Tries", reason: str, *, is_timeout: bool, response: Response | None = None
+    ) -> None:
+        """Give up on a request that has timed out so often in a row as it says."""
+        tries.timeouts = tries.timeouts + 1 if is_timeout else 0
+        if tries.timeouts and tries.timeouts == tries.request.attempts_on_timeout:
+            raise TimedOut(
+                f"Not answered in time, {tries.timeouts} times in a row: {reason}.",
+                hint="Ask for less at once: a shorter interval, or a narrower filter.",
+                correlation_id=response.correlation_id if response else "",
+            )
 
     def _try_again(
         self,
@@ -339,16 +395,17 @@ class Client:
         response: Response | None = None,
     ) -> None:
         """Wait before the next try; or raise the error where patience is over."""
-        tries.count(self.clock.monotonic(), self._patience_s())
+        tries.count_failure(self.clock.monotonic(), self._patience_s())
         if tries.over:
+            times = "1 try" if tries.number == 1 else f"{tries.number} tries"
             raise error(
-                f"Gave up on {self._hosts.api} after {tries.number} tries: {reason}.",
+                f"Gave up on {self._hosts.api} after {times}: {reason}.",
                 hint="The same command goes on from here, once the service can be reached."
                 if self._answered_once
                 else "Check the network, the proxy settings (HTTPS_PROXY) and GENESYS_ENV.",
                 correlation_id=response.correlation_id if response else "",
             )
-        left_s = self._patience_s() - tries.since(self.clock.monotonic())
+        left_s = tries.left_s(self.clock.monotonic(), self._patience_s())
         if wait_s is not None:
             wait_s = min(wait_s, RETRY_AFTER_MAX_S)
         else:  # the last try comes when patience is over, not long after
@@ -372,21 +429,58 @@ class Client:
         self._trouble = trouble
 
 
+def _http(timeouts: Timeouts, clock: Clock) -> Connection:
+    from everycall.http_connection import HttpConnection  # noqa: PLC0415 - a tenth of a second for who needs a socket
+
+    return HttpConnection(timeouts, monotonic=clock.monotonic)
+
+
 class _Tries:
     """How often one request was tried, since when, and how long to wait before the next try."""
 
-    def __init__(self, now: float, rng: random.Random) -> None:
+    def __init__(self, now: float, rng: random.Random, request: Request) -> None:
+        self.request = request
         self._start = now
+        self._first_sent: float | None = None
         self._rng = rng
         self.number = 0
+        self.failures = 0
+        self.timeouts = 0
         self.over = False
+
+    def sent(self, now: float) -> None:
+        """The request's own patience begins here: the time before was spent on the rate limit."""
+        if self._first_sent is None:
+            self._first_sent = now
+
+    def limited(self) -> None:
+        """The rate limit turned it away: its own patience begins anew when it is sent again."""
+        self._first_sent = None
 
     def since(self, now: float) -> float:
         return now - self._start
 
     def count(self, now: float, patience_s: float) -> None:
+        """A try that did not bring an answer."""
         self.number += 1
         self.over = self.since(now) >= patience_s and self.number >= TRIES_MIN
+
+    def count_failure(self, now: float, patience_s: float) -> None:
+        """One that counts against the bounds of the request, too."""
+        self.count(now, patience_s)
+        self.failures += 1
+        own_s = self.request.patience_s
+        is_late = own_s is not None and self._since_sent(now) >= own_s
+        self.over = self.over or is_late or self.failures == self.request.tries
+
+    def left_s(self, now: float, patience_s: float) -> float:
+        """Until patience is over; not above 0 where only the number of tries is what keeps it up."""
+        left_s = patience_s - self.since(now)
+        own_s = self.request.patience_s
+        return left_s if own_s is None else min(left_s, own_s - self._since_sent(now))
+
+    def _since_sent(self, now: float) -> float:
+        return 0.0 if self._first_sent is None else now - self._first_sent
 
     def next_wait_s(self) -> float:
         longest = min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** min(max(self.number - 1, 0), 10))
@@ -398,20 +492,20 @@ def _retry_after_s(headers: Mapping[str, str], clock: Clock) -> float | None:
 
     None where it is absent or unreadable, and where it asks for no wait at all, which would be hammering.
     """
-    words = headers.get("retry-after", "").strip()
+    text = headers.get("retry-after", "").strip()[:RETRY_AFTER_LENGTH_MAX]
     try:
-        wait_s = float(words)
+        wait_s = float(text)
     except ValueError:
         try:
-            wait_s = (parsedate_to_datetime(words) - clock.utc()).total_seconds()
-        except (ValueError, TypeError):
+            wait_s = (parsedate_to_datetime(text) - clock.utc()).total_seconds()
+        except (ValueError, TypeError, OverflowError):
             return None
     return wait_s if wait_s > 0 else None
 
 
 def _token_refused(response: Response) -> CredentialsRefused:
-    said = problem(response)
-    reason = f"401 {said.code or 'unauthorized'}: {said.message or 'no reason given'}"
+    found = problem(response)
+    reason = f"401 {found.code or 'unauthorized'}: {found.message or 'no reason given'}"
     return CredentialsRefused(
         f"The API refused a token that was just made ({reason})",
         hint="Check that GENESYS_ENV is the region of this OAuth client.",

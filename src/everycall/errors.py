@@ -12,13 +12,23 @@
     │   └── PermissionMissing   the API answered 403
     ├── ServiceError            the network or the service failed for longer than our patience; the same command resumes
     │   ├── Unreachable         no connection, no answer in time, an answer that broke off
-    │   └── ServiceFailed       429, 5xx or an answer that is not JSON, again and again
+    │   ├── ServiceFailed       429, 5xx or something that is no answer of the API, again and again
+    │   └── TimedOut            one question was not answered in time, as often as it was asked
     └── OutputError             the rows have nowhere to go
         ├── OutputRefused       found before anything was asked: no such folder, not writable, another query's output
         └── OutputFailed        found on the way: the disk is full, the pipe is closed
 
-No error holds a secret or a token. `correlation_id` is what the vendor's support asks for.
+No error holds a secret or a token, and all that it says can be shown: `printable` has been through it.
+`correlation_id` is what the vendor's support asks for.
 """
+
+from collections.abc import Callable
+from typing import Self
+
+from everycall.printable import printable
+
+CORRELATION_ID_MAX = 100
+"""It is a UUID of 36 characters."""
 
 
 class EverycallError(Exception):
@@ -28,11 +38,18 @@ class EverycallError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "", correlation_id: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(printable(message))
+        self.hint = printable(hint)
         """The next step, as a sentence; empty where the message says it already."""
-        self.correlation_id = correlation_id
+        self.correlation_id = printable(correlation_id, CORRELATION_ID_MAX)
         """The `ININ-Correlation-Id` of the answer that said no; empty where there was no answer."""
+
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """This very error, its texts without secrets."""
+        self.args = tuple(redact(each) if isinstance(each, str) else each for each in self.args)
+        self.hint = redact(self.hint)
+        self.correlation_id = redact(self.correlation_id)
+        return self
 
 
 class QueryError(EverycallError):
@@ -80,11 +97,11 @@ class Unreachable(ServiceError):
 
 
 class ServiceFailed(ServiceError):
-    """The service answered 408, 429, 5xx or something that is not JSON until the tries were used up."""
+    """The service answered 408, 429, 5xx, or what is no answer of the API, until the tries were used up."""
 
 
 class TimedOut(ServiceError):
-    """The service did not answer one request in time, several times in a row: a smaller one may be answered."""
+    """A question that may be asked in smaller pieces was not answered in time, as often as it was to be asked."""
 
 
 class OutputError(EverycallError):

@@ -449,7 +449,8 @@ class Run:
                 self._progress.report(Noticed(message))
 
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
-        return self._setup.client.play(look_ups.look_up(kind, ids))
+        client = self._setup.client
+        return client.play(look_ups.look_up(kind, ids)).redacted(client.redact)
 
 
 def _loaded_line(read: WindowRead, loaded: Loaded, sink: Sink) -> WindowLoaded:

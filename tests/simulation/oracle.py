@@ -27,7 +27,7 @@ from everycall import Interval, Summary
 from everycall.manifest import Entry
 from everycall.sandbox.instants import to_text
 
-from .org import Drifting
+from .org import USERS, Drifting, queue_id, user_id
 from .wire import START, Answered
 
 
@@ -59,7 +59,7 @@ def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: M
         answers = runs[entry.interval]
         check_rows(entry, rows, world, by_ms)
         check_numbers(entry, rows, answers, open_by_window)
-        check_values(rows, world)
+        check_values(entry, rows, world)
         check_versions(entry, rows, world, answers)
         if entry.verdict == "proven" and not is_miscounted(answers):
             check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
@@ -130,12 +130,19 @@ def check_numbers(
         check(entry.hits_after == (last.total_hits or 0), f"{entry.interval} was counted otherwise")
 
 
-def check_values(rows: list[dict[str, str]], world: Drifting) -> None:
-    """Instants and names are those of the version that the row is in; columns that were not asked for are not there."""
+def check_values(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> None:
+    """Instants and names are those of the version that the row is in; columns that were not asked for are not there.
+
+    Where the entry says that names could not be looked up, an id may stand for one.
+    """
+    kinds = {"queueName": "queues", "agentName": "users"}
+    nameless = {column for column, kind in kinds.items() if kind in entry.names_unavailable}
     for row in rows:
         one, version = world.by_id[row["conversationId"]], int(row["disposition"][1:])
         said = {"startTime": to_text(one.start_ms), "queueName": one.queue_name, "agentName": one.user_name(version)}
-        wrong = {column: row[column] for column in said if column in row and row[column] != said[column]}
+        ids = {"queueName": queue_id(one.queue), "agentName": user_id((one.user + version) % USERS)}
+        right = {column: {said[column], ids[column]} if column in nameless else {said[column]} for column in said}
+        wrong = {column: row[column] for column in said if column in row and row[column] not in right[column]}
         check(not wrong, f"{one.id} says {wrong} instead of {said}")
         end = row.get("endTime", "")
         check(not end or end == to_text(one.end_ms), f"{one.id} says that it ended {end}")

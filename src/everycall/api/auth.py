@@ -7,16 +7,20 @@ Sources: the regions are SDK 269, PureCloudRegionHosts; the two error answers of
 gildas/go-gcloudcx (login_test.go) and tishige/CallFlowVisualizer (issues 8 and 9).
 """
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Annotated
+from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from everycall.api.exchange import Exchange, Request, Response, problem
+from everycall.api.exchange import REASON_MAX, Exchange, Request, Response, problem
 from everycall.errors import CredentialsMissing, CredentialsRefused, SettingsError
+from everycall.printable import printable
 
 REGIONS: Mapping[str, str] = {
     "us-east-1": "mypurecloud.com",
@@ -63,51 +67,116 @@ class Credentials:
     client_secret: str = field(repr=False)
     env: str
     """A region (`eu-central-1`), a domain (`mypurecloud.de`) or a base URL (`http://127.0.0.1:8080`)."""
+    source: str = field(default="", compare=False)
+    """Where they were read, for a reader: `the environment` or `.env`; empty where they were given."""
 
     @classmethod
-    def read(cls, variables: Mapping[str, str]) -> "Credentials | None":
-        """The credentials in the environment's variables; None where none of the three is set.
+    def read(cls, environment: Mapping[str, str], dotenv: Mapping[str, str] | None = None) -> "Credentials | None":
+        """The credentials in the environment, else those in a `.env`; None where none of the three is set in either.
+
+        All three come from one place: a `.env` that came with somebody else's folder could otherwise send the secret
+        of the environment to an address of its own.
 
         Raises:
-            CredentialsMissing: some are set, but not all.
+            CredentialsMissing: some are set, but not all; or they are spread over both places.
         """
-        found = {name: variables.get(name, "").strip() for name in VARIABLES}
-        missing = [name for name, value in found.items() if not value]
-        if len(missing) == len(VARIABLES):
+        found, in_file = _values(environment), _values(dotenv or {})
+        if not found and not in_file:
             return None
-        if missing:
+        if len(found) == len(VARIABLES):
+            return cls(**_fields(found), source="the environment")
+        if not found and len(in_file) == len(VARIABLES):
+            return cls(**_fields(in_file), source=".env")
+        if found and in_file.keys() - found.keys():
             raise CredentialsMissing(
-                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-                hint=f"Set all of {', '.join(VARIABLES)}, in the environment or in .env; or none, for the sandbox.",
+                f"{_listed(found)} set in the environment, and {_listed(in_file)} set in .env: "
+                "all three have to come from one place.",
+                hint=f"Set all of {', '.join(VARIABLES)} in the environment, or unset those there to use .env.",
             )
-        return cls(*found.values())
+        missing = [name for name in VARIABLES if name not in (found or in_file)]
+        raise CredentialsMissing(
+            f"{_listed(missing)} not set{'' if found else ' in .env'}.",
+            hint=f"Set all of {', '.join(VARIABLES)}, in the environment or in .env.",
+        )
 
 
-def hosts(env: str) -> Hosts:
+def _values(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of the three that are set, in their order."""
+    found = {name: variables.get(name, "").strip() for name in VARIABLES}
+    return {name: value for name, value in found.items() if value}
+
+
+def _fields(values: Mapping[str, str]) -> dict[str, str]:
+    return dict(zip(("client_id", "client_secret", "env"), values.values(), strict=True))
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def hosts(env: str, *, allow_http: bool = False) -> Hosts:
     """Where the org of that region, domain or base URL is reached.
 
     A base URL serves both API and login, unless it is one of the vendor's (`https://api.mypurecloud.de`).
 
+    Args:
+        env: the region, domain or base URL.
+        allow_http: whether an `http://` address may lie on another machine, so that everybody on the way can read
+            the secret.
+
     Raises:
-        SettingsError: it is none of the three; the hint lists near regions.
+        SettingsError: it is none of the three, and the hint lists near regions; or it is not to be reached safely.
+            The message holds nothing that could be a secret.
     """
+    found = _hosts(env)
+    if not allow_http and found.api.startswith("http://") and not _is_this_machine(urlsplit(found.api).hostname or ""):
+        raise SettingsError(
+            "GENESYS_ENV is an http:// address on another machine: everybody on the way could read the secret.",
+            hint="Use https://; or, inside a network that you trust, say --allow-http or set EVERYCALL_ALLOW_HTTP=1.",
+        )
+    return found
+
+
+def _hosts(env: str) -> Hosts:
     env = env.strip().rstrip("/")
-    if env.lower() in REGIONS:
-        return _of_domain(REGIONS[env.lower()])
-    if env.startswith(("http://", "https://")):
-        return _of_url(env)
     domain = env.lower()
+    if domain in REGIONS:
+        return _of_domain(REGIONS[domain])
+    if "://" in env:
+        return _of_url(env)
     for prefix in ("api.", "login.", "apps."):
         domain = domain.removeprefix(prefix)
-    if domain.split(":")[0] in ("localhost", "127.0.0.1"):
-        return Hosts(f"http://{domain}", f"http://{domain}")
-    if "." not in domain or not all(part.replace("-", "").isalnum() for part in domain.split(".")):
-        near = get_close_matches(domain, [*REGIONS, *REGIONS.values()], n=3, cutoff=0.5) or list(REGIONS)
-        raise SettingsError(
-            f"GENESYS_ENV is '{env}', which is no region, domain or base URL.",
-            hint=f"Near: {', '.join(near)}. The org's own address tells it: apps.mypurecloud.de is mypurecloud.de.",
-        )
+    name, _, port = domain.partition(":")
+    if name in ("localhost", "127.0.0.1") and (port.isdecimal() or domain == name):
+        return _of_url(f"http://{domain}")
+    if "." not in domain or not _DOMAIN.fullmatch(domain):
+        raise _unknown(domain)
     return _of_domain(domain)
+
+
+_DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
+
+
+def _unknown(domain: str) -> SettingsError:
+    """It is named only where it looks like a region that was misspelt: it could be a secret in the wrong variable."""
+    near = get_close_matches(domain, [*REGIONS, *REGIONS.values()], n=3, cutoff=0.5) if len(domain) < 40 else []
+    own = f" is '{domain}', which" if near else ""
+    return SettingsError(
+        f"GENESYS_ENV{own} is no region, domain or base URL.",
+        hint=f"{'Near' if near else 'The regions'}: {', '.join(near or REGIONS)}. "
+        "The org's own address tells it: apps.mypurecloud.de is mypurecloud.de.",
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether nothing that is sent to that host leaves the machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _of_domain(domain: str) -> Hosts:
@@ -115,39 +184,60 @@ def _of_domain(domain: str) -> Hosts:
 
 
 def _of_url(url: str) -> Hosts:
+    """Of a base URL; messages do not show it, since it may hold a password or be something else altogether."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
     except ValueError:  # of the port, or of an IPv6 address
-        host = ""
+        parts, host = urlsplit(""), ""
     if "@" in url:
         raise SettingsError("GENESYS_ENV holds a user name or a password.", hint="Leave out what stands before the @.")
-    if not host:
-        raise SettingsError(
-            f"GENESYS_ENV is '{url}', which names no host and port.", hint="Write http://127.0.0.1:8080, say."
-        )
     prefix, _, domain = host.partition(".")
     is_vendors = domain in REGIONS.values() or domain.endswith("pure.cloud")
-    return _of_domain(domain) if prefix in ("api", "login", "apps") and is_vendors else Hosts(url, url)
+    if prefix in ("api", "login", "apps") and is_vendors:
+        return _of_domain(domain)
+    if parts.scheme not in ("http", "https") or not host or not _URL.fullmatch(url) or parts.query or parts.fragment:
+        raise SettingsError(
+            "GENESYS_ENV looks like a base URL, but is none.",
+            hint="Write scheme, host and port, and nothing after a question mark: http://127.0.0.1:8080, say.",
+        )
+    url = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return Hosts(url, url)
+
+
+_URL = re.compile(r"[\x21-\x7e]+")
+
+
+TOKEN_LIFE_S = 86_399.0
+"""What captures say of a token's life; the documentation says 86,400. There is no refresh token."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+"""What can be sent in a header. Source: RFC 9110, field-vchar; real tokens have 86 characters."""
 
 
 class Token(msgspec.Struct, frozen=True):
     """A bearer token; never printed."""
 
-    access_token: Annotated[str, msgspec.Meta(min_length=1)]
-    expires_in: float = 86_399
-    """Seconds from its making: 86,399 in captures, 86,400 in the documentation. There is no refresh token."""
+    access_token: str
+    """Visible ASCII characters, none of them a blank."""
+    expires_in: float = TOKEN_LIFE_S
+    """Seconds from its making."""
 
     def __repr__(self) -> str:
         """Without the token."""
         return f"Token(expires_in={self.expires_in})"
 
 
+class _Answer(msgspec.Struct):
+    access_token: Any = None
+    expires_in: Any = None
+
+
 def token(credentials: Credentials) -> Exchange[Token]:
     """A new token. Each has a rate budget of its own, so none is made without need.
 
     Raises:
-        CredentialsRefused: unknown client id (400), wrong secret or wrong region (401).
+        CredentialsRefused: unknown client id (400), wrong secret or wrong region (401), or an answer without a token.
 
     Source: POST /oauth/token, grant type client_credentials; SDK 269, api_client.
     """
@@ -155,12 +245,34 @@ def token(credentials: Credentials) -> Exchange[Token]:
     if response.status != 200:
         raise _refused(response, credentials)
     try:
-        return msgspec.convert(response.decoded, Token, strict=False)
-    except msgspec.MsgspecError as error:
+        answer = msgspec.convert(response.decoded, _Answer)
+    except msgspec.ValidationError:
+        answer = _Answer()
+    if not isinstance(answer.access_token, str) or not answer.access_token:
         raise CredentialsRefused(
-            f"The login at {hosts(credentials.env).login} answered without a token.",
+            f"The login at {_hosts(credentials.env).login} answered without a token.",
             hint="Check GENESYS_ENV: the address may belong to something else.",
-        ) from error
+        )
+    if not _TOKEN.fullmatch(answer.access_token):
+        raise CredentialsRefused(
+            f"The login at {_hosts(credentials.env).login} answered with a token that cannot be sent: "
+            "it is too long, or has blanks, line breaks or other characters that no token has.",
+            hint="Check GENESYS_ENV, and the proxy: something on the way may have changed the answer.",
+        )
+    return Token(answer.access_token, _life_s(answer.expires_in))
+
+
+def _life_s(expires_in: Any) -> float:
+    """Seconds that a token lives, also where they came as a text; what captures say where nobody can read them."""
+    try:
+        life_s = float(expires_in)
+    except (ValueError, TypeError, OverflowError):
+        return TOKEN_LIFE_S
+    return TOKEN_LIFE_S if math.isnan(life_s) else min(max(life_s, 0.0), LIFE_MAX_S)
+
+
+LIFE_MAX_S = 7 * TOKEN_LIFE_S
+"""Ours: no token is kept longer, whatever its login says."""
 
 
 class _LoginError(msgspec.Struct):
@@ -171,13 +283,14 @@ class _LoginError(msgspec.Struct):
 
 def _refused(response: Response, credentials: Credentials) -> CredentialsRefused:
     try:
-        said = msgspec.json.decode(response.body, type=_LoginError)
+        found = msgspec.json.decode(response.body, type=_LoginError)
     except (ValueError, RecursionError):
-        said = _LoginError()
-    reason = said.error_description or said.description or said.error or problem(response).message or "no reason given"
+        found = _LoginError()
+    reason = found.error_description or found.description or found.error or problem(response).message
     unknown = response.status == 400
     return CredentialsRefused(
-        f"The login at {hosts(credentials.env).login} refused ({response.status}): {reason}",
+        f"The login at {_hosts(credentials.env).login} refused ({response.status}): "
+        f"{printable(reason, REASON_MAX) or 'no reason given'}",
         hint="Check GENESYS_CLIENT_ID and GENESYS_ENV: this region does not know that client."
         if unknown
         else "Check GENESYS_CLIENT_SECRET and GENESYS_ENV; a client of another region is refused in the same words.",

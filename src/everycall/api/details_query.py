@@ -156,7 +156,9 @@ class TooLarge:
     """What was asked for."""
 
 
-def answer(query: Query, window: Interval, number: int, size: int) -> Exchange[Response | TooLarge]:
+def answer(
+    query: Query, window: Interval, number: int, size: int, *, attempts_on_timeout: int | None = None
+) -> Exchange[Response | TooLarge]:
     """One page of a window: `decoded` is its `PageHead`, its body a page of the details query.
 
     Args:
@@ -164,13 +166,20 @@ def answer(query: Query, window: Interval, number: int, size: int) -> Exchange[R
         window: the slice of its interval, short enough for one question.
         number: from 1.
         size: conversations on a page, at most 100.
+        attempts_on_timeout: after so many time-outs in a row the client raises `TimedOut`; None for never.
 
     Raises:
         QueryRefused: the API answered 400, and not about the size of its answer.
         PermissionMissing: the API answered 403.
     """
-    body = query.body(window, number, size)
-    response = yield Request("POST", DETAILS_QUERY, json=body, decode=PageHead.decode, success=(200,))
+    response = yield Request(
+        "POST",
+        DETAILS_QUERY,
+        json=query.body(window, number, size),
+        decode=PageHead.decode,
+        success=(200,),
+        attempts_on_timeout=attempts_on_timeout,
+    )
     if response.status in (400, 413) and problem(response).code == "response.entity.too.large" and size > 1:
         return TooLarge(size)
     if response.status >= 300:

@@ -11,7 +11,8 @@ Rules of the house:
 
 - An exchange is sent the final answer only. Waiting for the rate limit, a new token after a 401, trying again after
   a 408, 429, 5xx, a broken connection or a body that is not JSON happen below it, in the client. What it may
-  see is 2xx, and 400, 403, 404 and their like, which `refusal` turns into an error.
+  see is 2xx, and 400, 403, 404 and their like, which `refusal` turns into an error. Where there is no final answer,
+  the client's error is thrown in at the `yield`: an exchange that can do without the answer catches it.
 - An exchange says *what* it asks, never *where*: hosts and tokens are the client's.
 """
 
@@ -23,6 +24,7 @@ import msgspec
 
 from everycall.api.oddities import without_lone_surrogates
 from everycall.errors import EverycallError, PermissionMissing, QueryRefused
+from everycall.printable import printable
 from everycall.zipped import Damaged, unzipped
 
 T = TypeVar("T")
@@ -30,6 +32,10 @@ T = TypeVar("T")
 
 class Broken(Exception):
     """No whole answer came. `str(broken)` says what happened, without the address."""
+
+
+class TooSlow(Broken):
+    """The answer did not come, or was not complete, in time."""
 
 
 class BrokenAnswer(Broken):
@@ -58,6 +64,12 @@ class Request:
     (msgspec's errors are ValueErrors), the answer is broken, and the client asks again."""
     success: Container[int] = field(default=range(200, 300), repr=False, compare=False)
     """The statuses below 300 that answer this request; any other below 300 is a broken answer."""
+    tries: int | None = field(default=None, repr=False, compare=False)
+    """How often to ask at most, where failures could be outlived; None for as often as patience allows."""
+    patience_s: float | None = field(default=None, repr=False, compare=False)
+    """How long to go on asking at most; None for the client's own patience."""
+    attempts_on_timeout: int | None = field(default=None, repr=False, compare=False)
+    """After so many time-outs and answers 504 in a row the client raises `TimedOut`; None for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +149,12 @@ Exchange: TypeAlias = Generator[Request, Response, T]
 """Yields requests, is sent responses, returns what it found."""
 
 
+REASON_MAX = 3000
+"""The longest reason of the API that is passed on: one that lists a hundred allowed values has room in it."""
+
+
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
-    """The API's error body, as far as we use it.
+    """The API's error body, as far as we use it, fit to be shown.
 
     Source: SDK 269, ErrorBody. Not every gateway in between writes one, so each field may be empty.
     """
@@ -151,24 +167,31 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
 def problem(response: Response) -> Problem:
     """What the error body says; empty fields where the body is not the API's error envelope."""
     try:
-        return msgspec.json.decode(response.body, type=Problem)
+        found = msgspec.json.decode(without_lone_surrogates(response.body), type=Problem)
     except (ValueError, RecursionError):
         return Problem()
+    return Problem(*(printable(text, REASON_MAX) for text in msgspec.structs.astuple(found)))
+
+
+def reason(response: Response) -> str:
+    """Status, code and message of a refusal, as far as the answer has them, in one line for a reader."""
+    found = problem(response)
+    return f"{response.status} {found.code}: {found.message}".strip(" :")
 
 
 def refusal(response: Response) -> EverycallError:
     """The error that a final answer other than 2xx stands for."""
-    said = problem(response)
-    correlation_id = response.correlation_id or said.context_id
-    message = said.message or "no reason given"
+    found = problem(response)
+    correlation_id = response.correlation_id or found.context_id
+    message = found.message or "no reason given"
     if response.status == 403:
         return PermissionMissing(
-            f"The org refused (403 {said.code or 'forbidden'}): {message}",
+            f"The org refused (403 {found.code or 'forbidden'}): {message}",
             hint="Give one of the OAuth client's roles that permission, for the divisions that you export.",
             correlation_id=correlation_id,
         )
     return QueryRefused(
-        f"The API refused the request ({response.status} {said.code or 'error'}): {message}",
+        f"The API refused the request ({response.status} {found.code or 'error'}): {message}",
         hint="Check GENESYS_ENV: the address may belong to something else."
         if response.status in (404, 405)
         else "Change the query; asking the same again will be refused again.",

@@ -15,9 +15,23 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import inspect
 
+from everycall.printable import printable
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _ABSENT: Any = object()
+
+ODDITIES_MAX = 1000
+"""In one conversation, at most; what more there is stays unnamed, so that memory stays flat."""
+
+PATH_MAX = 200
+"""The API's longest path has some 80 characters; a longer one is cut."""
+
+ID_MAX = 100
+"""A conversation's id has 36 characters."""
+
+TEXT_MAX = 60
+"""No number and no instant is written in more characters; a longer text is not looked into."""
 
 WHOLE_MAX = 2**53
 """A larger real number is not taken for a whole one: its last digits are anybody's guess."""
@@ -41,12 +55,22 @@ class Oddity(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def field(self) -> str:
         """The path without positions, to count by: `participants.sessions.segments.segmentStart`."""
-        return re.sub(r"\[\d+\]", "", self.path)
+        return _POSITION.sub("", self.path)
 
     def __str__(self) -> str:
         """One line for a reader."""
         read = f"; read as {self.read_as}" if self.read_as else "; left out" if self.kind != "unknown field" else ""
         return f"conversation {self.conversation_id or '(no id)'}: {self.path}: {self.kind} {self.value}{read}"
+
+
+def may_overflow(body: bytes | msgspec.Raw) -> bool:
+    """Whether an instant in the JSON may lie outside of what a datetime in UTC can hold.
+
+    `9999-12-31T23:59:59-05:00` is decoded without complaint, and fails wherever it is calculated with. So a body for
+    which this is true is not decoded strictly, but fitted.
+    """
+    data = bytes(body)
+    return b'"9999-12-31' in data or b'"0001-01-01' in data
 
 
 def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
@@ -58,6 +82,11 @@ def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
     walk = _Walk(conversation_id if isinstance(conversation_id, str) else "")
     value = walk.value(tree, _kind_of(record), "")
     return (None if value is _ABSENT else msgspec.convert(value, record)), walk.oddities
+
+
+def oddity(kind: Any, conversation_id: str, path: str, value: str, read_as: str = "") -> Oddity:
+    """An oddity whose texts can be shown, and are short."""
+    return Oddity(kind, conversation_id, printable(path, PATH_MAX) or "$", shortened(value), shortened(read_as))
 
 
 @cache
@@ -76,13 +105,12 @@ class _Walk:
     """One conversation's way through the type tree: values come back fitted, or `_ABSENT`."""
 
     def __init__(self, conversation_id: str) -> None:
-        self.conversation_id = conversation_id
+        self.conversation_id = printable(conversation_id, ID_MAX)
         self.oddities: list[Oddity] = []
 
     def note(self, kind: Any, path: str, value: Any, read_as: str = "") -> None:
-        self.oddities.append(
-            Oddity(kind, self.conversation_id, path or "$", shortened(_json(value)), shortened(read_as))
-        )
+        if len(self.oddities) < ODDITIES_MAX:
+            self.oddities.append(oddity(kind, self.conversation_id, path, _json(value), read_as))
 
     def value(self, value: Any, kind: inspect.Type, path: str) -> Any:
         if isinstance(kind, inspect.UnionType):
@@ -152,10 +180,9 @@ class _Walk:
 def _is_of(value: Any, kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.DateTimeType):
         try:
-            msgspec.convert(value, datetime)
+            return _in_utc(msgspec.convert(value, datetime)) is not None
         except msgspec.ValidationError:
             return False
-        return bool(re.search(r"([Zz]|[+-]\d\d:?\d\d)$", value))
     if isinstance(kind, inspect.IntType):
         return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(kind, inspect.FloatType):
@@ -172,9 +199,9 @@ def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
     ):
         yield int(value)
     elif isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
-        if re.fullmatch(r"-?\d{1,18}", value):
+        if _WHOLE.fullmatch(value):
             yield int(value)
-        elif isinstance(kind, inspect.FloatType) and re.fullmatch(r"-?\d+\.\d+", value):
+        elif isinstance(kind, inspect.FloatType) and len(value) <= TEXT_MAX and _REAL.fullmatch(value):
             yield float(value)
     elif isinstance(kind, inspect.DateTimeType) and isinstance(value, str):
         instant = _loose_instant(value)
@@ -188,24 +215,28 @@ def instant(text: str) -> datetime | None:
         found = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
         return _loose_instant(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return _in_utc(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
 
 
+# None of these can match in two ways, so none of them tries again; the texts are short all the same.
+_POSITION = re.compile(r"\[\d{1,9}\]")
+_WHOLE = re.compile(r"-?\d{1,18}")
+_REAL = re.compile(r"-?\d{1,40}\.\d{1,40}")
 _LOOSE_INSTANT = re.compile(
-    r"\s*(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d:?\d\d)?\s*"
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,40}))?)? ?([Zz]|[+-]\d\d:?\d\d)?"
 )
 
 
-def _loose_instant(words: str) -> datetime | None:
+def _loose_instant(value: str) -> datetime | None:
     """An instant whose parts lack leading zeros or whose zone is missing (then UTC); None where it is none."""
-    match = _LOOSE_INSTANT.fullmatch(words)
+    match = _LOOSE_INSTANT.fullmatch(value.strip()) if len(value) <= TEXT_MAX else None
     if not match:
         return None
     *parts, second, fraction, zone = match.groups()
     try:
         micros = int((fraction or "0")[:6].ljust(6, "0"))
         year, month, day, hour, minute = map(int, parts)
-        return datetime(year, month, day, hour, minute, int(second or 0), micros, _offset(zone))
+        return _in_utc(datetime(year, month, day, hour, minute, int(second or 0), micros, _offset(zone)))
     except ValueError:
         return None
 
@@ -218,8 +249,19 @@ def _offset(zone: str | None) -> timezone:
     return timezone(ahead if zone[0] == "+" else -ahead)
 
 
+def _in_utc(instant: datetime) -> datetime | None:
+    """The instant, if it has a zone and a date in UTC, too."""
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo is not None else None
+    except OverflowError:
+        return None
+
+
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError:
+        return "(nested too deeply)"
 
 
 _ESCAPE = re.compile(
@@ -236,6 +278,6 @@ def without_lone_surrogates(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["lone"] else escape[0], body)
 
 
-def shortened(words: str) -> str:
-    """At most 80 characters of it."""
-    return words if len(words) <= 80 else words[:77] + "..."
+def shortened(text: str) -> str:
+    """At most 80 characters of it, in one line, so that it can be shown."""
+    return printable(text, 80)

@@ -8,13 +8,14 @@ the record and named in `Page.oddities`; `jsonl` and `raw` outputs are made from
 """
 
 import json
+import math
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
-from everycall.api.oddities import Oddity, fitted, shortened, without_lone_surrogates
+from everycall.api.oddities import Oddity, fitted, may_overflow, oddity, shortened, without_lone_surrogates
 from everycall.errors import ServiceFailed
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -372,6 +373,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ServiceFailed: the body is something else: a gateway's greeting in place of the API's answer, say.
         """
+        if may_overflow(body):
+            return _read_slowly(body)
         try:
             answer = _STRICT.decode(body)
         except (msgspec.ValidationError, UnicodeDecodeError):
@@ -409,19 +412,19 @@ def _read_slowly(body: bytes) -> Page:
         fields = _FIELDS.decode(body)
         raws = _ITEMS.decode(fields.pop("conversations", _NULL)) or []
         hits = _HITS.decode(fields.pop("totalHits", _NULL))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _no_page(body) from error
     fields.pop("aggregations", None)
     if hits is None and not raws and fields.keys() & _SIGNS_OF_REFUSAL:
         raise _no_page(body)
     conversations: list[Conversation] = []
-    oddities = [Oddity("unknown field", "", name, shortened(_as_text(raw))) for name, raw in fields.items()]
+    oddities = [oddity("unknown field", "", name, _as_text(raw)) for name, raw in fields.items()]
     for raw in raws:
         conversation, odd = conversation_of(raw)
         oddities += odd
         if conversation is not None:
             conversations.append(conversation)
-    total_hits = None if hits is None else int(hits)
+    total_hits = None if hits is None or not math.isfinite(hits) else int(hits)
     return Page(conversations=tuple(conversations), total_hits=total_hits, oddities=tuple(oddities))
 
 
@@ -435,10 +438,9 @@ def _no_page(body: bytes) -> ServiceFailed:
 
 def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, list[Oddity]]:
     """One conversation out of its JSON, and what did not fit; None where it has no readable id."""
-    try:
-        return _CONVERSATION.decode(body), []
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    if not may_overflow(body):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return _CONVERSATION.decode(body), []
     try:
         conversation, oddities = fitted(_plain(body), Conversation)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -450,11 +452,11 @@ def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, lis
 
 
 def _plain(body: bytes | msgspec.Raw) -> Any:
-    """The JSON as plain values, with U+FFFD for bytes that are not UTF-8.
+    """The JSON as plain values, with U+FFFD for bytes that are not UTF-8, and for halves of surrogate pairs.
 
     The standard library takes a number beyond the range of numbers for infinity, where msgspec refuses the whole.
     """
-    text = _as_text(body)
+    text = without_lone_surrogates(_as_text(body).encode())
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:

@@ -14,15 +14,10 @@ from typing import IO, Any, TypeAlias, cast
 from rich.console import Console
 from rich.text import Text
 
+from everycall.printable import printable
+
 Piece: TypeAlias = str | tuple[str, str]
 """A text, or a text and its style."""
-
-
-def printable(text: str) -> str:
-    """The text with everything escaped that a terminal would not print as a visible character of this line."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Display:

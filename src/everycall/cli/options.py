@@ -132,8 +132,6 @@ class Paging:
 class Source:
     """The org, and how hard to use it."""
 
-    # --allow-http belongs here once `everycall.client.Client` takes it; `org` passes it on.
-
     sandbox: bool = switch(
         SOURCE, "Use the built-in sandbox, which holds invented data, whatever the environment says."
     )
@@ -150,6 +148,9 @@ class Source:
         "How long an answer may take to begin, or to continue, before the request is sent again. [default: 60]",
         value="SECONDS",
         parse=number(above=0, most=TIMEOUT_MAX_S),
+    )
+    allow_http: bool = switch(
+        SOURCE, "Let GENESYS_ENV be an http:// address on another machine, where others can read the secret."
     )
 
 

@@ -43,48 +43,35 @@ def connected(source: Source) -> Iterator[Org]:
             with _client(credentials, source) as client:
                 yield Org(client, SANDBOX, SANDBOX)
         return
-    credentials, came_from = read_credentials()
+    credentials = read_credentials()
     with _client(credentials, source) as client:
-        address = hosts(credentials.env).api
-        yield Org(client, address, f"{address}, credentials from {came_from}" if came_from else address)
+        address = hosts(credentials.env, allow_http=_allows_http(source)).api
+        is_file = credentials.source == ".env"
+        yield Org(client, address, f"{address}, credentials from {credentials.source}" if is_file else address)
 
 
 def _client(credentials: Credentials, source: Source) -> Client:
-    # Here --allow-http becomes Client(allow_http=...).
-    return Client(credentials, rate_share=source.rate_share, timeouts=Timeouts.of(source.timeout))
+    return Client(
+        credentials,
+        rate_share=source.rate_share,
+        timeouts=Timeouts.of(source.timeout),
+        allow_http=_allows_http(source),
+    )
 
 
-def read_credentials() -> tuple[Credentials, str]:
-    """The credentials, and where they came from: "" for the environment, or ".env".
+def _allows_http(source: Source) -> bool:
+    return source.allow_http or os.environ.get("EVERYCALL_ALLOW_HTTP") == "1"
 
-    All three come from one place. If the environment's secret were completed by a foreign folder's `.env`, that
-    folder could name the host to which the secret is sent.
+
+def read_credentials() -> Credentials:
+    """The credentials, all three from the environment or all three from `.env`.
 
     Raises:
         CredentialsMissing: there are none, or not all, or some in the environment and others in `.env`.
         SettingsError: `.env` cannot be read.
     """
-    in_environment = _set_in(os.environ)
-    if len(in_environment) == len(VARIABLES):
-        return _credentials(os.environ), ""
-    file = _dotenv()
-    in_file = _set_in(file)
-    if in_environment and in_file:
-        raise CredentialsMissing(
-            f"{_are_set(in_environment)} in the environment, and {_are_set(in_file)} in .env: "
-            "all three have to come from one place.",
-            hint="Set all three in the environment, or all three in .env and none of them in the environment.",
-        )
-    return (_credentials(file), ".env") if in_file else (_credentials(os.environ), "")
-
-
-def recorded_env() -> str | None:
-    """GENESYS_ENV, which may be in `.env`: the org that `everycall sandbox --record` passes requests on to."""
-    return os.environ.get("GENESYS_ENV") or _dotenv().get("GENESYS_ENV")
-
-
-def _credentials(variables: Mapping[str, str]) -> Credentials:
-    found = Credentials.read(variables)
+    is_complete = all(os.environ.get(name, "").strip() for name in VARIABLES)
+    found = Credentials.read(os.environ, {} if is_complete else _dotenv())
     if found is None:
         raise CredentialsMissing(
             f"{', '.join(VARIABLES[:-1])} and {VARIABLES[-1]} are not set, neither in the environment nor in .env.",
@@ -93,12 +80,9 @@ def _credentials(variables: Mapping[str, str]) -> Credentials:
     return found
 
 
-def _set_in(variables: Mapping[str, str]) -> list[str]:
-    return [name for name in VARIABLES if variables.get(name, "").strip()]
-
-
-def _are_set(names: list[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} set"
+def recorded_env() -> str | None:
+    """GENESYS_ENV, which may be in `.env`: the org that `everycall sandbox --record` passes requests on to."""
+    return os.environ.get("GENESYS_ENV") or _dotenv().get("GENESYS_ENV")
 
 
 def _dotenv() -> Mapping[str, str]:

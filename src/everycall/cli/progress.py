@@ -11,9 +11,10 @@ from rich.table import Column
 from rich.text import Text
 
 from everycall.api.interval import Interval
-from everycall.cli.display import Display, printable
+from everycall.cli.display import Display
 from everycall.cli.formats import duration, span
 from everycall.client import Counts
+from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 
 LINE_EVERY_S = 10.0

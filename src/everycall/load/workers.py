@@ -116,9 +116,12 @@ class _Worker:
 def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     """The names of these ids, as a look-up would have found them."""
     known = names.prepare((asked.kind, id_) for id_ in asked.ids)
-    if asked.kind in known.unavailable:
-        return Unavailable(asked.kind, known.unavailable[asked.kind])
-    return Found(asked.kind, tuple(Entity(id_, known.name(asked.kind, id_)) for id_ in asked.ids))
+    reason = known.unavailable.get(asked.kind, "")
+    found = [Entity(id_, known.name(asked.kind, id_)) for id_ in asked.ids]
+    if not reason:
+        return Found(asked.kind, tuple(found))
+    named = tuple(entity for entity in found if entity.name)
+    return Found(asked.kind, named, reason) if named else Unavailable(asked.kind, reason)
 
 
 def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:

@@ -1,0 +1,304 @@
+"""The only sockets: one HTTP question and its answer as it came, as long as its headers say, or `Broken`.
+
+What the body holds is looked at in `exchange.received`. Proxies and certificates are the system's: `HTTPS_PROXY`,
+`NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and the certificate store are honoured.
+
+No text of the HTTP library gets out of here, since it quotes headers, addresses and whatever the other side sent: all
+messages are ours, and the operating system's names of its errors.
+"""
+
+import errno
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+
+from everycall.api.exchange import Broken, Response, TooSlow
+from everycall.connection import Timeouts
+from everycall.errors import SettingsError
+from everycall.printable import printable
+from everycall.zipped import UNZIPPED_MAX
+
+IN_FLIGHT_MAX = 64
+"""Connections kept open at most; the exporter has fewer requests under way."""
+
+KEEP_ALIVE_S = 5.0
+"""How long a connection is kept that nobody uses. The other side closes it at a time of its own."""
+
+DISTRUSTED = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its authority is self-signed, and this machine does not know it",
+    20: "this machine does not know the authority that signed it",
+    21: "this machine does not know the authority that signed it",
+    62: "it is for another name",
+}
+"""Why a certificate is not trusted, by OpenSSL's code. Source: its x509_vfy.h, X509_V_ERR_..."""
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+class HttpConnection:
+    """HTTPS over kept-alive connections; safe to use from many threads."""
+
+    def __init__(self, timeouts: Timeouts, *, monotonic: Callable[[], float]) -> None:
+        """Nothing is sent yet.
+
+        Raises:
+            SettingsError: a proxy of the environment cannot be.
+        """
+        self._timeouts = timeouts
+        self._monotonic = monotonic
+        self._sockets = _Sockets(monotonic)
+        self._opening = threading.Lock()
+        self._pools: dict[str | None, httpcore2.ConnectionPool] = {}
+        self._is_closed = False
+        for scheme, proxy in getproxies().items():
+            if scheme in ("http", "https", "all"):
+                _proxy_parts(proxy)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """See `Connection.send`.
+
+        Raises:
+            Broken: no whole answer came.
+            SettingsError: the address cannot be, or its certificate is not trusted; asking again would not help.
+        """
+        parts = _address(url)
+        if self._is_closed:
+            raise Broken("the connection was closed")
+        give_up_at = self._monotonic() + self._timeouts.total_s
+        self._sockets.give_up_at(give_up_at)
+        try:
+            return self._sent(self._pool(parts), method, url, {**headers, "accept-encoding": "gzip"}, body)
+        except httpcore2.TimeoutException as error:
+            if self._monotonic() >= give_up_at:
+                raise TooSlow(f"the answer was not complete after {self._timeouts.total_s:g} s") from error
+            if isinstance(error, httpcore2.ConnectTimeout | httpcore2.PoolTimeout):
+                raise Broken("no connection in time") from error
+            raise TooSlow("no answer in time") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError, OSError) as error:
+            _check_certificate(error, parts.hostname or "")
+            raise Broken(_reason(error)) from error
+        except UnicodeError as error:  # of a host's name, such as a..b
+            raise _no_address() from error
+        except (RuntimeError, httpcore2.UnsupportedProtocol) as error:  # closed by another thread
+            raise Broken("the connection was closed") from error
+
+    def _sent(
+        self, pool: httpcore2.ConnectionPool, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        timeouts = self._timeouts
+        waits = {"connect": timeouts.connect_s, "read": timeouts.read_s, "write": timeouts.read_s, "pool": None}
+        sent: list[tuple[bytes | str, bytes | str]] = [*headers.items()]
+        with pool.stream(method, url, headers=sent, content=body, extensions={"timeout": waits}) as answer:
+            content = b"".join(_bounded(answer.iter_stream()))
+            found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+            return Response(answer.status, found, content)
+
+    def close(self) -> None:
+        """Close the kept-alive connections; what is under way breaks off."""
+        with self._opening:
+            self._is_closed = True
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close()
+
+    def _pool(self, parts: SplitResult) -> httpcore2.ConnectionPool:
+        """The connections that lead to that address: through its proxy, or straight."""
+        proxy = _proxy_of(parts)
+        with self._opening:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._opened(proxy)
+            return self._pools[proxy]
+
+    def _opened(self, proxy: str | None) -> httpcore2.ConnectionPool:
+        options: dict[str, Any] = {
+            "ssl_context": _certificates(),
+            "max_connections": IN_FLIGHT_MAX,
+            "max_keepalive_connections": IN_FLIGHT_MAX,
+            "keepalive_expiry": KEEP_ALIVE_S,
+            "network_backend": self._sockets,
+        }
+        if proxy is None:
+            return httpcore2.ConnectionPool(**options)
+        parts = _proxy_parts(proxy)
+        url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        login = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+        if not parts.scheme.startswith("socks"):
+            return httpcore2.HTTPProxy(url, proxy_auth=login, **options)
+        try:
+            return httpcore2.SOCKSProxy(proxy_url=url, proxy_auth=login, **options)
+        except (ImportError, RuntimeError) as error:
+            raise SettingsError(
+                "The proxy of the environment is a SOCKS proxy, and the package for those is not installed.",
+                hint="pip install socksio, or use an http:// proxy.",
+            ) from error
+
+
+class _Sockets(httpcore2.NetworkBackend):
+    """The library's sockets, each of whose waits ends when the time for the whole answer is over.
+
+    The library's own time-outs start anew with every byte that comes, so a header that drips would last for ever.
+    A request is sent and its answer read by one thread, so each thread has its own end of time.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._plain = httpcore2.SyncBackend()
+        self._monotonic = monotonic
+        self._thread = threading.local()
+
+    def give_up_at(self, at: float) -> None:
+        """No wait of this thread lasts longer than until then."""
+        self._thread.at = at
+
+    def left_s(self, timeout: float | None) -> float | None:
+        """The time-out, or what is left of the time where that is less."""
+        at: float = getattr(self._thread, "at", float("inf"))
+        left_s = at - self._monotonic()
+        if left_s <= 0:
+            raise httpcore2.ReadTimeout
+        return left_s if timeout is None or left_s < timeout else timeout
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> "_Stream":
+        """See `httpcore2.NetworkBackend`."""
+        left_s = self.left_s(timeout)
+        return _Stream(self._plain.connect_tcp(host, port, left_s, local_address, socket_options), self)
+
+
+class _Stream(httpcore2.NetworkStream):
+    """One socket of `_Sockets`."""
+
+    def __init__(self, plain: httpcore2.NetworkStream, sockets: _Sockets) -> None:
+        self._plain, self._sockets = plain, sockets
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """See `httpcore2.NetworkStream`, as the other methods."""
+        return self._plain.read(max_bytes, self._sockets.left_s(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._plain.write(buffer, self._sockets.left_s(timeout))
+
+    def close(self) -> None:
+        self._plain.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "_Stream":
+        return _Stream(
+            self._plain.start_tls(ssl_context, server_hostname, self._sockets.left_s(timeout)), self._sockets
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._plain.get_extra_info(info)
+
+
+def _address(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isascii()
+    except ValueError:  # of the port, or of an IPv6 address
+        is_address = False
+    if not is_address:
+        raise _no_address()
+    return parts
+
+
+def _no_address() -> SettingsError:
+    return SettingsError("The org's address is none that can be reached.", hint="Check GENESYS_ENV.")
+
+
+def _proxy_of(parts: SplitResult) -> str | None:
+    """The proxy that the environment, or the system, names for that address."""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if proxy and not proxy_bypass(parts.netloc) else None
+
+
+def _proxy_parts(proxy: str) -> SplitResult:
+    """The proxy is not shown where it cannot be: it may hold a password."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        is_proxy = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0 and proxy.isascii()
+    except ValueError:
+        is_proxy = False
+    if not is_proxy:
+        raise SettingsError(
+            "The proxy settings cannot be used: one of HTTPS_PROXY, HTTP_PROXY and ALL_PROXY is no proxy's address.",
+            hint="Write scheme, host and port, http://proxy.example.com:3128; encode signs in a password: %2F for /.",
+        )
+    return parts
+
+
+def _certificates() -> ssl.SSLContext:
+    try:
+        return httpcore2.default_ssl_context()
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Broken(_reason(error)) from error  # what is under way will end
+        raise SettingsError(
+            f"The certificates of this machine cannot be used: {_reason(error)}.",
+            hint="Check SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from error
+
+
+def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > UNZIPPED_MAX:
+            raise Broken(f"the answer is larger than {UNZIPPED_MAX >> 20} MB")
+        yield piece
+
+
+def _check_certificate(error: BaseException, host: str) -> None:
+    """Say so at once where the other side is not who it says: the next try would end in the same way."""
+    for each in _chain(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            code = getattr(each, "verify_code", 0)
+            reason = DISTRUSTED.get(code) or printable(
+                str(each.verify_message or "it cannot be verified").rstrip("."), 200
+            )
+            raise SettingsError(
+                f"The certificate of {host} is not trusted: {reason}.",
+                hint="A proxy or a stand-in with a certificate of its own? Name the file of its authority in "
+                "SSL_CERT_FILE. Otherwise somebody else answers in the API's place.",
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    kinds = {
+        httpcore2.ConnectError: "no connection",
+        httpcore2.ProxyError: "the proxy refused",
+        httpcore2.RemoteProtocolError: "the answer broke off, or is no HTTP",
+        httpcore2.LocalProtocolError: "the request cannot be sent",
+        httpcore2.NetworkError: "the connection broke",
+    }
+    reason = next((reason for kind, reason in kinds.items() if isinstance(error, kind)), "")
+    if isinstance(error, httpcore2.ProxyError):  # its text begins with the status
+        return f"{reason} ({str(error)[:3]})" if str(error)[:3].isdecimal() else reason
+    system = next((each for each in _chain(error) if isinstance(each, OSError)), None)
+    detail = (system.strerror or getattr(system, "reason", "")) if system else ""
+    return f"{reason} ({detail})" if reason and detail else reason or str(detail) or "the connection broke"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it came from, and so on."""
+    present: BaseException | None = error
+    for _ in range(10):
+        if present is None:
+            return
+        yield present
+        present = present.__cause__ or present.__context__
