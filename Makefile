@@ -74,7 +74,7 @@ docs: $(VENV)/.dev ## write what the pages take from the code, and what the comm
 	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 
-bench: $(VENV)/.dev ## measure whole commands, and rewrite BENCHMARKS.md; half an hour
+bench: $(VENV)/.dev ## measure whole commands, and rewrite BENCHMARKS.md; a quarter of an hour
 	$(BIN)/python -m bench
 
 bench-quick: $(VENV)/.dev ## the same commands with fewer conversations; two minutes, and nothing is written

@@ -1,5 +1,9 @@
-"""Runs every measurement and writes BENCHMARKS.md and its plot. Takes half an hour, most of it at the rate limit."""
+"""Runs every measurement and writes BENCHMARKS.md and its plot, in a quarter of an hour.
 
+python -m bench
+"""
+
+import argparse
 import os
 import platform
 import sys
@@ -13,17 +17,21 @@ from everycall.api.limits import WINDOW_HITS_DEFAULT
 
 PLOT = Path("docs/benchmarks.svg")
 
-PER_DAY, ROUNDS = 10_000, 5
-
 
 def main() -> None:
     """Measure, then write."""
-    sections = [_whole(), _memory(), _rate_limit(), _proof(), _sandbox()]
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--per-day", type=int, default=10_000, help="conversations of each of five days")
+    arguments.add_argument("--rounds", type=int, default=5)
+    options = arguments.parse_args()
+    load = os.getloadavg()[0]
+    sections = [_whole(options.per_day, options.rounds), _memory(), _rate_limit(), _proof(), _sandbox()]
     head = f"""# Benchmarks
 
-Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, {os.cpu_count()} shared cores,
-servers on the same machine. Read the ratios; the absolute figures belong to that machine. `make bench-quick` prints the
-first table for fewer conversations in under two minutes.
+Made by `python -m bench --per-day {options.per_day} --rounds {options.rounds}` on {datetime.now(UTC):%Y-%m-%d}, with
+Python {platform.python_version()} on {os.cpu_count()} shared cores (load {load:.1f} at the start), servers on the same
+machine. Read the ratios; the absolute figures belong to that machine. `make bench` makes this page;
+`make bench-quick` prints the first table for fewer conversations in under two minutes.
 """
     Path("BENCHMARKS.md").write_text("\n".join([head, *sections]), encoding="utf-8")
 
@@ -32,12 +40,12 @@ def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _whole() -> str:
-    found = whole.measured(PER_DAY, ROUNDS, _report)
+def _whole(per_day: int, rounds: int) -> str:
+    found = whole.measured(per_day, rounds, _report)
     PLOT.write_text(svg(found.lines), encoding="utf-8")
     return f"""## Whole commands
 
-`python -m bench.whole`: from the network to a file, start of the process included. Five days with {PER_DAY:,}
+`python -m bench.whole`: from the network to a file, start of the process included. Five days with {per_day:,}
 conversations each, of 9 kB in the mean, in zipped pages of 100. The slow ones are asked for one day.
 The scripts are in `bench/clients`: `requests`, the SDK and everycall write the same eight columns, dlt all that there
 is into a table for each level of nesting, `download and unzip` the pages as they came, `json.loads` nothing.
@@ -66,14 +74,14 @@ def _rate_limit() -> str:
     rows = "\n".join(
         f"| {found.setting.name} | {found.pages} | {found.requests} | {found.seconds:.1f} s | {found.least_s:.1f} s "
         f"| {found.ratio:.3f} | {found.setting.ratio_max} | {found.rejected} |"
-        for found in rate_limit.series()
+        for found in rate_limit.series([rate_limit.WORST])
     )
     return f"""## At the rate limit
 
 `python -m bench.rate_limit`: whole commands against 300 requests a minute in fixed windows, in real time. The least
 that the limit allows for n requests is 60 s for each window that has to be full before the last one begins, and one
-latency: 60 s x (n / 300, rounded up, less one) + the mean latency. `tests/test_pacing.py` tries every number of
-requests from 850 to 950 in simulated time.
+latency: 60 s x (n / 300, rounded up, less one) + the mean latency. The worst n is just below a full window.
+`tests/test_pacing.py` tries every n from 850 to 950 in simulated time, `make acceptance` three of them in real time.
 
 | latency | pages | requests | took | least | ratio | goal: at most | answered 429 |
 | --- | --- | --- | --- | --- | --- | --- | --- |

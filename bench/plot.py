@@ -13,8 +13,8 @@ COLOUR, OWN = "#8a94a6", "#1f6feb"
 def svg(lines: Sequence[Line]) -> str:
     """Conversations a second and CPU of each command, on scales of powers of ten."""
     panels = [
-        ("conversations a second (more is better)", [line.per_second.median for line in lines]),
-        ("CPU seconds for 100,000 conversations (less is better)", [line.cpu_s.median for line in lines]),
+        ("conversations a second, logarithmic: more is better", [line.per_second.median for line in lines]),
+        ("CPU seconds for 100,000 conversations, logarithmic: less is better", [line.cpu_s.median for line in lines]),
     ]
     height = TOP + len(lines) * (BAR + GAP) + 16
     parts = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SAMPLE_S = 0.05
-"""How often memory is looked at. A lone process's peak is never missed: the kernel keeps it."""
+"""How often memory is looked at. The kernel keeps the peak of each process, so a short one is seen at the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Usage:
     """User and system, of the process and of the children that it waited for."""
     peak_mb: float
     """The larger of two: the proportional set sizes (each shared page counted once) of its processes together, at the
-    worst moment that was sampled; and the resident memory of its largest process."""
+    worst moment that was sampled; and the highest resident memory of one of them. Not `ru_maxrss`, which begins with
+    the memory of the process that starts the command."""
     output: str
     """Standard output."""
 
@@ -57,8 +58,7 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None, cwd: P
             errors.seek(0)
             raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read().decode()}")
         output.seek(0)
-        peak_mb = max(sampler.peak_kb, used.ru_maxrss) / 1024
-        return Usage(seconds, used.ru_utime + used.ru_stime, peak_mb, output.read().decode())
+        return Usage(seconds, used.ru_utime + used.ru_stime, sampler.peak_kb / 1024, output.read().decode())
 
 
 class _Sampler(threading.Thread):
@@ -79,8 +79,11 @@ class _Sampler(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        while not self._stopped.wait(SAMPLE_S):
-            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, family(self._pid))))
+        is_over = False
+        while not is_over:
+            pids = list(family(self._pid))
+            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, pids)), *map(_highest_kb, pids))
+            is_over = self._stopped.wait(SAMPLE_S)
 
 
 def family(pid: int) -> Iterator[int]:
@@ -92,9 +95,19 @@ def family(pid: int) -> Iterator[int]:
 
 
 def _proportional_kb(pid: int) -> int:
-    """The proportional set size; 0 of a process that has ended meanwhile."""
-    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith("Pss:"):
+    """The proportional set size now."""
+    return _field_kb(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+
+
+def _highest_kb(pid: int) -> int:
+    """The highest resident memory since it began."""
+    return _field_kb(Path(f"/proc/{pid}/status"), "VmHWM:")
+
+
+def _field_kb(path: Path, name: str) -> int:
+    """A field of a file that the kernel writes; 0 where the process has ended meanwhile."""
+    for line in _read(path).splitlines():
+        if line.startswith(name):
             return int(line.split()[1])
     return 0
 

@@ -86,6 +86,16 @@ def test_usage_counts_the_cpu_and_the_memory_of_children() -> None:
     assert usage.seconds > 0.5
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from Linux's /proc")
+def test_the_memory_of_the_process_that_measures_is_not_counted() -> None:
+    held = bytearray(b"x") * 100_000_000
+
+    usage = run([sys.executable, "-S", "-c", "import time; time.sleep(0.1)"])
+
+    assert len(held) == 100_000_000
+    assert 2 < usage.peak_mb < 50
+
+
 def test_a_command_that_fails_is_not_a_measurement() -> None:
     with pytest.raises(CommandFailed, match="no luck"):
         run([sys.executable, "-c", "raise SystemExit('no luck')"])
