@@ -14,7 +14,7 @@ from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
-from everycall.ledger import Entry
+from everycall.manifest import Entry
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
@@ -111,8 +111,15 @@ def routes() -> str:
     """Every endpoint of the sandbox."""
     return table(
         "endpoint | permission, one of",
-        ((f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES),
+        (
+            (f"`{one.method} {_path(one.path.pattern)}`", " ".join(f"`{name}`" for name in one.permissions))
+            for one in ROUTES
+        ),
     )
+
+
+def _path(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>.*?\)", r"{\1}", pattern).replace("\\", "")
 
 
 def honesty() -> str:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from everycall.executor import SerialExecutor
 from everycall.progress import Event, Noticed
 from everycall.sandbox import QUERY, Switches

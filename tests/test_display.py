@@ -17,7 +17,7 @@ from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
 from everycall.cli import formats, progress, summary
 from everycall.cli.display import Display
-from everycall.ledger import Entry
+from everycall.manifest import Entry
 from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 from inprocess import org
@@ -71,7 +71,7 @@ def days(count: int, start: int = 0) -> list[Interval]:
 def entry(window: Interval, *, reason: str = "", rows: int = 100) -> Entry:
     return Entry(
         interval=str(window), route="query", verdict="unproven" if reason else "proven", reason=reason,
-        hits_before=rows, hits_after=rows, unique_ids=rows, rows=rows, carried_in=0, open=0, re_reads=0,
+        hits_before=rows, hits_after=rows, unique_ids=rows, owned=rows, rows=rows, carried_in=0, open=0, re_reads=0,
         provisional=False, counted_at="2026-03-02T12:00:00.000Z", size_bytes=1, sha256="",
     )  # fmt: skip
 

@@ -568,7 +568,9 @@ def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
         ledger(output)
 
 
-@pytest.mark.parametrize(("line", "version"), [(b'{"everycall": "0.0.9"}', 1), (b'{"everycall": "0.9", "formatVersion": 3}', 3)])
+@pytest.mark.parametrize(
+    ("line", "version"), [(b'{"everycall": "0.0.9"}', 1), (b'{"everycall": "0.9", "formatVersion": 3}', 3)]
+)
 def test_a_ledger_of_another_version_is_refused_with_what_to_do(output: Path, line: bytes, version: int) -> None:
     ledger(output)
     (folder_of(output) / "ledger.jsonl").write_bytes(line + b"\n")

@@ -53,6 +53,16 @@ def test_numbers_may_be_zero_where_that_means_something() -> None:
     assert parse(SANDBOX, ["--port", "0", "--speed", "0"]).of(Serving) == Serving(port=0, speed=0.0)
 
 
+@pytest.mark.parametrize(("written", "mode"), [("600", 0o600), ("0640", 0o640), ("644", 0o644)])
+def test_permissions_are_octal(written: str, mode: int) -> None:
+    assert parse(EXPORT, ["--file-mode", written]).of(Rows).file_mode == mode
+
+
+@pytest.mark.parametrize("written", ["0", "8", "700", "400", "0o600", "rw", "66600"])
+def test_permissions_without_reading_and_writing_or_with_executing_are_refused(written: str) -> None:
+    assert str(refused(EXPORT, "--file-mode", written)) == f"--file-mode is {written}."
+
+
 @pytest.mark.parametrize(
     ("command", "name"),
     [(command, names[0]) for command, names, option in EVERY if names and option.value and names[0] != "--output"],

@@ -9,7 +9,8 @@ import pytest
 import everycall
 
 HEAVY = {
-    "httpx2": "the HTTP client",
+    "httpcore2": "the HTTP client",
+    "httpx2": "the recorder's HTTP client",
     "isal": "the decompressor",
     "msgspec": "the decoder",
     "starlette": "the sandbox's framework",

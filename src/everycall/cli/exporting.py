@@ -14,8 +14,7 @@ from everycall.cli.parser import Arguments
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
-from everycall.exporting import Options as ExportOptions
-from everycall.exporting import Summary, export
+from everycall.exporting import Options, Summary, export
 from everycall.tables import flat
 
 STARTS_OVER = "Rows on standard output cannot be continued: the same command starts from the beginning."
@@ -42,6 +41,16 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
     is_stream = rows.output == outputs.STANDARD_OUTPUT
     now = org.client.clock.utc()
     query, asked = query_of(arguments.of(When), arguments.of(Which), org.client, now)
+    options = Options(
+        asked=asked,
+        source=org.source,
+        fresh=rows.fresh,
+        page_size=arguments.of(Paging).page_size,
+        max_pages=rows.max_pages,
+        workers=rows.workers,
+        kept_from=kept_from(query, org.client, now, display),
+        file_mode=rows.file_mode,
+    )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())
     shown = listener(display, org.client.counts, quiet=quiet)
     kept = Kept(shown)
@@ -53,14 +62,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
             outputs.target(rows.output),
             view=rows.view,
             columns=columns,
-            options=ExportOptions(
-                asked=asked,
-                source=org.source,
-                fresh=rows.fresh,
-                page_size=arguments.of(Paging).page_size,
-                max_pages=rows.max_pages,
-                kept_from=kept_from(query, org.client, now, display),
-            ),
+            options=options,
             progress=kept,
         )
     finally:

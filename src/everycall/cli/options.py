@@ -1,5 +1,6 @@
 """The options that commands share. What they ask for is made of them in `queries`, `org` and `outputs`."""
 
+import re
 from dataclasses import dataclass
 
 from everycall.api.limits import PAGE_SIZE_MAX
@@ -22,6 +23,16 @@ FILES = Group("Instead of an invented contact centre")
 
 TIMEOUT_MAX_S = 3600
 """Nobody waits longer than an hour for one answer."""
+
+WORKERS_MAX = 64
+
+
+def permissions(written: str) -> int:
+    """Permissions of a file, as `chmod` takes them in octal: the owner can read and write it, nobody executes it."""
+    mode = int(written, 8) if re.fullmatch(r"0?[0-7]{3}", written) else 0
+    if mode & 0o600 != 0o600 or mode & 0o111:
+        raise ValueError("It takes an octal mode such as 600, 640 or 644.")
+    return mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +96,6 @@ class Which:
 class Rows:
     """Where the rows go, and what they hold."""
 
-    # --file-mode (export) and --workers (export) belong here once `everycall.export` takes them.
-
     output: str = option(
         "conversations.csv",
         OUTPUT,
@@ -112,6 +121,20 @@ class Rows:
         "A safety stop: read at most this many pages. What was not read is reported, with exit code 4.",
         value="NUMBER",
         parse=whole_number(1),
+    )
+    workers: int = option(
+        0,
+        OUTPUT,
+        "Processes that make rows beside the one that reads; they help where the rate limit does not. [default: 0]",
+        value="NUMBER",
+        parse=whole_number(0, WORKERS_MAX),
+    )
+    file_mode: int = option(
+        0o600,
+        OUTPUT,
+        "Permissions of new files, in octal; a file that is replaced keeps its own. [default: 600]",
+        value="MODE",
+        parse=permissions,
     )
 
 
