@@ -351,12 +351,12 @@ def test_a_part_on_a_full_disk_can_still_be_discarded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 1000])
-def test_the_index_takes_36_bytes_a_conversation_and_version(tmp_path: Path, count: int) -> None:
+def test_the_index_takes_33_bytes_a_conversation_and_version(tmp_path: Path, count: int) -> None:
     writer = PartWriter(tmp_path / "a.part", DISK)
     for _ in range(2):
         add(writer, [(number, number, "some text") for number in range(count)])
 
-    assert len(writer._found) == 2 * 36 * count
+    assert len(writer._entries) == 2 * 33 * count
     writer.discard()
 
 

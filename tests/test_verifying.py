@@ -14,6 +14,7 @@ from everycall.cli.display import Display
 from everycall.cli.org import Org
 from everycall.cli.verifying import refuse_to_lose_rows, show
 from everycall.instants import DAY
+from everycall.manifest import Manifest
 from everycall.sandbox import Switches
 from everycall.verification import Finding, State, Verification
 from inprocess import org
@@ -24,7 +25,7 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 def verification(*states: str) -> Verification:
     days = [Interval(MONDAY + timedelta(days=n), MONDAY + timedelta(days=n + 1)) for n in range(len(states))]
     findings = tuple(Finding(day, cast("State", state), None, None) for day, state in zip(days, states, strict=True))
-    return Verification(Path("rows.csv"), findings, Query(days[0]), {})
+    return Verification(Path("rows.csv"), findings, Query(days[0]), cast("Manifest", None))
 
 
 def shown(found: Verification, *, is_repaired: bool = False) -> str:

@@ -103,7 +103,8 @@ def found(part: PartWriter) -> Iterator[bytes]:
 
 def part_pass(part: PartWriter, entry: bytes) -> int:
     """The pass in which it came."""
-    return part._passes[_ENTRY.unpack(entry)[2]]
+    page: int = _ENTRY.unpack(entry)[2]
+    return part._passes[page]
 
 
 class CarriedInIsOwned(Query):
