@@ -20,7 +20,8 @@ from everycall.api.oddities import instant
 from everycall.api.query import Filters, Interval, Query
 from everycall.instants import DAY, since_epoch_ms, start_of_day
 
-_DAY_MS = 86_400_000
+ATTEMPTS_ON_TIMEOUT = 3
+"""Ours: after so many time-outs in a row for one question, its window is halved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,14 @@ class DetailsAsk:
 
     def exchange(self) -> Exchange[object]:
         """A page of the details query, as it came."""
-        return details_query.answer(self.query, self.window, max(1, self.page.number), self.page.size)
+        can_be_halved = len(halves(self.window)) > 1
+        return details_query.answer(
+            self.query,
+            self.window,
+            max(1, self.page.number),
+            self.page.size,
+            attempts_on_timeout=ATTEMPTS_ON_TIMEOUT if can_be_halved else None,
+        )
 
 
 class DetailsReading:
