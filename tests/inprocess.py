@@ -18,11 +18,11 @@ from everycall import Client, Credentials, Interval, Query, Summary, export
 from everycall.api.exchange import Broken, Response, TooSlow
 from everycall.connection import Timeouts
 from everycall.executor import Executor, SerialExecutor
-from everycall.exporting import Environment, Options
 from everycall.filesystem import Filesystem
 from everycall.progress import Progress
 from everycall.sandbox import QUERY, Sandbox, Served
 from everycall.sandbox.answers import Request, Wire
+from everycall.setup import Environment, Options
 
 HEADER = "conversationId,channel,startTime,endTime,duration,queueName,agentName,disposition\n"
 MONDAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"

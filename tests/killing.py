@@ -26,8 +26,8 @@ from typing import Any
 import msgspec
 
 from everycall import Interval
-from everycall.ledger import window_name
 from everycall.sandbox import QUERY, Sandbox, server
+from everycall.store import window_name
 from inprocess import manifest_of
 
 END = date(2024, 1, 1)

@@ -18,10 +18,12 @@ from everycall import Interval, OutputFailed, OutputRefused
 from everycall.acquire.part import Found, Part, PartWriter
 from everycall.acquire.windows import without
 from everycall.filesystem import File, Filesystem, SystemFilesystem
-from everycall.ledger import Ledger, Stream, window_name
+from everycall.ledger import Ledger
 from everycall.lock import Lock
 from everycall.manifest import Entry, Header, Manifest, Output, WindowLoaded, WindowRead
 from everycall.sinks.csv import CsvSink
+from everycall.store import window_name
+from everycall.stream import Stream
 from everycall.tables.flat import Column
 from simulation.disk import Crash, SimDisk
 

@@ -13,10 +13,10 @@ import pytest
 
 from everycall import Interval, OutputFailed, OutputRefused, PermissionMissing, Query
 from everycall.executor import SerialExecutor
-from everycall.exporting import Environment
 from everycall.filesystem import File, SystemFilesystem
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
+from everycall.setup import Environment
 from everycall.verification import Verification, repair, source_of, verify
 from inprocess import Org, manifest_of, org, told
 from simulation.disk import SimDisk

@@ -8,7 +8,7 @@ together. A repair is the same run on a ledger in which the windows that still h
 
 import errno
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,33 +16,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from everycall.acquire.acquisition import Acquisition, Settled
-from everycall.acquire.details_query import DetailsQuery
-from everycall.acquire.part import DamagedPart, PartWriter
-from everycall.acquire.proof import Reading
-from everycall.acquire.route import Route, WindowReading
+from everycall.acquire.part import DamagedPart
 from everycall.acquire.windows import is_provisional, windows, without
 from everycall.api import names as look_ups
-from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
 from everycall.errors import OutputError, OutputFailed
-from everycall.executor import Executor, ThreadExecutor
-from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import text
-from everycall.ledger import DISK_FULL, Ledger, Store, Stream
-from everycall.load.load import Loaded, Loader, Task
+from everycall.ledger import DISK_FULL
+from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
-from everycall.load.workers import Workers
 from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
-from everycall.progress import Noticed, PageRead, Progress, Silent, Started, WindowClosed
-from everycall.sinks.csv import CsvSink
+from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
+from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Sink
-from everycall.tables.flat import FlatTable, flat_table
+from everycall.store import Store
+from everycall.stream import Stream
+from everycall.tables.flat import flat_table
 from everycall.version import VERSION
-
-IN_FLIGHT_DEFAULT = 40
-"""Requests under way at once: enough to spend a minute's 300 in a few seconds at a latency of half a second."""
 
 NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all."""
@@ -84,44 +76,6 @@ class Summary:
         return tuple(entry for entry in self.entries if entry.verdict != "proven")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to export; what to export is the query's business."""
-
-    asked: Mapping[str, Any] | None = None
-    """The query in the caller's terms (`{"last": "7d"}`), where the interval moves with the clock. A second run with
-    the same terms continues with the first one's interval."""
-    source: str = ""
-    """What the manifest calls the org; the host unless given."""
-    fresh: bool = False
-    """Start over, whatever the output or an unfinished run of it holds."""
-    page_size: int = PAGE_SIZE_MAX
-    """Conversations on a page, at most 100."""
-    max_pages: int | None = None
-    """A safety stop. What was not read by then makes the export unproven."""
-    workers: int = 0
-    """Processes that load parts beside this one; 0 loads them in a thread of this one."""
-    kept_from: datetime | None = None
-    """When the org's retention begins, where that is known: windows before it are never called proven."""
-    file_mode: int = 0o600
-    """Permissions of new files. A file that is replaced keeps its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What an export runs on. Tests replace these; the defaults are the machine's."""
-
-    executor: Executor | None = None
-    """Who asks: threads."""
-    filesystem: Filesystem | None = None
-    route: Callable[..., Route[WindowReading]] = DetailsQuery
-    proof: Callable[..., Reading] = Reading
-    part: Callable[[Path, Filesystem], PartWriter] = PartWriter
-    sink: Callable[..., Sink] = CsvSink
-    ledger: Callable[..., Ledger] = Ledger
-    loader: Callable[..., Loader] = Loader
-
-
 def export(
     client: Client,
     query: Query,
@@ -129,9 +83,9 @@ def export(
     *,
     view: str = "default",
     columns: Sequence[str] = (),
-    options: Options = Options(),
+    options: Options = Options(),  # noqa: B008 - frozen
     progress: Progress | None = None,
-    environment: Environment = Environment(),
+    environment: Environment = Environment(),  # noqa: B008 - frozen
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
 
@@ -173,46 +127,6 @@ def export(
     except OSError as error:
         raise failed(error, output) from error
     return run(setup, query, store, output)
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a run is put together from."""
-
-    client: Client
-    table: FlatTable
-    sink: Sink
-    options: Options
-    progress: Progress
-    environment: Environment
-    executor: Executor
-    filesystem: Filesystem
-    started_at: datetime
-
-    @classmethod
-    def of(
-        cls, client: Client, table: FlatTable, options: Options, progress: Progress | None, environment: Environment
-    ) -> "Setup":
-        """The setup of a run that starts now."""
-        filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
-        return cls(
-            client,
-            table,
-            environment.sink(table.columns, filesystem),
-            options,
-            progress or Silent(),
-            environment,
-            environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT),
-            filesystem,
-            client.clock.utc(),
-        )
-
-    def loader(self) -> Loader | Workers:
-        """Who loads parts: this process, or others beside it."""
-        options = self.options
-        if options.workers:
-            return Workers([column.name for column in self.table.columns], options.file_mode, options.workers)
-        return self.environment.loader(self.table, self.sink, self.filesystem)
 
 
 def header_of(setup: Setup, query: Query) -> Header:

@@ -21,9 +21,8 @@ import errno
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import NoReturn
 
 import msgspec
 
@@ -32,7 +31,8 @@ from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem, Held, SystemFilesystem
 from everycall.manifest import FORMAT_VERSION, Entry, Header, Manifest, WindowLoaded, WindowRead, pretty_pieces
-from everycall.sinks.interface import Sink, Writable
+from everycall.sinks.interface import Sink
+from everycall.store import Tally, window_name, without_open
 
 FOLDER_SUFFIX = ".everycall"
 MANIFEST_SUFFIX = ".manifest.json"
@@ -41,50 +41,6 @@ WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".rows")
 OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest.new")
 
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
-
-
-class Store(Protocol):
-    """What is done so far: a ledger beside a file, or a stream that only goes forward."""
-
-    header: Header
-    read: dict[str, WindowRead]
-    """Windows that are read, by interval; without their lists of open conversations."""
-    loaded: dict[str, WindowLoaded]
-    """Windows that are loaded, by interval; each of them is read."""
-    can_take_back: bool
-    """Whether a window that is done can be read again."""
-
-    def path(self, window: Interval, suffix: str) -> Path:
-        """Where the window's part, ids or rows belong."""
-        ...
-
-    def write_ids(self, window: Interval, ids: bytes) -> None:
-        """Keep the ids that the window owns: sorted, 16 bytes each. Durable when the window's line is."""
-        ...
-
-    def ids(self, window: Interval) -> bytes | None:
-        """The ids that the window owns, sorted; None where a repair took the window over."""
-        ...
-
-    def commit_read(self, read: WindowRead) -> None:
-        """The window is read: its part and its ids are on disk."""
-        ...
-
-    def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """The window is loaded: its rows are on disk."""
-        ...
-
-    def forget(self, windows: Sequence[Interval]) -> None:
-        """These windows are not done: they will be read again."""
-        ...
-
-    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """All windows are done. `manifest` makes the manifest out of the output's length and SHA-256."""
-        ...
-
-    def abandon(self) -> None:
-        """The export ends here without being finished."""
-        ...
 
 
 class Ledger:
@@ -214,7 +170,7 @@ class Ledger:
             raise OutputRefused(
                 f"{self._path} cannot be read: {str(error).rstrip('.')}.", hint="Start over with --fresh."
             ) from error
-        return before, [_without_open(read) for read in reads], loads
+        return before, [without_open(read) for read in reads], loads
 
     def _usable(
         self, lines: Iterable[WindowRead | WindowLoaded], interval: Interval
@@ -276,7 +232,7 @@ class Ledger:
     def commit_read(self, read: WindowRead) -> None:
         """Note that the window is read; durable when it returns."""
         self._append(read)
-        self.read[read.interval] = _without_open(read)
+        self.read[read.interval] = without_open(read)
 
     def commit_loaded(self, loaded: WindowLoaded) -> None:
         """Note that the window is loaded; durable when it returns. Its part goes."""
@@ -300,7 +256,7 @@ class Ledger:
         reads = [read for read in self._read_lines() if is_good(read.interval)]
         loads = [loaded for loaded in self.loaded.values() if is_good(loaded.interval)]
         self._rewrite(self.header, reads, loads)
-        self.read = {read.interval: _without_open(read) for read in reads}
+        self.read = {read.interval: without_open(read) for read in reads}
         self.loaded = {loaded.interval: loaded for loaded in loads}
 
     def _read_lines(self) -> list[WindowRead]:
@@ -339,7 +295,7 @@ class Ledger:
     def _put_together(self, whole: Path) -> tuple[int, str]:
         damaged: list[Interval] = []
         with self._filesystem.open(whole, "wb") as output:
-            tally = _Tally(output)
+            tally = Tally(output)
             tally.write(self._sink.head())
             for loaded in sorted(self.loaded.values(), key=lambda loaded: loaded.interval):
                 window = Interval.read(loaded.interval)
@@ -423,84 +379,6 @@ class Ledger:
         self._filesystem.sync_folder(path.parent)
 
 
-class Stream:
-    """What is done of an export onto a stream: each window's rows go out once it is loaded, in the order of time.
-
-    Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
-    """
-
-    can_take_back = False
-
-    def __init__(self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None) -> None:
-        """`output` gets the head at once; windows wait in a temporary folder."""
-        self.header = header
-        self.read: dict[str, WindowRead] = {}
-        self.loaded: dict[str, WindowLoaded] = {}
-        self._output, self._sink = output, sink
-        self._next = header.window.start
-        self._waiting: dict[datetime, WindowLoaded] = {}
-        self._tally = _Tally(output)
-        self._tally.write(sink.head())
-        self._filesystem: Filesystem = filesystem or SystemFilesystem()
-        self._folder = self._filesystem.temporary_folder()
-
-    def path(self, window: Interval, suffix: str) -> Path:
-        """Where the window's part, ids or rows belong."""
-        return self._folder / (window_name(window) + suffix)
-
-    def write_ids(self, window: Interval, ids: bytes) -> None:
-        """Keep the ids that the window owns."""
-        with self._filesystem.open(self.path(window, ".ids"), "wb") as file:
-            file.write(ids)
-
-    def ids(self, window: Interval) -> bytes:
-        """The ids that the window owns."""
-        return self._filesystem.read(self.path(window, ".ids"))
-
-    def commit_read(self, read: WindowRead) -> None:
-        """Note that the window is read."""
-        self.read[read.interval] = _without_open(read)
-
-    def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """Send out what is next in the order of time."""
-        self.loaded[loaded.interval] = loaded
-        window = Interval.read(loaded.interval)
-        self._filesystem.unlink(self.path(window, ".part"))
-        self._waiting[window.start] = loaded
-        while ready := self._waiting.pop(self._next, None):
-            self._send(Interval.read(ready.interval))
-
-    def _send(self, window: Interval) -> None:
-        path = self.path(window, ".rows")
-        self._sink.append(path, self._tally)
-        self._output.flush()
-        self._filesystem.unlink(path)
-        self._next = window.end
-
-    def forget(self, windows: Sequence[Interval]) -> None:
-        """Only what was not sent out can be read again."""
-        for window in windows:
-            if str(window) in self.loaded:
-                raise ValueError(f"{window} was sent out already")
-            self.read.pop(str(window), None)
-
-    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Send out what is left. A stream has no manifest beside it; the summary has what it would say."""
-        for _, loaded in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
-            self._send(Interval.read(loaded.interval))
-        self._output.flush()
-        found = manifest(self._tally.size, self._tally.whole.hexdigest())
-        self.abandon()
-        return found
-
-    def abandon(self) -> None:
-        """Remove the temporary folder."""
-        with suppress(OSError):
-            for path in self._filesystem.files(self._folder):
-                self._filesystem.unlink(path)
-            self._filesystem.remove_folder(self._folder)
-
-
 class _Interval(msgspec.Struct, frozen=True):
     interval: str
 
@@ -547,10 +425,6 @@ def _as_written(header: Header) -> Header:
     return msgspec.json.decode(msgspec.json.encode(header), type=Header)
 
 
-def _without_open(read: WindowRead) -> WindowRead:
-    return msgspec.structs.replace(read, open_conversations=())
-
-
 def sha256_of(path: Path, filesystem: Filesystem) -> str:
     """The checksum of a file, in hex."""
     digest = hashlib.sha256()
@@ -558,36 +432,6 @@ def sha256_of(path: Path, filesystem: Filesystem) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
-
-
-class _Tally:
-    """Writes through, and counts and hashes what it wrote."""
-
-    def __init__(self, output: Writable) -> None:
-        self._output = output
-        self.size = 0
-        self.whole = hashlib.sha256()
-        self.begin_window()
-
-    def begin_window(self) -> None:
-        self.window = hashlib.sha256()
-
-    def write(self, data: bytes | memoryview) -> int:
-        left = memoryview(data)
-        while left:  # a stream without a buffer may take only some of it
-            taken = self._output.write(left)
-            if taken is None:
-                raise BlockingIOError(errno.EAGAIN, "the stream takes nothing more without waiting")
-            left = left[taken:]
-        self.size += len(data)
-        self.whole.update(data)
-        self.window.update(data)
-        return len(data)
-
-
-def window_name(window: Interval) -> str:
-    """A file name that sorts as the windows do."""
-    return "".join(sign for sign in str(window).replace("/", "_") if sign.isalnum() or sign == "_")
 
 
 def _check_same(before: Header, now: Header, output: Path) -> None:

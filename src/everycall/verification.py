@@ -23,11 +23,12 @@ from everycall.api.query import Filters, Interval, Query
 from everycall.client import Client
 from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
-from everycall.exporting import IN_FLIGHT_DEFAULT, Environment, Options, Setup, Summary, failed, run
+from everycall.exporting import Summary, failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, sha256_of
 from everycall.manifest import Entry, Header, Manifest
 from everycall.progress import Progress
+from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
 from everycall.sinks.interface import Placed, Sink
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION

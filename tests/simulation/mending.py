@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from everycall import Interval
-from everycall.exporting import Options
 from everycall.manifest import Entry
 from everycall.progress import Event, WindowClosed
+from everycall.setup import Options
 from everycall.verification import Verification
 
 from .disk import OUTPUT

@@ -21,14 +21,15 @@ from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.part import DamagedPart, Part, PartWriter
 from everycall.acquire.proof import Reading
 from everycall.api.query import Match
-from everycall.exporting import Environment, Options
-from everycall.ledger import Ledger, window_name
+from everycall.ledger import Ledger
 from everycall.load.load import Loader
 from everycall.manifest import Entry, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
+from everycall.setup import Environment, Options
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
+from everycall.store import window_name
 from everycall.verification import Verification, repair, verify
 
 from .disk import FOLDER, LEDGER, LEDGER_FOLDER, MANIFEST, OUTPUT, Crash, Inode, SimDisk

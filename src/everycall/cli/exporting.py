@@ -14,7 +14,8 @@ from everycall.cli.parser import Arguments
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
-from everycall.exporting import Options, Summary, export
+from everycall.exporting import Summary, export
+from everycall.setup import Options
 from everycall.tables import flat
 
 STARTS_OVER = "Rows on standard output cannot be continued: the same command starts from the beginning."
