@@ -12,7 +12,11 @@ from everycall.cli.display import Display
 from everycall.cli.exit_codes import EXIT_CODES
 from everycall.cli.failures import guarded, report
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.EverycallError]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.EverycallError) and kind is not errors.EverycallError
+]
 
 
 def reported(error: Exception, code: int = 0) -> tuple[int, str]:

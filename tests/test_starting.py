@@ -56,7 +56,8 @@ def test_what_a_command_does_not_need_is_not_loaded(arguments: list[str], unneed
 
 def test_the_command_that_is_to_run_loads_what_it_needs() -> None:
     """Else the test above could not fail."""
-    program = "import json, sys, everycall.cli.exporting, everycall.cli.serving; print(json.dumps(sorted(sys.modules)))"
+    modules = "everycall.cli.exporting, everycall.cli.serving, everycall.http_connection"
+    program = f"import json, sys, {modules}; print(json.dumps(sorted(sys.modules)))"
 
     assert {*HEAVY, *TERMINAL} <= loaded(program)
 
