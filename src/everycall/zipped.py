@@ -5,6 +5,7 @@ it is refused after counting, without ever being held in memory.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
@@ -14,6 +15,9 @@ UNZIPPED_MAX = 256 << 20
 
 RATIO_MAX = 1032
 """What unzips to more than so many times its size is no deflate. Source: zlib, technical details, on its maximum."""
+
+ONE_PIECE_BYTES = 4 << 20
+"""What says at its end that it holds no more than this is unzipped in one piece, which is three times as fast."""
 
 FED_BYTES, PIECE_BYTES = 1 << 18, 1 << 20
 
@@ -28,6 +32,13 @@ def unzipped(content: bytes, *, limit: int = UNZIPPED_MAX) -> bytes:
     Raises:
         Damaged: it is cut short or no gzip, or it holds more than `limit` bytes.
     """
+    size = int.from_bytes(content[-4:], "little")
+    if len(content) > 4 and size <= min(limit, ONE_PIECE_BYTES):
+        unzip = isal_zlib.decompressobj(wbits=31)
+        with suppress(IsalError):  # type: ignore[arg-type]  # its stub calls the class an instance
+            body: bytes = unzip.decompress(content, size + 1)
+            if unzip.eof and not unzip.unused_data and len(body) == size:
+                return body
     if len(content) * RATIO_MAX > limit:
         for _ in pieces(content, limit=limit):  # counted first, and let go: a bomb ends here
             pass

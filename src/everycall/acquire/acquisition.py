@@ -213,15 +213,9 @@ class Acquisition:
             writing = self._writing[id(reading)] = self._begin(reading.window)
         writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
         writing.unreadable += page.unreadable[: UNREADABLE_MAX - len(writing.unreadable)]
-        owned = 0
-        for one, text, start in zip(page.found, page.ids, page.starts, strict=True):
-            if one.place == "owned":
-                owned += 1
-            else:
-                writing.texts[one.id] = text, start
-            if not one.has_end:
-                writing.open_texts[one.id] = text
-        self._on_page(owned)
+        writing.texts.update(page.others)
+        writing.open_texts.update(page.open_ids)
+        self._on_page(len(page.found) - len(page.others))
 
     def _begin(self, window: Interval) -> _Writing:
         return _Writing(self._part(self._storage.path(window, ".part"), self._filesystem))

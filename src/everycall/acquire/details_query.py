@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 
 from everycall.acquire.part import Found, Place
@@ -122,13 +122,12 @@ class DetailsReading:
         if not counts or not (found or head.dropped):
             return None
         self._pages += 1
-        texts = [one.conversation_id for one in head.conversations]
-        starts = [one.conversation_start for one in head.conversations]
-        open_ids = [one.conversation_id for one in head.conversations if not one.conversation_end]
+        pairs = zip(found, head.conversations, strict=True)
+        rare = [(one, text) for one, text in pairs if not one.has_end or one.place != "owned"]
+        others = {one.id: (text.conversation_id, text.conversation_start) for one, text in rare if one.place != "owned"}
+        open_ids = {one.id: text.conversation_id for one, text in rare if not one.has_end}
         unreadable = head.oddities if head.dropped else ()
-        return FoundPage(
-            page.reading_pass, answer.content, answer.is_zipped, found, open_ids, texts, starts, unreadable
-        )
+        return FoundPage(page.reading_pass, answer.content, answer.is_zipped, found, others, open_ids, unreadable)
 
     def _take_too_large(self, page: PageAsk) -> None:
         self._proof.too_large(page)
@@ -301,27 +300,16 @@ def start_ms_of(text: str | None) -> int | None:
     """ConversationStart in milliseconds since 1970; None where it is no instant."""
     if text is None:
         return None
-    if len(text) == 24 and text[23] == "Z" and text[19] == ".":
-        try:
-            day_ms = _day_ms(text[:10])
-            h, m, s, ms = int(text[11:13]), int(text[14:16]), int(text[17:19]), int(text[20:23])
-        except ValueError:
-            pass
-        else:
-            if h < 24 and m < 60 and s < 60 and text[10] == "T" and text[13] == text[16] == ":":
-                return day_ms + ((h * 60 + m) * 60 + s) * 1000 + ms
+    if len(text) == 24 and text[19] == "." and text[23] == "Z" and text[17:19].isdigit() and text[20:23].isdigit():
+        minute_ms = _minute_ms(text[:17])
+        if minute_ms is not None and text[17] < "6":
+            return minute_ms + int(text[17:19]) * 1000 + int(text[20:23])
     found = instant(text)
     return since_epoch_ms(found) if found is not None else None
 
 
-_days: dict[str, int] = {}
-
-
-def _day_ms(day: str) -> int:
-    """Midnight UTC of a date such as 2026-01-05, in milliseconds since 1970."""
-    known = _days.get(day)
-    if known is None:
-        if len(_days) > 1000:
-            _days.clear()
-        known = _days[day] = since_epoch_ms(datetime.fromisoformat(day).replace(tzinfo=UTC))
-    return known
+@lru_cache(maxsize=4096)
+def _minute_ms(minute: str) -> int | None:
+    """A minute such as `2026-01-05T08:30:`, in milliseconds since 1970; None where it is written in another way."""
+    found = instant(f"{minute}00.000Z")
+    return since_epoch_ms(found) if found is not None else None

@@ -60,9 +60,10 @@ Place: TypeAlias = Literal["owned", "left", "foreign"]
 
 PLACES: tuple[Place, ...] = ("owned", "left", "foreign")
 
+_PLACE_FLAGS = {place: number for number, place in enumerate(PLACES)}
 
-@dataclass(frozen=True, slots=True)
-class Found:
+
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What acquiring reads of one conversation."""
 
     id: bytes
@@ -123,10 +124,11 @@ class PartWriter:
         self._passes.append(reading_pass)
         self._offset += len(content)
         for one in found:
-            flags = PLACES.index(one.place) | (_HAS_END if one.has_end else 0)
-            flags |= _HAS_START if one.start_ms is not None else 0
-            start_ms = min(max(0, one.start_ms or 0), 2**63)
-            self._entries += _ENTRY.pack(start_ms, one.id, page, one.position, flags)
+            flags = _PLACE_FLAGS[one.place] | (_HAS_END if one.has_end else 0)
+            start_ms = one.start_ms
+            if start_ms is not None:
+                flags |= _HAS_START
+            self._entries += _ENTRY.pack(max(0, start_ms or 0), one.id, page, one.position, flags)
         self._file.flush()
 
     def seal(self, kept_passes: Sequence[int]) -> "Part":
@@ -283,27 +285,39 @@ class Part:
             pages[page] = pages.get(page, True) and entry[_FLAGS] & _PLACE == foreign
         return any(pages.values())
 
-    def slices(self, is_wanted: Callable[[bytes, Place], bool]) -> Iterator[Slice]:
+    def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:
         """The wanted conversations in order, page by page; an unzipped page is held as long as it may be needed.
+
+        Args:
+            is_wanted: says by its id and its place whether a conversation is wanted; by default the owned ones are.
 
         Raises:
             DamagedPart: a page is not what it was.
         """
         with self._filesystem.open(self.path, "rb") as file:
             held: OrderedDict[int, bytes] = OrderedDict()
-            for page, positions in groupby(self._wanted(is_wanted), key=lambda pair: pair[0]):
+            for page, positions in self._wanted(is_wanted):
                 if page not in held:
                     if len(held) >= PAGES_HELD:
                         held.popitem(last=False)
                     held[page] = _page_body(file, self._pages[page], page, self.path)
                 held.move_to_end(page)
-                yield Slice(page, held[page], [position for _, position in positions])
+                yield Slice(page, held[page], positions)
 
-    def _wanted(self, is_wanted: Callable[[bytes, Place], bool]) -> Iterator[tuple[int, int]]:
+    def _wanted(self, is_wanted: Callable[[bytes, Place], bool] | None) -> Iterator[tuple[int, list[int]]]:
+        """Pages, and the positions of what is wanted of them, in order; a page comes as often as it is needed."""
+        page, positions = -1, list[int]()
         for entry in self._entries:
-            _, id_, page, position, flags = _ENTRY.unpack(entry)
-            if is_wanted(id_, PLACES[flags & _PLACE]):
-                yield page, position
+            _, id_, number, position, flags = _ENTRY.unpack(entry)
+            if flags & _PLACE if is_wanted is None else not is_wanted(id_, PLACES[flags & _PLACE]):
+                continue
+            if number != page:
+                if positions:
+                    yield page, positions
+                page, positions = number, []
+            positions.append(position)
+        if positions:
+            yield page, positions
 
 
 class _Raws(msgspec.Struct):

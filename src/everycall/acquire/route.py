@@ -5,7 +5,7 @@ exchange that asks it; it is given what came, in any order, and ends with a verd
 So `loop.Loop` reads windows by any route and knows neither page numbers nor cursors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -52,12 +52,10 @@ class FoundPage:
     """The answer as it came."""
     is_zipped: bool
     found: Sequence[Found]
-    open_ids: Sequence[str]
-    """conversationIds of those without an end, in the order of the answer."""
-    ids: Sequence[str]
-    """conversationIds in the order of `found`."""
-    starts: Sequence[str | None]
-    """conversationStart as the API sent it, in the order of `found`."""
+    others: Mapping[bytes, tuple[str, str | None]]
+    """Of those that the window does not own, by id: conversationId and conversationStart as the API sent them."""
+    open_ids: Mapping[bytes, str]
+    """conversationIds of those without an end, by id."""
     unreadable: Sequence[Oddity] = ()
     """Conversations that are not in `found`, since their ids cannot be read."""
 

@@ -96,11 +96,12 @@ def load(
     def is_wanted(id_: bytes, place: Place) -> bool:
         return (place == "owned" or id_ in kept_strays) and id_ not in left_out
 
+    is_plain = not kept_strays and not left_out
     writer = sink.writer(path)
     report = _Report()
     try:
         batch: list[Facts] = []
-        for piece in part.slices(is_wanted):
+        for piece in part.slices(None if is_plain else is_wanted):
             batch += _facts(piece, table, report)
             if len(batch) >= BATCH:
                 _write(batch, table, names, writer)
@@ -117,7 +118,7 @@ def load(
 
 
 def _write(batch: list[Facts], table: FlatTable, names: NameSource, writer: WindowWriter) -> None:
-    known = names.prepare(pair for facts in batch for pair in table.ids(facts))
+    known = names.prepare(dict.fromkeys(pair for facts in batch for pair in table.ids(facts)))
     writer.write([table.row(facts, known) for facts in batch])
 
 

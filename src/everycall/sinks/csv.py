@@ -58,12 +58,10 @@ class CsvSink:
 
     def lines(self, rows: Sequence[Row]) -> bytes:
         """One line per row."""
-        cells: list[list[Any]] = [list(row) for row in rows]
-        for index, text in self._texts:
-            for row in cells:
-                if row[index] is not None:
-                    row[index] = text(row[index])
-        return _lines(cells)
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for index, text in self._texts if columns else ():
+            columns[index] = [None if value is None else text(value) for value in columns[index]]
+        return _lines(list(zip(*columns, strict=True)))
 
     def append(self, path: Path, output: Writable) -> None:
         """Copy a window's file to the end of the output through one buffer."""
