@@ -23,6 +23,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from isal import isal_zlib
 
+from everycall.acquire.proof import distinct
 from everycall.api.oddities import without_lone_surrogates
 from everycall.filesystem import File, Filesystem
 from everycall.zipped import Damaged, unzipped
@@ -33,9 +34,6 @@ _ENTRY = struct.Struct(">Q16sIIB")
 _ID = slice(8, 24)
 """Where in an entry the id stands."""
 
-_FLAGS = 32
-"""Where in an entry the flags stand: the place in the two lowest bits, and the two below."""
-
 _PAGE = struct.Struct(">QIB32s")
 """One page: offset, length, whether it is zipped, SHA-256."""
 
@@ -45,6 +43,7 @@ _TRAILER = struct.Struct(">8sQII")
 _MAGIC = b"everypt2"
 
 _PLACE, _HAS_END, _HAS_START = 3, 4, 8
+"""The flags of an entry: the place in the two lowest bits, and two more."""
 
 DISORDER_MAX = 2.0
 """A part is put in order where reading it back would open each page more often than this on average."""
@@ -144,10 +143,12 @@ class PartWriter:
             self._file.flush()
             entries = self._put_in_order(entries)
         trailer = _TRAILER.pack(_MAGIC, self._offset, len(self._pages), len(entries))
-        self._file.write(b"".join(self._pages) + b"".join(entries) + trailer)
+        index = b"".join(entries)
+        entries.clear()
+        self._file.write(b"".join(self._pages) + index + trailer)
         self._filesystem.sync(self._file)
         self._file.close()
-        return Part(self._path, self._filesystem, self._pages, entries)
+        return Part(self._path, self._filesystem, self._pages, index)
 
     def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
         """The last entry of each id: what came last is the newest version."""
@@ -155,7 +156,7 @@ class PartWriter:
         entries = [data[at : at + _ENTRY.size] for at in range(0, len(data), _ENTRY.size)]
         if not kept_passes.issuperset(self._passes):
             entries = [entry for entry in entries if self._passes[_ENTRY.unpack(entry)[2]] in kept_passes]
-        if len({entry[_ID] for entry in entries}) == len(entries):
+        if distinct(b"".join([entry[_ID] for entry in entries])) == len(entries):
             return entries
         entries.sort(key=_id_of)  # stable, so the last of each id is the one that came last
         pairs = zip_longest(entries, entries[1:])
@@ -221,11 +222,11 @@ class DamagedPart(ValueError):
 class Part:
     """A sealed part."""
 
-    def __init__(self, path: Path, filesystem: Filesystem, pages: Sequence[bytes], entries: Sequence[bytes]) -> None:
+    def __init__(self, path: Path, filesystem: Filesystem, pages: Sequence[bytes], index: bytes) -> None:
         """Use `open`, or `PartWriter.seal`."""
         self.path = path
-        self._filesystem, self._pages, self._entries = filesystem, pages, entries
-        self.checksum = sha256(b"".join(pages) + b"".join(entries)).hexdigest()
+        self._filesystem, self._pages, self._index = filesystem, pages, index
+        self.checksum = sha256(b"".join(pages) + index).hexdigest()
         """SHA-256 of the index, in hex."""
 
     @classmethod
@@ -248,7 +249,7 @@ class Part:
             file.seek(offset)
             index = file.read(pages * _PAGE.size + entries * _ENTRY.size)
         at = pages * _PAGE.size
-        part = cls(path, filesystem, _cut(index[:at], _PAGE.size), _cut(index[at:], _ENTRY.size))
+        part = cls(path, filesystem, _cut(index[:at], _PAGE.size), index[at:])
         if checksum and part.checksum != checksum:
             raise DamagedPart(f"{path} has changed since it was written")
         return part
@@ -260,29 +261,32 @@ class Part:
 
     def owned_ids(self) -> list[bytes]:
         """Ids of the conversations that the window owns, sorted."""
-        return sorted(entry[_ID] for entry in self._entries if not entry[_FLAGS] & _PLACE)
+        return sorted([id_ for _, id_, _, _, flags in self._entries() if not flags & _PLACE])
 
     def open_ids(self) -> list[bytes]:
         """Ids of those of them without an end."""
-        return [entry[_ID] for entry in self._entries if not entry[_FLAGS] & (_PLACE | _HAS_END)]
+        return [id_ for _, id_, _, _, flags in self._entries() if not flags & (_PLACE | _HAS_END)]
 
     def conversations(self) -> Iterator[Kept]:
         """Every conversation, in order of start and id."""
-        return map(_kept, self._entries)
+        return (_kept(start_ms, id_, flags) for start_ms, id_, _, _, flags in self._entries())
 
     def others(self) -> list[Kept]:
         """The conversations that the window returned and does not own, in that order."""
-        return [_kept(entry) for entry in self._entries if entry[_FLAGS] & _PLACE]
+        return [_kept(start_ms, id_, flags) for start_ms, id_, _, _, flags in self._entries() if flags & _PLACE]
+
+    def _entries(self) -> Iterator[tuple[int, bytes, int, int, int]]:
+        """Start in ms, id, page, position and flags of every conversation, in order."""
+        return _ENTRY.iter_unpack(self._index)
 
     def has_foreign_page(self) -> bool:
         """Whether a page has conversations, and only foreign ones."""
         foreign = PLACES.index("foreign")
-        pages: dict[bytes, bool] = {}
-        if not any(entry[_FLAGS] & _PLACE == foreign for entry in self._entries):
+        pages: dict[int, bool] = {}
+        if not any(flags & _PLACE == foreign for *_, flags in self._entries()):
             return False
-        for entry in self._entries:
-            page = entry[_ID.stop : _ID.stop + 4]
-            pages[page] = pages.get(page, True) and entry[_FLAGS] & _PLACE == foreign
+        for _, _, page, _, flags in self._entries():
+            pages[page] = pages.get(page, True) and flags & _PLACE == foreign
         return any(pages.values())
 
     def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:
@@ -307,8 +311,7 @@ class Part:
     def _wanted(self, is_wanted: Callable[[bytes, Place], bool] | None) -> Iterator[tuple[int, list[int]]]:
         """Pages, and the positions of what is wanted of them, in order; a page comes as often as it is needed."""
         page, positions = -1, list[int]()
-        for entry in self._entries:
-            _, id_, number, position, flags = _ENTRY.unpack(entry)
+        for _, id_, number, position, flags in self._entries():
             if flags & _PLACE if is_wanted is None else not is_wanted(id_, PLACES[flags & _PLACE]):
                 continue
             if number != page:
@@ -369,7 +372,6 @@ def _id_of(entry: bytes) -> bytes:
     return entry[_ID]
 
 
-def _kept(entry: bytes) -> Kept:
-    start_ms, id_, _, _, flags = _ENTRY.unpack(entry)
+def _kept(start_ms: int, id_: bytes, flags: int) -> Kept:
     has_start, has_end = bool(flags & _HAS_START), bool(flags & _HAS_END)
     return Kept(id_, start_ms if has_start else None, PLACES[flags & _PLACE], has_end)
