@@ -232,14 +232,13 @@ class Acquisition:
 
     def _seal(self, window: Interval, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
         part = writing.writer.seal(verdict.kept_passes)
-        left_out = self._left_out[window]
-        owned = [id_ for id_ in part.owned_ids() if id_ not in left_out]
+        left_out = frozenset(self._left_out[window])
+        ids = without_ids(part.owned_ids(), left_out)
         open_ids = sorted(writing.open_texts[id_] for id_ in part.open_ids() if id_ not in left_out)
         others = part.others()
         if part.has_foreign_page():
             verdict = _unproven(verdict, "an answer held only conversations of days that were not asked for")
         texts = {one.id: writing.texts[one.id] for one in others}
-        ids = b"".join(owned)
         self._storage.write_ids(window, ids)
         self._ownership.add(window)
         read = ReadWindow(

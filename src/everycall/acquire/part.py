@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby, zip_longest
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
 from isal import isal_zlib
 
-from everycall.acquire.proof import distinct
+from everycall.acquire.packed import last_of_each, records, sort_by_start, sort_ids
 from everycall.api.oddities import without_lone_surrogates
 from everycall.filesystem import File, Filesystem
 from everycall.zipped import Damaged, unzipped
@@ -136,34 +136,28 @@ class PartWriter:
         Args:
             kept_passes: the passes whose conversations count.
         """
-        entries = self._newest(frozenset(kept_passes))
+        index = sort_by_start(self._newest(frozenset(kept_passes)), _ENTRY.size)
         self._entries.clear()
-        entries.sort()
-        if _is_disordered(entries, len(self._pages)):
+        if _is_disordered(index, len(self._pages)):
             self._file.flush()
-            entries = self._put_in_order(entries)
-        trailer = _TRAILER.pack(_MAGIC, self._offset, len(self._pages), len(entries))
-        index = b"".join(entries)
-        entries.clear()
+            index = self._put_in_order(index)
+        trailer = _TRAILER.pack(_MAGIC, self._offset, len(self._pages), len(index) // _ENTRY.size)
         self._file.write(b"".join(self._pages) + index + trailer)
         self._filesystem.sync(self._file)
         self._file.close()
         return Part(self._path, self._filesystem, self._pages, index)
 
-    def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
-        """The last entry of each id: what came last is the newest version."""
-        data = bytes(self._entries)
-        entries = [data[at : at + _ENTRY.size] for at in range(0, len(data), _ENTRY.size)]
+    def _newest(self, kept_passes: frozenset[int]) -> bytes:
+        """The last entry of each id, in no order: what came last is the newest version."""
+        entries: bytes | bytearray = self._entries
         if not kept_passes.issuperset(self._passes):
-            entries = [entry for entry in entries if self._passes[_ENTRY.unpack(entry)[2]] in kept_passes]
-        if distinct(b"".join([entry[_ID] for entry in entries])) == len(entries):
-            return entries
-        entries.sort(key=_id_of)  # stable, so the last of each id is the one that came last
-        pairs = zip_longest(entries, entries[1:])
-        return [one for one, after in pairs if after is None or one[_ID] != after[_ID]]
+            each = records(entries, _ENTRY.size)
+            entries = b"".join(entry for entry in each if self._passes[_ENTRY.unpack(entry)[2]] in kept_passes)
+        return last_of_each(entries, _ENTRY.size, _ID)
 
-    def _put_in_order(self, entries: list[bytes]) -> list[bytes]:
-        """Write the conversations again, in the order of `entries`, through an unzipped copy on disk."""
+    def _put_in_order(self, index: bytes) -> bytes:
+        """Write the conversations again, in the order of the index, through an unzipped copy on disk; the new index."""
+        entries = list(records(index, _ENTRY.size))
         aside = self._path.with_suffix(".unzipped")
         with self._filesystem.open(aside, "wb") as copy:
             places = self._unzip_into(copy, entries)
@@ -175,7 +169,7 @@ class PartWriter:
                 lot = entries[at : at + REWRITTEN_PAGE]
                 ordered += self._rewrite_page(copy, lot, places)
         self._filesystem.unlink(aside)
-        return ordered
+        return b"".join(ordered)
 
     def _unzip_into(self, copy: File, entries: list[bytes]) -> dict[tuple[int, int], tuple[int, int]]:
         """Where in the copy each conversation stands, by page and position: offset and length."""
@@ -259,9 +253,9 @@ class Part:
         """How many pages it has."""
         return len(self._pages)
 
-    def owned_ids(self) -> list[bytes]:
-        """Ids of the conversations that the window owns, sorted."""
-        return sorted([id_ for _, id_, _, _, flags in self._entries() if not flags & _PLACE])
+    def owned_ids(self) -> bytes:
+        """Ids of the conversations that the window owns, 16 bytes each, sorted."""
+        return sort_ids(b"".join(id_ for _, id_, _, _, flags in self._entries() if not flags & _PLACE), 16)
 
     def open_ids(self) -> list[bytes]:
         """Ids of those of them without an end."""
@@ -350,11 +344,11 @@ def _page_body(file: File, page: bytes, number: int, path: Path) -> bytes:
         raise DamagedPart(f"page {number} of {path} cannot be unzipped: {error}") from error
 
 
-def _is_disordered(entries: Sequence[bytes], pages: int) -> bool:
+def _is_disordered(index: bytes, pages: int) -> bool:
     """Whether reading in order would open pages much more often than there are pages."""
     held: OrderedDict[int, None] = OrderedDict()
     opened = 0
-    for page, _ in groupby(_ENTRY.unpack(entry)[2] for entry in entries):
+    for page, _ in groupby(entry[2] for entry in _ENTRY.iter_unpack(index)):
         if page not in held:
             opened += 1
             if len(held) >= PAGES_HELD:
@@ -366,10 +360,6 @@ def _is_disordered(entries: Sequence[bytes], pages: int) -> bool:
 
 def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
-
-
-def _id_of(entry: bytes) -> bytes:
-    return entry[_ID]
 
 
 def _kept(start_ms: int, id_: bytes, flags: int) -> Kept:
