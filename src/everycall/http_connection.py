@@ -23,7 +23,7 @@ from everycall.errors import SettingsError
 from everycall.printable import printable
 from everycall.zipped import UNZIPPED_MAX
 
-IN_FLIGHT_MAX = 64
+IN_FLIGHT_MAX = 128
 """Connections kept open at most; the exporter has fewer requests under way."""
 
 KEEP_ALIVE_S = 5.0

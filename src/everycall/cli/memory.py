@@ -12,7 +12,7 @@ def keep_flat() -> None:
     """Keep few pools of free memory, and give back what is free above some megabytes. Elsewhere it does nothing.
 
     By itself glibc keeps a pool per thread and, once it has seen pages of a megabyte come and go, holds on to all of
-    them: an export with 40 requests under way peaked at 147 MB, and at 67 MB with this. Buffers of a page stay in the
+    them: an export with 40 requests under way peaked at 147 MB, and at 60 MB with this. Buffers of a page stay in the
     pools: to ask the system for each of them anew cost a fifth of an export's CPU.
     """
     if sys.platform != "linux":
@@ -21,4 +21,4 @@ def keep_flat() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 4 << 20)
         libc.mallopt(_M_TRIM_THRESHOLD, 8 << 20)
-        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_ARENA_MAX, 1)
