@@ -339,7 +339,7 @@ def test_a_manifest_that_is_no_utf_8_is_refused(where: Org, output: Path) -> Non
 
 
 def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(where: Org, output: Path) -> None:
-    words = {"last": "21d"}
+    words = {"weeks": "the last three"}
     where.export(output, THREE_WEEKS, asked=words)
     with interrupted(where, "2026-01-27"):
         where.export(output, A_DAY_LATER, asked=words)
@@ -349,7 +349,7 @@ def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(whe
     assert where.export(output, A_DAY_LATER, asked=words).resumed_windows == 2
 
 
-@pytest.mark.parametrize("words", [{"match": "activity"}, {"last": "3w"}])
+@pytest.mark.parametrize("words", [{"match": "activity"}, {"weeks": "the last three"}])
 def test_a_repair_asks_what_the_export_asked(where: Org, output: Path, words: dict[str, Any]) -> None:
     query = Query(Interval.read(THREE_WEEKS), match=words.get("match", "start"))
     where.export(output, query=query, asked=words)

@@ -22,7 +22,7 @@ from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
-from everycall.errors import OutputError, OutputFailed
+from everycall.errors import OutputError, OutputFailed, QueryError
 from everycall.instants import text
 from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
@@ -109,7 +109,7 @@ def export(
     Raises:
         OutputRefused: the output cannot be written, or holds another export.
         OutputFailed: writing failed on the way; the same call continues from there.
-        QueryError: all of the interval is in the future.
+        QueryError: all of the interval is in the future, or `options.asked` names another one.
         EverycallError: what the client and the query raise.
     """
     asked = options.asked if options.asked is not None else {"interval": str(query.interval)}
@@ -117,6 +117,7 @@ def export(
     setup = Setup.of(client, flat_table(view, columns), options, progress, environment)
     query = replace(query, interval=query.interval.until_now(setup.started_at))
     header = header_of(setup, query)
+    _check_asked(header)
     try:
         if isinstance(output, str | Path):
             store: Store = environment.ledger(
@@ -144,6 +145,15 @@ def header_of(setup: Setup, query: Query) -> Header:
         format="csv",
         columns=tuple(column.name for column in setup.table.columns),
     )
+
+
+def _check_asked(header: Header) -> None:
+    named = header.named_instead
+    if named is not None:
+        raise QueryError(
+            f"The interval is {header.interval}, and the terms beside it (`asked`) name {named}.",
+            hint="Pass the terms that the interval was made of, or none.",
+        )
 
 
 def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO) -> Summary:

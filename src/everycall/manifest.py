@@ -10,13 +10,14 @@ contradict each other are refused when they are read: somebody has edited them.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from everycall.acquire.proof import id_bytes
 from everycall.acquire.windows import without
+from everycall.api.asked import contradiction
 from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Match
@@ -61,6 +62,15 @@ class Header(_Line, frozen=True, kw_only=True):
     def window(self) -> Interval:
         """The interval as instants."""
         return Interval.read(self.interval)
+
+    @property
+    def named_instead(self) -> Interval | None:
+        """The interval that `asked` named when the first run began, where that is another one."""
+        try:
+            begun_at = datetime.fromisoformat(self.begun_at)
+        except ValueError:
+            return None
+        return contradiction(self.asked, self.window, begun_at.replace(tzinfo=begun_at.tzinfo or UTC))
 
     def differences(self, other: "Header") -> dict[str, tuple[Any, Any]]:
         """The fields in which two exports differ, apart from their times: name -> (ours, the other's)."""

@@ -25,7 +25,7 @@ from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.exporting import Summary, failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, sha256_of
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, check_interval, sha256_of
 from everycall.manifest import Entry, Header, Manifest
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
@@ -197,7 +197,7 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
-        return msgspec.json.decode(filesystem.read(path), type=Manifest)
+        manifest = msgspec.json.decode(filesystem.read(path), type=Manifest)
     except OSError as error:
         raise OutputRefused(
             f"{output} has no manifest: {path} cannot be read ({error.strerror}).",
@@ -208,6 +208,8 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
             f"{path} is no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
             hint="Export again with --fresh.",
         ) from error
+    check_interval(manifest.query, path)
+    return manifest
 
 
 def _table(header: Header) -> FlatTable:
