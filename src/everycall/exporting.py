@@ -290,7 +290,7 @@ class Run:
 
     def _commit(self, settled: Settled) -> None:
         """Note that the window is read, and load it."""
-        read = self._line(settled)
+        read = self._line(settled).redacted(self._setup.client.redact)
         self._store.commit_read(read)
         self._covered += settled.window.length
         self._load(read)
@@ -356,15 +356,18 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            self._notice(read, loaded)
-            self._store.commit_loaded(_loaded_line(read, loaded, self._setup.sink))
+            line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
+            self._notice(read, line)
+            self._store.commit_loaded(line)
             is_proven = read.verdict == "proven"
-            self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, read.reason))
+            self._progress.report(WindowClosed(read.window, line.rows, is_proven, read.reason))
         self._start_loading()
 
-    def _notice(self, read: WindowRead, loaded: Loaded) -> None:
+    def _notice(self, read: WindowRead, loaded: WindowLoaded) -> None:
         """Report what is odd, the first of each kind and field; and names that cannot be looked up, once."""
-        notices = {f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.examples)}
+        notices = {
+            f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.oddity_examples)
+        }
         for kind, reason in loaded.names_unavailable.items():
             notices[kind] = f"Names of {look_ups.WORDS[kind]}s cannot be looked up ({reason}); their ids are used."
         for name, message in notices.items():

@@ -9,9 +9,9 @@ contradict each other are refused when they are read: somebody has edited them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -143,6 +143,16 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
         if not 0 <= self.open <= self.owned:
             raise ValueError(f"{self.interval} has more open conversations than conversations")
 
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """Without secrets in what the API sent. Ids stay as they are: a resumed run finds conversations by them."""
+        return msgspec.structs.replace(
+            self,
+            reason=redact(self.reason),
+            strays=tuple(msgspec.structs.replace(one, start=one.start and redact(one.start)) for one in self.strays),
+            unreadable=tuple(oddity.redacted(redact) for oddity in self.unreadable),
+            correlation_ids=tuple(map(redact, self.correlation_ids)),
+        )
+
     @property
     def window(self) -> Interval:
         """The interval as instants."""
@@ -187,6 +197,14 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     def __post_init__(self) -> None:
         """Raises ValueError where the interval is none."""
         interval_of(self.interval)
+
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """Without secrets in what the API sent."""
+        counts: Counter[str] = Counter()
+        for name, count in self.oddities.items():
+            counts[redact(name)] += count
+        examples = tuple(oddity.redacted(redact) for oddity in self.oddity_examples)
+        return msgspec.structs.replace(self, oddities=dict(counts), oddity_examples=examples)
 
 
 class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
