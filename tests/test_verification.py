@@ -198,6 +198,19 @@ def test_what_a_safety_stop_left_unread_is_read_by_a_repair(where: Org, output: 
     assert told(output) == where.truth(THREE_WEEKS)
 
 
+@pytest.mark.parametrize("left", [None, b"", b"something else"])
+def test_an_output_without_any_window_is_repaired_whatever_became_of_it(
+    where: Org, output: Path, left: bytes | None
+) -> None:
+    """The safety stop came before the first window was read."""
+    where.export(output, THREE_WEEKS, max_pages=0)
+    output.unlink() if left is None else output.write_bytes(left)
+
+    found = checked(where, output)
+    assert states(found) == ["unread", "unread", "unread"]
+    assert repair(where.client, found).verdict == "proven"
+
+
 def test_a_window_that_was_never_proven_does_not_hold(where: Org, output: Path) -> None:
     where.sandbox.faults.on(None, "total_hits", path=QUERY, off=2)
     where.export(output, THREE_WEEKS)

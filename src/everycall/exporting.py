@@ -219,7 +219,7 @@ class Run:
             setup.filesystem,
             todo=self._todo(done),
             done=done,
-            strays=[stray.conversation_id for read in store.read.values() for stray in read.strays],
+            strays={read.window: [one.conversation_id for one in read.strays] for read in store.read.values()},
             on_page=self._page_came,
             on_settled=self._commit,
             max_pages=setup.options.max_pages,

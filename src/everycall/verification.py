@@ -112,7 +112,7 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
     query = Query(header.window, Filters(header.filters), header.match)
     sink = environment.sink(_table(header).columns, filesystem)
     intact = _intact(output, sink, manifest, filesystem)
-    _check_output(output, sink, manifest, filesystem, is_whole=all(intact.values()))
+    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
