@@ -218,7 +218,7 @@ class Run:
             store,
             setup.filesystem,
             todo=self._todo(done),
-            done=done,
+            done={read.window: datetime.fromisoformat(read.counted_at) for read in store.read.values()},
             strays={read.window: [one.conversation_id for one in read.strays] for read in store.read.values()},
             on_page=self._page_came,
             on_settled=self._commit,

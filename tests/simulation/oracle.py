@@ -31,7 +31,7 @@ from everycall import Interval, Summary
 from everycall.manifest import Entry
 from everycall.sandbox.instants import DAY_MS, to_text
 
-from .org import USERS, YEAR_ONE, Drifting, queue_id, user_id
+from .org import USERS, YEAR_ONE, Drifting, Told, queue_id, user_id
 from .wire import START, Answered
 
 STRAYS_MAX = 20
@@ -84,6 +84,7 @@ def judge(
     if not is_repair and not summary.unread:
         check_strays(summary, there, world, runs)
         check_late(summary, there, world, runs)
+        check_later(summary, by_window, world, runs)
     for entry, rows in zip(summary.entries, by_window, strict=True):
         answers = runs[entry.interval]
         check_rows(entry, rows, world, by_ms)
@@ -183,6 +184,36 @@ def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping
             and any(world.belongs(one.start_ms, (ms(other.window.start), ms(other.window.end))) for other in others)
         }  # fmt: skip
         check(len(late) <= entry.late or MANY in entry.reason, f"{late} are late, {entry.interval} counts {entry.late}")
+
+
+def check_later(
+    summary: Summary, by_window: Sequence[list[dict[str, str]]], world: Drifting, runs: Mapping[str, list[Answered]]
+) -> None:
+    """Where two windows had a conversation whose start changed, it stands in the one that was counted last.
+
+    What went to a stream cannot be taken back.
+    """
+    if summary.output is None:
+        return
+    for one in world.moving:
+        owners = [entry for entry in summary.entries if owned_as_read(one, entry, world, runs[entry.interval])]
+        holders = [
+            entry for entry, rows in zip(summary.entries, by_window, strict=True)
+            if one.id in {row["conversationId"] for row in rows}
+        ]  # fmt: skip
+        last = max((entry.counted_at for entry in owners), default="")
+        stands = not holders or holders[0].counted_at >= last
+        check(stands, f"{one.id} stands in {holders} and not in its later reading")
+
+
+def owned_as_read(one: Told, entry: Entry, world: Drifting, answers: list[Answered]) -> bool:
+    """Whether the window's last pass has the conversation with a start in the window."""
+    number = newest_pages(answers).get(one.id)
+    if number is None or not one.moves:
+        return False
+    at_ms = next(answer.at_ms for answer in answers if answer.number == number)
+    start_ms = one.moves[1] if at_ms >= one.moves[0] else one.start_ms
+    return world.belongs(start_ms, (ms(entry.window.start), ms(entry.window.end)))
 
 
 def check_days(entry: Entry, world: Drifting, answers: list[Answered]) -> None:
@@ -291,8 +322,13 @@ def passes(answers: Iterable[Answered]) -> list[list[Answered]]:
 
 
 def is_miscounted(answers: Iterable[Answered]) -> bool:
-    """Whether the count that a proof rests on was a lie: the final one, or any where none was asked for."""
+    """Whether the count that a proof rests on was a lie: the final one, or any where none was asked for.
+
+    So it is where a page was another interval's, though not about other days only, and the count agreed by chance.
+    """
     came = [answer for answer in answers if answer.has_come]
+    if any(answer.is_cached for answer in came):
+        return True
     counts = [answer for answer in came if answer.is_count]
     return not counts[-1].is_true if counts else not all(answer.is_true for answer in came)
 

@@ -154,6 +154,8 @@ class Answered:
     total_hits: int | None
     is_true: bool = True
     """Whether the count is."""
+    is_cached: bool = False
+    """Whether it is that of another interval."""
     is_too_large: bool = False
     """Whether it was refused for its size, which ends a pass."""
     has_come: bool = False
@@ -346,7 +348,8 @@ class Wire:
         versions = {one["conversationId"]: version_of(one) for one in said.get("conversations", ())}
         noted = Answered(
             number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
-            said.get("totalHits"), is_true="total_hits" not in kinds and not is_cached, is_too_large=wire.status == 400,
+            said.get("totalHits"), is_true="total_hits" not in kinds and not is_cached,
+            is_cached=is_cached, is_too_large=wire.status == 400,
             correlation_id=wire.headers["ININ-Correlation-Id"], at_ms=self._trouble.clock.now_ms,
         )  # fmt: skip
         self.answered.append(noted)

@@ -12,17 +12,18 @@ from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
+from everycall import Client, Credentials, EverycallError, Interval, OutputFailed, OutputRefused, Query, Summary, export
 from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.part import DamagedPart, Part, PartWriter
 from everycall.acquire.proof import Reading
 from everycall.api.query import Match
 from everycall.ledger import Ledger
-from everycall.load.load import Loader
+from everycall.load.load import Loaded, Loader, Task
+from everycall.load.names import NameSource
 from everycall.manifest import Entry, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
@@ -56,6 +57,7 @@ INTERVALS = (  # days before the start, to the hour
 class Planted:
     """What stands in the place of what: a planted bug hands in its own."""
 
+    route: Callable[..., DetailsQuery] = DetailsQuery
     proof: Callable[..., Reading] = Reading
     part: Callable[..., PartWriter] = PartWriter
     sink: Callable[..., Sink] = CsvSink
@@ -126,6 +128,7 @@ class Life:
         self.kept: set[str] = set()
         """What was finished by then."""
         self.jobs_left: float = float("inf")
+        self.loads_left: float = float("inf")
         self.max_pages: int | None = None
         self.is_dead = self.is_meddled = False
         self.is_fresh = self.is_other = self.is_refused = False
@@ -189,12 +192,17 @@ class Life:
 
     def written_down(self) -> dict[str, Interval]:
         """The windows that are done by the ledger on the filesystem, if the next run is an export of the same words."""
+        lines = self.lines()
+        self.with_strays |= {read.interval for read, _ in lines if read.strays}
+        return {read.interval: read.window for read, loaded in lines if self._is_whole(read, loaded)}
+
+    def lines(self) -> list[tuple[WindowRead, WindowLoaded | None]]:
+        """The lines of proven windows in the ledger on the filesystem."""
         lines = (self.filesystem.content(LEDGER) or b"").splitlines(keepends=True)[1:]
         found = [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines if line.endswith(b"\n")]
         loaded = {one.interval: one for one in found if isinstance(one, WindowLoaded)}
-        self.with_strays |= {one.interval for one in found if isinstance(one, WindowRead) and one.strays}
         reads = [one for one in found if isinstance(one, WindowRead) and one.verdict == "proven"]
-        return {one.interval: one.window for one in reads if self._is_whole(one, loaded.get(one.interval))}
+        return [(read, loaded.get(read.interval)) for read in reads]
 
     def _is_whole(self, read: WindowRead, loaded: WindowLoaded | None) -> bool:
         """Whether the window's rows are there, or its part, from which they can be made."""
@@ -218,7 +226,7 @@ class Life:
         """Draw what goes wrong in the next run."""
         rng, trouble = self.rng, self.trouble
         trouble.calm()
-        self.effects_left = self.signal_in = self.jobs_left = float("inf")
+        self.effects_left = self.signal_in = self.jobs_left = self.loads_left = float("inf")
         self.filesystem.room_bytes, self.max_pages = 1 << 40, None
         if is_calm:
             return
@@ -235,6 +243,8 @@ class Life:
         trouble.page_size_max = rng.choice([100, 100, 100, 4])
         if rng.random() < 0.7:
             self.effects_left = rng.choice([rng.randint(1, 30), rng.randint(1, 120), rng.randint(1, 500)])
+        if rng.random() < 0.1:
+            self.loads_left = rng.randint(1, 4)
         if rng.random() < 0.15:
             self.jobs_left = rng.randint(1, 60)
         if rng.random() < 0.15:
@@ -270,13 +280,17 @@ class Life:
             client, query, output, columns=columns, options=options, progress=self, environment=self.environment
         )
 
+    def loader(self, *arguments: Any) -> Loader:
+        """Loads parts, until it dies over one of them and leaves half a file."""
+        return Dying(self, self.planted.loader(*arguments))
+
     @property
     def environment(self) -> Environment:
         """What the next run stands on."""
         planted = self.planted
         return Environment(
-            executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
-            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=planted.loader,
+            executor=self.executor, filesystem=self.filesystem, route=partial(planted.route, hits_max=self.hits_max),
+            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=self.loader,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
@@ -323,7 +337,17 @@ class Life:
 
     def after_crash(self) -> None:
         """The machine comes up again."""
-        self.filesystem.power_cut() if self.rng.random() < 0.5 else self.filesystem.killed()
+        if self.rng.random() < 0.5:
+            self.filesystem.power_cut()
+            self.check_noted()
+        else:
+            self.filesystem.killed()
+
+    def check_noted(self) -> None:
+        """What the ledger calls read is on disk, whole, unless somebody has damaged it."""
+        if not self.is_meddled:
+            missing = {read.interval for read, loaded in self.lines() if loaded is None} - set(self.written_down())
+            check(not missing, f"the ledger has {missing}, and their parts are not whole")
 
     def start_over(self) -> None:
         """The next run is one with --fresh, perhaps with other words from now on."""
@@ -460,6 +484,27 @@ class Life:
         for entry in summary.entries:
             if is_calm and entry.interval not in kept:
                 check(entry.verdict == "proven", f"{entry.interval} is not proven, though nothing went wrong")
+
+
+class Dying(Loader):
+    """A loader that dies once over a part, as a worker process does that the system has killed."""
+
+    def __init__(self, life: Life, loader: Loader) -> None:
+        self._life, self._inner = life, loader
+
+    def load(self, task: Task, names: NameSource) -> Loaded:
+        """See `Loader.load`."""
+        life, loaded = self._life, self._inner.load(task, names)
+        life.loads_left -= 1
+        if life.loads_left == 0:
+            whole = life.filesystem.content(task.rows) or b""
+            life.filesystem.damage(task.rows, whole[: life.rng.randint(0, len(whole))])
+            raise OutputFailed("A worker process died.")
+        return loaded
+
+    def close(self) -> None:
+        """See `Loader.close`."""
+        self._inner.close()
 
 
 def live(seed: int, planted: Planted = SOUND) -> Outcome:

@@ -118,7 +118,7 @@ class Acquisition:
         filesystem: Filesystem,
         *,
         todo: Iterable[Interval],
-        done: Iterable[Interval],
+        done: Mapping[Interval, datetime],
         strays: Mapping[Interval, Iterable[str]],
         on_page: Callable[[int], None],
         on_settled: Callable[[Settled], None],
@@ -135,7 +135,7 @@ class Acquisition:
             storage: where parts and ids are kept.
             filesystem: what parts are written to.
             todo: windows to read; together with `done` they tile the interval.
-            done: windows that are settled already.
+            done: windows that are settled already, and when each was counted.
             strays: conversationIds that `done` windows keep as strays, by window.
             on_page: is given the number of owned conversations on each page that counts.
             on_settled: is given each settled window. Its part stays until the caller removes it.
@@ -152,10 +152,9 @@ class Acquisition:
             client, route, executor, todo, on_page=self._keep_page, on_end=self._end_reading, max_pages=max_pages
         )
         self._ownership = Ownership(query, storage.ids)
-        self._settled: dict[Interval, datetime] = {}
+        self._settled: dict[Interval, datetime] = dict(done)
         for window in done:
             self._ownership.add(window)
-            self._settled[window] = query.interval.start  # read before everything that this run reads
         self._kept_strays = {window: frozenset(ids) for window, ids in strays.items() if ids}
         self._writing: dict[int, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
