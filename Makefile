@@ -55,8 +55,8 @@ test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-sou
 kill: $(VENV)/.dev ## kill one export two hundred times, and compare what it ends with to an undisturbed one
 	$(BIN)/python tests/killing.py --kills 200
 
-soak: $(VENV)/.dev ## try FUZZ (100000) odd answers, live new worlds for SECONDS (600), and name each seed that breaks the promise
-	EVERYCALL_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -q -n auto tests/test_client_fuzz.py
+soak: $(VENV)/.dev ## try FUZZ (100000) odd answers and exports, live new worlds for SECONDS (600), and name each seed that breaks the promise
+	EVERYCALL_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -q -n auto tests/test_client_fuzz.py tests/test_export_fuzz.py
 	$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600) --seed $(or $(SEED),$(shell date +%s)) --keep-going
 
 lint: $(VENV)/.dev ## style, types, layers

@@ -9,12 +9,15 @@ import json
 import random
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from clocks import StillClock
 from everycall.api.exchange import Broken, Response, TooSlow
+from everycall.connection import Connection
+from everycall.sandbox import Sandbox
 
 CLIENT_ID, SECRET, TOKEN = "c0ffee00-0000-4000-8000-000000000000", "s3cr+t/of=the-client", "eyJ0.t0ken-of_the.session"
 ECHO = (
@@ -178,6 +181,106 @@ class Hostile:
         if rng.random() < 0.15:
             mixed[rng.choice(["fieldOfTomorrow", "\x1b[2J", TOKEN, "x" * 5000])] = rng.choice(ODD_VALUES)
         return mixed
+
+
+class Between(Hostile):
+    """A connection to a sandbox, and somebody in between: some answers are the sandbox's, some are changed, some are
+    anything. See `Connection`.
+
+    What no client can tell from the truth - a sound page of conversations that do not exist, or none - is a lie, and
+    only `lies` of the seeds have them.
+    """
+
+    def __init__(self, seed: int, clock: StillClock, inner: Connection, sandbox: Sandbox, *, lies: float = 0.1) -> None:
+        """Make one; otherwise as `Hostile`."""
+        super().__init__(seed, clock, lambda _method, _url: {})
+        self._inner = inner
+        self._rates = self._rng.choice([(0.02, 0.02), (0.1, 0.05), (0.2, 0.2), (0.0, 0.5), (0.5, 0.0), (0.9, 0.1)])
+        self._losses = 0.2
+        """How often a changed page has lost a conversation."""
+        self._ways = ["headers", "status", "bytes", "value", "value", "value"]
+        if self._rng.random() < 0.15:
+            self._rates, self._ways, self._losses = (0.0, 1.0), ["value"], 0.8
+        self._only = self._rng.choice(["", "", "", "details/query", "routing", "users"])
+        """Where it meddles: in requests whose address holds this."""
+        self._from = self._rng.choice([0, 0, 3, 10])
+        self._odd_login = self._odd_login and self._only == ""
+        basic = b64encode(f"{sandbox.client_id}:{sandbox.client_secret}".encode()).decode()
+        self._login, self._true_token = f"Basic {basic}", ""
+        self.may_lie = self._rng.random() < lies
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """An answer of the sandbox, or another one."""
+        self.asked += 1
+        self._clock.advance(0.01)
+        if url.endswith("/oauth/token") and not self._odd_login:
+            return self._token(self._inner.send(method, url, {**headers, "authorization": self._login}, body))
+        headers = {**headers, "authorization": f"Bearer {self._true_token}"} if "authorization" in headers else headers
+        anything, changed = self._rates
+        draw = self._rng.random()
+        if self._only not in url or self.asked <= self._from or draw > anything + changed:
+            return self._inner.send(method, url, headers, body)
+        if draw > anything:
+            return self._changed(self._inner.send(method, url, headers, body))
+        while True:
+            response = self._answer()(method, url)
+            if self.may_lie or "details/query" not in url or not _is_a_page(response):
+                return response
+
+    def _token(self, true: Response) -> Response:
+        """The token that the hostile answers echo, in the place of the sandbox's."""
+        granted = json.loads(true.body)
+        self._true_token = granted["access_token"]
+        granted |= {"access_token": TOKEN, "expires_in": granted["expires_in"] - self.asked}
+        return Response(true.status, {}, json.dumps(granted).encode())
+
+    def _changed(self, true: Response) -> Response:
+        """The true answer with a header, a status or a value that is not its own, or not all of it."""
+        rng = self._rng
+        match rng.choice(self._ways):
+            case "headers":
+                odd = {name: rng.choice(values) for name, values in HEADERS.items() if rng.random() < 0.3}
+                return replace(true, headers={**odd, **_of_content(true.headers)})
+            case "status":
+                return replace(true, status=rng.choice(STATUSES))
+            case "bytes":
+                at = rng.randrange(len(true.content) + 1)
+                return replace(true, content=rng.choice([true.content[:at], true.content[:at] + b"\xff", b""]))
+        tree = json.loads(true.body or b"null")
+        if isinstance(tree, dict):
+            self._change(tree)
+        headers = {name: value for name, value in true.headers.items() if name != "content-encoding"}
+        return Response(true.status, headers, json.dumps(tree).encode())
+
+    def _change(self, tree: dict[str, Any]) -> None:
+        rng = self._rng
+        conversations = tree.get("conversations") or []
+        if conversations and rng.random() < self._losses:
+            conversations[rng.randrange(len(conversations))] = rng.choice([*conversations, *ODD_VALUES])
+        elif conversations and rng.random() < 0.8:
+            one = rng.choice([one for one in conversations if isinstance(one, dict)] or [{}])
+            name = rng.choice(["conversationStart", "conversationEnd", "participants", "originatingDirection", "new"])
+            one[name] = rng.choice(ODD_VALUES)
+            if name != "participants" and one.get("participants") and rng.random() < 0.5:
+                one["participants"][0] = self._mixed(one["participants"][0])
+        elif rng.random() < 0.5:
+            tree["totalHits"] = rng.choice([*ODD_VALUES, 3])
+        else:
+            tree["new"] = rng.choice(ODD_VALUES)
+
+
+def _of_content(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith("content-")}
+
+
+def _is_a_page(response: Response) -> bool:
+    """Whether it could be a true answer of the details query."""
+    try:
+        tree = json.loads(response.body)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no page
+        return False
+    is_page = isinstance(tree, dict) and (not tree or bool({"conversations", "totalHits", "aggregations"} & set(tree)))
+    return response.status == 200 and is_page
 
 
 @cache

@@ -480,11 +480,11 @@ def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
 
 
 def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
-    stopped(output, asked={"last": "21d"})
+    stopped(output, asked={"weeks": "the last three"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
     listening = Listening()
-    summary = later.export(output, moved, asked={"last": "21d"}, progress=listening)
+    summary = later.export(output, moved, asked={"weeks": "the last three"}, progress=listening)
 
     manifest = manifest_of(output)
     assert listening.events[1] == Noticed(RESUMES.format(THREE_WEEKS))
@@ -496,9 +496,9 @@ def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
     first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
-    stopped(output, query=first, asked={"last": "21d"})
+    stopped(output, query=first, asked={"weeks": "the last three"})
     later = flat(15, clock=StillClock(NOON + timedelta(days=15)))
-    summary = later.export(output, query=second, asked={"last": "21d"})
+    summary = later.export(output, query=second, asked={"weeks": "the last three"})
 
     assert (summary.verdict, summary.rows) == ("proven", undisturbed.rows)
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from everycall import Filters, Interval, Query, QueryError, SettingsError, UnknownName
+from everycall.api.asked import unknown_zone
 from everycall.cli.display import Display
 from everycall.cli.lists import separated
 from everycall.cli.options import When, Which
@@ -18,7 +19,6 @@ from everycall.cli.queries import (
     kept_from,
     query_of,
     time_options,
-    unknown_zone,
 )
 from everycall.sandbox import Switches
 from inprocess import org

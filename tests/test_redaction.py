@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everycall.api.oddities import Oddity
+from everycall.manifest import Stray, WindowLoaded, WindowRead
 from everycall.redaction import SECRET_MIN, SHOWN, Redaction
 
 SECRET = "s3cr+t/ of=8 & more?"
@@ -87,3 +89,23 @@ def test_no_secret_is_left_in_base64_of_something_longer(before: bytes, secret: 
     whole = b64encode(before + secret.encode() + after).decode()
 
     assert SHOWN in redaction(secret)(whole)
+
+
+def test_what_the_api_sent_is_written_down_without_secrets() -> None:
+    odd = Oddity("unknown field", "c-1", f"participants.{TOKEN}", f'"Bearer {TOKEN}"', TOKEN)
+    read = WindowRead(
+        interval="2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z", route="query", verdict="unproven", reason=TOKEN,
+        hits_before=1, hits_after=1, unique_ids=1, owned=1, carried_in=0, open=0, re_reads=0, provisional=False,
+        counted_at="", strays=(Stray(conversation_id="c-1", start=TOKEN, reason="no date"),), unreadable=(odd,),
+        correlation_ids=(TOKEN,),
+    )  # fmt: skip
+    loaded = WindowLoaded(
+        interval=read.interval, sink="csv", rows=1, size_bytes=1, sha256="", oddities={f"unknown field: {TOKEN}": 2},
+        oddity_examples=(odd,),
+    )  # fmt: skip
+    redact = redaction(TOKEN)
+    written = msgspec.json.encode([read.redacted(redact), loaded.redacted(redact)]).decode()
+
+    assert TOKEN not in written
+    assert written.count(SHOWN) == 10
+    assert loaded.redacted(redact).oddities == {f"unknown field: {SHOWN}": 2}

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from everycall import Interval
 from everycall.acquire.settling import STRAYS_MAX, contains, owned_twice, with_ids, without_ids
+from everycall.executor import SerialExecutor
 from everycall.instants import DAY
 from everycall.sandbox import QUERY, Switches
 from everycall.sandbox.answers import Request
+from everycall.setup import Environment
+from everycall.verification import repair, verify
 from inprocess import MONDAY, Org, assert_proven, assert_whole, manifest_of, org, read_csv
 from tampering import Tampering, Tree, adding, asked_by_id, restarting, tampered
 
@@ -20,6 +23,7 @@ SECOND_WEEK = "2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
 TWO_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"
 SECOND_MONDAY = "2026-01-12T00:00:00.000Z/2026-01-13T00:00:00.000Z"
 NO_DATE = "0001-01-01T00:00:00.000Z"
+ONE_BY_ONE = Environment(executor=SerialExecutor())
 STRAY = "00000000-0000-4000-8000-0000000000ff"
 
 
@@ -269,6 +273,30 @@ def test_a_conversation_with_different_starts_in_two_windows_is_one_row_of_the_l
     assert [interval for interval, number in where.pages if number == 1] == [FIRST_WEEK, SECOND_WEEK, FIRST_WEEK]
     assert [window["rows"] for window in windows(output)] == [6, 8]
     assert_whole(summary, output)
+
+
+def test_a_stray_stays_where_its_window_is_read_again(output: Path) -> None:
+    """The window is read again, since another one has a later reading of something else."""
+    lost = call(0, NO_DATE) | {"conversationId": STRAY}
+    later = moved("2026-01-14T09:00:00.000Z")
+    where = tampered(adding(lost, FIRST_WEEK), adding(later, SECOND_WEEK), conversations=CALLS)
+    where.export(output, TWO_WEEKS)
+
+    assert [interval for interval, number in where.pages if number == 1] == [FIRST_WEEK, SECOND_WEEK, FIRST_WEEK]
+    assert (ids(output), [len(each) for each in strays(output)]) == (all_ids(STRAY), [1, 0])
+
+
+def test_a_repair_takes_a_stray_out_of_a_window_that_holds_once_its_owner_has_it(output: Path) -> None:
+    where = touching()
+    hiding(where, "2026-01-12T00:00:00.000Z/", LEFT)
+    where.export(output, TWO_WEEKS)
+    where.sandbox.faults.clear()
+
+    found = verify(where.client, output, environment=ONE_BY_ONE)
+    repair(where.client, found, environment=ONE_BY_ONE)
+
+    assert [one.state for one in found.findings] == ["holds", "changed"]
+    assert (ids(output), strays(output)) == (all_ids(), [[], []])
 
 
 def test_what_was_read_before_an_interruption_is_the_earlier_reading(output: Path) -> None:

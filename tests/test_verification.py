@@ -198,6 +198,19 @@ def test_what_a_safety_stop_left_unread_is_read_by_a_repair(where: Org, output: 
     assert told(output) == where.truth(THREE_WEEKS)
 
 
+@pytest.mark.parametrize("left", [None, b"", b"something else"])
+def test_an_output_without_any_window_is_repaired_whatever_became_of_it(
+    where: Org, output: Path, left: bytes | None
+) -> None:
+    """The safety stop came before the first window was read."""
+    where.export(output, THREE_WEEKS, max_pages=0)
+    output.unlink() if left is None else output.write_bytes(left)
+
+    found = checked(where, output)
+    assert states(found) == ["unread", "unread", "unread"]
+    assert repair(where.client, found).verdict == "proven"
+
+
 def test_a_window_that_was_never_proven_does_not_hold(where: Org, output: Path) -> None:
     where.sandbox.faults.on(None, "total_hits", path=QUERY, off=2)
     where.export(output, THREE_WEEKS)
@@ -339,7 +352,7 @@ def test_a_manifest_that_is_no_utf_8_is_refused(where: Org, output: Path) -> Non
 
 
 def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(where: Org, output: Path) -> None:
-    words = {"last": "21d"}
+    words = {"weeks": "the last three"}
     where.export(output, THREE_WEEKS, asked=words)
     with interrupted(where, "2026-01-27"):
         where.export(output, A_DAY_LATER, asked=words)
@@ -349,7 +362,7 @@ def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(whe
     assert where.export(output, A_DAY_LATER, asked=words).resumed_windows == 2
 
 
-@pytest.mark.parametrize("words", [{"match": "activity"}, {"last": "3w"}])
+@pytest.mark.parametrize("words", [{"match": "activity"}, {"weeks": "the last three"}])
 def test_a_repair_asks_what_the_export_asked(where: Org, output: Path, words: dict[str, Any]) -> None:
     query = Query(Interval.read(THREE_WEEKS), match=words.get("match", "start"))
     where.export(output, query=query, asked=words)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everycall.acquire.windows import is_provisional, settled_until, split, windows, without
+from everycall.acquire.windows import is_provisional, split, windows, without
+from everycall.api.interval import settled_until
 from everycall.api.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED
 from everycall.api.query import Filters, Interval, Match, Query
 from everycall.errors import WindowTooFull

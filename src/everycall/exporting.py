@@ -22,7 +22,7 @@ from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
-from everycall.errors import OutputError, OutputFailed
+from everycall.errors import OutputError, OutputFailed, QueryError
 from everycall.instants import text
 from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
@@ -109,7 +109,7 @@ def export(
     Raises:
         OutputRefused: the output cannot be written, or holds another export.
         OutputFailed: writing failed on the way; the same call continues from there.
-        QueryError: all of the interval is in the future.
+        QueryError: all of the interval is in the future, or `options.asked` names another one.
         EverycallError: what the client and the query raise.
     """
     asked = options.asked if options.asked is not None else {"interval": str(query.interval)}
@@ -117,6 +117,7 @@ def export(
     setup = Setup.of(client, flat_table(view, columns), options, progress, environment)
     query = replace(query, interval=query.interval.until_now(setup.started_at))
     header = header_of(setup, query)
+    _check_asked(header)
     try:
         if isinstance(output, str | Path):
             store: Store = environment.ledger(
@@ -144,6 +145,15 @@ def header_of(setup: Setup, query: Query) -> Header:
         format="csv",
         columns=tuple(column.name for column in setup.table.columns),
     )
+
+
+def _check_asked(header: Header) -> None:
+    named = header.named_instead
+    if named is not None:
+        raise QueryError(
+            f"The interval is {header.interval}, and the terms beside it (`asked`) name {named}.",
+            hint="Pass the terms that the interval was made of, or none.",
+        )
 
 
 def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO) -> Summary:
@@ -208,8 +218,8 @@ class Run:
             store,
             setup.filesystem,
             todo=self._todo(done),
-            done=done,
-            strays=[stray.conversation_id for read in store.read.values() for stray in read.strays],
+            done={read.window: datetime.fromisoformat(read.counted_at) for read in store.read.values()},
+            strays={read.window: [one.conversation_id for one in read.strays] for read in store.read.values()},
             on_page=self._page_came,
             on_settled=self._commit,
             max_pages=setup.options.max_pages,
@@ -280,7 +290,7 @@ class Run:
 
     def _commit(self, settled: Settled) -> None:
         """Note that the window is read, and load it."""
-        read = self._line(settled)
+        read = self._line(settled).redacted(self._setup.client.redact)
         self._store.commit_read(read)
         self._covered += settled.window.length
         self._load(read)
@@ -346,15 +356,18 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            self._notice(read, loaded)
-            self._store.commit_loaded(_loaded_line(read, loaded, self._setup.sink))
+            line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
+            self._notice(read, line)
+            self._store.commit_loaded(line)
             is_proven = read.verdict == "proven"
-            self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, read.reason))
+            self._progress.report(WindowClosed(read.window, line.rows, is_proven, read.reason))
         self._start_loading()
 
-    def _notice(self, read: WindowRead, loaded: Loaded) -> None:
+    def _notice(self, read: WindowRead, loaded: WindowLoaded) -> None:
         """Report what is odd, the first of each kind and field; and names that cannot be looked up, once."""
-        notices = {f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.examples)}
+        notices = {
+            f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.oddity_examples)
+        }
         for kind, reason in loaded.names_unavailable.items():
             notices[kind] = f"Names of {look_ups.WORDS[kind]}s cannot be looked up ({reason}); their ids are used."
         for name, message in notices.items():

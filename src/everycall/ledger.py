@@ -144,6 +144,7 @@ class Ledger:
                 f"{self._output} exists, and is no export of everycall.",
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
+        check_interval(manifest.query, self._manifest)
         _check_same(manifest.query, header, self._output)
         if not self._is_repair and sha256_of(self._output, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
@@ -158,6 +159,7 @@ class Ledger:
                 return header, [], []
             lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
             before = _header(lines[0])
+            check_interval(before, self._path)
             _check_same(before, header, self._output)
             # A line without its end was cut by a kill while it was written: that window was not done.
             whole = [line for line in lines[1:] if line.endswith(b"\n")]
@@ -417,6 +419,17 @@ def _check_version(body: bytes, what: str) -> None:
         raise OutputRefused(
             f"{what} by another version of everycall ({found.everycall}, format {found.format_version}).",
             hint="Use that version, choose another output with -o, or start over with --fresh.",
+        )
+
+
+def check_interval(header: Header, path: Path) -> None:
+    """Refuse the header that stands in the file at `path` where its interval is not the one that was asked for."""
+    named = header.named_instead
+    if named is not None:
+        raise OutputRefused(
+            f"{path} is about {header.interval}, and what was asked for ({_shown(header.asked)}) was {named} when it "
+            "was begun: somebody has edited it.",
+            hint="Export again with --fresh.",
         )
 
 

@@ -9,14 +9,15 @@ contradict each other are refused when they are read: somebody has edited them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
 from everycall.acquire.proof import id_bytes
 from everycall.acquire.windows import without
+from everycall.api.asked import contradiction
 from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Match
@@ -61,6 +62,15 @@ class Header(_Line, frozen=True, kw_only=True):
     def window(self) -> Interval:
         """The interval as instants."""
         return Interval.read(self.interval)
+
+    @property
+    def named_instead(self) -> Interval | None:
+        """The interval that `asked` named when the first run began, where that is another one."""
+        try:
+            begun_at = datetime.fromisoformat(self.begun_at)
+        except ValueError:
+            return None
+        return contradiction(self.asked, self.window, begun_at.replace(tzinfo=begun_at.tzinfo or UTC))
 
     def differences(self, other: "Header") -> dict[str, tuple[Any, Any]]:
         """The fields in which two exports differ, apart from their times: name -> (ours, the other's)."""
@@ -133,6 +143,16 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
         if not 0 <= self.open <= self.owned:
             raise ValueError(f"{self.interval} has more open conversations than conversations")
 
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """Without secrets in what the API sent. Ids stay as they are: a resumed run finds conversations by them."""
+        return msgspec.structs.replace(
+            self,
+            reason=redact(self.reason),
+            strays=tuple(msgspec.structs.replace(one, start=one.start and redact(one.start)) for one in self.strays),
+            unreadable=tuple(oddity.redacted(redact) for oddity in self.unreadable),
+            correlation_ids=tuple(map(redact, self.correlation_ids)),
+        )
+
     @property
     def window(self) -> Interval:
         """The interval as instants."""
@@ -177,6 +197,14 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     def __post_init__(self) -> None:
         """Raises ValueError where the interval is none."""
         interval_of(self.interval)
+
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """Without secrets in what the API sent."""
+        counts: Counter[str] = Counter()
+        for name, count in self.oddities.items():
+            counts[redact(name)] += count
+        examples = tuple(oddity.redacted(redact) for oddity in self.oddity_examples)
+        return msgspec.structs.replace(self, oddities=dict(counts), oddity_examples=examples)
 
 
 class Entry(WindowRead, frozen=True, kw_only=True, tag=False):

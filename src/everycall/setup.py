@@ -33,7 +33,8 @@ class Options:
 
     asked: Mapping[str, Any] | None = None
     """The query in the caller's terms (`{"last": "7d"}`), where the interval moves with the clock. A second run with
-    the same terms continues with the first one's interval."""
+    the same terms continues with the first one's interval. Terms that the command line knows (`interval`, `last`,
+    `since`, `until`, `timezone`, `settled`) have to name the query's interval; others are the caller's own."""
     source: str = ""
     """What the manifest calls the org; the host unless given."""
     fresh: bool = False

@@ -25,7 +25,7 @@ from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.exporting import Summary, failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, sha256_of
+from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, check_interval, sha256_of
 from everycall.manifest import Entry, Header, Manifest
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
@@ -112,7 +112,7 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
     query = Query(header.window, Filters(header.filters), header.match)
     sink = environment.sink(_table(header).columns, filesystem)
     intact = _intact(output, sink, manifest, filesystem)
-    _check_output(output, sink, manifest, filesystem, is_whole=all(intact.values()))
+    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
@@ -197,7 +197,7 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
     path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
-        return msgspec.json.decode(filesystem.read(path), type=Manifest)
+        manifest = msgspec.json.decode(filesystem.read(path), type=Manifest)
     except OSError as error:
         raise OutputRefused(
             f"{output} has no manifest: {path} cannot be read ({error.strerror}).",
@@ -208,6 +208,8 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
             f"{path} is no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
             hint="Export again with --fresh.",
         ) from error
+    check_interval(manifest.query, path)
+    return manifest
 
 
 def _table(header: Header) -> FlatTable:

@@ -1,26 +1,34 @@
 """Bugs that others have had, or that we might: each planted through a seam, and each to be found by the judge."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from everycall import Client, EverycallError, Query, Summary, verification
-from everycall.acquire.part import _ENTRY, _ID, PartWriter
+from everycall import Client, EverycallError, Interval, Query, ServiceFailed, Summary, verification
+from everycall.acquire.details_query import DetailsQuery
+from everycall.acquire.part import _ENTRY, _ID, Part, PartWriter, Place
 from everycall.acquire.proof import ID_BYTES, PageAsk, Reading, Verdict, distinct
-from everycall.api.exchange import Broken, Request, Response, received
-from everycall.filesystem import File
+from everycall.api.exchange import Broken, Exchange, Request, Response, received
+from everycall.api.names import Unavailable
+from everycall.filesystem import File, Filesystem
 from everycall.instants import since_epoch_ms
 from everycall.ledger import Ledger
+from everycall.load.load import Loaded, Loader, Task
+from everycall.load.names import NameSource
 from everycall.manifest import Header
-from everycall.sinks.csv import CsvSink
+from everycall.sinks.csv import CsvSink, CsvWriter
+from everycall.sinks.interface import Written
 from everycall.verification import Verification
 
 from .disk import SimDisk, SimFile
-from .wire import Wire
+from .wire import UNKNOWN, Wire
 from .world import Planted
+
+T = TypeVar("T")
 
 
 class NoRecount(Reading):
@@ -116,12 +124,30 @@ class CarriedInIsOwned(Query):
 
 
 class PartIsNotSynced(SimDisk):
-    """Commits a window before its rows are durable."""
+    """Notes a window as read before its part is durable."""
 
     def sync(self, file: File) -> None:
         """See `Filesystem.sync`."""
         assert isinstance(file, SimFile)
-        file.flush() if file.name.endswith((".part", ".rows")) else super().sync(file)
+        file.flush() if file.name.endswith(".part") else super().sync(file)
+
+
+class RowsAreNotSynced(SimDisk):
+    """Notes a window as loaded before its rows are durable."""
+
+    def sync(self, file: File) -> None:
+        """See `Filesystem.sync`."""
+        assert isinstance(file, SimFile)
+        file.flush() if file.name.endswith(".rows") else super().sync(file)
+
+
+class IdsAreNotSynced(SimDisk):
+    """Notes a window as read before its ids are durable."""
+
+    def sync(self, file: File) -> None:
+        """See `Filesystem.sync`."""
+        assert isinstance(file, SimFile)
+        file.flush() if file.name.endswith(".ids") else super().sync(file)
 
 
 class LedgerIsNotSynced(SimDisk):
@@ -206,6 +232,109 @@ class CutIsTheEnd(Wire):
             return Response(status, {name: headers[name] for name in headers if name != "content-encoding"}, b"{}")
 
 
+class UnknownIsEmpty(Wire):
+    """Takes an answer that it does not recognise for one without conversations."""
+
+    def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
+        """See `Wire.whole`."""
+        answer = super().whole(status, headers, data)
+        if answer.status >= 300 or (answer.status, answer.content) not in UNKNOWN:
+            return answer
+        return Response(200, answer.headers, b"{}")
+
+
+class LoadedTwice(Loader):
+    """Loads a part a second time, behind what the first time has written."""
+
+    def load(self, task: Task, names: NameSource) -> Loaded:
+        """See `Loader.load`."""
+        loaded = super().load(task, names)
+        rows = self._filesystem.read(task.rows) * 2
+        write(self._filesystem, task.rows, rows)
+        written = Written(loaded.written.rows * 2, len(rows), sha256(rows).hexdigest())
+        return replace(loaded, written=written)
+
+
+class AppendsOnResume(CsvSink):
+    """Writes a window behind what is left of an earlier time."""
+
+    def writer(self, path: Path) -> CsvWriter:
+        """See `CsvSink.writer`."""
+        left = self._filesystem.read(path) if self._filesystem.exists(path) else b""
+        writer = super().writer(path)
+        writer._file.write(left)
+        return writer
+
+
+class LoadedBeforeTheVerdict(PartWriter):
+    """Loads what came first, whatever becomes of it."""
+
+    def seal(self, kept_passes: Sequence[int]) -> Part:  # noqa: ARG002
+        """See `PartWriter.seal`."""
+        return super().seal(self._passes[:1])
+
+
+class HalfIsLoaded(Loader):
+    """Does not see that whoever wrote the rows died over it."""
+
+    def load(self, task: Task, names: NameSource) -> Loaded:
+        """See `Loader.load`."""
+        loaded = super().load(task, names)
+        rows = self._filesystem.read(task.rows)
+        write(self._filesystem, task.rows, rows[: len(rows) // 2])
+        return loaded
+
+
+def write(filesystem: Filesystem, path: Path, data: bytes) -> None:
+    """The file anew, durably."""
+    with filesystem.open(path, "wb") as file:
+        file.write(data)
+        filesystem.sync(file)
+
+
+class NamesAreNeeded(Client):
+    """Ends the export where names cannot be looked up."""
+
+    def play(self, exchange: Exchange[T]) -> T:
+        """See `Client.play`."""
+        found = super().play(exchange)
+        if isinstance(found, Unavailable):
+            raise ServiceFailed(found.reason)
+        return found
+
+
+class StraysAreDropped(DetailsQuery):
+    """Leaves what starts on no day that was asked for to whom it may concern."""
+
+    def place(self, window: Interval, start_ms: int | None) -> Place:
+        """See `DetailsQuery.place`."""
+        place = super().place(window, start_ms)
+        return "left" if place == "foreign" else place
+
+
+class AllIsOwned(DetailsQuery):
+    """Owns whatever a window returns that starts on no day that was asked for."""
+
+    def place(self, window: Interval, start_ms: int | None) -> Place:
+        """See `DetailsQuery.place`."""
+        place = super().place(window, start_ms)
+        return "owned" if place == "foreign" else place
+
+
+class NobodyIsAsked(Ledger):
+    """Does not look among the ids of other windows."""
+
+    def ids(self, window: Interval) -> bytes | None:  # noqa: ARG002
+        """See `Ledger.ids`."""
+        return None
+
+
+class FirstReadingStands(Ledger):
+    """Takes nothing back."""
+
+    can_take_back = False
+
+
 def blind_to(state: str) -> Callable[..., Verification]:
     """A verify that takes such windows for whole."""
 
@@ -234,7 +363,9 @@ BUGS: Mapping[str, Planted] = {
     "keep the old version": Planted(part=OldVersionStays),
     "keep what came twice": Planted(part=DoublesStay),
     "count carried-in as owned": Planted(query=CarriedInIsOwned),
-    "commit before fsync": Planted(filesystem=PartIsNotSynced),
+    "note a window as read before its part is durable": Planted(filesystem=PartIsNotSynced),
+    "note a window as loaded before its rows are durable": Planted(filesystem=RowsAreNotSynced),
+    "note a window as read before its ids are durable": Planted(filesystem=IdsAreNotSynced),
     "take a line in the ledger for durable": Planted(filesystem=LedgerIsNotSynced),
     "believe in names": Planted(filesystem=NoFolderIsSynced),
     "go on in an old spool": Planted(filesystem=SpoolGoesOn),
@@ -244,6 +375,17 @@ BUGS: Mapping[str, Planted] = {
     "wait for an answer that is too large": Planted(proof=SmallerPagesNeverCome),
     "mix two queries": Planted(ledger=AnyWordsWill),
     "accept a cut body": Planted(wire=CutIsTheEnd),
+    "take an answer that is not recognised for an empty one": Planted(wire=UnknownIsEmpty),
+    "load a part twice": Planted(loader=LoadedTwice),
+    "load a part behind what is left of the last time": Planted(sink=AppendsOnResume),
+    "load before the verdict": Planted(part=LoadedBeforeTheVerdict),
+    "take a part for loaded whose worker died": Planted(loader=HalfIsLoaded),
+    "end the export where a name cannot be looked up": Planted(client=NamesAreNeeded),
+    "drop what starts on no day that was asked for": Planted(route=StraysAreDropped),
+    "keep a stray in every window that returned it": Planted(route=AllIsOwned, ledger=NobodyIsAsked),
+    "own what starts on no day that was asked for": Planted(route=AllIsOwned),
+    "do not look up what is left to another window": Planted(ledger=NobodyIsAsked),
+    "let the first reading stand where a start has changed": Planted(ledger=FirstReadingStands),
     "verify counts and no checksums": Planted(verify=blind_to("damaged")),
     "verify checksums and no counts": Planted(verify=blind_to("changed")),
     "start a repair over": Planted(repair=repair_from_the_start),

@@ -69,7 +69,7 @@ class Mending:
             life.check_not_asked_again(mended, at, but_counted=True)
             if life.filesystem.inode(OUTPUT) is not before:
                 self.mended.clear()
-        life.judge(summary, life.filesystem.content(OUTPUT) or b"")
+        life.judge(summary, life.filesystem.content(OUTPUT) or b"", is_repair=True)
         return False
 
     # What verify says

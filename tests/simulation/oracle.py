@@ -6,6 +6,10 @@ What is promised, and checked after every run that ends:
 - A window that is called proven holds every conversation that the API knew of at its `countedAt`, and none that it did
   not know of by the end. Only where the final count itself was a lie may one be missing: no client can tell.
 - A row is in the version that came last, of all passes that were not given up.
+- In the whole export no conversation is there twice. One that a window returned although it starts elsewhere, and that
+  no other window has, is kept once and named, unless so many came that the window is not proven.
+- A window is not proven where an answer was about other days only. What is not recognised is no answer.
+- What belongs to a window that was read too early is counted as late.
 - A window that is not proven is called so, and so is the export.
 - Lengths and checksums are those of the output; manifest and summary say the same.
 
@@ -25,10 +29,17 @@ import msgspec
 
 from everycall import Interval, Summary
 from everycall.manifest import Entry
-from everycall.sandbox.instants import to_text
+from everycall.sandbox.instants import DAY_MS, to_text
 
-from .org import USERS, Drifting, queue_id, user_id
+from .org import USERS, YEAR_ONE, Drifting, Told, queue_id, user_id
 from .wire import START, Answered
+
+STRAYS_MAX = 20
+MANY = "conversations came that start on days that were not asked for"
+"""The reason of a window with more strays than that."""
+
+EPOCH = "1970-01-01T00:00:00.000Z"
+"""What starts earlier, or at no time, stands first."""
 
 
 class Wrong(AssertionError):
@@ -41,8 +52,20 @@ def check(holds: object, words: str) -> None:
         raise Wrong(words)
 
 
-def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
-    """Check a finished export; `runs` holds the answers of the run that finished each window, by its interval."""
+def judge(
+    summary: Summary,
+    data: bytes,
+    manifest: Any,
+    world: Drifting,
+    runs: Mapping[str, list[Answered]],
+    *,
+    is_repair: bool = False,
+) -> None:
+    """Check a finished export; `runs` holds the answers of the run that finished each window, by its interval.
+
+    Where a repair took windows over, it does not know their ids: what changed its start, or belongs to one of them, it
+    cannot know.
+    """
     said = msgspec.json.decode(msgspec.json.encode(summary.manifest))
     open_by_window = open_conversations(manifest)
     check(manifest is None or manifest == said, "the manifest is not what the summary says")
@@ -55,12 +78,20 @@ def judge(summary: Summary, data: bytes, manifest: Any, world: Drifting, runs: M
     check(said["interval"] == said["query"]["interval"] == str(summary.interval), "the interval is another")
     check_tiling(summary)
     by_ms = ms(summary.finished_at)
-    for entry, rows in zip(summary.entries, parts(data, summary.entries), strict=True):
+    by_window = parts(data, summary.entries)
+    there = {row["conversationId"] for rows in by_window for row in rows}
+    check_once(summary, by_window, world, is_repair=is_repair)
+    if not is_repair and not summary.unread:
+        check_strays(summary, there, world, runs)
+        check_late(summary, there, world, runs)
+        check_later(summary, by_window, world, runs)
+    for entry, rows in zip(summary.entries, by_window, strict=True):
         answers = runs[entry.interval]
         check_rows(entry, rows, world, by_ms)
         check_numbers(entry, rows, answers, open_by_window)
         check_values(entry, rows, world)
         check_versions(entry, rows, world, answers)
+        check_days(entry, world, answers)
         if entry.verdict == "proven" and not is_miscounted(answers):
             check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
 
@@ -109,8 +140,107 @@ def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms:
     owned = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms)
     check(len(rows) == entry.rows, f"{entry.interval} does not have the rows that it says")
     check(len(set(ids)) == len(ids), f"{doubles(ids)} came twice in {entry.interval}")
-    check(set(ids) <= owned, f"{set(ids) - owned} are no conversations of {entry.interval}")
-    check(ids == sorted(ids, key=lambda one: (world.by_id[one].start_ms, one)), f"{entry.interval} is not sorted")
+    strays = {one.conversation_id for one in entry.strays}
+    check(set(ids) <= owned | strays, f"{set(ids) - owned - strays} are no conversations of {entry.interval}")
+    check(strays <= set(ids), f"{strays - set(ids)} are named as strays of {entry.interval}, and are not there")
+    in_order = [(max(EPOCH, row["startTime"]), row["conversationId"]) for row in rows]
+    check(in_order == sorted(in_order), f"{entry.interval} is not sorted")
+
+
+def check_once(
+    summary: Summary, by_window: Sequence[list[dict[str, str]]], world: Drifting, *, is_repair: bool
+) -> None:
+    """No conversation is in two windows."""
+    ids = [row["conversationId"] for rows in by_window for row in rows]
+    moving = {one.id for one in world.moving if is_repair}
+    twice = set(doubles(ids)) - moving
+    check(not twice, f"{twice} are in two windows of {summary.interval}")
+
+
+def check_strays(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
+    """What is misfiled is there, where a window returned it and it could be known to be no other's."""
+    for one in world.misfiled:
+        entries = [entry for entry in summary.entries if one.id in newest_pages(runs[entry.interval])]
+        if not entries or one.id in there or any(MANY in entry.reason for entry in entries):
+            continue
+        (start_ms,) = one.starts
+        whole = ms(summary.interval.start), ms(summary.interval.end)
+        is_ours = start_ms is None or one.start_text == YEAR_ONE or world.belongs(start_ms, whole)
+        is_others = any(touches(entry, start_ms) for entry in entries) or (
+            start_ms is not None and world.are_days_closed
+        )
+        check(is_others and not is_ours, f"{one.id}, which starts at {one.start_text}, is nowhere")
+
+
+def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
+    """What a window returned, and the one to which it belongs did not have by then, is counted."""
+    for entry in summary.entries:
+        returned = (world.by_id[each] for each in newest_pages(runs[entry.interval]) if each not in there)
+        run = runs[entry.interval][0].run
+        others = [other for other in summary.entries if other is not entry and runs[other.interval][0].run <= run]
+        late = {
+            one.id for one in returned
+            if not one.is_misfiled and not one.moves
+            and any(world.belongs(one.start_ms, (ms(other.window.start), ms(other.window.end))) for other in others)
+        }  # fmt: skip
+        check(len(late) <= entry.late or MANY in entry.reason, f"{late} are late, {entry.interval} counts {entry.late}")
+
+
+def check_later(
+    summary: Summary, by_window: Sequence[list[dict[str, str]]], world: Drifting, runs: Mapping[str, list[Answered]]
+) -> None:
+    """Where two windows had a conversation whose start changed, it stands in the one that was counted last.
+
+    What went to a stream cannot be taken back.
+    """
+    if summary.output is None:
+        return
+    for one in world.moving:
+        owners = [entry for entry in summary.entries if owned_as_read(one, entry, world, runs[entry.interval])]
+        holders = [
+            entry for entry, rows in zip(summary.entries, by_window, strict=True)
+            if one.id in {row["conversationId"] for row in rows}
+        ]  # fmt: skip
+        last = max((entry.counted_at for entry in owners), default="")
+        stands = not holders or holders[0].counted_at >= last
+        check(stands, f"{one.id} stands in {holders} and not in its later reading")
+
+
+def owned_as_read(one: Told, entry: Entry, world: Drifting, answers: list[Answered]) -> bool:
+    """Whether the window's last pass has the conversation with a start in the window."""
+    number = newest_pages(answers).get(one.id)
+    if number is None or not one.moves:
+        return False
+    at_ms = next(answer.at_ms for answer in answers if answer.number == number)
+    start_ms = one.moves[1] if at_ms >= one.moves[0] else one.start_ms
+    return world.belongs(start_ms, (ms(entry.window.start), ms(entry.window.end)))
+
+
+def check_days(entry: Entry, world: Drifting, answers: list[Answered]) -> None:
+    """Each page of a proven window has something of a day that the window touches; no window has too many strays."""
+    if entry.verdict != "proven":
+        return
+    pages, window = newest_pages(answers), (ms(entry.window.start), ms(entry.window.end))
+    touched = {
+        page for each, page in pages.items()
+        if any(touches(entry, start) or world.belongs(start, window) for start in world.by_id[each].starts)
+    }  # fmt: skip
+    check(set(pages.values()) <= touched, f"{entry.interval} is called proven with an answer about other days")
+    check(len(entry.strays) <= STRAYS_MAX, f"{entry.interval} is called proven with {len(entry.strays)} strays")
+
+
+def newest_pages(answers: list[Answered]) -> dict[str, int]:
+    """Of each conversation in the last pass, the number of the answer that brought it last."""
+    found: dict[str, int] = {}
+    for answer in sorted(passes(answers)[-1], key=lambda answer: answer.taken):
+        found |= dict.fromkeys(answer.versions, answer.number)
+    return found
+
+
+def touches(entry: Entry, start_ms: int | None) -> bool:
+    """Whether a start lies on a day that the window touches, that of its end included."""
+    first, last = (ms(instant) // DAY_MS for instant in (entry.window.start, entry.window.end))
+    return start_ms is not None and first <= start_ms // DAY_MS <= last
 
 
 def check_numbers(
@@ -139,9 +269,11 @@ def check_values(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> N
     nameless = {column for column, kind in kinds.items() if kind in entry.names_unavailable}
     for row in rows:
         one, version = world.by_id[row["conversationId"]], int(row["disposition"][1:])
-        said = {"startTime": to_text(one.start_ms), "queueName": one.queue_name, "agentName": one.user_name(version)}
+        said = {"queueName": one.queue_name, "agentName": one.user_name(version)}
         ids = {"queueName": queue_id(one.queue), "agentName": user_id((one.user + version) % USERS)}
         right = {column: {said[column], ids[column]} if column in nameless else {said[column]} for column in said}
+        shown = {"" if start is None else one.text(has_moved=at > 0) for at, start in enumerate(one.starts)}
+        check(row["startTime"] in shown, f"{one.id} says that it started {row['startTime']}")
         wrong = {column: row[column] for column in said if column in row and row[column] not in right[column]}
         check(not wrong, f"{one.id} says {wrong} instead of {said}")
         end = row.get("endTime", "")
@@ -149,10 +281,12 @@ def check_values(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> N
 
 
 def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
-    """What the API knew of by then is all there."""
+    """What the API knew of by then is all there. Nobody can see that one left while another came."""
+    window = ms(entry.window.start), ms(entry.window.end)
+    left = [one for one in world.moving if one.moves and one.moves[0] <= by_ms and world.belongs(one.start_ms, window)]
     known = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms, surely=True)
     missing = known - {row["conversationId"] for row in rows}
-    check(not missing, f"{missing} are missing from {entry.interval}, which is called proven")
+    check(len(missing) <= len(left), f"{missing} are missing from {entry.interval}, which is called proven")
 
 
 def check_versions(entry: Entry, rows: list[dict[str, str]], world: Drifting, answers: list[Answered]) -> None:
@@ -188,8 +322,13 @@ def passes(answers: Iterable[Answered]) -> list[list[Answered]]:
 
 
 def is_miscounted(answers: Iterable[Answered]) -> bool:
-    """Whether the count that a proof rests on was a lie: the final one, or any where none was asked for."""
+    """Whether the count that a proof rests on was a lie: the final one, or any where none was asked for.
+
+    So it is where a page was another interval's, though not about other days only, and the count agreed by chance.
+    """
     came = [answer for answer in answers if answer.has_come]
+    if any(answer.is_cached for answer in came):
+        return True
     counts = [answer for answer in came if answer.is_count]
     return not counts[-1].is_true if counts else not all(answer.is_true for answer in came)
 

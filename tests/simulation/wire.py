@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,8 @@ import msgspec
 
 from everycall.api import exchange as asked
 from everycall.api.details_query import PageHead
-from everycall.api.exchange import Broken, Response, received
+from everycall.api.exchange import Broken, Response, TooSlow, received
+from everycall.api.query import Interval
 from everycall.sandbox import QUERY, Faults, Sandbox
 from everycall.sandbox.answers import Request
 from everycall.sandbox.answers import Wire as Bytes
@@ -22,6 +23,18 @@ from .org import Drifting
 
 NESTED_MAX = 5
 """How many jobs are under way at once, at most: each of them stands on the one before."""
+
+NAMES = ("/api/v2/routing", "/api/v2/users", "/api/v2/authorization")
+"""Where names are looked up."""
+
+DETAILS = asked.Request("POST", QUERY, decode=PageHead.decode, success=(200,))
+
+UNKNOWN = (
+    (200, b'{"results":[{"id":"1"}],"total":250}'), (200, b'{"data":null}'), (202, b"{}"), (200, b"[]"),
+    (200, b'{"error":"login_required","loginUrl":"https://login.example"}'),
+    (200, b'{"message":"no data","status":200}'),
+)  # fmt: skip
+"""Answers that say nothing about conversations: another API's, a queue's, a login page's."""
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""
@@ -141,6 +154,8 @@ class Answered:
     total_hits: int | None
     is_true: bool = True
     """Whether the count is."""
+    is_cached: bool = False
+    """Whether it is that of another interval."""
     is_too_large: bool = False
     """Whether it was refused for its size, which ends a pass."""
     has_come: bool = False
@@ -170,6 +185,16 @@ class Trouble(Faults):
     off: tuple[int, ...] = (0,)
     page_size_max: int = 100
     lost: float = 0.0
+    odd_rate: float = 0.0
+    """How often an answer is one that nobody knows."""
+    cached_rate: float = 0.0
+    """How often an answer is that of another day."""
+    cached_share: float = 0.0
+    """Of how many windows all answers are."""
+    slow_above: timedelta | None = None
+    """Questions about more time than this are hardly ever answered in time."""
+    is_nameless: bool = False
+    """Whether no name can be looked up, ever."""
     last: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,7 +202,8 @@ class Trouble(Faults):
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
-        self.rate = self.content_rate = self.lost = 0.0
+        self.rate = self.content_rate = self.lost = self.odd_rate = self.cached_rate = self.cached_share = 0.0
+        self.slow_above = None
         self.page_size_max = 100
 
     def striking(self, request: Request) -> list[Fault]:
@@ -185,6 +211,8 @@ class Trouble(Faults):
         struck = [Fault(*self._drawn())] if self.rng.random() < self.rate else []
         if request.path == QUERY:
             struck += self._of_query()
+        elif self.is_nameless and request.path.startswith(NAMES):
+            struck.append(Fault(self.rng.choice(["503", "500", "404", "html"])))
         self.last = struck
         return struck
 
@@ -195,9 +223,7 @@ class Trouble(Faults):
         return kind, {}
 
     def _of_query(self) -> list[Fault]:
-        now_ms = self.clock.now_ms
-        hidden = (one.id for one in self.world.late if one.arrives_ms > now_ms)
-        struck = [Fault("unseen", {"conversation_id": one}) for one in hidden]
+        struck = [Fault("unseen", {"conversation_id": one}) for one in self.world.hidden(self.clock.now_ms)]
         if self.page_size_max < 100:
             struck.append(Fault("too_large", {"page_size": self.page_size_max}))
         if self.rng.random() < self.content_rate:
@@ -206,6 +232,20 @@ class Trouble(Faults):
             options |= {"off": self.rng.choice(self.off)} if kind == "total_hits" else {}
             struck.append(Fault(kind, options))
         return struck
+
+    def is_slow(self, interval: str) -> bool:
+        """Whether this question about an interval is not answered in time."""
+        if self.slow_above is None or Interval.read(interval).length <= self.slow_above:
+            return False
+        return self.rng.random() < 0.9
+
+    def other_day(self, interval: str) -> str:
+        """The interval that the answer is about: another one where a cache mixes them up."""
+        is_cached = random.Random(interval).random() < self.cached_share or self.rng.random() < self.cached_rate
+        if not is_cached:
+            return interval
+        window, by = Interval.read(interval), timedelta(days=random.Random(interval).randint(1, 9))
+        return str(Interval(window.start - by, window.end - by))
 
 
 class Wire:
@@ -235,9 +275,13 @@ class Wire:
         self._pass()
         if fate == "lost":
             raise Broken("the request got lost")
+        window = self._window(request)
+        if window and self._trouble.is_slow(window):
+            return self._too_slow()
+        about = self._trouble.other_day(window) if window else window
         for _ in range(2 if fate == "twice" else 1):
-            wire = self._sandbox.respond(request)
-            answered = self._noted(number, request, wire)
+            wire = self._sandbox.respond(about_another(request, about) if about != window else request)
+            answered = self._noted(number, request, wire, is_cached=about != window)
         self._effect("answer")
         self._pass()
         data = wire.body
@@ -248,12 +292,29 @@ class Wire:
         if fate == "garbled" and data:
             at = self._rng.randrange(len(data))
             data = data[:at] + b"\xff" + data[at + 1 :]
-        response = self.whole(wire.status, {name.lower(): value for name, value in wire.headers.items()}, data)
+        status, headers = wire.status, {name.lower(): value for name, value in wire.headers.items()}
+        if window and status == 200 and self._rng.random() < self._trouble.odd_rate:
+            status, data = self._rng.choice(UNKNOWN)
+            headers = {name: value for name, value in headers.items() if name != "content-encoding"}
+        response = self.whole(status, headers, data)
         if answered is not None:
-            received(asked.Request("POST", QUERY, decode=PageHead.decode), response)  # what is broken has not come
+            received(DETAILS, response)  # what is broken has not come
             answered.has_come, answered.response = True, response
             self.executor.came[id(response.headers)] = answered
         return response
+
+    def _window(self, request: Request) -> str:
+        """The window that is asked for; empty where something else is."""
+        if request.path != QUERY:
+            return ""
+        body = msgspec.json.decode(request.body)
+        return "" if "conversationId" in str(body.get("conversationFilters")) else str(body["interval"])
+
+    def _too_slow(self) -> Response:
+        self._trouble.clock.advance(60)
+        if self._rng.random() < 0.5:
+            raise TooSlow("no answer in time")
+        return self.whole(504, {}, b"")
 
     def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> Response:
         """The answer that the client gets."""
@@ -275,12 +336,10 @@ class Wire:
         self._trouble.clock.advance(self._rng.choice([0.01, 0.1, 0.5]))
         self.executor.meanwhile()
 
-    def _noted(self, number: int, request: Request, wire: Bytes) -> Answered | None:
-        if request.path != QUERY:
-            return None
-        asked = msgspec.json.decode(request.body)
-        if "conversationId" in str(asked.get("conversationFilters")):
+    def _noted(self, number: int, request: Request, wire: Bytes, *, is_cached: bool) -> Answered | None:
+        if not self._window(request):
             return None  # asks for one conversation, and for no page of a window
+        asked = msgspec.json.decode(request.body)
         paging, kinds = asked["paging"], {fault.kind for fault in self._trouble.last}
         try:
             said = msgspec.json.decode(wire.body) if wire.status == 200 else {}
@@ -289,11 +348,18 @@ class Wire:
         versions = {one["conversationId"]: version_of(one) for one in said.get("conversations", ())}
         noted = Answered(
             number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
-            said.get("totalHits"), is_true="total_hits" not in kinds, is_too_large=wire.status == 400,
+            said.get("totalHits"), is_true="total_hits" not in kinds and not is_cached,
+            is_cached=is_cached, is_too_large=wire.status == 400,
             correlation_id=wire.headers["ININ-Correlation-Id"], at_ms=self._trouble.clock.now_ms,
         )  # fmt: skip
         self.answered.append(noted)
         return noted
+
+
+def about_another(request: Request, interval: str) -> Request:
+    """The same question about another interval."""
+    body = {**msgspec.json.decode(request.body), "interval": interval}
+    return replace(request, body=msgspec.json.encode(body))
 
 
 def version_of(conversation: Mapping[str, Any]) -> int:

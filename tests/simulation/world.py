@@ -12,17 +12,18 @@ from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from everycall import Client, Credentials, EverycallError, Interval, OutputRefused, Query, Summary, export
+from everycall import Client, Credentials, EverycallError, Interval, OutputFailed, OutputRefused, Query, Summary, export
 from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.part import DamagedPart, Part, PartWriter
 from everycall.acquire.proof import Reading
 from everycall.api.query import Match
 from everycall.ledger import Ledger
-from everycall.load.load import Loader
+from everycall.load.load import Loaded, Loader, Task
+from everycall.load.names import NameSource
 from everycall.manifest import Entry, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
@@ -56,6 +57,7 @@ INTERVALS = (  # days before the start, to the hour
 class Planted:
     """What stands in the place of what: a planted bug hands in its own."""
 
+    route: Callable[..., DetailsQuery] = DetailsQuery
     proof: Callable[..., Reading] = Reading
     part: Callable[..., PartWriter] = PartWriter
     sink: Callable[..., Sink] = CsvSink
@@ -107,13 +109,17 @@ class Life:
         self.match: Match = "activity" if rng.random() < 0.15 else "start"
         self._match()
         self.trouble = Trouble(rng=random.Random(rng.random()), clock=self.clock, world=self.world)
+        self.trouble.is_nameless = rng.random() < 0.07
         self.sandbox = self._sandbox()
+        self.world.are_days_closed = self.sandbox.switches.end_at_midnight_touches_next_day
         self.page_size = rng.choice([2, 4, 5, 10, 10])
         self.hits_max = rng.choice([10, 50, 20_000, 20_000])
         self.is_stream = rng.random() < 0.1
         self.executor = Interleaved(1, rng, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, rng, self.effect, self.executor)
         self.closed: dict[str, Interval] = {}
+        self.with_strays: set[str] = set()
+        """Windows that have kept a conversation which does not start in them."""
         self.runs_max = rng.choice(RUNS_MAX)
         self.effects_left: float = float("inf")
         self.signal_in: float = float("inf")
@@ -122,6 +128,7 @@ class Life:
         self.kept: set[str] = set()
         """What was finished by then."""
         self.jobs_left: float = float("inf")
+        self.loads_left: float = float("inf")
         self.max_pages: int | None = None
         self.is_dead = self.is_meddled = False
         self.is_fresh = self.is_other = self.is_refused = False
@@ -185,11 +192,17 @@ class Life:
 
     def written_down(self) -> dict[str, Interval]:
         """The windows that are done by the ledger on the filesystem, if the next run is an export of the same words."""
+        lines = self.lines()
+        self.with_strays |= {read.interval for read, _ in lines if read.strays}
+        return {read.interval: read.window for read, loaded in lines if self._is_whole(read, loaded)}
+
+    def lines(self) -> list[tuple[WindowRead, WindowLoaded | None]]:
+        """The lines of proven windows in the ledger on the filesystem."""
         lines = (self.filesystem.content(LEDGER) or b"").splitlines(keepends=True)[1:]
         found = [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines if line.endswith(b"\n")]
         loaded = {one.interval: one for one in found if isinstance(one, WindowLoaded)}
         reads = [one for one in found if isinstance(one, WindowRead) and one.verdict == "proven"]
-        return {one.interval: one.window for one in reads if self._is_whole(one, loaded.get(one.interval))}
+        return [(read, loaded.get(read.interval)) for read in reads]
 
     def _is_whole(self, read: WindowRead, loaded: WindowLoaded | None) -> bool:
         """Whether the window's rows are there, or its part, from which they can be made."""
@@ -213,7 +226,7 @@ class Life:
         """Draw what goes wrong in the next run."""
         rng, trouble = self.rng, self.trouble
         trouble.calm()
-        self.effects_left = self.signal_in = self.jobs_left = float("inf")
+        self.effects_left = self.signal_in = self.jobs_left = self.loads_left = float("inf")
         self.filesystem.room_bytes, self.max_pages = 1 << 40, None
         if is_calm:
             return
@@ -222,10 +235,16 @@ class Life:
         trouble.rate = rng.choice([0.0, 0.02, 0.1, 0.25])
         trouble.lost = rng.choice([0.0, 0.02, 0.1])
         trouble.content_rate = rng.choice([0.0, 0.03, 0.15])
+        trouble.odd_rate = rng.choice([0.0, 0.0, 0.03, 0.15])
+        trouble.cached_rate = rng.choice([0.0] * 8 + [0.03, 0.2])
+        trouble.cached_share = rng.choice([0.0] * 9 + [0.5])
+        trouble.slow_above = rng.choice([None] * 9 + [timedelta(hours=hours) for hours in (72, 20, 3)])
         trouble.off = rng.choice([(-1, 1, 2), (-3, 5), (40, 300, 1)])
         trouble.page_size_max = rng.choice([100, 100, 100, 4])
         if rng.random() < 0.7:
             self.effects_left = rng.choice([rng.randint(1, 30), rng.randint(1, 120), rng.randint(1, 500)])
+        if rng.random() < 0.1:
+            self.loads_left = rng.randint(1, 4)
         if rng.random() < 0.15:
             self.jobs_left = rng.randint(1, 60)
         if rng.random() < 0.15:
@@ -261,13 +280,17 @@ class Life:
             client, query, output, columns=columns, options=options, progress=self, environment=self.environment
         )
 
+    def loader(self, *arguments: Any) -> Loader:
+        """Loads parts, until it dies over one of them and leaves half a file."""
+        return Dying(self, self.planted.loader(*arguments))
+
     @property
     def environment(self) -> Environment:
         """What the next run stands on."""
         planted = self.planted
         return Environment(
-            executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
-            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=planted.loader,
+            executor=self.executor, filesystem=self.filesystem, route=partial(planted.route, hits_max=self.hits_max),
+            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=self.loader,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
@@ -314,7 +337,17 @@ class Life:
 
     def after_crash(self) -> None:
         """The machine comes up again."""
-        self.filesystem.power_cut() if self.rng.random() < 0.5 else self.filesystem.killed()
+        if self.rng.random() < 0.5:
+            self.filesystem.power_cut()
+            self.check_noted()
+        else:
+            self.filesystem.killed()
+
+    def check_noted(self) -> None:
+        """What the ledger calls read is on disk, whole, unless somebody has damaged it."""
+        if not self.is_meddled:
+            missing = {read.interval for read, loaded in self.lines() if loaded is None} - set(self.written_down())
+            check(not missing, f"the ledger has {missing}, and their parts are not whole")
 
     def start_over(self) -> None:
         """The next run is one with --fresh, perhaps with other words from now on."""
@@ -328,7 +361,13 @@ class Life:
     def check_not_asked_again(
         self, finished: Mapping[str, Interval], asked_before: int, *, but_counted: bool = False
     ) -> None:
-        """What was finished before this run was not asked for in it; perhaps it may be counted."""
+        """What was finished before this run was not asked for in it; perhaps it may be counted.
+
+        A window may be read again where a later reading of another one has what it keeps.
+        """
+        if self.world.moving:
+            return
+        finished = {name: window for name, window in finished.items() if name not in self.with_strays}
         asked = (one for one in self.wire.answered[asked_before:] if not (but_counted and one.is_count))
         for interval in {one.interval for one in asked}:
             window = Interval.read(interval)
@@ -419,19 +458,20 @@ class Life:
                 self.clock.advance(3600)
             self.arm(is_calm=is_calm)
             if mending.is_settled:
-                self.trouble.content_rate = 0.0
+                self.trouble.content_rate = self.trouble.cached_rate = self.trouble.cached_share = 0.0
             holds = self.survive(mending.step, is_calm=is_calm)
-            if holds or (is_calm and holds is not None and self.sandbox.switches.tie_order == "shifting"):
+            is_never_sure = self.sandbox.switches.tie_order == "shifting" or bool(self.world.misfiled)
+            if holds or (is_calm and holds is not None and is_never_sure):
                 return number
             self.clock.advance(self.rng.choice([0, 1, 60, 4000]))
         raise Wrong(f"it does not hold after {self.runs_max} repairs")
 
-    def judge(self, summary: Summary, data: bytes) -> None:
+    def judge(self, summary: Summary, data: bytes, *, is_repair: bool = False) -> None:
         """Ask the judge; and see whether what is finished outlives a power cut."""
         manifest = self.filesystem.content(MANIFEST)
         said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
         check(self.is_stream or said is not None, "there is no manifest")
-        judge(summary, data, said, self.world, self.answers(summary.entries))
+        judge(summary, data, said, self.world, self.answers(summary.entries), is_repair=is_repair)
         if not self.is_stream:
             self.filesystem.power_cut()
             check(self.filesystem.content(OUTPUT) == data, "a power cut took the finished output away")
@@ -439,11 +479,32 @@ class Life:
 
     def check_proven(self, summary: Summary, kept: set[str], *, is_calm: bool) -> None:
         """Where nothing went wrong and nothing changed, every window is proven, unless equal starts have no order."""
-        if self.sandbox.switches.tie_order == "shifting":
+        if self.sandbox.switches.tie_order == "shifting" or self.world.misfiled:
             return
         for entry in summary.entries:
             if is_calm and entry.interval not in kept:
                 check(entry.verdict == "proven", f"{entry.interval} is not proven, though nothing went wrong")
+
+
+class Dying(Loader):
+    """A loader that dies once over a part, as a worker process does that the system has killed."""
+
+    def __init__(self, life: Life, loader: Loader) -> None:
+        self._life, self._inner = life, loader
+
+    def load(self, task: Task, names: NameSource) -> Loaded:
+        """See `Loader.load`."""
+        life, loaded = self._life, self._inner.load(task, names)
+        life.loads_left -= 1
+        if life.loads_left == 0:
+            whole = life.filesystem.content(task.rows) or b""
+            life.filesystem.damage(task.rows, whole[: life.rng.randint(0, len(whole))])
+            raise OutputFailed("A worker process died.")
+        return loaded
+
+    def close(self) -> None:
+        """See `Loader.close`."""
+        self._inner.close()
 
 
 def live(seed: int, planted: Planted = SOUND) -> Outcome:

@@ -7,7 +7,7 @@ is up to the caller.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from everycall.acquire.loop import Loop
 from everycall.acquire.part import Kept, Part, PartWriter
-from everycall.acquire.proof import ID_BYTES, Verdict
+from everycall.acquire.proof import ID_BYTES, Verdict, id_bytes
 from everycall.acquire.route import FoundPage, Route, WindowReading
 from everycall.acquire.settling import (
     STRAYS_MAX,
@@ -118,8 +118,8 @@ class Acquisition:
         filesystem: Filesystem,
         *,
         todo: Iterable[Interval],
-        done: Iterable[Interval],
-        strays: Iterable[str],
+        done: Mapping[Interval, datetime],
+        strays: Mapping[Interval, Iterable[str]],
         on_page: Callable[[int], None],
         on_settled: Callable[[Settled], None],
         max_pages: int | None = None,
@@ -135,8 +135,8 @@ class Acquisition:
             storage: where parts and ids are kept.
             filesystem: what parts are written to.
             todo: windows to read; together with `done` they tile the interval.
-            done: windows that are settled already.
-            strays: conversationIds that `done` windows keep as strays.
+            done: windows that are settled already, and when each was counted.
+            strays: conversationIds that `done` windows keep as strays, by window.
             on_page: is given the number of owned conversations on each page that counts.
             on_settled: is given each settled window. Its part stays until the caller removes it.
             max_pages: a safety stop.
@@ -152,11 +152,10 @@ class Acquisition:
             client, route, executor, todo, on_page=self._keep_page, on_end=self._end_reading, max_pages=max_pages
         )
         self._ownership = Ownership(query, storage.ids)
-        self._settled: dict[Interval, datetime] = {}
+        self._settled: dict[Interval, datetime] = dict(done)
         for window in done:
             self._ownership.add(window)
-            self._settled[window] = query.interval.start  # read before everything that this run reads
-        self._kept_strays = set(strays)
+        self._kept_strays = {window: frozenset(ids) for window, ids in strays.items() if ids}
         self._writing: dict[int, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
         self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
@@ -203,6 +202,7 @@ class Acquisition:
         for window in windows:
             self._ownership.remove(window)
             del self._settled[window]
+            self._kept_strays.pop(window, None)
         self._loop.add(windows)
 
     # Reading
@@ -298,7 +298,7 @@ class Acquisition:
         self._unsettled.remove(read)
         kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
         late = sum(self._is_late(stray) for stray in read.strays or ())
-        self._kept_strays.update(one.conversation_id for one in kept)
+        self._kept_strays[read.window] = frozenset(one.conversation_id for one in kept)
         left_out = frozenset(self._left_out[read.window])
         ids = with_ids(read.owned, (one.id for one in kept))
         if not self._storage.can_take_back:
@@ -326,7 +326,7 @@ class Acquisition:
 
     def _decided(self, stray: StrayRow) -> KeptStray | None:
         """The stray as it is kept; None where another day or window has it."""
-        if stray.conversation_id in self._kept_strays:
+        if any(stray.conversation_id in kept for kept in self._kept_strays.values()):
             return None
         if stray.day_has_it:
             return None
@@ -342,6 +342,11 @@ class Acquisition:
         is_elsewhere = bool(stray.day_has_it) and stray.start_ms is not None
         return is_elsewhere and self._ownership.owner(stray.start_ms or 0) != "outside"
 
+    def _known_ids(self, window: Interval) -> bytes:
+        """The ids that the window owns, sorted; of one that a repair took over, only those of its strays."""
+        ids = self._storage.ids(window)
+        return with_ids(b"", map(id_bytes, self._kept_strays.get(window, ()))) if ids is None else ids
+
     # Conversations that two windows own, because their start changed between the readings
 
     def _sent_out_already(self, window: Interval, ids: bytes) -> frozenset[bytes]:
@@ -356,7 +361,7 @@ class Acquisition:
         if not self._storage.can_take_back or len(self._settled) < 2:
             return False
         again: set[Interval] = set()
-        for id_, owners in owned_twice(list(self._settled), self._storage.ids).items():
+        for id_, owners in owned_twice(list(self._settled), self._known_ids).items():
             *earlier, _ = sorted(owners, key=lambda window: (self._settled[window], window.start))
             for window in earlier:
                 if id_ not in self._left_out[window]:
@@ -368,4 +373,4 @@ class Acquisition:
 
 
 def _unproven(verdict: Verdict, reason: str) -> Verdict:
-    return replace(verdict, proven=False, reason=verdict.reason or reason)
+    return replace(verdict, proven=False, reason="; ".join(filter(None, (verdict.reason, reason))))

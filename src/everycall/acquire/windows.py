@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from everycall.api.limits import HITS_MAX, SETTLED_AFTER, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
+from everycall.api.interval import settled_until
+from everycall.api.limits import HITS_MAX, SPAN_FILTERED, SPAN_UNFILTERED, WINDOW_HITS_DEFAULT
 from everycall.api.query import Interval, Query
 from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, SECOND, start_of_day
@@ -35,11 +36,6 @@ def windows(query: Query, now: datetime) -> Iterator[Interval]:
 def is_provisional(window: Interval, now: datetime) -> bool:
     """Whether the vendor will still rebuild the window's data."""
     return window.end > settled_until(now)
-
-
-def settled_until(now: datetime) -> datetime:
-    """The midnight before which the vendor no longer rebuilds anything."""
-    return start_of_day(now - SETTLED_AFTER)
 
 
 def split(window: Interval, hits: int, hits_max: int = WINDOW_HITS_DEFAULT) -> list[Interval]:

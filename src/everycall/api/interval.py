@@ -11,9 +11,9 @@ from typing import Any
 
 import isodate
 
-from everycall.api.limits import FRESHNESS
+from everycall.api.limits import FRESHNESS, SETTLED_AFTER
 from everycall.errors import QueryError
-from everycall.instants import first_instant_at, floor_ms, text
+from everycall.instants import first_instant_at, floor_ms, start_of_day, text
 
 
 class Interval:
@@ -140,6 +140,11 @@ class Interval:
                 hint="Conversations can be exported once they have started, up to a minute ago.",
             )
         return Interval(self.start, min(self.end, latest))
+
+
+def settled_until(now: datetime) -> datetime:
+    """The midnight before which the vendor no longer rebuilds anything."""
+    return start_of_day(now - SETTLED_AFTER)
 
 
 def _aware(instant: datetime) -> datetime:

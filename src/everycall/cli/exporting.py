@@ -1,6 +1,8 @@
 """`everycall export`."""
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from everycall.cli import outputs, summary
@@ -21,8 +23,10 @@ from everycall.tables import flat
 STARTS_OVER = "Rows on standard output cannot be continued: the same command starts from the beginning."
 
 
-def run(arguments: Arguments, context: Context) -> int:
-    """Export, show how it ended, and return the exit code."""
+def run(
+    arguments: Arguments, context: Context, *, connect: Callable[[Source], AbstractContextManager[Org]] = connected
+) -> int:
+    """Export, show how it ended, and return the exit code. `connect` makes the client of the org."""
     rows, messages = arguments.of(Rows), arguments.of(Messages)
     outputs.check(rows)
     columns = separated("--columns", rows.columns)
@@ -30,7 +34,7 @@ def run(arguments: Arguments, context: Context) -> int:
     # Standard error has room for progress or for the summary as JSON, not for both.
     display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
     check(arguments.of(When), arguments.of(Which), SystemClock().utc())
-    with connected(arguments.of(Source)) as org:
+    with connect(arguments.of(Source)) as org:
         done = _export(arguments, context, display, org, columns)
         context.code = 0 if done.verdict == "proven" else NOT_PROVEN
         report(display, done, org, messages)

@@ -3,13 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime, tzinfo
-from difflib import get_close_matches
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from everycall.acquire.windows import settled_until
+from everycall.api.asked import interval_asked
 from everycall.api.filters import Filters
 from everycall.api.interval import Interval
 from everycall.api.limits import RETENTION
@@ -20,7 +18,6 @@ from everycall.cli.display import Display
 from everycall.cli.options import When, Which
 from everycall.client import Client
 from everycall.errors import QueryError
-from everycall.instants import text
 
 LAST_DEFAULT = "7d"
 
@@ -102,27 +99,7 @@ def interval_of(when: When, now: datetime, file: Mapping[str, Any]) -> Interval:
     Raises:
         QueryError: the options contradict each other, or name no interval, or one in the future.
     """
-    given = time_options(when, file)
-    zone = zone_of(when.timezone)
-    if "since" in given:
-        asked = Interval.between(given["since"], given.get("until"), now=now, zone=zone)
-    elif "interval" in given:
-        asked = Interval.parse(given["interval"], now=now, zone=zone)
-    else:
-        asked = Interval.last(given["last"], now=now, zone=zone)
-    asked = asked.until_now(now)
-    return _settled(asked, now) if when.settled else asked
-
-
-def _settled(interval: Interval, now: datetime) -> Interval:
-    """The part of the interval that the vendor no longer rebuilds."""
-    border = settled_until(now)
-    if interval.start >= border:
-        raise QueryError(
-            f"Nothing of {interval} is settled: the vendor still rebuilds what is younger than {text(border)}.",
-            hint="Leave --settled out, or ask for earlier days.",
-        )
-    return Interval(interval.start, min(interval.end, border))
+    return interval_asked(time_options(when, file), now)
 
 
 def _file_interval(file: Mapping[str, Any]) -> str:
@@ -133,35 +110,6 @@ def _file_interval(file: Mapping[str, Any]) -> str:
             hint='Write "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z", or leave it out and use --interval.',
         )
     return written
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name.
-
-    Raises:
-        QueryError: there is none, or this system knows no time zones at all.
-    """
-    if name.upper() in ("UTC", "Z"):
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise unknown_zone(name, available_timezones()) from error
-
-
-def unknown_zone(name: str, known: set[str]) -> QueryError:
-    """Why there is no such zone among those that the system knows, and what to write instead."""
-    if not known:
-        return QueryError(
-            f"This system has no time zone database, so --timezone {name} cannot be used.",
-            hint="Install it: python3 -m pip install tzdata, or apt-get install tzdata. Times in UTC work without it.",
-        )
-    names = {zone.casefold(): zone for zone in known}
-    cities = {zone.rpartition("/")[2]: names[zone] for zone in names}
-    near = [names[zone] for zone in get_close_matches(name.casefold(), names, n=3, cutoff=0.6)]
-    near += [cities[city] for city in get_close_matches(name.casefold(), cities, n=2)]
-    hint = f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else "Write one such as Europe/Berlin."
-    return QueryError(f"'{name}' is not a time zone.", hint=hint)
 
 
 # The filters
