@@ -7,7 +7,7 @@ what can be read is read, what cannot is left out, and each departure becomes an
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -56,6 +56,11 @@ class Oddity(msgspec.Struct, frozen=True, rename="camel"):
     def field(self) -> str:
         """The path without positions, to count by: `participants.sessions.segments.segmentStart`."""
         return _POSITION.sub("", self.path)
+
+    def redacted(self, redact: Callable[[str], str]) -> "Oddity":
+        """The same, its texts without secrets."""
+        texts = {name: redact(getattr(self, name)) for name in ("conversation_id", "path", "value", "read_as")}
+        return msgspec.structs.replace(self, **texts)
 
     def __str__(self) -> str:
         """One line for a reader."""

@@ -7,8 +7,8 @@ in fifty, where the whole record is decoded strictly.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -49,6 +49,14 @@ class Loaded:
     examples: tuple[Oddity, ...]
     """The first of each kind and field."""
     names_unavailable: dict[Kind, str]
+
+    def redacted(self, redact: Callable[[str], str]) -> "Loaded":
+        """The same, without secrets in what it says of the answers; the rows stay as they are."""
+        oddities: Counter[str] = Counter()
+        for name, count in self.oddities.items():
+            oddities[redact(name)] += count
+        examples = tuple(one.redacted(redact) for one in self.examples)
+        return replace(self, oddities=dict(oddities), examples=examples)
 
 
 @dataclass(slots=True)
