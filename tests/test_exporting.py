@@ -35,6 +35,7 @@ from everycall.connection import Connection
 from everycall.executor import SerialExecutor, ThreadExecutor
 from everycall.exporting import RESUMES
 from everycall.filesystem import File, SystemFilesystem
+from everycall.manifest import Header
 from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
 from everycall.sandbox.answers import Request
@@ -427,6 +428,20 @@ def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, n
     assert_proven(again, summary, output, THREE_WEEKS)
 
 
+def test_an_unfinished_export_whose_interval_was_edited_is_not_continued(output: Path) -> None:
+    where = flat(15)
+    where.connection.before = interrupting_at(SECOND_WEEK)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, THREE_WEEKS)
+
+    def is_of_one_week(header: Header) -> bool:
+        return header.interval == SECOND_WEEK
+
+    with pytest.raises(OutputRefused, match="not what its query asked for"):
+        flat(15).export(output, THREE_WEEKS, is_as_asked=is_of_one_week)
+    assert flat(15).export(output, THREE_WEEKS, is_as_asked=lambda _: True).verdict == "proven"
+
+
 class InterruptedOnceWritten(SystemFilesystem):
     """Ctrl-C comes when so many lines of windows are on disk for good in the ledger."""
 
@@ -647,14 +662,15 @@ def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
 
 
 def test_what_the_org_may_no_longer_keep_is_never_called_proven(output: Path) -> None:
-    where = flat(15)
+    where, reported = flat(15), Listening()
     kept_from = Interval.read(THREE_WEEKS).start + timedelta(days=8)
-    summary = where.export(output, THREE_WEEKS, kept_from=kept_from)
+    summary = where.export(output, THREE_WEEKS, kept_from=kept_from, progress=reported)
     first, second, _ = (entry.interval for entry in summary.entries)
 
     assert summary.verdict == "unproven"
     assert manifest_of(output)["notKept"] == [first, second]
     assert [entry.verdict for entry in summary.entries] == ["proven"] * 3
+    assert [event.proven for event in reported.events if isinstance(event, WindowClosed)] == [False, False, True]
     assert_whole(summary, output)
 
 

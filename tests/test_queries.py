@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from everycall import Filters, Interval, Query, QueryError, SettingsError, UnknownName
+from everycall.api.retention import RETENTION_PATH
 from everycall.cli.display import Display
 from everycall.cli.lists import separated
 from everycall.cli.options import When, Which
@@ -15,11 +16,14 @@ from everycall.cli.queries import (
     filter_file,
     filters_of,
     interval_of,
+    is_as_asked,
     kept_from,
     query_of,
     time_options,
     unknown_zone,
 )
+from everycall.instants import text
+from everycall.manifest import Header
 from everycall.sandbox import Switches
 from inprocess import org
 
@@ -242,6 +246,33 @@ def test_where_nothing_is_settled_yet_the_query_is_refused() -> None:
         interval_for(last="2d", settled=True)
 
 
+ASKED = [
+    {"last": "7d"}, {"last": "P1M", "timezone": "Europe/Berlin"}, {"last": "2w", "settled": "only"},
+    {"interval": "2026-01-05/P3D"}, {"since": "2026-01-05"}, {"since": "2026-01-05", "until": "2026-01-09"},
+]  # fmt: skip
+
+
+def header(asked: dict[str, Any], about: Interval, begun_at: datetime = NOW + timedelta(minutes=2)) -> Header:
+    return Header(
+        everycall="1", source="", client_id="", interval=str(about), begun_at=text(begun_at), asked=asked, filters={},
+        match="start", format="csv", columns=("conversationId",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_export_is_about_the_interval_that_was_asked_for(asked: dict[str, Any]) -> None:
+    settled = {"settled": True} if "settled" in asked else {}
+    about = interval_for(**{**asked, **settled})
+
+    assert is_as_asked(header(asked, about))
+    assert not is_as_asked(header(asked, Interval(about.start, about.end - timedelta(days=1))))
+    assert not is_as_asked(header(asked, Interval(about.start + timedelta(days=1), about.end)))
+
+
+def test_where_the_terms_are_not_the_command_line_s_nothing_is_said_of_the_interval() -> None:
+    assert is_as_asked(header({"interval": "the week of the fair"}, interval_for(last="7d")))
+
+
 def test_settled_makes_another_export() -> None:
     assert time_options(When(last="7d", settled=True), {}) != time_options(When(last="7d"), {})
 
@@ -251,6 +282,17 @@ def test_without_a_time_zone_database_that_is_the_reason() -> None:
 
     assert str(error) == "This system has no time zone database, so --timezone Europe/Berlin cannot be used."
     assert "pip install tzdata" in error.hint
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "hang", "html"])
+def test_a_retention_that_cannot_be_read_costs_seconds(fault: str) -> None:
+    where = org(conversations=[], switches=Switches(retention_days=100))
+    where.sandbox.faults.on(None, fault, path=RETENTION_PATH)
+    now, began = where.clock.utc(), where.clock.monotonic()
+    query = Query(Interval(now - timedelta(days=101), now))
+
+    assert kept_from(query, where.client, now, Display(Console(file=io.StringIO()))) is None
+    assert where.clock.monotonic() - began < 400
 
 
 @pytest.mark.parametrize(("age_days", "is_cut"), [(101, True), (99, False), (89, False)])

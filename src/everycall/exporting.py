@@ -22,7 +22,7 @@ from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
-from everycall.errors import OutputError, OutputFailed
+from everycall.errors import OutputError, OutputFailed, OutputRefused
 from everycall.instants import text
 from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
@@ -38,6 +38,8 @@ from everycall.version import VERSION
 
 NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all."""
+
+NOT_KEPT = "it begins before the org's retention"
 
 RESUMES = (
     "An unfinished export of {} was found and is continued with that interval. "
@@ -126,6 +128,13 @@ def export(
             store = Stream(output, setup.sink, header, filesystem=setup.filesystem)
     except OSError as error:
         raise failed(error, output) from error
+    if options.is_as_asked is not None and not options.is_as_asked(store.header):
+        store.abandon()
+        raise OutputRefused(
+            f"The unfinished export of {output} is about {store.header.interval}, which is not what its query asked "
+            "for: somebody has edited it.",
+            hint="Start over with --fresh.",
+        )
     return run(setup, query, store, output)
 
 
@@ -260,17 +269,21 @@ class Run:
 
     def manifest(self, size_bytes: int, sha256: str) -> Manifest:
         """The manifest of an output of that length and checksum."""
-        store, kept_from = self._store, self._setup.options.kept_from
+        store = self._store
         entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
         return Manifest.of(
             store.header,
             entries,
             unread=self.unread,
-            not_kept=[entry.window for entry in entries if kept_from is not None and entry.window.start < kept_from],
+            not_kept=[entry.window for entry in entries if not self._is_kept(entry.window)],
             started_at=text(self._setup.started_at),
             finished_at=text(self._setup.client.clock.utc()),
             output=Output(format=store.header.format, size_bytes=size_bytes, sha256=sha256),
         )
+
+    def _is_kept(self, window: Interval) -> bool:
+        kept_from = self._setup.options.kept_from
+        return kept_from is None or window.start >= kept_from
 
     # Acquired
 
@@ -350,8 +363,9 @@ class Run:
             loaded = loaded.redacted(self._setup.client.redact)
             self._notice(read, loaded)
             self._store.commit_loaded(_loaded_line(read, loaded, self._setup.sink))
-            is_proven = read.verdict == "proven"
-            self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, read.reason))
+            is_proven = read.verdict == "proven" and self._is_kept(read.window)
+            reason = read.reason or ("" if is_proven else NOT_KEPT)
+            self._progress.report(WindowClosed(read.window, loaded.written.rows, is_proven, reason))
         self._start_loading()
 
     def _notice(self, read: WindowRead, loaded: Loaded) -> None:

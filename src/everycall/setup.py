@@ -17,6 +17,7 @@ from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.load.load import Loader
 from everycall.load.workers import Workers
+from everycall.manifest import Header
 from everycall.progress import Progress, Silent
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Sink
@@ -45,6 +46,9 @@ class Options:
     """Processes that load parts beside this one; 0 loads them in a thread of this one."""
     kept_from: datetime | None = None
     """When the org's retention begins, where that is known: windows before it are never called proven."""
+    is_as_asked: Callable[[Header], bool] | None = None
+    """Whether the interval of an unfinished export is the one that its `asked` meant when it began; None for who cannot
+    tell. One that is not is not continued."""
     file_mode: int = 0o600
     """Permissions of new files. A file that is replaced keeps its own."""
 

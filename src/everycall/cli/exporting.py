@@ -12,7 +12,7 @@ from everycall.cli.options import Messages, Paging, Rows, Source, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments
 from everycall.cli.progress import Kept, listener
-from everycall.cli.queries import check, kept_from, query_of
+from everycall.cli.queries import check, is_as_asked, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.exporting import Summary, export
 from everycall.setup import Options
@@ -51,6 +51,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         workers=rows.workers,
         kept_from=kept_from(query, org.client, now, display),
         file_mode=rows.file_mode,
+        is_as_asked=is_as_asked,
     )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())
     shown = listener(display, org.client.counts, quiet=quiet)

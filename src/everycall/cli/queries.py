@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -19,8 +19,12 @@ from everycall.api.retention import RETENTION_MIN, retention
 from everycall.cli.display import Display
 from everycall.cli.options import When, Which
 from everycall.client import Client
-from everycall.errors import QueryError
+from everycall.errors import AccessError, QueryError, ServiceError
 from everycall.instants import text
+from everycall.manifest import Header
+
+BEFORE_IT_BEGAN_MAX = timedelta(minutes=15)
+"""How long an export takes at most from its query to its beginning."""
 
 LAST_DEFAULT = "7d"
 
@@ -56,7 +60,7 @@ def kept_from(query: Query, client: Client, now: datetime, display: Display) -> 
     The org is asked only about an interval so old that an org might not keep it.
     """
     start = query.interval.start
-    kept = client.play(retention()) if start < now - RETENTION_MIN else None
+    kept = retention_of(client) if start < now - RETENTION_MIN else None
     if kept is not None and start < now - kept:
         display.notice(
             f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}: what is older may be "
@@ -68,6 +72,20 @@ def kept_from(query: Query, client: Client, now: datetime, display: Display) -> 
             "Some of this interval is older than 18 months: the org may answer slowly, or may not keep it any more."
         )
     return None
+
+
+def retention_of(client: Client) -> timedelta | None:
+    """How long the org keeps conversations; None where it does not say, or fails to.
+
+    Raises:
+        EverycallError: not even the login worked, so nothing else will.
+    """
+    try:
+        return client.play(retention())
+    except (AccessError, ServiceError):
+        if not client.counts().tokens:
+            raise
+        return None
 
 
 # The interval
@@ -112,6 +130,24 @@ def interval_of(when: When, now: datetime, file: Mapping[str, Any]) -> Interval:
         asked = Interval.last(given["last"], now=now, zone=zone)
     asked = asked.until_now(now)
     return _settled(asked, now) if when.settled else asked
+
+
+def is_as_asked(header: Header) -> bool:
+    """Whether an export's interval is what its options asked for when it began; where not, somebody has edited it.
+
+    An interval that moves with the clock was worked out some time before the export began: after the login, and before
+    names were looked up.
+    """
+    names = ("last", "interval", "since", "until", "timezone")
+    given = {name: value for name in names if isinstance(value := header.asked.get(name), str)}
+    when = When(**given, settled="settled" in header.asked)
+    try:
+        begun_at = datetime.fromisoformat(header.begun_at)
+        earliest, latest = (interval_of(when, at, {}) for at in (begun_at - BEFORE_IT_BEGAN_MAX, begun_at))
+    except (QueryError, ValueError, OverflowError, TypeError):  # not for us to say
+        return True
+    interval = header.window
+    return earliest.start <= interval.start <= latest.start and earliest.end <= interval.end <= latest.end
 
 
 def _settled(interval: Interval, now: datetime) -> Interval:
