@@ -17,7 +17,7 @@ from everycall.filesystem import File, SystemFilesystem
 from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
-from everycall.verification import Verification, repair, source_of, verify
+from everycall.verification import Verification, header_of, repair, verify
 from inprocess import Org, manifest_of, org, told
 from simulation.disk import SimDisk
 
@@ -141,6 +141,17 @@ def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path
     assert told(output) == where.truth(THREE_WEEKS)
     assert late in {row[0] for row in told(output)}
     assert checked(where, output).holds
+
+
+def test_a_repair_proves_nothing_that_the_org_did_not_keep_when_it_was_exported(where: Org, output: Path) -> None:
+    hide(where, where.sandbox.store.conversations(THIRD_WEEK)[0])
+    where.export(output, THREE_WEEKS, kept_from=Interval.read(SECOND_WEEK).start + timedelta(days=1))
+    hide(where)
+
+    summary = repair(where.client, checked(where, output))
+
+    assert summary.verdict == "unproven"
+    assert len(manifest_of(output)["notKept"]) == 2
 
 
 @pytest.mark.parametrize("at", [0, 200, -2])
@@ -390,7 +401,7 @@ def test_a_manifest_of_something_else_is_refused(where: Org, output: Path) -> No
 def test_the_manifest_says_where_the_export_came_from(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS, source="the org of the test")
 
-    assert source_of(output) == "the org of the test"
+    assert header_of(output).source == "the org of the test"
 
 
 def test_filters_and_columns_are_those_of_the_export(where: Org, output: Path) -> None:

@@ -88,19 +88,19 @@ class ManyIsEnough(Reading):
 class OldVersionStays(PartWriter):
     """Keeps the version that came first."""
 
-    def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
+    def _newest(self, kept_passes: frozenset[int]) -> bytes:
         first: dict[bytes, bytes] = {}
         for entry in found(self):
             if part_pass(self, entry) in kept_passes:
                 first.setdefault(entry[_ID], entry)
-        return list(first.values())
+        return b"".join(first.values())
 
 
 class DoublesStay(PartWriter):
     """Keeps each conversation as often as it came."""
 
-    def _newest(self, kept_passes: frozenset[int]) -> list[bytes]:
-        return [entry for entry in found(self) if part_pass(self, entry) in kept_passes]
+    def _newest(self, kept_passes: frozenset[int]) -> bytes:
+        return b"".join(entry for entry in found(self) if part_pass(self, entry) in kept_passes)
 
 
 def found(part: PartWriter) -> Iterator[bytes]:
