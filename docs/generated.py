@@ -136,9 +136,7 @@ def routes() -> str:
     """Every endpoint of the sandbox."""
     return table(
         "endpoint | permission, one of",
-        (
-            (f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES
-        ),
+        ((f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES),
     )
 
 

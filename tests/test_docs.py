@@ -192,14 +192,25 @@ def test_the_sandbox_prints_the_variables_that_the_page_shows() -> None:
     assert [line.partition("=")[0] for line in lines] == [f"export {name}" for name in auth.VARIABLES]
 
 
-def test_every_module_stands_in_the_design() -> None:
+def layout_of_the_design() -> dict[str, set[str]]:
+    """Each folder of the layout ("" is the package) and what the design lists in it."""
     layout = text_of("DESIGN.md").partition("## The way of the data")[2].partition("## ")[0]
-    package = ROOT / "src" / "everycall"
-    modules = {path.name for path in package.glob("*.py")} | {
-        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
-    }
+    found: dict[str, set[str]] = {"": set()}
+    folder = ""
+    for indent, name in re.findall(r"^( {2}| {4})(\w+(?:\.py|/)) ", layout, re.MULTILINE):
+        folder = folder if len(indent) == 4 else name
+        found.setdefault(folder if len(indent) == 4 else "", set()).add(name)
+    return found
 
-    assert set(re.findall(r"^  (\w+(?:\.py|/)) ", layout, re.MULTILINE)) == modules
+
+def test_every_module_is_in_the_layout_of_the_design() -> None:
+    package = ROOT / "src" / "everycall"
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    layout = layout_of_the_design()
+
+    assert layout[""] == {path.name for path in package.glob("*.py")} | folders
+    for folder in folders - {"cli/", "sandbox/"}:
+        assert layout[folder] == {path.name for path in (package / folder).glob("*.py")} - {"__init__.py"}
 
 
 def test_the_version_is_the_same_everywhere() -> None:
