@@ -8,8 +8,9 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 
-from everycall import cli, errors, sandbox
+from everycall import Options, cli, errors, sandbox
 from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
@@ -63,6 +64,19 @@ def help_of(command: str) -> str:
 def regions() -> str:
     """Every region and its domain."""
     return table("`GENESYS_ENV` | or", ((f"`{region}`", f"`{domain}`") for region, domain in auth.REGIONS.items()))
+
+
+def options() -> str:
+    """The fields of `Options`, with what they are unless given."""
+    defaults = {one.name: one.default for one in fields(Options)}
+    docs = field_docs(Options)
+    return table(
+        "field | default | meaning", ((f"`{name}`", _default(defaults[name]), doc) for name, doc in docs.items())
+    )
+
+
+def _default(value: object) -> str:
+    return "`0o600`" if value == 0o600 else f"`{value!r}`"
 
 
 def manifest() -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from everycall import Interval
-from everycall.sandbox import QUERY, Sandbox, server
+from everycall.sandbox import QUERY, Sandbox, Switches, server
 from everycall.store import window_name
 from inprocess import manifest_of
 
@@ -153,10 +153,14 @@ def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -
 
 @contextmanager
 def org(seed: float) -> Iterator[Sandbox]:
-    """An org that has a few conversations every day, and that takes its time for each answer."""
+    """An org that has a few conversations every day, keeps them for a century, and answers slowly."""
     rng = random.Random(seed)
     with server(
-        conversations_per_day=3, flat=True, rate_limit=1_000_000, latency_s=lambda _: rng.uniform(0, LATENCY_MAX_S)
+        conversations_per_day=3,
+        flat=True,
+        rate_limit=1_000_000,
+        latency_s=lambda _: rng.uniform(0, LATENCY_MAX_S),
+        switches=Switches(retention_days=36_500),
     ) as sandbox:
         yield sandbox
 
