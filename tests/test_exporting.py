@@ -92,7 +92,7 @@ def interrupting_at(interval: str) -> Callable[[Request], None]:
 # What comes out
 
 
-def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: Path) -> None:
+def test_rows_are_ordered_by_window_then_start_then_id(output: Path) -> None:
     where = flat(20)
     where.export(output, THREE_WEEKS)
     rows = read_csv(output)
@@ -107,7 +107,7 @@ def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: P
     ("kind", "size"),
     [(SerialExecutor, 1), (SerialExecutor, 7), (SerialExecutor, 40), (ThreadExecutor, 1), (ThreadExecutor, 16)],
 )
-def test_the_same_data_makes_the_same_bytes_whoever_asks(
+def test_the_executor_does_not_change_the_bytes(
     output: Path, kind: type[SerialExecutor] | type[ThreadExecutor], size: int
 ) -> None:
     where = flat(60, rate_limit=100_000)
@@ -136,7 +136,7 @@ def test_the_same_export_twice_makes_the_same_bytes(output: Path) -> None:
     assert_proven(where, summary, output)
 
 
-def test_an_older_part_and_a_younger_part_are_different_windows(output: Path) -> None:
+def test_settled_and_provisional_data_are_in_different_windows(output: Path) -> None:
     where = flat(20)
     interval = "2026-02-24T00:00:00.000Z/2026-03-02T00:00:00.000Z"
     summary = where.export(output, interval)
@@ -153,7 +153,7 @@ def test_columns_can_be_chosen(output: Path) -> None:
     assert output.read_text().startswith("duration,conversationId\n")
 
 
-def test_a_column_that_is_none_is_refused_before_anything_is_asked(output: Path) -> None:
+def test_an_unknown_column_is_refused_before_anything_is_asked(output: Path) -> None:
     where = flat(3)
     with pytest.raises(QueryError, match="no column 'durration'"):
         where.export(output, columns=["durration"])
@@ -183,7 +183,7 @@ def test_adjacent_exports_add_up(output: Path) -> None:
     assert sorted(found) == where.truth()
 
 
-def test_by_activity_what_was_carried_in_is_there_too(output: Path) -> None:
+def test_match_activity_includes_conversations_that_started_earlier(output: Path) -> None:
     where = flat(200)
     afternoon = "2026-01-05T12:00:00.000Z/2026-01-06T00:00:00.000Z"
     summary = where.export(output, query=Query(Interval.read(afternoon), match="activity"))
@@ -195,7 +195,7 @@ def test_by_activity_what_was_carried_in_is_there_too(output: Path) -> None:
     assert_whole(summary, output)
 
 
-def test_names_stand_in_place_of_ids(output: Path) -> None:
+def test_rows_have_names_instead_of_ids(output: Path) -> None:
     where = flat(200)
     where.export(output)
     world = where.sandbox.store.world
@@ -219,7 +219,7 @@ def test_no_secret_and_no_token_is_in_anything_that_is_written(output: Path) -> 
     assert token.access_token not in manifest
 
 
-def test_progress_is_told_along_the_interval(output: Path) -> None:
+def test_progress_is_reported_along_the_interval(output: Path) -> None:
     events: list[Event] = []
 
     class Listening:
@@ -238,7 +238,7 @@ def test_progress_is_told_along_the_interval(output: Path) -> None:
 # Where it goes
 
 
-def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     where = flat(3)
     with pytest.raises(OutputRefused, match="does not exist"):
         where.export(tmp_path / "nowhere" / "a.csv")
@@ -246,7 +246,7 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     assert list(where.sandbox.requests) == []
 
 
-def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_refused(tmp_path: Path) -> None:
     """To root every folder is writable, except those that the kernel makes up."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
@@ -265,7 +265,7 @@ def test_an_output_that_is_a_folder(tmp_path: Path) -> None:
     assert list(where.sandbox.requests) == []
 
 
-def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+def test_a_file_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises((OutputRefused, OutputFailed), match="File name too long"):
         flat(3).export(tmp_path / ("a" * 300))
 
@@ -347,7 +347,7 @@ def test_a_full_disk_keeps_what_was_done(output: Path, quota_bytes: int, windows
 
 
 @pytest.mark.parametrize("buffering", [0, -1])
-def test_a_stream_onto_a_full_disk(buffering: int) -> None:
+def test_a_stream_onto_a_full_disk_is_an_error(buffering: int) -> None:
     stream = Path("/dev/full").open("wb", buffering)  # noqa: SIM115
     with pytest.raises(OutputFailed, match="The disk is full"):
         flat(3).export(stream)  # type: ignore[arg-type]
@@ -371,7 +371,7 @@ def noted(output: Path, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(1, 19))
-def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, number: int) -> None:
+def test_an_export_interrupted_at_any_request_resumes_to_the_same_bytes(output: Path, number: int) -> None:
     where = flat(15)
     where.connection.before = interrupting(number)
     with pytest.raises(KeyboardInterrupt):
@@ -411,7 +411,7 @@ class InterruptedOnceWritten(SystemFilesystem):
 
 
 @pytest.mark.parametrize(("lines", "read", "loaded"), [(1, 1, 0), (2, 1, 1), (3, 2, 1), (4, 2, 2)])
-def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(
+def test_a_window_committed_just_before_an_interrupt_is_not_read_again(
     output: Path, lines: int, read: int, loaded: int
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -424,7 +424,7 @@ def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for
     assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
 
 
-def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> None:
+def test_an_interrupt_before_any_window_is_done_leaves_no_files(output: Path) -> None:
     where = flat(15)
     where.connection.before = interrupting(3)
     with pytest.raises(KeyboardInterrupt):
@@ -441,7 +441,7 @@ def stopped(output: Path, **options: Any) -> None:
         where.export(output, THREE_WEEKS, **options)
 
 
-def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_next(output: Path) -> None:
+def test_a_resumed_export_reports_the_oddities_and_missing_names_of_the_first_run(output: Path) -> None:
     where = flat(15)
     where.sandbox.faults.on(None, "403", path="/routing/wrapupcodes")
     where.sandbox.faults.on(None, "new_field", path=QUERY)
@@ -469,7 +469,7 @@ class Listening:
         return [event.message for event in self.events if isinstance(event, Noticed)]
 
 
-def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
+def test_a_resumed_export_reports_what_was_done_before(output: Path) -> None:
     stopped(output)
     listening = Listening()
     summary = flat(15).export(output, THREE_WEEKS, progress=listening)
@@ -479,7 +479,7 @@ def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
     assert summary.rows == 315
 
 
-def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
+def test_a_relative_interval_resumes_with_the_interval_of_the_first_run(output: Path) -> None:
     stopped(output, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
@@ -492,7 +492,7 @@ def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Pa
     assert_proven(later, summary, output, THREE_WEEKS)
 
 
-def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output: Path) -> None:
+def test_with_match_activity_a_resumed_export_keeps_the_first_interval(output: Path) -> None:
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
     first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
@@ -552,7 +552,7 @@ def damage(part: Path) -> None:
     part.write_bytes(data)
 
 
-def test_fresh_asks_for_everything_again(output: Path) -> None:
+def test_fresh_reads_every_window_again(output: Path) -> None:
     stopped(output)
     where = flat(15)
     summary = where.export(output, THREE_WEEKS, fresh=True)
@@ -581,7 +581,7 @@ def test_an_export_is_proven_as_of_its_earliest_count(output: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "403"])
-def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> None:
+def test_the_executor_is_closed_however_an_export_ends(output: Path, kind: str) -> None:
     closed: list[bool] = []
 
     class Watched(SerialExecutor):
@@ -597,7 +597,7 @@ def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> N
     assert closed
 
 
-def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
+def test_an_unproven_window_is_exported_and_called_unproven(output: Path) -> None:
     where = flat(15)
     where.sandbox.faults.on(lambda request: b"2026-01-12T00:00:00.000Z/" in request.body, "total_hits", path=QUERY)
     summary = where.export(output, THREE_WEEKS)
@@ -608,7 +608,7 @@ def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
     assert_whole(summary, output)
 
 
-def test_what_the_org_may_no_longer_keep_is_never_called_proven(output: Path) -> None:
+def test_windows_before_the_retention_are_never_called_proven(output: Path) -> None:
     where = flat(15)
     kept_from = Interval.read(THREE_WEEKS).start + timedelta(days=8)
     summary = where.export(output, THREE_WEEKS, kept_from=kept_from)
@@ -641,7 +641,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(output: Path) -> None:
 # A safety stop
 
 
-def test_a_safety_stop_is_told_with_what_it_left(output: Path) -> None:
+def test_a_safety_stop_lists_the_windows_that_it_left(output: Path) -> None:
     where = flat(40)
     summary = where.export(output, THREE_WEEKS, max_pages=5)
 
@@ -655,7 +655,7 @@ def test_a_safety_stop_is_told_with_what_it_left(output: Path) -> None:
     assert_whole(summary, output)
 
 
-def test_a_safety_stop_that_was_not_needed_is_no_stop(output: Path) -> None:
+def test_a_safety_stop_that_is_not_reached_changes_nothing(output: Path) -> None:
     where = flat(40)
     summary = where.export(output, max_pages=2)
 
@@ -680,7 +680,7 @@ def test_a_safety_stop_before_anything_came_leaves_the_window_unread(output: Pat
 
 
 @pytest.mark.parametrize("size", [1, 4, 40])
-def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
+def test_a_safety_stop_counts_the_pages_of_all_threads(output: Path, size: int) -> None:
     where = flat(100)
     summary = where.export(output, THREE_WEEKS, max_pages=9, executor=SerialExecutor(size))
 
@@ -689,7 +689,7 @@ def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
     assert_whole(summary, output)
 
 
-def test_a_stop_between_two_readings_tells_the_counts_of_the_first(output: Path) -> None:
+def test_a_window_stopped_between_two_readings_has_the_counts_of_the_first(output: Path) -> None:
     where = flat(8)
     where.sandbox.faults.on(None, "total_hits", path=QUERY)
     (entry,) = where.export(output, max_pages=2).entries
@@ -731,7 +731,7 @@ def test_a_stream_whose_reader_went_away_ends_the_export(whole_writes: int) -> N
 
 
 @pytest.mark.parametrize("kinds", [(), ("reset", "cut", "503", "html", "cut_gzip")], ids=["calm", "rough"])
-def test_through_a_port_with_threads(output: Path, kinds: tuple[str, ...]) -> None:
+def test_an_export_over_http_with_threads_is_complete(output: Path, kinds: tuple[str, ...]) -> None:
     with server(conversations_per_day=300, flat=True, now=NOON.timestamp, rate_limit=100_000) as sandbox:
         for number, kind in enumerate(kinds):
             sandbox.faults.on(number + 3, kind)

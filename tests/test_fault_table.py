@@ -21,14 +21,14 @@ COLUMNS = "conversationId,startTime,queueName"
 HOLDS_S = 120.0
 
 
-def test_whatever_is_not_whole_is_not_called_so() -> None:
+def test_the_fault_table_expects_exit_code_0_only_where_no_row_is_missing() -> None:
     assert {row.code for row in ROWS} == {0, 4}
     assert all((row.rows == row.conversations) == (row.code == 0) for row in ROWS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.happens)
-def test_what_happens_costs_no_row_or_is_said(row: Row, tmp_path: Path) -> None:
+def test_every_fault_costs_no_row_or_is_reported(row: Row, tmp_path: Path) -> None:
     start = END - timedelta(days=row.days)
     interval = f"{start}T00:00:00.000Z/{END}T00:00:00.000Z"
     world = Thin(row.conversations, f"{start}T00:00:00.000Z", row.days) if row.is_thin else None

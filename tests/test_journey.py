@@ -131,7 +131,7 @@ def test_a_callback_without_a_call_has_its_first_number() -> None:
 # The agent
 
 
-def test_who_was_brought_in_for_a_minute_leaves_the_customer_to_the_first() -> None:
+def test_an_agent_brought_in_for_a_minute_is_not_the_agent() -> None:
     first, brought_in = inside("u1", ("interact", "00:30", "20:00")), inside("u2", ("interact", "10:30", "12:00"))
 
     assert cell("agentName", CALLER, SALES, first, brought_in) == "Ann"
@@ -249,7 +249,7 @@ def test_after_a_blind_transfer_the_second_agent_is_the_agent() -> None:
     )
 
 
-def test_an_agent_who_lets_the_alert_pass_is_not_the_agent() -> None:
+def test_an_agent_who_does_not_answer_the_alert_is_not_the_agent() -> None:
     missed = inside("u2", ("alert", "19:00", "20:00"), ("wrapup", "20:00", "20:10"))
 
     assert cell("agentName", CALLER, missed, inside("u1", ("interact", "00:30", "15:00"))) == "Ann"
@@ -262,7 +262,7 @@ def test_a_user_who_spoke_with_the_customer_is_the_agent_also_where_a_queue_took
     assert cell("agentName", CALLER, SALES, user) == "Ann"
 
 
-def test_an_agent_goes_before_a_user() -> None:
+def test_the_purpose_agent_goes_before_the_purpose_user() -> None:
     user = inside("u2", ("interact", "10:00", "20:00"), purpose="user")
 
     assert cell("agentName", CALLER, inside("u1", ("interact", "00:30", "10:00")), user) == "Ann"
@@ -290,7 +290,7 @@ def test_a_call_out_that_nobody_answered_has_the_agent_who_dialled() -> None:
     assert cell("agentName", rings, dials, originatingDirection="outbound") == "Ann"
 
 
-def test_whose_own_station_did_not_answer_dialled_all_the_same() -> None:
+def test_an_agent_whose_own_station_did_not_answer_still_dialled() -> None:
     assert cell("agentName", inside("u1", ("contacting", "00:00", "00:10")), originatingDirection="outbound") == "Ann"
 
 

@@ -48,7 +48,7 @@ def test_850_to_950_requests_take_little_more_than_the_limit_allows(
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("aligned", [True, False], ids=["by the clock", "by the first request"])
 @pytest.mark.parametrize("slowest_s", [0.05, 0.4, 3.0])
-def test_every_window_is_used_up_and_nothing_is_refused(
+def test_every_rate_window_is_used_fully_and_no_request_is_refused(
     slowest_s: float, aligned: bool, rounding: Rounding, counts_at: Literal["arrival", "answer"]
 ) -> None:
     for seed in range(2):
@@ -86,7 +86,7 @@ def test_a_token_of_its_own_is_never_refused(server: Server, slowest_s: float, s
 
 @pytest.mark.parametrize("slowest_s", [0.05, 3.0, 20.0])
 @pytest.mark.parametrize("aligned", [True, False])
-def test_half_a_share_uses_at_most_half_of_every_window(aligned: bool, slowest_s: float) -> None:
+def test_a_rate_share_of_one_half_uses_at_most_half_of_every_rate_window(aligned: bool, slowest_s: float) -> None:
     for seed in range(4):
         server = Server(aligned=aligned, phase_s=seed * 17.3)
 
@@ -111,7 +111,7 @@ def test_another_program_on_the_same_token_costs_few_refusals_and_no_standstill(
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_a_request_that_hangs_holds_nobody_else_up(aligned: bool) -> None:
+def test_a_request_that_hangs_does_not_delay_others(aligned: bool) -> None:
     for seed in range(3):
         server = Server(aligned=aligned)
 
@@ -121,7 +121,7 @@ def test_a_request_that_hangs_holds_nobody_else_up(aligned: bool) -> None:
         assert run.seconds <= 6 * 63 + 170
 
 
-def test_requests_that_get_no_answer_are_counted_all_the_same() -> None:
+def test_requests_without_an_answer_are_counted() -> None:
     run = send_all(Pace(), Server(), 900, lost=0.05)
 
     assert run.rejected == 0
@@ -129,7 +129,7 @@ def test_requests_that_get_no_answer_are_counted_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("missing", [("count", "allowed", "reset_s"), ("reset_s",), ("count",), ("allowed",)])
-def test_headers_that_are_missing_are_made_up_for_by_counting(missing: tuple[str, ...]) -> None:
+def test_missing_headers_are_replaced_by_our_own_count(missing: tuple[str, ...]) -> None:
     run = send_all(Pace(), Server(missing=missing), 1500, latency_s=between(0.01, 1.5))
 
     assert run.rejected == 0
@@ -144,7 +144,7 @@ class _Shrinking(Server):
         return super().arrive(now)
 
 
-def test_a_budget_that_shrinks_is_kept_from_the_next_answer_on() -> None:
+def test_a_smaller_allowance_counts_from_the_next_answer_on() -> None:
     run = send_all(Pace(), _Shrinking(), 1200)
 
     assert run.rejected == 0
@@ -161,7 +161,7 @@ class _Stuck(Server):
 
 
 @pytest.mark.parametrize("reset_s", [0.0, 1.0, 60.0, 119.0, 1e8])
-def test_a_reset_that_never_changes_stops_nobody_for_good(reset_s: float) -> None:
+def test_a_reset_that_never_changes_does_not_stop_requests_for_ever(reset_s: float) -> None:
     server = _Stuck()
     server.reset_s = reset_s
 
@@ -377,7 +377,7 @@ def test_after_a_429_nobody_sends_until_a_second_after_the_time_it_names() -> No
     assert pace.rejected == 2
 
 
-def test_a_reset_in_the_far_future_is_not_believed() -> None:
+def test_a_reset_in_the_far_future_is_ignored() -> None:
     pace = Pace(allowed=1)
     pace.answered(pace.sent(0.0), 1.0, RateLimit(1, 1, RESET_MAX_S + 1))
 
@@ -412,7 +412,7 @@ def test_without_headers_the_published_limit_holds() -> None:
     assert pace.wait_s(0.0) > 0.0
 
 
-def test_a_window_that_is_full_of_what_was_lost_before_it_began_ends_all_the_same() -> None:
+def test_a_rate_window_full_of_lost_requests_ends() -> None:
     pace = Pace(allowed=2)
     pace.sent(0.0)
     pace.sent(0.0)

@@ -40,7 +40,7 @@ def pages_asked(outcome: Outcome) -> int:
 
 @settings(max_examples=150)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES, st.integers(-3, 3), st.integers(1, 12), st.integers(1, 8))
-def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_questions(
+def test_a_reading_ends_after_a_bounded_number_of_requests_whatever_the_api_does(
     seed: int,
     length: int,
     arriving: float,
@@ -63,7 +63,7 @@ def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_question
 
 @settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, st.integers(1, 8))
-def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_at_the_final_count(
+def test_proven_means_complete_at_the_last_count_where_conversations_only_arrive(
     seed: int, length: int, arriving: float, withholding: float, shuffling: float, in_flight: int
 ) -> None:
     api = Listed(
@@ -79,7 +79,7 @@ def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_a
 
 @settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES)
-def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
+def test_one_pass_over_an_unchanged_list_is_proven_only_if_it_is_complete(
     seed: int, length: int, arriving: float, leaving: float, withholding: float, shuffling: float
 ) -> None:
     api = Listed(list(range(length)), random.Random(seed), arriving, leaving, withholding, shuffling)
@@ -92,7 +92,7 @@ def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
 
 
 @given(SEEDS, LENGTHS, st.integers(1, 12), st.integers(1, 8))
-def test_a_list_that_stands_still_is_proven_in_one_pass(seed: int, length: int, page_size: int, in_flight: int) -> None:
+def test_an_unchanged_list_is_proven_in_one_pass(seed: int, length: int, page_size: int, in_flight: int) -> None:
     one = reading(page_size)
 
     outcome = read(one, Listed(list(range(length)), random.Random(seed)), in_flight=in_flight)
@@ -118,7 +118,7 @@ def test_pages_that_are_too_large_become_smaller_until_they_are_not(
 # What no reading can know
 
 
-def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unnoticed() -> None:
+def test_a_proof_does_not_see_one_conversation_leave_while_another_enters_a_page_already_read() -> None:
     """The count is all that the API says of the whole, and here it is the same at every moment."""
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -131,7 +131,7 @@ def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unno
     assert verdict_of(one).proven
 
 
-def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_back() -> None:
+def test_a_proof_over_several_passes_can_count_a_conversation_that_has_left() -> None:
     """Passes are put together where none agrees alone; what left between them cannot be told from what did not come."""
     first, second = [*TEN[:8], 77], TEN[:9]
 
@@ -150,7 +150,7 @@ def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_b
 # Step by step
 
 
-def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
+def test_page_one_comes_first_and_brings_the_count() -> None:
     one = reading()
 
     first = one.next_ask()
@@ -162,7 +162,7 @@ def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
     assert one.hits == 25
 
 
-def test_all_other_pages_and_the_empty_one_behind_them_may_be_asked_at_once() -> None:
+def test_all_other_pages_and_the_empty_one_after_them_can_be_asked_at_once() -> None:
     one = reading()
     first = one.next_ask()
     assert first
@@ -190,7 +190,7 @@ def test_the_count_is_asked_once_all_pages_came() -> None:
     assert not one.wants_count
 
 
-def test_no_conversations_at_all_take_one_page_and_one_count() -> None:
+def test_an_empty_window_takes_one_page_and_one_count() -> None:
     one = reading()
 
     asked = scripted(one, lambda _: ([], None))
@@ -209,7 +209,7 @@ def test_a_short_page_is_not_the_end() -> None:
     assert verdict_of(one).proven
 
 
-def test_pages_are_read_on_as_long_as_the_last_one_holds_anything() -> None:
+def test_reading_continues_while_the_last_page_holds_anything() -> None:
     pages = {number: [number] for number in range(1, 8)}
 
     one = reading(1)
@@ -239,7 +239,7 @@ def test_no_page_is_asked_that_the_api_would_refuse() -> None:
     assert numbers[-1] == HITS_MAX // 100
 
 
-def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_else() -> None:
+def test_a_late_arrival_that_shifts_pages_costs_only_another_pass() -> None:
     before, after = list(range(20)), [99, *range(20)]
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -253,7 +253,7 @@ def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_els
     assert verdict_of(one) == Verdict(True, 21, 21, 21, 2, (2,), ())
 
 
-def test_passes_that_lack_different_rows_are_proven_together() -> None:
+def test_passes_that_miss_different_rows_are_proven_together() -> None:
     lacking = {1: 3, 2: 7}
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -278,7 +278,7 @@ def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None
     assert [ask.kind for ask in asked].count("count") == 2
 
 
-def test_a_count_that_never_stands_still_is_given_up_after_so_many_passes() -> None:
+def test_a_count_that_always_changes_is_given_up_after_the_maximum_of_passes() -> None:
     one = reading()
     counts = iter(range(10, 1000))
 

@@ -75,7 +75,7 @@ def test_a_conversation_whose_start_is_no_plausible_date_is_kept_and_named(outpu
         ("2026-01-12T00:00:00.001Z", "2026-01-11T23:59:59.998Z", 1),
     ],
 )
-def test_a_conversation_filed_under_the_neighbouring_day_is_kept_once(
+def test_a_conversation_indexed_under_the_neighbouring_day_is_kept_once(
     output: Path, filed: str, told: str, kept_in: int
 ) -> None:
     """Its start is three milliseconds across the midnight between two windows."""
@@ -159,7 +159,7 @@ def test_more_strays_than_the_maximum_leave_a_window_unproven(output: Path, coun
 
 
 @pytest.mark.parametrize("count", [3, 250])
-def test_a_server_that_answers_for_another_day_proves_nothing(output: Path, count: int) -> None:
+def test_answers_for_another_day_prove_nothing(output: Path, count: int) -> None:
     where = tampered(conversations_per_day=count, flat=True)
     assert isinstance(where.connection, Tampering)
     where.connection.ask = lambda asked: {**asked, "interval": "2025-12-08T00:00:00.000Z/2025-12-09T00:00:00.000Z"}
@@ -206,7 +206,7 @@ def touching(**settings: Any) -> Org:
     return org(conversations=CALLS, switches=Switches(match="day", end_at_midnight_touches_next_day=True), **settings)
 
 
-def test_what_is_left_to_another_window_is_found_among_its_ids(output: Path) -> None:
+def test_a_conversation_left_to_another_window_is_among_its_ids(output: Path) -> None:
     where = touching()
     summary = where.export(output, TWO_WEEKS)
 
@@ -226,7 +226,7 @@ LEFT = CALLS[7]["conversationId"]
 """It starts on the second Monday, and comes with the first week, too."""
 
 
-def test_what_neither_its_owner_nor_its_day_has_is_kept_where_it_came(output: Path) -> None:
+def test_a_stray_that_its_day_does_not_have_is_kept_in_the_window_that_returned_it(output: Path) -> None:
     where = touching()
     hiding(where, "2026-01-12T00:00:00.000Z/", LEFT)
     summary = where.export(output, TWO_WEEKS)
@@ -237,7 +237,7 @@ def test_what_neither_its_owner_nor_its_day_has_is_kept_where_it_came(output: Pa
     assert_whole(summary, output)
 
 
-def test_what_its_owner_did_not_have_yet_and_its_day_has_is_left_to_it_and_counted_as_late(output: Path) -> None:
+def test_a_conversation_that_reached_its_own_day_after_it_was_read_is_counted_as_late(output: Path) -> None:
     """As of its count, the owner's proof holds: `verify` finds that it has changed since."""
     where = touching()
     hiding(where, SECOND_WEEK, LEFT)
@@ -271,7 +271,7 @@ def test_a_conversation_with_different_starts_in_two_windows_is_one_row_of_the_l
     assert_whole(summary, output)
 
 
-def test_what_was_read_before_an_interruption_is_the_earlier_reading(output: Path) -> None:
+def test_windows_read_before_an_interruption_count_as_the_earlier_reading(output: Path) -> None:
     later = moved("2026-01-14T09:00:00.000Z")
     where = tampered(adding(later, SECOND_WEEK), conversations=CALLS)
     where.connection.before = interrupted_at(SECOND_WEEK)
@@ -284,7 +284,7 @@ def test_what_was_read_before_an_interruption_is_the_earlier_reading(output: Pat
     assert [window["rows"] for window in windows(output)] == [6, 8]
 
 
-def test_a_stream_gets_a_conversation_with_different_starts_once(output: Path) -> None:
+def test_a_stream_gets_a_conversation_whose_start_changed_once(output: Path) -> None:
     """What went out cannot be taken back, so the earlier reading stands."""
     where = tampered(adding(moved("2026-01-14T09:00:00.000Z"), SECOND_WEEK), conversations=CALLS)
     with output.open("wb") as stream:
@@ -326,7 +326,7 @@ def test_ids_that_several_windows_own_are_found_with_those_windows(owners: list[
     assert owned_twice(days, ids_of.get) == {id_: those for id_, those in expected.items() if len(those) > 1}
 
 
-def test_the_ids_of_a_window_that_are_not_known_are_nobody_s() -> None:
+def test_windows_with_unknown_ids_share_no_conversation() -> None:
     window = Interval.read(MONDAY)
 
     assert owned_twice([window, window], lambda _: None) == {}
