@@ -1019,6 +1019,7 @@ def test_a_file_may_have_any_name(name: str, cli: Cli, folder: Path, shared: San
 
 
 def test_an_export_works_without_home_locale_or_a_valid_tz(folder: Path, shared: Sandbox) -> None:
+    """As in a cron job or a container."""
     bare = {"LC_ALL": "C", "TZ": "Nowhere/Land", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     arguments = ["export", "--interval", f"{MONDAY}", "--timezone", "Europe/Berlin", "-o", "ü.csv"]
 

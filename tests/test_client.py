@@ -94,6 +94,7 @@ def test_a_token_is_taken_once_by_many_threads() -> None:
 
 
 def test_many_threads_replace_a_dead_token_once() -> None:
+    """Each thread gets a 401, and only one of them logs in."""
     where = org(conversations_per_day=5)
     where.client.send(ME)
     where.sandbox.revoke_tokens()
@@ -132,6 +133,7 @@ def test_a_second_refusal_of_the_token_is_final() -> None:
 
 @pytest.mark.parametrize("life_s", [0, 1, 60])
 def test_a_token_with_a_very_short_life_is_not_renewed_for_each_request(life_s: int) -> None:
+    """A lifetime of some seconds must not lead to a login before every request."""
     login = b'{"access_token":"hush","expires_in":%d}' % life_s
     client, connection, _ = asked(OK, login=login)
     for _ in range(20):
@@ -219,6 +221,7 @@ def test_a_429_without_retry_after_waits_for_the_end_of_the_rate_window() -> Non
 
 @pytest.mark.parametrize("retry_after", [None, "", "soon", "0", "-3", "nan", "Thu, 01 Jan 1970 00:00:00 GMT"])
 def test_repeated_429s_without_a_usable_retry_after_are_retried_after_growing_waits(retry_after: str | None) -> None:
+    """The header is missing, in the past, or no number."""
     headers = {"retry-after": retry_after} if retry_after is not None else {}
     client, connection, _ = asked(*[Response(429, headers)] * 9, OK)
     client.send(ME)
@@ -333,6 +336,7 @@ def test_giving_up_on_a_service_mentions_that_the_export_resumes() -> None:
 
 
 def test_a_network_that_never_answered_is_given_up_after_seconds() -> None:
+    """A wrong proxy or region must not keep the user waiting for a quarter of an hour."""
     where = org(conversations_per_day=5)
     where.sandbox.faults.on(None, "reset")
 
@@ -351,6 +355,7 @@ def test_a_first_request_that_hangs_is_retried() -> None:
 
 @pytest.mark.parametrize("kind", ["hang", "reset", "cut", "cut_json", "cut_gzip", "bad_gzip", "html"])
 def test_an_answer_broken_in_any_way_is_asked_for_again(kind: str) -> None:
+    """Three answers in a row hang, break off or are no JSON; the fourth one counts."""
     where = org(conversations_per_day=50)
     truth = counted(where)
     where.sandbox.faults.on(range(1, 4), kind, path=QUERY)
@@ -400,6 +405,7 @@ def test_a_request_can_ask_to_fail_after_several_timeouts_in_a_row(end: Response
 
 
 def test_only_consecutive_timeouts_count_as_timeouts_in_a_row() -> None:
+    """Any other answer in between starts the count anew."""
     client, connection, _ = asked(OK, *[Response(504), Response(503)] * 3, OK)
     client.send(ME)
 

@@ -76,6 +76,7 @@ def test_a_csv_reader_gets_any_text_back_unchanged(rows: list[tuple[str, str, st
 
 @given(st.lists(TEXTS, min_size=1, max_size=5))
 def test_an_empty_cell_in_a_table_of_one_column_is_not_an_empty_line(texts: list[str]) -> None:
+    """Readers of CSV skip empty lines, so the cell is quoted."""
     sink = CsvSink([column("text")])
     data = sink.lines([(text,) for text in texts]).decode()
 

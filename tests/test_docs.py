@@ -43,6 +43,7 @@ PROGRAMS = [page for page in PAGES if any(block.language == "python" for block i
 @pytest.mark.slow
 @pytest.mark.parametrize("block", CONSOLES, ids=str)
 def test_the_pages_show_what_the_commands_print(block: Block) -> None:
+    """Each console block of the documentation is run in an empty folder against a sandbox."""
     with Terminal() as terminal:
         for step, printed in run_console(block, terminal):
             assert agrees(step.shown, printed), f"{step.command}prints\n{printed}\n{REFRESH}"
@@ -51,6 +52,7 @@ def test_the_pages_show_what_the_commands_print(block: Block) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PROGRAMS, ids=page_id)
 def test_the_python_of_the_pages_runs_and_prints_what_they_show(page: Path) -> None:
+    """All Python blocks of a page are one program."""
     with Terminal() as terminal:
         for step, printed in run_python(page, terminal):
             assert not step.block.prints or agrees(step.shown, printed), f"{step.block} prints\n{printed}\n{REFRESH}"
@@ -240,6 +242,7 @@ def test_what_a_command_shows_ends_at_the_next_command() -> None:
     ],
 )
 def test_numbers_times_and_ids_are_no_difference(shown: str, printed: str) -> None:
+    """What a page shows is compared in shape."""
     assert agrees(shown, printed)
 
 

@@ -340,6 +340,7 @@ def test_a_row_that_never_comes_is_never_called_proven(output: Path) -> None:
 
 @pytest.mark.parametrize("number", range(1, 10))
 def test_an_export_survives_a_token_revoked_at_any_request(output: Path, number: int) -> None:
+    """One new login is enough, whichever request meets the revoked token."""
     where = flat(50)
     where.sandbox.faults.on(number, "revoked")
     summary = where.export(output, page_size=20)
@@ -412,6 +413,7 @@ def test_an_answer_too_large_even_for_one_conversation_is_a_refusal(output: Path
 
 @pytest.mark.parametrize("kind", ["new_field", "new_value", "null"])
 def test_unknown_fields_and_values_cost_no_row(output: Path, kind: str) -> None:
+    """A new field, a new value of an enumeration, or a null where a value was."""
     where = flat(120)
     where.sandbox.faults.on(None, kind, path=QUERY)
     summary = where.export(output)
@@ -421,6 +423,7 @@ def test_unknown_fields_and_values_cost_no_row(output: Path, kind: str) -> None:
 
 
 def test_an_export_whose_service_goes_away_keeps_what_was_done(output: Path) -> None:
+    """The service answers the first window and then only 503."""
     where = flat(20)
     where.sandbox.faults.on(range(5, 10_000), "503", path=QUERY)
     two_weeks = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"

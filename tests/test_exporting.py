@@ -110,6 +110,7 @@ def test_rows_are_ordered_by_window_then_start_then_id(output: Path) -> None:
 def test_the_executor_does_not_change_the_bytes(
     output: Path, kind: type[SerialExecutor] | type[ThreadExecutor], size: int
 ) -> None:
+    """However many requests are under way at once, the output is the same."""
     where = flat(60, rate_limit=100_000)
     summary = where.export(output, WEEK, executor=kind(size), page_size=30)
 
@@ -137,6 +138,7 @@ def test_the_same_export_twice_makes_the_same_bytes(output: Path) -> None:
 
 
 def test_settled_and_provisional_data_are_in_different_windows(output: Path) -> None:
+    """The border is the midnight four days ago."""
     where = flat(20)
     interval = "2026-02-24T00:00:00.000Z/2026-03-02T00:00:00.000Z"
     summary = where.export(output, interval)
@@ -480,6 +482,7 @@ def test_a_resumed_export_reports_what_was_done_before(output: Path) -> None:
 
 
 def test_a_relative_interval_resumes_with_the_interval_of_the_first_run(output: Path) -> None:
+    """`--last 7d` given a day later still means the seven days of the first run."""
     stopped(output, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
@@ -681,6 +684,7 @@ def test_a_safety_stop_before_anything_came_leaves_the_window_unread(output: Pat
 
 @pytest.mark.parametrize("size", [1, 4, 40])
 def test_a_safety_stop_counts_the_pages_of_all_threads(output: Path, size: int) -> None:
+    """Many requests under way must not exceed the maximum of pages."""
     where = flat(100)
     summary = where.export(output, THREE_WEEKS, max_pages=9, executor=SerialExecutor(size))
 
@@ -690,6 +694,7 @@ def test_a_safety_stop_counts_the_pages_of_all_threads(output: Path, size: int) 
 
 
 def test_a_window_stopped_between_two_readings_has_the_counts_of_the_first(output: Path) -> None:
+    """The second reading has not brought a count yet."""
     where = flat(8)
     where.sandbox.faults.on(None, "total_hits", path=QUERY)
     (entry,) = where.export(output, max_pages=2).entries

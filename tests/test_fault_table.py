@@ -29,6 +29,7 @@ def test_the_fault_table_expects_exit_code_0_only_where_no_row_is_missing() -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.happens)
 def test_every_fault_costs_no_row_or_is_reported(row: Row, tmp_path: Path) -> None:
+    """The exit code and the rows are those that the table, and with it the documentation, promises."""
     start = END - timedelta(days=row.days)
     interval = f"{start}T00:00:00.000Z/{END}T00:00:00.000Z"
     world = Thin(row.conversations, f"{start}T00:00:00.000Z", row.days) if row.is_thin else None

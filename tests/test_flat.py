@@ -441,6 +441,7 @@ def plain(one: Conversation) -> Any:
 @settings(max_examples=300, deadline=None)
 @given(CONVERSATIONS, st.integers(0, 2**32))
 def test_the_order_of_participants_and_sessions_does_not_change_the_row(one: Conversation, seed: int) -> None:
+    """The API promises no order, so rows follow times only."""
     whole, table = plain(one), flat_table("extended")
 
     assert narrow_row(table, shuffled(whole, Random(seed)), names()) == narrow_row(table, whole, names())
@@ -449,6 +450,7 @@ def test_the_order_of_participants_and_sessions_does_not_change_the_row(one: Con
 @settings(max_examples=100, deadline=None)
 @given(CONVERSATIONS)
 def test_every_column_alone_gives_what_it_gives_beside_all_others_and_from_the_full_record(one: Conversation) -> None:
+    """An export decodes only the fields of its own columns."""
     whole, expected = plain(one), row(Facts.of(one), names(), EXTENDED)
 
     for column, value in zip(EXTENDED, expected, strict=True):
@@ -586,4 +588,5 @@ def test_a_conversation_whose_row_was_wrong_has_the_right_one(case: str) -> None
 
 
 def test_every_case_file_is_tested() -> None:
+    """Each file in `cases` has its expected row."""
     assert {path.stem for path in CASES.glob("S*.json")} == set(EXPECTED)

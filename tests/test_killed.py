@@ -7,6 +7,7 @@ from killing import killed
 
 @pytest.mark.slow
 def test_killed_at_any_moment_the_same_command_ends_with_the_bytes_of_an_undisturbed_one() -> None:
+    """A dozen random kills of the real command, most of them SIGKILL."""
     told = killed(kills=12, seed=1)
 
     assert sum(told.kills.values()) == 12

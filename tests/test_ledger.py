@@ -229,6 +229,7 @@ def test_a_full_disk_is_reported_as_full_and_nothing_is_left_on_it(output: Path)
 
 
 def test_an_interrupted_fresh_start_resumes_nothing_of_the_old_export(output: Path) -> None:
+    """The process dies while `fresh` removes the files of the old export."""
     first = ledger(output)
     for number in range(5):
         done(first, number, b"a\n")
@@ -290,6 +291,7 @@ def test_open_conversations_are_kept_when_other_windows_are_forgotten_and_on_res
 
 
 def test_there_is_no_output_until_the_export_is_finished(output: Path) -> None:
+    """A file that looks finished would be taken for one."""
     done(ledger(output), 0, b"a\n")
 
     assert names(output) == ["conversations.csv.everycall"]
@@ -481,6 +483,7 @@ def test_a_window_that_was_put_into_the_ledger_twice_or_from_elsewhere_is_left_o
 
 
 def test_windows_beside_a_lost_one_are_resumed_every_time(output: Path) -> None:
+    """The first resume must not drop the finished window from the ledger."""
     store = ledger(output)
     for number in range(2):
         done(store, number, b"a\n")
@@ -895,6 +898,7 @@ def test_a_stream_gets_windows_in_order_as_soon_as_possible() -> None:
 
 
 def test_a_stream_is_flushed_after_each_window(output: Path) -> None:
+    """A buffered stream must not hold back the rows of a finished window."""
     with output.open("wb") as buffered:
         store = stream(buffered)
         done(store, 0, b"b\n")

@@ -193,6 +193,7 @@ def test_where_fewer_ids_are_taken_at_once_users_are_asked_for_in_smaller_batche
 
 
 def test_batches_of_users_are_halved_twice_at_most() -> None:
+    """The API refuses 100, 50 and 25 ids; then names are given up."""
     refused = answer({"message": "No."}, 400)
 
     asked, found = played(users([uuid(number) for number in range(100)]), refused, refused, refused)

@@ -219,6 +219,7 @@ def test_reading_continues_while_the_last_page_holds_anything() -> None:
 
 
 def test_an_empty_page_is_not_the_end_where_the_count_says_that_there_are_more() -> None:
+    """Page 3 is empty, and the count of 50 leads on to page 6."""
     one = reading()
 
     asked = scripted(one, lambda ask: ([ask.number] if ask.number in (1, 2, 4, 5) else [], 50))
@@ -227,6 +228,7 @@ def test_an_empty_page_is_not_the_end_where_the_count_says_that_there_are_more()
 
 
 def test_no_page_is_asked_that_the_api_would_refuse() -> None:
+    """The page after the last one would be beyond 100,000 hits."""
     one = reading(100)
     first = one.next_ask()
     assert first
@@ -240,6 +242,7 @@ def test_no_page_is_asked_that_the_api_would_refuse() -> None:
 
 
 def test_a_late_arrival_that_shifts_pages_costs_only_another_pass() -> None:
+    """The new conversation sorts before page 1, so that the first pass misses it."""
     before, after = list(range(20)), [99, *range(20)]
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -254,6 +257,7 @@ def test_a_late_arrival_that_shifts_pages_costs_only_another_pass() -> None:
 
 
 def test_passes_that_miss_different_rows_are_proven_together() -> None:
+    """Each pass lacks one row; together they hold as many as the API counts."""
     lacking = {1: 3, 2: 7}
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -267,6 +271,7 @@ def test_passes_that_miss_different_rows_are_proven_together() -> None:
 
 
 def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None:
+    """Two passes with the same ids and the same wrong count: reading again would not help."""
     one = reading()
 
     asked = scripted(one, lambda ask: (TEN if ask.number == 1 else [], 12 if ask.number < 2 else None))
@@ -289,6 +294,8 @@ def test_a_count_that_always_changes_is_given_up_after_the_maximum_of_passes() -
 
 
 def test_a_count_that_moves_from_page_to_page_proves_nothing_in_that_pass() -> None:
+    """The count on page 2 differs, although the first and the last one agree."""
+
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         if ask.kind == "count":
             return [], 20
@@ -317,6 +324,9 @@ def test_a_window_of_several_days_with_too_many_hits_is_split_and_its_first_page
 
 
 def test_an_answer_of_a_pass_that_was_given_up_changes_nothing() -> None:
+    """Page 2 was too large, so the window starts over with smaller pages while page 3 of the old size is still under
+    way.
+    """
     one = reading(100)
     first = one.next_ask()
     assert first
@@ -344,6 +354,7 @@ def test_stopping_keeps_what_was_read_and_proves_nothing() -> None:
 
 
 def test_stopping_keeps_the_passes_before_too() -> None:
+    """The window was read once without proof, and is stopped in its second pass."""
     one = reading()
     for ids, hits in ((TEN[:9], 10), ([], None)):
         ask = one.next_ask()

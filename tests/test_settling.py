@@ -91,6 +91,7 @@ def test_a_conversation_indexed_under_the_neighbouring_day_is_kept_once(
 
 
 def test_a_stray_is_kept_once_although_several_windows_return_it(output: Path) -> None:
+    """Both weeks return a conversation without a plausible start."""
     lost = call(0, NO_DATE) | {"conversationId": STRAY}
     where = tampered(adding(lost, FIRST_WEEK, SECOND_WEEK), conversations=CALLS)
     summary = where.export(output, TWO_WEEKS)
@@ -102,6 +103,7 @@ def test_a_stray_is_kept_once_although_several_windows_return_it(output: Path) -
 
 
 def test_a_stray_is_kept_once_although_the_export_was_interrupted_in_between(output: Path) -> None:
+    """The resumed run has to know from the ledger that the first week keeps the stray."""
     lost = call(0, NO_DATE) | {"conversationId": STRAY}
     where = tampered(adding(lost, FIRST_WEEK, SECOND_WEEK), conversations=CALLS)
     where.connection.before = interrupted_at(SECOND_WEEK)
@@ -132,6 +134,7 @@ def test_a_stray_without_an_end_is_among_the_open_ones(output: Path) -> None:
 
 
 def test_a_conversation_that_another_day_has_outside_the_export_is_left_to_it(output: Path) -> None:
+    """A window returns a conversation of an earlier day, and that day has it."""
     other = call(1, "2025-12-01T10:00:00.000Z")
     where = tampered(adding(other, FIRST_WEEK), conversations=[*CALLS, other])
     summary = where.export(output, TWO_WEEKS)
@@ -160,6 +163,7 @@ def test_more_strays_than_the_maximum_leave_a_window_unproven(output: Path, coun
 
 @pytest.mark.parametrize("count", [3, 250])
 def test_answers_for_another_day_prove_nothing(output: Path, count: int) -> None:
+    """Something between the client and the API answers a question that was not asked."""
     where = tampered(conversations_per_day=count, flat=True)
     assert isinstance(where.connection, Tampering)
     where.connection.ask = lambda asked: {**asked, "interval": "2025-12-08T00:00:00.000Z/2025-12-09T00:00:00.000Z"}
@@ -191,6 +195,7 @@ def test_one_page_of_another_day_proves_nothing(output: Path) -> None:
 
 
 def test_windows_inside_a_day_that_return_what_others_own_stay_proven(output: Path) -> None:
+    """A window that begins inside a day also returns what started earlier that day."""
     where = org(conversations_per_day=300, flat=True)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=99_800)  # so that the day is cut
     summary = where.export(output)
@@ -259,6 +264,7 @@ def moved(start: str) -> Tree:
 
 
 def test_a_conversation_with_different_starts_in_two_windows_is_one_row_of_the_later_reading(output: Path) -> None:
+    """Its start changed between the two readings, from one week to the other."""
     later = moved("2026-01-14T09:00:00.000Z")
     where = tampered(adding(later, SECOND_WEEK), conversations=CALLS)
     summary = where.export(output, TWO_WEEKS)
@@ -327,6 +333,7 @@ def test_ids_that_several_windows_own_are_found_with_those_windows(owners: list[
 
 
 def test_windows_with_unknown_ids_share_no_conversation() -> None:
+    """The ids of a window that a repair took over are not known."""
     window = Interval.read(MONDAY)
 
     assert owned_twice([window, window], lambda _: None) == {}

@@ -455,6 +455,7 @@ def test_a_manifest_whose_output_is_not_that_of_its_windows_is_refused(
 
 @pytest.mark.parametrize("size_bytes", [10**18, 10**30])
 def test_impossible_lengths_in_a_manifest_are_refused(where: Org, output: Path, size_bytes: int) -> None:
+    """Somebody has edited the manifest."""
     where.export(output, THREE_WEEKS)
     windows = manifest_of(output)["windows"]
     edited(output, windows=[{**windows[0], "sizeBytes": size_bytes}, *windows[1:]])
