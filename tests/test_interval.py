@@ -131,7 +131,7 @@ def test_a_month_and_a_year_are_counted_on_the_local_calendar_too() -> None:
 
 @pytest.mark.parametrize(("written", "hours"), [("36h", 36), ("1h", 1), ("PT30M", 0.5)])
 def test_durations_in_hours_are_right_in_the_hour_that_comes_twice(written: str, hours: float) -> None:
-    """At half past two, for the second time that night, one hour ago was half past two, too."""
+    """Clocks show 02:30 for the second time that night, and an hour is still an hour."""
     second_half_past_two = utc("2026-10-25T01:30:00")
 
     assert Interval.last(written, now=second_half_past_two, zone=BERLIN).length == hours * HOUR
