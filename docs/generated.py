@@ -129,7 +129,7 @@ def planted_bugs() -> str:
 
 
 def _happens(row: Row) -> str:
-    return f"{row.happens} (`{' '.join(row.words)}`)" if row.words else row.happens
+    return f"{row.happens} (`{' '.join(row.options)}`)" if row.options else row.happens
 
 
 def switches() -> str:

@@ -97,14 +97,16 @@ def test_where_two_readings_are_put_together_the_newest_version_is_kept(output: 
 
 
 class Ending(Recorded):
-    """The third conversation ends once it was told for the first time."""
+    """The third conversation ends once it was returned for the first time."""
 
-    told = 0
+    times_returned = 0
 
     def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         conversation = super().conversation(sketch, now_ms)
-        self.told += sketch.conversation_id.endswith("2")
-        is_live = sketch.conversation_id.endswith("3") or (sketch.conversation_id.endswith("2") and self.told == 1)
+        self.times_returned += sketch.conversation_id.endswith("2")
+        is_live = sketch.conversation_id.endswith("3") or (
+            sketch.conversation_id.endswith("2") and self.times_returned == 1
+        )
         return {name: value for name, value in conversation.items() if name != "conversationEnd" or not is_live}
 
 

@@ -191,10 +191,10 @@ def test_a_token_is_one_request_to_the_login() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [({}, 86_399), ({"expires_in": "3600"}, 3600), ({"expires_in": 1.5}, 1.5)]
+    ("body", "expected"), [({}, 86_399), ({"expires_in": "3600"}, 3600), ({"expires_in": 1.5}, 1.5)]
 )
-def test_the_lifetime_of_a_token_may_be_missing_or_a_string(said: dict[str, object], expected: float) -> None:
-    _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", **said}))
+def test_the_lifetime_of_a_token_may_be_missing_or_a_string(body: dict[str, object], expected: float) -> None:
+    _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", **body}))
 
     assert found.expires_in == expected
 
@@ -225,7 +225,7 @@ def test_an_absurd_token_lifetime_is_limited(expires_in: object, life_s: float) 
 
 
 def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
-    said = {
+    body = {
         "error": "invalid_client",
         "description": "authentication failed",
         "error_description": "authentication failed",
@@ -234,7 +234,7 @@ def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
     with pytest.raises(
         CredentialsRefused, match=r"login.mypurecloud.de refused \(401\): authentication failed"
     ) as refused:
-        played(token(CREDENTIALS), answer(said, 401, inin_correlation_id="42"))
+        played(token(CREDENTIALS), answer(body, 401, inin_correlation_id="42"))
 
     assert "GENESYS_CLIENT_SECRET" in refused.value.hint
     assert refused.value.correlation_id == "42"
@@ -242,10 +242,10 @@ def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
 
 
 def test_an_unknown_client_points_at_the_id_and_the_region() -> None:
-    said = {"error": "invalid_client", "description": "client not found"}
+    body = {"error": "invalid_client", "description": "client not found"}
 
     with pytest.raises(CredentialsRefused, match=r"\(400\): client not found") as refused:
-        played(token(CREDENTIALS), answer(said, 400))
+        played(token(CREDENTIALS), answer(body, 400))
 
     assert "GENESYS_CLIENT_ID" in refused.value.hint
 

@@ -476,10 +476,10 @@ def test_no_message_holds_the_secret_or_the_token() -> None:
     client, _, _ = asked(Response(401, {}, b'{"code":"bad.credentials"}'))
     with pytest.raises(CredentialsRefused) as refused:
         client.send(ME)
-    words = [repr(client), repr(client.credentials), repr(client._token), repr(refused.value), str(client.counts())]
-    words += [repr(Request("POST", "/oauth/token", login=("id", "swordfish")))]
+    texts = [repr(client), repr(client.credentials), repr(client._token), repr(refused.value), str(client.counts())]
+    texts += [repr(Request("POST", "/oauth/token", login=("id", "swordfish")))]
 
-    assert not any("swordfish" in one or "hush" in one for one in words)
+    assert not any("swordfish" in one or "hush" in one for one in texts)
 
 
 def test_a_server_s_text_is_shown_without_secrets_and_control_characters() -> None:

@@ -35,10 +35,10 @@ from inprocess import (
     assert_proven,
     assert_whole,
     client_of,
+    exported_rows,
     manifest_of,
     org,
     read_csv,
-    told,
 )
 from thin import Thin, thin_id
 
@@ -72,10 +72,10 @@ FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
 UNFINISHED = ["conversations.csv.everycall"]
 
 
-def refused(where: Org, output: Path, kind: type[EverycallError], words: str, client: Client | None = None) -> None:
+def refused(where: Org, output: Path, kind: type[EverycallError], message: str, client: Client | None = None) -> None:
     """The export ends with that error, and there is nothing on filesystem."""
     where.client = client or where.client
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=message):
         where.export(output)
     assert on_disk(output) == []
 
@@ -278,7 +278,7 @@ def test_conversations_that_start_and_end_while_they_are_exported_are_proven_as_
     summary = where.export(output)
 
     assert summary.verdict == "proven"
-    assert [row[:2] for row in told(output)] == [row[:2] for row in where.truth(summary.entries[0].interval)]
+    assert [row[:2] for row in exported_rows(output)] == [row[:2] for row in where.truth(summary.entries[0].interval)]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -300,7 +300,7 @@ def test_a_row_that_arrives_while_paging_is_there_exactly_once(output: Path, see
     where.sandbox.faults.on(range(1, seen_from), "unseen", path=QUERY, conversation_id=late_id)
     summary = where.export(output, page_size=20)
 
-    assert late in told(output)
+    assert late in exported_rows(output)
     assert [row["conversationId"] for row in read_csv(output)].count(late_id) == 1
     assert sum(entry.re_reads for entry in summary.entries) == 1
     assert_proven(where, summary, output)
@@ -322,7 +322,7 @@ def test_a_count_that_is_always_off_ends_unproven_with_numbers(output: Path) -> 
     assert summary.verdict == manifest_of(output)["verdict"] == "unproven"
     assert summary.unproven[0].reason == "the API counts 53 before and 53 after, and 50 different ones came"
     assert manifest_of(output)["unproven"] == [MONDAY]
-    assert told(output) == where.truth()
+    assert exported_rows(output) == where.truth()
     assert_whole(summary, output)
 
 
@@ -496,7 +496,7 @@ def test_equal_starts_that_shift_between_pages_are_never_wrongly_proven(output: 
 
     if summary.verdict == "proven":
         assert_proven(where, summary, output)
-    assert summary.rows == len(set(told(output)))
+    assert summary.rows == len(set(exported_rows(output)))
     assert len(where.queries) <= 20
 
 

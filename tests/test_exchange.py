@@ -182,9 +182,9 @@ def test_a_403_is_a_permission_that_is_missing_and_names_it() -> None:
 
 
 def test_a_400_is_a_query_that_is_refused_with_the_apis_reason() -> None:
-    said = {"message": "Pagination may not exceed 100000 results.", "code": "bad.request"}
+    body = {"message": "Pagination may not exceed 100000 results.", "code": "bad.request"}
 
-    error = refusal(answer(said, 400, inin_correlation_id="7"))
+    error = refusal(answer(body, 400, inin_correlation_id="7"))
 
     assert isinstance(error, QueryRefused)
     assert str(error) == "The API refused the request (400 bad.request): Pagination may not exceed 100000 results."

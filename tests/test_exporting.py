@@ -43,10 +43,10 @@ from inprocess import (
     assert_proven,
     assert_whole,
     client_of,
+    exported_rows,
     manifest_of,
     org,
     read_csv,
-    told,
 )
 from thin import Thin
 
@@ -180,7 +180,7 @@ def test_adjacent_exports_add_up(output: Path) -> None:
     for number, half in enumerate(halves):
         path = output.with_name(f"{number}.csv")
         assert_proven(where, where.export(path, half), path, half)
-        found += told(path)
+        found += exported_rows(path)
 
     assert sorted(found) == where.truth()
 
@@ -458,7 +458,7 @@ def test_a_resumed_export_reports_the_oddities_and_missing_names_of_the_first_ru
 
 
 class Listening:
-    """Keeps what it is told."""
+    """Keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -497,7 +497,7 @@ def test_a_relative_interval_resumes_with_the_interval_of_the_first_run(output: 
 
 def test_with_match_activity_a_resumed_export_keeps_the_first_interval(output: Path) -> None:
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
-    first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
+    first, second = (Query(Interval.read(written), match="activity") for written in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
     stopped(output, query=first, asked={"last": "21d"})
     later = flat(15, clock=StillClock(NOON + timedelta(days=15)))
@@ -607,7 +607,7 @@ def test_an_unproven_window_is_exported_and_called_unproven(output: Path) -> Non
 
     assert [entry.verdict for entry in summary.entries] == ["proven", "unproven", "proven"]
     assert summary.verdict == "unproven"
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
     assert_whole(summary, output)
 
 

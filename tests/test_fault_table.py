@@ -37,7 +37,7 @@ def test_every_fault_costs_no_row_or_is_reported(row: Row, tmp_path: Path) -> No
         there = [one["conversationId"] for one in sandbox.store.conversations(interval)]
         if row.arm:
             row.arm(sandbox.faults, there[0])
-        code = exported(sandbox, tmp_path, interval, *row.words)
+        code = exported(sandbox, tmp_path, interval, *row.options)
         has_struck = [rule.struck > 0 for rule in sandbox.faults.armed()]
 
     came, manifest = ids(tmp_path / "x.csv"), manifest_of(tmp_path / "x.csv")
@@ -48,9 +48,9 @@ def test_every_fault_costs_no_row_or_is_reported(row: Row, tmp_path: Path) -> No
     assert (len(manifest["windows"]), sum(one["reReads"] for one in manifest["windows"])) == (row.windows, row.re_reads)
 
 
-def exported(sandbox: Sandbox, folder: Path, interval: str, *words: str) -> int:
+def exported(sandbox: Sandbox, folder: Path, interval: str, *options: str) -> int:
     """The exit code of the installed command."""
-    export = ["export", "--interval", interval, "-o", "x.csv", "--columns", COLUMNS, "--quiet", *words]
+    export = ["export", "--interval", interval, "-o", "x.csv", "--columns", COLUMNS, "--quiet", *options]
     environ = {**os.environ, **sandbox.environ}
     command = [sys.executable, "-m", "everycall", *export]
     return subprocess.run(command, cwd=folder, env=environ, timeout=HOLDS_S, check=False).returncode

@@ -31,7 +31,7 @@ from filling import names, narrow_row
 
 
 def cells(one: Conversation, known: Names | None = None) -> dict[str, Value]:
-    """A conversation's values, by column, with the names above unless told otherwise."""
+    """A conversation's values, by column, with the names above unless others are given."""
     values = row(Facts.of(one), known or names(), EXTENDED)
     return {column.name: value for column, value in zip(EXTENDED, values, strict=True)}
 

@@ -44,13 +44,13 @@ def truth(where: Org, interval: str = MONDAY) -> list[str]:
 
 
 def until_unproven(some: Iterator[T]) -> tuple[list[T], Unproven]:
-    """What came before it was said that it is not all."""
+    """What came before `Unproven` was raised."""
     found: list[T] = []
     try:
         found.extend(one for one in some)
     except Unproven as unproven:
         return found, unproven
-    raise AssertionError("it was not said")
+    raise AssertionError("Unproven was not raised")
 
 
 # pages

@@ -268,7 +268,7 @@ def test_a_window_that_is_stopped_is_given_back_unproven_with_the_reason() -> No
 
 
 class Listening:
-    """Keeps what it is told."""
+    """Keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -304,14 +304,14 @@ def test_of_two_names_that_differ_in_case_the_exact_one_is_chosen() -> None:
 ANN = {"id": "u1", "name": "Ann", "email": "Ann@example.com"}
 
 
-@pytest.mark.parametrize(("word", "name"), [("ann@EXAMPLE.com", "email"), ("ann", "name")])
-def test_a_user_is_searched_for_by_name_or_address(word: str, name: str) -> None:
-    [asked], found = played(ids_named("users", [word]), answer({"results": [ANN], "total": 1}))
+@pytest.mark.parametrize(("written", "name"), [("ann@EXAMPLE.com", "email"), ("ann", "name")])
+def test_a_user_is_searched_for_by_name_or_address(written: str, name: str) -> None:
+    [asked], found = played(ids_named("users", [written]), answer({"results": [ANN], "total": 1}))
 
     assert found == ["u1"]
     assert (asked.method, asked.path) == ("POST", "/api/v2/users/search")
     assert asked.json
-    assert asked.json["query"][0] == {"type": "EXACT", "fields": [name], "value": word}
+    assert asked.json["query"][0] == {"type": "EXACT", "fields": [name], "value": written}
 
 
 @pytest.mark.parametrize(
@@ -341,10 +341,10 @@ def test_an_ambiguous_name_is_refused_with_the_ids() -> None:
     assert uuid(2) in refused.value.hint
 
 
-@pytest.mark.parametrize("word", ["Salse", "sale", "Support DE"])
-def test_an_unknown_name_is_refused_with_similar_ones(word: str) -> None:
-    with pytest.raises(UnknownName, match=f"no queue called '{word}'") as refused:
-        played(ids_named("queues", [word]), entities("Sales", "Support", "Billing"))
+@pytest.mark.parametrize("written", ["Salse", "sale", "Support DE"])
+def test_an_unknown_name_is_refused_with_similar_ones(written: str) -> None:
+    with pytest.raises(UnknownName, match=f"no queue called '{written}'") as refused:
+        played(ids_named("queues", [written]), entities("Sales", "Support", "Billing"))
 
     assert refused.value.hint.startswith("Near: S")
 

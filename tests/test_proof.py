@@ -132,7 +132,7 @@ def test_a_proof_does_not_see_one_conversation_leave_while_another_enters_a_page
 
 
 def test_a_proof_over_several_passes_can_count_a_conversation_that_has_left() -> None:
-    """Passes are put together where none agrees alone; what left between them cannot be told from what did not come."""
+    """Passes are put together where none agrees alone; a row that left between them looks like one that never came."""
     first, second = [*TEN[:8], 77], TEN[:9]
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:

@@ -69,18 +69,18 @@ def test_a_conversation_whose_start_is_no_plausible_date_is_kept_and_named(outpu
 
 
 @pytest.mark.parametrize(
-    ("filed", "told", "kept_in"),
+    ("filed", "reported", "kept_in"),
     [
         ("2026-01-11T23:59:59.999Z", "2026-01-12T00:00:00.002Z", 0),
         ("2026-01-12T00:00:00.001Z", "2026-01-11T23:59:59.998Z", 1),
     ],
 )
 def test_a_conversation_indexed_under_the_neighbouring_day_is_kept_once(
-    output: Path, filed: str, told: str, kept_in: int
+    output: Path, filed: str, reported: str, kept_in: int
 ) -> None:
     """Its start is three milliseconds across the midnight between two windows."""
     late = call(99, filed)
-    where = tampered(restarting(late["conversationId"], told), conversations=[*CALLS, late])
+    where = tampered(restarting(late["conversationId"], reported), conversations=[*CALLS, late])
     summary = where.export(output, TWO_WEEKS)
 
     assert (summary.verdict, ids(output)) == ("proven", all_ids(late["conversationId"]))

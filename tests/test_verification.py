@@ -18,7 +18,7 @@ from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
 from everycall.verification import Verification, repair, source_of, verify
-from inprocess import Org, manifest_of, org, told
+from inprocess import Org, exported_rows, manifest_of, org
 from simulation.disk import SimDisk
 
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
@@ -138,8 +138,8 @@ def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path
 
     assert {served.body["interval"] for served in where.queries[before:]} == {SECOND_WEEK}
     assert summary.verdict == "proven"
-    assert told(output) == where.truth(THREE_WEEKS)
-    assert late in {row[0] for row in told(output)}
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
+    assert late in {row[0] for row in exported_rows(output)}
     assert checked(where, output).holds
 
 
@@ -195,7 +195,7 @@ def test_a_repair_reads_the_windows_that_a_safety_stop_left(where: Org, output: 
     repair(where.client, found)
 
     assert "unread" in states(found)
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 def test_a_window_that_was_never_proven_does_not_hold(where: Org, output: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(whe
     assert output.read_bytes() == before
     where.sandbox.faults.clear()
     repair(where.client, found)
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 class Full(SystemFilesystem):
@@ -282,7 +282,7 @@ def test_windows_that_changed_after_an_interrupted_repair_are_read_again(where: 
     hide(where)
     repair(where.client, checked(where, output))
 
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 def test_windows_of_an_interrupted_repair_are_counted_again(where: Org, output: Path) -> None:
@@ -294,7 +294,7 @@ def test_windows_of_an_interrupted_repair_are_counted_again(where: Org, output: 
     hide(where)
     repair(where.client, checked(where, output))
 
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: Org, output: Path) -> None:
