@@ -18,7 +18,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("everycall needs Python 3.11 or newer; this is %s. Say which to use: make PYTHON=/path/to/python3.12" % sys.version.split()[0])'
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
-# What a user needs, and what a developer needs on top, each from its own lock file (names, versions and hashes).
+# What a user needs, and what a developer needs in addition, each from its own lock file (names, versions and hashes).
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
@@ -45,21 +45,21 @@ $(VENV)/.airbyte-%: $(AIRBYTE)/%.txt $(VENV)/.dev
 	    touch $@; \
 	else echo "no Python $(PYTHONS) is installed: tests of Airbyte's $* are skipped"; fi
 
-demo: $(VENV)/.run ## a week of conversations out of the built-in sandbox into demo.csv, and the proof
+demo: $(VENV)/.run ## export a week of conversations from the built-in sandbox to demo.csv, and prove it complete
 	@$(BIN)/everycall export --sandbox --last 7d -o demo.csv --fresh
 
-test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-source ## every check
+test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-source ## run every check
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto
 
-kill: $(VENV)/.dev ## kill one export two hundred times, and compare what it ends with to an undisturbed one
+kill: $(VENV)/.dev ## kill one export two hundred times, and compare its output with that of an undisturbed one
 	$(BIN)/python tests/killing.py --kills 200
 
-soak: $(VENV)/.dev ## try FUZZ (100000) odd answers and exports, live new worlds for SECONDS (600), and name each seed that breaks the promise
+soak: $(VENV)/.dev ## try FUZZ (100000) odd answers and exports, then new seeds of the simulation for SECONDS (600); print each seed that fails
 	EVERYCALL_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -q -n auto tests/test_client_fuzz.py tests/test_export_fuzz.py
 	$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),600) --seed $(or $(SEED),$(shell date +%s)) --keep-going
 
-lint: $(VENV)/.dev ## style, types, layers
+lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -69,24 +69,24 @@ format: $(VENV)/.dev ## correct the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.dev ## write what the pages take from the code, and what the commands on them print
+docs: $(VENV)/.dev ## regenerate the parts of the pages that come from the code, and what the commands on them print
 	$(BIN)/python -m cogapp -I docs -I tests -r --verbosity=1 README.md docs/*.md
 	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 
-bench: $(VENV)/.dev ## measure whole commands, and rewrite BENCHMARKS.md; a quarter of an hour
+bench: $(VENV)/.dev ## measure whole commands and rewrite BENCHMARKS.md; takes a quarter of an hour
 	$(BIN)/python -m bench
 
-bench-quick: $(VENV)/.dev ## the same commands with fewer conversations; two minutes, and nothing is written
+bench-quick: $(VENV)/.dev ## measure the same commands with fewer conversations; takes two minutes, writes nothing
 	@$(BIN)/python -m bench.whole --per-day 4000 --rounds 2
 
-acceptance: $(VENV)/.dev ## the checks that take hours, each in full; a tenth of each is in `make test`
+acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tenth of each is in `make test`
 	$(BIN)/python -m tests.simulation --seed 1000000 --count 20000 --keep-going
 	$(BIN)/python tests/killing.py --kills 200
 	$(BIN)/python -m bench.memory --within 0.1
 	$(BIN)/python -m bench.rate_limit --strict
 
-lock: $(VENV)/.dev ## take the newest versions of what we stand on into requirements/*.txt
+lock: $(VENV)/.dev ## update the dependencies in requirements/*.txt to their newest versions
 	$(LOCK) --extra build -o requirements/run.txt
 	$(LOCK) --extra build --extra tls --extra dev -o requirements/dev.txt
 	$(COMPILE) --python-version 3.11 $(AIRBYTE)/framework.in -o $(AIRBYTE)/framework.txt

@@ -7,14 +7,15 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 
-from everycall import cli, errors, sandbox
+from everycall import Options, cli, errors, sandbox
 from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
-from everycall.manifest import Entry
+from everycall.manifest import Header, Manifest, Output, Stray, WindowLoaded, WindowRead
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
@@ -65,11 +66,49 @@ def regions() -> str:
     return table("`GENESYS_ENV` | or", ((f"`{region}`", f"`{domain}`") for region, domain in auth.REGIONS.items()))
 
 
+def options() -> str:
+    """The fields of `Options`, with what they are unless given."""
+    defaults = {one.name: one.default for one in fields(Options)}
+    docs = field_docs(Options)
+    return table(
+        "field | default | meaning", ((f"`{name}`", _default(defaults[name]), doc) for name, doc in docs.items())
+    )
+
+
+def _default(value: object) -> str:
+    return "`0o600`" if value == 0o600 else f"`{value!r}`"
+
+
+def manifest() -> str:
+    """The fields of the manifest itself."""
+    return _fields(field_docs(Manifest))
+
+
+def manifest_query() -> str:
+    """The fields of the query in the manifest."""
+    docs = field_docs(Header)
+    return _fields({name: doc for name, doc in docs.items() if name != "format_version"})
+
+
+def manifest_output() -> str:
+    """The fields of the output in the manifest."""
+    return _fields(field_docs(Output))
+
+
 def manifest_windows() -> str:
-    """The fields of a window in the manifest."""
-    docs = field_docs(Entry)
+    """The fields of a window in the manifest: those of both of its lines in the ledger."""
+    loaded = {name: doc for name, doc in field_docs(WindowLoaded).items() if name not in ("interval", "sink")}
+    return _fields(field_docs(WindowRead) | loaded)
+
+
+def manifest_strays() -> str:
+    """The fields of a stray in the manifest."""
+    return _fields(field_docs(Stray))
+
+
+def _fields(docs: Mapping[str, str]) -> str:
     names = {name: re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in docs}
-    return table("field | says", ((f"`{names[name]}`", doc) for name, doc in docs.items()))
+    return table("field | meaning", ((f"`{names[name]}`", doc) for name, doc in docs.items()))
 
 
 def faults() -> str:
@@ -90,7 +129,7 @@ def planted_bugs() -> str:
 
 
 def _happens(row: Row) -> str:
-    return f"{row.happens} (`{' '.join(row.words)}`)" if row.words else row.happens
+    return f"{row.happens} (`{' '.join(row.options)}`)" if row.options else row.happens
 
 
 def switches() -> str:
@@ -111,15 +150,8 @@ def routes() -> str:
     """Every endpoint of the sandbox."""
     return table(
         "endpoint | permission, one of",
-        (
-            (f"`{one.method} {_path(one.path.pattern)}`", " ".join(f"`{name}`" for name in one.permissions))
-            for one in ROUTES
-        ),
+        ((f"`{one.method} {one.path}`", " ".join(f"`{name}`" for name in one.permissions)) for one in ROUTES),
     )
-
-
-def _path(pattern: str) -> str:
-    return re.sub(r"\(\?P<(\w+)>.*?\)", r"{\1}", pattern).replace("\\", "")
 
 
 def honesty() -> str:

@@ -151,7 +151,7 @@ def _combined(kind: str, texts: list[str], hints: list[str]) -> Iterator[Message
 
 
 def says_something(template: str) -> bool:
-    """Whether there are words outside of the braces."""
+    """Whether there is text outside of the braces."""
     return any(letter.isalpha() for part in template.split("{") for letter in part.rpartition("}")[2])
 
 
@@ -197,7 +197,7 @@ def _looked_up(node: ast.expr, known: Mapping[str, list[ast.expr]]) -> list[str]
 
 
 def _piece(part: ast.expr) -> str:
-    """One piece of an f-string. What is one of two words is shown as both."""
+    """One piece of an f-string. One of two texts is shown as both."""
     if isinstance(part, ast.Constant):
         return str(part.value)
     assert isinstance(part, ast.FormattedValue)
@@ -209,7 +209,7 @@ def _piece(part: ast.expr) -> str:
 
 
 def _placeholder(node: ast.expr) -> str:
-    """A word for what is filled in: the last name of the expression."""
+    """A name for what is filled in: the last name of the expression."""
     if isinstance(node, ast.Name | ast.Attribute):
         return _name(node).strip("_").lower() or "..."
     if isinstance(node, ast.Subscript):

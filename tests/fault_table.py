@@ -20,7 +20,7 @@ class Row:
     """One thing that happens, and how the command ends."""
 
     happens: str
-    """In words."""
+    """As the documentation describes it."""
     arm: Arm | None = None
     conversations: int = 250
     """Of the interval, in the end."""
@@ -28,7 +28,7 @@ class Row:
     """Length of the interval."""
     is_thin: bool = False
     """Whether the conversations are of a few bytes each."""
-    words: Sequence[str] = ()
+    options: Sequence[str] = ()
     """Options of the command beside interval and output."""
     rows: int = 250
     windows: int = 1
@@ -57,7 +57,7 @@ ROWS = (
     Row("429 without Retry-After", on_page_2("429", retry_after_s=None)),
     Row("503 once", on_page_2("503")),
     Row("504 once", on_page_2("504")),
-    Row("the server hangs", on_page_2("hang"), words=("--timeout", "2")),
+    Row("the server hangs", on_page_2("hang"), options=("--timeout", "2")),
     Row("JSON cut short, status 200", on_page_2("cut_json")),
     Row("the token dies", on_page_2("revoked")),
     Row("100,050 conversations in a day", conversations=100_050, is_thin=True, rows=100_050, windows=6),

@@ -134,7 +134,7 @@ def client_of(
     secret: str | None = None,
     client_id: str | None = None,
 ) -> Client:
-    """A client of the sandbox; its own one unless told otherwise."""
+    """A client of the sandbox; its own one unless another is given."""
     credentials = Credentials(client_id or sandbox.client_id, secret or sandbox.client_secret, sandbox.url)
     return Client(credentials, connection=connection, clock=clock, rng=random.Random(1))
 
@@ -144,7 +144,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(path.read_text(encoding="utf-8"), newline="")))
 
 
-def told(path: Path) -> list[tuple[str, str, str]]:
+def exported_rows(path: Path) -> list[tuple[str, str, str]]:
     """(conversationId, startTime, endTime) of every row of an export, sorted; what comes twice is twice in it."""
     return sorted((row["conversationId"], row["startTime"], row["endTime"]) for row in read_csv(path))
 
@@ -176,5 +176,5 @@ def assert_whole(summary: Summary, output: Path) -> None:
 def assert_proven(where: Org, summary: Summary, output: Path, interval: str = MONDAY) -> None:
     """The export is proven, and holds what the org's own store holds, each once."""
     assert summary.verdict == "proven", summary.unproven
-    assert told(output) == where.truth(interval)
+    assert exported_rows(output) == where.truth(interval)
     assert_whole(summary, output)

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from everycall import Interval
-from everycall.sandbox import QUERY, Sandbox, server
+from everycall.sandbox import QUERY, Sandbox, Switches, server
 from everycall.store import window_name
 from inprocess import manifest_of
 
@@ -64,8 +64,8 @@ class Export:
     def aside(self) -> Path:
         return self.folder / "x.csv.everycall"
 
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        export = ["export", "--interval", self.interval, "-o", str(self.output), "--quiet", *words]
+    def start(self, *options: str) -> "subprocess.Popen[bytes]":
+        export = ["export", "--interval", self.interval, "-o", str(self.output), "--quiet", *options]
         environ = {**os.environ, **self.sandbox.environ}
         return subprocess.Popen([sys.executable, "-m", "everycall", *export], env=environ, stderr=subprocess.PIPE)
 
@@ -88,7 +88,7 @@ class Export:
 
 
 @dataclass
-class Told:
+class Outcome:
     """What the kills did."""
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -110,7 +110,7 @@ class Told:
 
     def __str__(self) -> str:
         def listed(counts: Counter[str]) -> str:
-            return ", ".join(f"{count} {words}" for words, count in counts.most_common()) or "nothing"
+            return ", ".join(f"{count} {what}" for what, count in counts.most_common()) or "nothing"
 
         of = f"{self.exports} export(s) of {self.windows} windows, in {self.took_s:.0f} s"
         lines = [
@@ -124,39 +124,43 @@ class Told:
         return "\n".join(lines)
 
 
-def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Told:
+def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Outcome:
     """Kill the command so many times, and let it finish."""
-    rng, told, started = random.Random(seed), Told(), time.monotonic()
+    rng, outcome, started = random.Random(seed), Outcome(), time.monotonic()
     with org(rng.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
         interval = f"{END - timedelta(days=7 * round(kills * WINDOWS_A_KILL))}/{END}"
         quiet, killed = (Export(made(Path(folder) / name), interval, sandbox) for name in ("quiet", "killed"))
         startup_s = undisturbed(quiet)
         wanted = facts(quiet)
-        told.windows, reach_s = len(wanted[1]), 8 * LATENCY_MAX_S
-        while sum(told.kills.values()) < kills:
-            number = sum(told.kills.values())
+        outcome.windows, reach_s = len(wanted[1]), 8 * LATENCY_MAX_S
+        while sum(outcome.kills.values()) < kills:
+            number = sum(outcome.kills.values())
             delay_s = rng.uniform(0.9 * startup_s, startup_s + reach_s)
             drawn = rng.choices(list(SIGNALS), list(SIGNALS.values()))[0]
-            live(killed, told, drawn, delay_s, *(["--fresh"] if number == kills // 3 else []))
+            live(killed, outcome, drawn, delay_s, *(["--fresh"] if number == kills // 3 else []))
             if killed.is_clean():
-                told.exports += 1
-                told.differing += facts(killed) != wanted
-            is_ahead = len(killed.done()) / told.windows > 0.9 * number / kills
+                outcome.exports += 1
+                outcome.differing += facts(killed) != wanted
+            is_ahead = len(killed.done()) / outcome.windows > 0.9 * number / kills
             reach_s = min(max(reach_s * (0.85 if is_ahead else 1.15), LATENCY_MAX_S), 10.0)
             say(f"kill {number + 1}: {drawn.name} after {delay_s:.2f} s, {len(killed.done())} windows done")
         undisturbed(killed)
-        told.exports += 1
-        told.differing += facts(killed) != wanted
-    told.took_s = time.monotonic() - started
-    return told
+        outcome.exports += 1
+        outcome.differing += facts(killed) != wanted
+    outcome.took_s = time.monotonic() - started
+    return outcome
 
 
 @contextmanager
 def org(seed: float) -> Iterator[Sandbox]:
-    """An org that has a few conversations every day, and that takes its time for each answer."""
+    """An org that has a few conversations every day, keeps them for a century, and answers slowly."""
     rng = random.Random(seed)
     with server(
-        conversations_per_day=3, flat=True, rate_limit=1_000_000, latency_s=lambda _: rng.uniform(0, LATENCY_MAX_S)
+        conversations_per_day=3,
+        flat=True,
+        rate_limit=1_000_000,
+        latency_s=lambda _: rng.uniform(0, LATENCY_MAX_S),
+        switches=Switches(retention_days=36_500),
     ) as sandbox:
         yield sandbox
 
@@ -170,32 +174,32 @@ def undisturbed(export: Export) -> float:
     """Let the command come to its end; seconds until it asked its first question."""
     began, number = time.time(), last_number(export.sandbox)
     with export.start() as under_way:
-        said = under_way.communicate(timeout=HOLDS_S)[1]
+        message = under_way.communicate(timeout=HOLDS_S)[1]
     if under_way.returncode != 0 or not export.is_clean():
-        raise AssertionError(f"the command ended with {under_way.returncode}: {said.decode()}")
+        raise AssertionError(f"the command ended with {under_way.returncode}: {message.decode()}")
     return min(one.arrived_s for one in export.sandbox.requests if one.number > number) - began
 
 
-def live(export: Export, told: Told, drawn: signal.Signals, delay_s: float, *words: str) -> None:
+def live(export: Export, outcome: Outcome, drawn: signal.Signals, delay_s: float, *options: str) -> None:
     """Start the command and kill it after a while, unless it is done by then."""
     number, before = last_number(export.sandbox), export.done()
-    with export.start(*words) as under_way:
+    with export.start(*options) as under_way:
         try:
             under_way.wait(delay_s)
         except subprocess.TimeoutExpired:
             under_way.send_signal(drawn)
-        said = under_way.communicate(timeout=HOLDS_S)[1].decode()
+        message = under_way.communicate(timeout=HOLDS_S)[1].decode()
     asked = {one.body["interval"] for one in export.sandbox.requests if one.number > number and one.path == QUERY}
-    if not words:
-        told.asked_again |= before & asked
+    if not options:
+        outcome.asked_again |= before & asked
     if under_way.returncode == 0:
         return
     if under_way.returncode not in ENDS_WITH[drawn]:
-        told.codes.append(f"{under_way.returncode} after {drawn.name}: {said}")
-    told.kills[drawn.name] += 1
-    told.left.update(set(export.left()))
+        outcome.codes.append(f"{under_way.returncode} after {drawn.name}: {message}")
+    outcome.kills[drawn.name] += 1
+    outcome.left.update(set(export.left()))
     gained = export.done() - before
-    told.struck["after a window" if gained else "before a window" if asked else "before a question"] += 1
+    outcome.struck["after a window" if gained else "before a window" if asked else "before a question"] += 1
 
 
 def last_number(sandbox: Sandbox) -> int:
@@ -205,19 +209,21 @@ def last_number(sandbox: Sandbox) -> int:
 def facts(export: Export) -> tuple[bytes, list[Any]]:
     """The output's bytes, and what its manifest says of each window."""
     windows = manifest_of(export.output)["windows"]
-    told = [(one["interval"], one["verdict"], one["rows"], one["sha256"]) for one in windows]
-    return export.output.read_bytes(), told
+    entries = [(one["interval"], one["verdict"], one["rows"], one["sha256"]) for one in windows]
+    return export.output.read_bytes(), entries
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description="Kill the real command again and again, and compare what it ends with.")
-    words.add_argument("--kills", type=int, default=200)
-    words.add_argument("--seed", type=int, default=1)
-    said = words.parse_args()
+    parser = argparse.ArgumentParser(
+        description="Kill the real command again and again, and compare what it ends with."
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by its children
-    told = killed(said.kills, said.seed, say=lambda line: print(line, flush=True))  # noqa: T201
-    print(told)  # noqa: T201
-    sys.exit(bool(told.differing or told.asked_again or told.codes))
+    outcome = killed(arguments.kills, arguments.seed, say=lambda line: print(line, flush=True))  # noqa: T201
+    print(outcome)  # noqa: T201
+    sys.exit(bool(outcome.differing or outcome.asked_again or outcome.codes))
 
 
 if __name__ == "__main__":

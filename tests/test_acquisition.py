@@ -60,7 +60,7 @@ class WithoutInstants(Recorded):
         return {"conversationId": super().conversation(sketch, now_ms)["conversationId"]}
 
 
-def test_a_conversation_that_fits_any_window_is_in_one_of_them(output: Path) -> None:
+def test_a_conversation_without_a_start_that_two_windows_return_is_exported_once(output: Path) -> None:
     """The API may count the day at whose beginning an interval ends, and so return Monday's for the week before."""
     switches = Switches(match="day", end_at_midnight_touches_next_day=True)
     where = org(world=WithoutInstants([call(1), call(2)], {}), switches=switches)
@@ -97,18 +97,20 @@ def test_where_two_readings_are_put_together_the_newest_version_is_kept(output: 
 
 
 class Ending(Recorded):
-    """The third conversation ends once it was told for the first time."""
+    """The third conversation ends once it was returned for the first time."""
 
-    told = 0
+    times_returned = 0
 
     def conversation(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         conversation = super().conversation(sketch, now_ms)
-        self.told += sketch.conversation_id.endswith("2")
-        is_live = sketch.conversation_id.endswith("3") or (sketch.conversation_id.endswith("2") and self.told == 1)
+        self.times_returned += sketch.conversation_id.endswith("2")
+        is_live = sketch.conversation_id.endswith("3") or (
+            sketch.conversation_id.endswith("2") and self.times_returned == 1
+        )
         return {name: value for name, value in conversation.items() if name != "conversationEnd" or not is_live}
 
 
-def test_open_are_those_without_an_end_in_the_version_that_is_kept(output: Path) -> None:
+def test_open_conversations_are_those_without_an_end_in_the_kept_version(output: Path) -> None:
     where = org(world=Ending([call(number, userId=user(1)) for number in range(4)]))
     where.sandbox.faults.on(1, "short_page", path=QUERY)  # so that it is read twice
     (entry,) = where.export(output, page_size=2).entries
@@ -124,7 +126,7 @@ def open_in(output: Path) -> Any:
     return window["openConversations"]
 
 
-def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) -> None:
+def test_an_oddity_is_counted_by_field_and_reported_once(output: Path) -> None:
     where = flat(120)
     where.sandbox.faults.on(None, "new_field", path=QUERY)
     listening = Listening()
@@ -137,7 +139,7 @@ def test_what_does_not_fit_is_counted_by_field_and_noticed_once(output: Path) ->
     assert len(listening.notices) == len(manifest["oddityExamples"]) == 2
 
 
-def test_a_page_of_a_reading_that_was_given_up_leaves_no_trace(output: Path) -> None:
+def test_a_page_of_an_abandoned_reading_is_not_exported(output: Path) -> None:
     where = recorded(8)
     where.sandbox.faults.on(None, "new_field", path=QUERY)
     where.sandbox.faults.on(2, "too_large", path=QUERY, page_size=1)  # by then, the others are under way
@@ -174,7 +176,7 @@ def test_a_conversation_without_an_id_is_named_in_the_manifest(output: Path) -> 
     assert manifest_of(output)["oddities"]
 
 
-def test_what_is_open_is_a_row(output: Path) -> None:
+def test_every_open_conversation_is_a_row_of_the_output(output: Path) -> None:
     """The first pass does not agree with its count; the second one does, without the one that left meanwhile."""
     alive = {name: value for name, value in call(3).items() if name != "conversationEnd"}
     where = org(world=Recorded([call(0), call(1), call(2), alive]))

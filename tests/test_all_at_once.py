@@ -70,7 +70,7 @@ def exported(rng: random.Random, where: Org, output: Path, interval: Interval) -
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_what_is_called_proven_is_whole(output: Path, seed: int) -> None:
+def test_a_proven_export_is_complete_under_many_faults_at_once(output: Path, seed: int) -> None:
     """Only a conversation that the API learned of after a window's last count may be missing from it."""
     rng = random.Random(seed)
     where, interval = drawn_org(rng), drawn_interval(rng)

@@ -32,11 +32,11 @@ def test_a_region_has_two_hosts_on_its_domain(region: str) -> None:
         "https://apps.mypurecloud.de/directory", "HTTPS://apps.mypurecloud.de/directory/#/engage", "http://api.mypurecloud.de",
     ],
 )  # fmt: skip
-def test_an_org_is_found_by_whatever_its_people_know_of_it(env: str) -> None:
+def test_an_org_is_found_by_region_domain_or_url(env: str) -> None:
     assert hosts(env) == FRANKFURT
 
 
-def test_a_region_of_tomorrow_is_found_by_its_domain() -> None:
+def test_a_region_that_is_not_listed_is_found_by_its_domain() -> None:
     assert hosts("xyz1.pure.cloud").api == "https://api.xyz1.pure.cloud"
     assert hosts("https://api.xyz1.pure.cloud").login == "https://login.xyz1.pure.cloud"
 
@@ -55,7 +55,7 @@ def test_a_region_of_tomorrow_is_found_by_its_domain() -> None:
         ("http://sandbox.localhost:8080", "http://sandbox.localhost:8080"),
     ],
 )
-def test_a_base_url_serves_both_as_it_is(env: str, url: str) -> None:
+def test_a_base_url_serves_api_and_login(env: str, url: str) -> None:
     assert hosts(env) == Hosts(url, url)
 
 
@@ -80,7 +80,7 @@ def test_a_base_url_serves_both_as_it_is(env: str, url: str) -> None:
         "https://example.com\n.evil",
     ],
 )
-def test_what_is_no_place_is_refused_with_the_next_step(env: str) -> None:
+def test_an_unknown_region_is_refused_with_the_next_step(env: str) -> None:
     with pytest.raises(SettingsError, match="GENESYS_ENV") as refused:
         hosts(env)
 
@@ -98,7 +98,7 @@ def test_a_region_that_is_misspelt_lists_the_near_ones() -> None:
     "env",
     ["http://u:s3cret@h", "HTTPS://u:s3cret@h", "u:s3cret@h.example", "s3cret", "s3cret-_Zr84xT1.q", "x://s3cret"],
 )
-def test_what_may_be_a_secret_is_not_shown(env: str) -> None:
+def test_a_region_that_looks_like_a_secret_is_not_printed(env: str) -> None:
     with pytest.raises(SettingsError) as refused:
         hosts(env)
 
@@ -123,12 +123,12 @@ def test_credentials_are_three_variables() -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, dict.fromkeys(VARIABLES, ""), dict.fromkeys(VARIABLES, "  ")])
-def test_without_any_of_them_there_are_no_credentials(variables: dict[str, str]) -> None:
+def test_without_any_of_the_three_variables_there_are_no_credentials(variables: dict[str, str]) -> None:
     assert Credentials.read(variables) is None
 
 
 @pytest.mark.parametrize("missing", VARIABLES)
-def test_one_that_is_missing_is_named(missing: str) -> None:
+def test_a_missing_variable_is_named(missing: str) -> None:
     with pytest.raises(CredentialsMissing) as refused:
         Credentials.read({**VARIABLES, missing: ""})
 
@@ -137,14 +137,14 @@ def test_one_that_is_missing_is_named(missing: str) -> None:
     assert "s3cret" not in str(refused.value) + refused.value.hint
 
 
-def test_credentials_may_stand_in_a_file_and_say_so() -> None:
+def test_credentials_can_come_from_a_file_and_name_it() -> None:
     in_file = Credentials.read({"PATH": "/bin"}, VARIABLES)
 
     assert in_file == Credentials("id", "s3cret", "eu-central-1")
     assert in_file.source == ".env"
 
 
-def test_the_environment_comes_first_and_then_the_file_is_not_looked_at() -> None:
+def test_the_file_is_not_read_where_the_environment_has_credentials() -> None:
     other = dict.fromkeys(VARIABLES, "other")
     found = Credentials.read(VARIABLES, other)
 
@@ -163,12 +163,12 @@ def test_a_mixture_of_environment_and_file_is_refused(there: tuple[str, ...], in
     assert "s3cret" not in str(refused.value) + refused.value.hint
 
 
-def test_what_is_missing_in_the_file_is_named_with_it() -> None:
+def test_a_variable_missing_in_the_file_is_named_with_the_file() -> None:
     with pytest.raises(CredentialsMissing, match=r"GENESYS_ENV is not set in \.env"):
         Credentials.read({}, {**VARIABLES, "GENESYS_ENV": ""})
 
 
-def test_several_that_are_missing_are_named_together() -> None:
+def test_several_missing_variables_are_named_together() -> None:
     with pytest.raises(CredentialsMissing, match="GENESYS_CLIENT_SECRET and GENESYS_ENV are not set"):
         Credentials.read({"GENESYS_CLIENT_ID": "id"})
 
@@ -191,10 +191,10 @@ def test_a_token_is_one_request_to_the_login() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [({}, 86_399), ({"expires_in": "3600"}, 3600), ({"expires_in": 1.5}, 1.5)]
+    ("body", "expected"), [({}, 86_399), ({"expires_in": "3600"}, 3600), ({"expires_in": 1.5}, 1.5)]
 )
-def test_how_long_it_lives_may_be_missing_or_a_text(said: dict[str, object], expected: float) -> None:
-    _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", **said}))
+def test_the_lifetime_of_a_token_may_be_missing_or_a_string(body: dict[str, object], expected: float) -> None:
+    _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", **body}))
 
     assert found.expires_in == expected
 
@@ -218,14 +218,14 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(odd: str) -> None:
 @pytest.mark.parametrize(
     ("expires_in", "life_s"), [(1e300, LIFE_MAX_S), (-5, 0), ("soon", 86_399), ([], 86_399), ("nan", 86_399)]
 )
-def test_a_life_that_no_token_has_is_bounded(expires_in: object, life_s: float) -> None:
+def test_an_absurd_token_lifetime_is_limited(expires_in: object, life_s: float) -> None:
     _, found = played(token(CREDENTIALS), answer({"access_token": "t0ken", "expires_in": expires_in}))
 
     assert found.expires_in == life_s
 
 
 def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
-    said = {
+    body = {
         "error": "invalid_client",
         "description": "authentication failed",
         "error_description": "authentication failed",
@@ -234,7 +234,7 @@ def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
     with pytest.raises(
         CredentialsRefused, match=r"login.mypurecloud.de refused \(401\): authentication failed"
     ) as refused:
-        played(token(CREDENTIALS), answer(said, 401, inin_correlation_id="42"))
+        played(token(CREDENTIALS), answer(body, 401, inin_correlation_id="42"))
 
     assert "GENESYS_CLIENT_SECRET" in refused.value.hint
     assert refused.value.correlation_id == "42"
@@ -242,10 +242,10 @@ def test_a_wrong_secret_points_at_the_secret_and_the_region() -> None:
 
 
 def test_an_unknown_client_points_at_the_id_and_the_region() -> None:
-    said = {"error": "invalid_client", "description": "client not found"}
+    body = {"error": "invalid_client", "description": "client not found"}
 
     with pytest.raises(CredentialsRefused, match=r"\(400\): client not found") as refused:
-        played(token(CREDENTIALS), answer(said, 400))
+        played(token(CREDENTIALS), answer(body, 400))
 
     assert "GENESYS_CLIENT_ID" in refused.value.hint
 
@@ -254,6 +254,6 @@ def test_an_unknown_client_points_at_the_id_and_the_region() -> None:
     ("body", "reason"),
     [({"message": "no such place"}, "no such place"), ({"error": "x"}, "x"), ([], "no reason given")],
 )
-def test_any_other_refusal_says_what_it_can(body: object, reason: str) -> None:
+def test_any_other_refused_login_shows_the_reason_that_came(body: object, reason: str) -> None:
     with pytest.raises(CredentialsRefused, match=reason):
         played(token(CREDENTIALS), answer(body, 404))

@@ -111,7 +111,7 @@ def test_ratios_are_taken_round_by_round_so_that_a_slow_round_is_slow_for_both()
     assert (line.per_second.least, line.per_second.median, line.per_second.most) == (100 / 9, 50.0, 100.0)
 
 
-def test_the_plot_is_well_formed_and_has_a_bar_for_each_command_and_panel() -> None:
+def test_the_plot_is_valid_svg_with_a_bar_for_each_command_and_panel() -> None:
     runs = [Run(100, Usage(1.0, 1.0, 50.0, ""))]
     lines = [
         Line.of(name, [Run(100, Usage(seconds, seconds, 50.0, ""))], runs)

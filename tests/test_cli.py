@@ -147,7 +147,7 @@ def hint_of(result: Result) -> str:
 # 0: complete and proven
 
 
-def test_an_export_is_proven(cli: Cli, folder: Path, shared: Sandbox) -> None:
+def test_an_export_of_the_sandbox_is_proven(cli: Cli, folder: Path, shared: Sandbox) -> None:
     code, out, err = cli("export", "--interval", DAY, "-o", "x.csv")
 
     rows = len(truth(shared))
@@ -186,7 +186,7 @@ def test_the_stream_and_the_file_are_the_same_bytes(cli: Cli, folder: Path) -> N
     assert (folder / "x.csv").read_text() == streamed
 
 
-def test_quiet_prints_nothing_where_all_is_well(cli: Cli) -> None:
+def test_quiet_prints_nothing_when_nothing_is_wrong(cli: Cli) -> None:
     assert cli("export", "--interval", DAY, "-o", "x.csv", "--quiet") == (0, "", "")
     assert cli("export", "--interval", DAY, "-o", "-", "--quiet")[::2] == (0, "")
 
@@ -209,7 +209,7 @@ def test_with_rows_on_standard_output_json_is_all_of_standard_error(cli: Cli, sh
     assert json.loads(err)["rows"] == len(truth(shared))
 
 
-def test_the_second_run_of_a_finished_export_renews_it(cli: Cli, folder: Path) -> None:
+def test_running_a_finished_export_again_replaces_it(cli: Cli, folder: Path) -> None:
     cli("export", "--interval", DAY, "-o", "x.csv")
     before = (folder / "x.csv").read_bytes()
 
@@ -242,7 +242,7 @@ def test_the_plan_as_json_counts_what_an_export_asks(cli: Cli, own: Sandbox, mon
     assert sum(served.path == QUERY for served in own.requests) - before == plan["requests"]
 
 
-def test_help_and_version_are_no_errors(cli: Cli) -> None:
+def test_help_and_version_exit_with_0(cli: Cli) -> None:
     assert cli("--version").code == cli("--help").code == cli("export", "--help").code == cli().code == 0
     assert "Every Genesys Cloud conversation" in cli("--help").out
 
@@ -265,7 +265,7 @@ def test_a_full_disk_ends_an_export_with_a_message_and_leaves_no_file(folder: Pa
 @pytest.mark.parametrize(
     "arguments", [["export", "--interval", DAY, "-o", "-"], ["plan", "--interval", DAY], ["--help"]]
 )
-def test_a_standard_output_that_is_full_is_an_error_without_a_traceback(arguments: list[str], shared: Sandbox) -> None:
+def test_a_full_standard_output_is_an_error_without_a_traceback(arguments: list[str], shared: Sandbox) -> None:
     result = started(*arguments, shell='"$@" >/dev/full', environ=shared.environ)
 
     assert result.code == 1
@@ -275,7 +275,7 @@ def test_a_standard_output_that_is_full_is_an_error_without_a_traceback(argument
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("arguments", [["--json", "-o", "x.csv"], ["--quiet", "-o", "-"]])
-def test_an_export_that_is_not_proven_stays_so_where_standard_output_is_full(
+def test_an_unproven_export_exits_with_4_even_if_standard_output_is_full(
     arguments: list[str], own: Sandbox, folder: Path
 ) -> None:
     own.faults.on(None, "total_hits", path=QUERY, off=3)
@@ -290,7 +290,7 @@ def test_an_export_that_is_not_proven_stays_so_where_standard_output_is_full(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize(("code", "expected"), [(0, 1), (4, 4), (5, 5)])
-def test_a_process_that_cannot_flush_keeps_the_code_that_it_had(code: int, expected: int) -> None:
+def test_a_process_that_cannot_flush_keeps_its_exit_code(code: int, expected: int) -> None:
     program = "import sys; from everycall.cli.process import leave; sys.stdout = open(1, 'w'); "
     program += f"sys.stdout.write('x'); leave({code})"
     with Path("/dev/full").open("w") as full:
@@ -324,7 +324,7 @@ def test_a_program_that_stops_reading_ends_the_command_silently(arguments: list[
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_the_first_line_of_an_export_can_be_looked_at(shared: Sandbox) -> None:
+def test_head_can_take_the_first_line_of_an_export(shared: Sandbox) -> None:
     result = started(
         "export", "--interval", DAY, "-o", "-", "--quiet", shell='"$@" | head -1', environ=shared.environ
     )  # fmt: skip
@@ -476,7 +476,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_asked(
         (["export", "--view", "wide"], "It takes default or extended."),
     ],
 )
-def test_wrong_usage_leads_to_the_right_one(arguments: list[str], hint: str, cli: Cli) -> None:
+def test_a_usage_error_suggests_the_right_usage(arguments: list[str], hint: str, cli: Cli) -> None:
     assert hint_of(cli(*arguments)).startswith(hint)
 
 
@@ -567,7 +567,7 @@ def test_a_safety_stop_is_not_proven(cli: Cli, folder: Path) -> None:
     assert json.loads((folder / "x.csv.manifest.json").read_text())["verdict"] == "unproven"
 
 
-def test_a_count_that_is_wrong_for_good_is_not_proven(
+def test_an_export_whose_count_stays_wrong_is_not_proven(
     cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
@@ -583,7 +583,7 @@ def test_a_count_that_is_wrong_for_good_is_not_proven(
 
 
 @pytest.mark.parametrize("fault", [{"kind": "html", "status": 302}, {"kind": "html", "status": 501}])
-def test_a_service_that_is_not_the_api_ends_an_export(
+def test_an_export_from_something_that_is_not_the_api_fails(
     fault: dict[str, Any], cli: Cli, own: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
@@ -600,7 +600,7 @@ def test_a_service_that_is_not_the_api_ends_an_export(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_export_says_what_is_kept_and_continues_there(
+def test_an_interrupted_export_reports_what_is_kept_and_resumes_there(
     number: int, cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, own.environ)
@@ -629,7 +629,7 @@ def test_an_interrupted_export_says_what_is_kept_and_continues_there(
     assert not (folder / "x.csv.everycall").exists()
 
 
-def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, folder: Path) -> None:
+def test_a_second_ctrl_c_does_not_disturb_the_cleanup(own: Sandbox, folder: Path) -> None:
     own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
 
     with under_way("export", "--interval", MONTH, "-o", "x.csv", environ=own.environ) as (running, stderr):
@@ -645,7 +645,7 @@ def test_a_second_interruption_does_not_disturb_the_tidying_up(own: Sandbox, fol
     assert "ledger.jsonl" in names(folder / "x.csv.everycall")
 
 
-def test_an_interrupted_stream_says_that_it_starts_over(own: Sandbox) -> None:
+def test_an_interrupted_export_to_standard_output_reports_that_it_starts_over(own: Sandbox) -> None:
     own.faults.on(lambda request: LAST_WEEK_OF_IT in request.body, "hang", path=QUERY)
 
     with under_way("export", "--interval", MONTH, "-o", "-", environ=own.environ) as (running, stderr):
@@ -687,7 +687,7 @@ def outdated(cli: Cli, own: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPat
     return folder / "x.csv"
 
 
-def test_verify_says_so_where_an_export_holds(cli: Cli, exported: Path) -> None:
+def test_verify_reports_that_an_export_holds(cli: Cli, exported: Path) -> None:
     assert cli("verify", "x.csv") == (0, "", "Holds: all of x.csv, 4 windows.\n")
     assert cli("verify", "x.csv", "--quiet") == (0, "", "")
 
@@ -715,7 +715,7 @@ def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, export
     assert exported.read_bytes() == sound
 
 
-def test_a_repair_says_how_many_windows_it_took_over(cli: Cli, outdated: Path) -> None:
+def test_a_repair_reports_how_many_windows_it_took_over(cli: Cli, outdated: Path) -> None:
     result = cli("verify", "x.csv", "--repair")
 
     assert "in 4 windows, 3 of them done before" in result.err
@@ -738,7 +738,7 @@ def test_an_unfinished_export_cannot_be_verified(cli: Cli, folder: Path) -> None
     assert result.err.startswith("error: x.csv has no manifest")
 
 
-def test_another_org_cannot_say_whether_an_export_holds(cli: Cli, exported: Path) -> None:
+def test_verify_refuses_an_export_of_another_org(cli: Cli, exported: Path) -> None:
     result = cli("verify", "x.csv", "--sandbox")
 
     assert result.code == 2
@@ -802,7 +802,7 @@ def test_the_environment_wins_over_the_file_where_it_sets_all_three(cli: Cli, fo
 
 
 @pytest.mark.parametrize("name", ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV"])
-def test_a_foreign_file_cannot_send_the_secret_of_the_environment_elsewhere(
+def test_a_dotenv_file_cannot_send_the_secret_of_the_environment_to_its_own_address(
     name: str, cli: Cli, folder: Path, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(name)
@@ -825,7 +825,7 @@ def test_the_summary_names_the_file_that_the_credentials_came_from(
     assert json.loads((folder / "conversations.csv.manifest.json").read_text())["query"]["source"] == shared.url
 
 
-def test_a_secret_with_a_dollar_is_taken_as_it_stands(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dollar_in_a_secret_is_not_expanded(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(conversations=[], clients=[SandboxClient("someone", "a${HOME}$b#c")]) as running:
         around(monkeypatch, {})
         (folder / ".env").write_text(credentials(running, "{name}={value}"))
@@ -846,7 +846,7 @@ def test_a_dotenv_file_that_is_not_text_is_refused(cli: Cli, folder: Path, monke
 
 @pytest.mark.parametrize("arguments", [["--last", "soon"], ["--media", "fax"], ["--filter", "missing.json"]])
 @pytest.mark.parametrize("command", ["export", "plan"])
-def test_a_wrong_query_is_refused_before_credentials_are_missed(
+def test_a_wrong_query_is_refused_before_missing_credentials_are(
     command: str, arguments: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {})
@@ -855,7 +855,7 @@ def test_a_wrong_query_is_refused_before_credentials_are_missed(
 
 
 @pytest.mark.parametrize("command", [["export", "-o", "x.csv"], ["plan"]])
-def test_without_credentials_nothing_is_invented_and_the_way_to_try_is_named(
+def test_without_credentials_a_command_fails_and_suggests_the_sandbox(
     command: list[str], cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {})
@@ -877,7 +877,7 @@ def test_sandbox_needs_no_credentials_and_ignores_wrong_ones(
     assert cli("export", "--sandbox", "--last", "1h", "--quiet") == (0, "", "")
 
 
-def test_an_address_may_end_in_slashes_and_is_the_same_org(
+def test_an_address_with_trailing_slashes_is_the_same_org(
     cli: Cli, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli("export", "--interval", DAY)
@@ -898,7 +898,7 @@ def test_an_address_may_end_in_slashes_and_is_the_same_org(
         "http://me:hush@127.0.0.1:1",
     ],
 )
-def test_an_address_that_is_none_is_refused_at_once(
+def test_an_invalid_address_is_refused_at_once(
     address: str, cli: Cli, shared: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around(monkeypatch, {**shared.environ, "GENESYS_ENV": address})
@@ -950,7 +950,7 @@ def sessions(one: Any) -> list[Any]:
     return [session for participant in one["participants"] for session in participant["sessions"]]
 
 
-def test_filtered_rows_are_those_that_the_store_holds(cli: Cli, shared: Sandbox) -> None:
+def test_filtered_rows_are_those_of_the_sandbox_s_store(cli: Cli, shared: Sandbox) -> None:
     """The oracle walks the conversations by itself."""
     found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
     expected = sorted(
@@ -965,7 +965,7 @@ def test_filtered_rows_are_those_that_the_store_holds(cli: Cli, shared: Sandbox)
     assert ids(out) == expected
 
 
-def test_a_file_of_filters_and_a_queue_hold_together(cli: Cli, folder: Path, shared: Sandbox) -> None:
+def test_a_filter_file_and_a_queue_option_both_have_to_match(cli: Cli, folder: Path, shared: Sandbox) -> None:
     queues = shared.store.world.entities("queues")
     found = shared.store.conversations(f"{MONDAY}T00:00:00Z/{MONDAY + timedelta(days=1)}T00:00:00Z")
     by_queue = {
@@ -996,7 +996,7 @@ def test_a_file_of_filters_and_a_queue_hold_together(cli: Cli, folder: Path, sha
 # Odd places
 
 
-def test_a_link_is_written_through(cli: Cli, folder: Path, shared: Sandbox) -> None:
+def test_an_output_that_is_a_symbolic_link_is_written_to_its_target(cli: Cli, folder: Path, shared: Sandbox) -> None:
     (folder / "elsewhere").mkdir()
     (folder / "link.csv").symlink_to(folder / "elsewhere" / "x.csv")
 
@@ -1018,7 +1018,8 @@ def test_a_file_may_have_any_name(name: str, cli: Cli, folder: Path, shared: San
     assert names(folder) == sorted([name, f"{name}.manifest.json"])
 
 
-def test_an_export_needs_no_home_no_locale_and_no_sensible_time_zone(folder: Path, shared: Sandbox) -> None:
+def test_an_export_works_without_home_locale_or_a_valid_tz(folder: Path, shared: Sandbox) -> None:
+    """As in a cron job or a container."""
     bare = {"LC_ALL": "C", "TZ": "Nowhere/Land", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     arguments = ["export", "--interval", f"{MONDAY}", "--timezone", "Europe/Berlin", "-o", "ü.csv"]
 
@@ -1055,7 +1056,9 @@ def test_a_current_folder_that_was_deleted_is_an_error_with_a_hint(tmp_path: Pat
     assert "conversations.csv.everycall cannot be written" in result.err
 
 
-def test_of_two_runs_at_once_one_is_turned_away_and_one_is_whole(cli: Cli, folder: Path, shared: Sandbox) -> None:
+def test_of_two_simultaneous_exports_to_one_output_one_is_refused_and_one_completes(
+    cli: Cli, folder: Path, shared: Sandbox
+) -> None:
     """Unless one is done before the other begins."""
     cli("export", "--interval", MONTH, "-o", "alone.csv")
     arguments = command("export", "--interval", MONTH, "-o", "x.csv")
@@ -1106,7 +1109,7 @@ def test_an_interval_older_than_18_months_is_noted_where_the_retention_may_not_b
     assert "note: Some of this interval is older than 18 months" in result.err
 
 
-def test_a_mistake_of_the_user_is_never_shown_as_a_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_mistake_of_the_user_is_reported_as_a_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERYCALL_TRACEBACK", "1")
 
     assert hint_of(cli("export", "--last", "soon"))

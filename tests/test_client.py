@@ -93,7 +93,8 @@ def test_a_token_is_taken_once_by_many_threads() -> None:
     assert [served.path for served in where.sandbox.requests].count("/oauth/token") == 1
 
 
-def test_a_dead_token_costs_many_threads_one_new_one() -> None:
+def test_many_threads_replace_a_dead_token_once() -> None:
+    """Each thread gets a 401, and only one of them logs in."""
     where = org(conversations_per_day=5)
     where.client.send(ME)
     where.sandbox.revoke_tokens()
@@ -131,7 +132,8 @@ def test_a_second_refusal_of_the_token_is_final() -> None:
 
 
 @pytest.mark.parametrize("life_s", [0, 1, 60])
-def test_a_token_that_hardly_lives_is_not_made_anew_for_each_request(life_s: int) -> None:
+def test_a_token_with_a_very_short_life_is_not_renewed_for_each_request(life_s: int) -> None:
+    """A lifetime of some seconds must not lead to a login before every request."""
     login = b'{"access_token":"hush","expires_in":%d}' % life_s
     client, connection, _ = asked(OK, login=login)
     for _ in range(20):
@@ -155,7 +157,7 @@ def test_a_token_is_used_for_nine_tenths_of_its_life_or_until_five_minutes_befor
     assert connection.logins == 2
 
 
-def test_a_token_that_cannot_be_sent_is_said_at_once_and_never_shown() -> None:
+def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it() -> None:
     client, connection, clock = asked(OK, login=b'{"access_token":"s3cret-t0ken\\n"}')
     with pytest.raises(CredentialsRefused, match="cannot be sent") as refused:
         client.send(ME)
@@ -174,7 +176,7 @@ def test_a_login_that_is_refused_is_not_tried_again() -> None:
     assert len(where.sandbox.requests) == 1
 
 
-def test_a_login_that_meets_the_rate_limit_waits() -> None:
+def test_a_login_waits_when_it_is_rate_limited() -> None:
     where = org(conversations_per_day=5)
     where.sandbox.faults.on(range(1, 4), "429", path="/oauth", retry_after_s=7)
     where.client.send(ME)
@@ -183,7 +185,7 @@ def test_a_login_that_meets_the_rate_limit_waits() -> None:
     assert len(where.sandbox.requests) == 5
 
 
-def test_a_login_behind_a_failing_service_is_tried_again() -> None:
+def test_a_login_is_retried_while_the_service_fails() -> None:
     where = org(conversations_per_day=5)
     where.sandbox.faults.on(range(1, 4), "503", path="/oauth")
 
@@ -210,7 +212,7 @@ def test_a_429_waits_until_the_date_that_it_says() -> None:
     assert connection.sent_s == [0, pytest.approx(33, abs=MARGIN_S)]
 
 
-def test_a_429_that_says_nothing_waits_for_the_window_s_end() -> None:
+def test_a_429_without_retry_after_waits_for_the_end_of_the_rate_window() -> None:
     client, connection, _ = asked(Response(429, {"inin-ratelimit-reset": "17"}), OK)
     client.send(ME)
 
@@ -218,7 +220,8 @@ def test_a_429_that_says_nothing_waits_for_the_window_s_end() -> None:
 
 
 @pytest.mark.parametrize("retry_after", [None, "", "soon", "0", "-3", "nan", "Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_429_after_429_without_a_word_that_helps_is_not_hammered(retry_after: str | None) -> None:
+def test_repeated_429s_without_a_usable_retry_after_are_retried_after_growing_waits(retry_after: str | None) -> None:
+    """The header is missing, in the past, or no number."""
     headers = {"retry-after": retry_after} if retry_after is not None else {}
     client, connection, _ = asked(*[Response(429, headers)] * 9, OK)
     client.send(ME)
@@ -229,7 +232,7 @@ def test_429_after_429_without_a_word_that_helps_is_not_hammered(retry_after: st
 
 
 @pytest.mark.parametrize("odd", ["99999999999", "Thu, 01 Jan 99999999999 00:00:00 GMT", "9" * 5000, "1e400", "\x1b[2J"])
-def test_a_retry_after_that_no_clock_knows_is_no_crash(odd: str) -> None:
+def test_an_invalid_retry_after_does_not_crash_the_client(odd: str) -> None:
     client, connection, _ = asked(Response(429, {"retry-after": odd}), Response(503, {"retry-after": odd}), OK)
 
     assert client.send(ME).status == 200
@@ -237,14 +240,14 @@ def test_a_retry_after_that_no_clock_knows_is_no_crash(odd: str) -> None:
 
 
 @pytest.mark.parametrize("asked_s", ["86400", "inf"])
-def test_a_429_that_asks_for_a_day_is_asked_again_after_three_minutes(asked_s: str) -> None:
+def test_a_429_that_asks_for_a_day_is_retried_after_three_minutes(asked_s: str) -> None:
     client, connection, _ = asked(Response(429, {"retry-after": asked_s}), OK)
     client.send(ME)
 
     assert connection.sent_s == [0, pytest.approx(180, abs=MARGIN_S)]
 
 
-def test_a_429_holds_everybody_back() -> None:
+def test_a_429_stops_all_threads() -> None:
     client, connection, _ = asked(Response(429, {"retry-after": "30"}), OK)
     client.send(ME)
     client.send(ME)
@@ -265,7 +268,7 @@ def test_a_rate_limit_that_never_lets_anything_through_ends_with_an_error() -> N
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 507])
-def test_a_failing_service_is_asked_again(status: int) -> None:
+def test_a_request_to_a_failing_service_is_retried(status: int) -> None:
     client, connection, _ = asked(*[Response(status, {}, b"<html>")] * 3, OK)
 
     assert client.send(ME).decoded == {}
@@ -274,7 +277,7 @@ def test_a_failing_service_is_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 413, 415])
-def test_a_refusal_is_never_asked_again(status: int) -> None:
+def test_a_refused_request_is_never_retried(status: int) -> None:
     client, connection, clock = asked(Response(status, {}, b"{}"), OK)
 
     assert client.send(ME).status == status
@@ -283,7 +286,7 @@ def test_a_refusal_is_never_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 501])
-def test_what_no_retry_will_change_ends_at_once(status: int) -> None:
+def test_an_error_that_no_retry_can_change_ends_at_once(status: int) -> None:
     client, connection, _ = asked(Response(status, {}, b""))
 
     with pytest.raises(ServiceFailed, match=str(status)):
@@ -300,7 +303,7 @@ def test_the_waits_grow_and_are_capped_and_jittered() -> None:
     assert len({round(wait / top, 3) for wait, top in zip(clock.waits_s, longest, strict=True)}) == 12
 
 
-def test_two_clients_do_not_come_again_at_the_same_instant() -> None:
+def test_two_clients_do_not_retry_at_the_same_instant() -> None:
     credentials = Credentials("id", "secret", "http://127.0.0.1")
     waits = []
     for seed in (1, 2):
@@ -314,14 +317,14 @@ def test_two_clients_do_not_come_again_at_the_same_instant() -> None:
     assert waits[0] != waits[1]
 
 
-def test_a_service_that_says_when_to_come_again_is_believed() -> None:
+def test_the_retry_after_of_a_failing_service_is_respected() -> None:
     client, connection, _ = asked(Response(503, {"retry-after": "25"}), OK)
     client.send(ME)
 
     assert connection.sent_s == [0, 25]
 
 
-def test_a_service_that_stays_away_is_given_up_with_a_word_about_resuming() -> None:
+def test_giving_up_on_a_service_mentions_that_the_export_resumes() -> None:
     client, _, clock = asked(OK, Response(503, {"inin-correlation-id": "abc"}, b'{"message":"Down."}'))
     client.send(ME)
 
@@ -332,7 +335,8 @@ def test_a_service_that_stays_away_is_given_up_with_a_word_about_resuming() -> N
     assert PATIENCE_S <= clock.monotonic() <= PATIENCE_S + WAIT_MAX_S
 
 
-def test_a_network_that_never_answered_is_given_up_soon() -> None:
+def test_a_network_that_never_answered_is_given_up_after_seconds() -> None:
+    """A wrong proxy or region must not keep the user waiting for a quarter of an hour."""
     where = org(conversations_per_day=5)
     where.sandbox.faults.on(None, "reset")
 
@@ -342,7 +346,7 @@ def test_a_network_that_never_answered_is_given_up_soon() -> None:
     assert "GENESYS_ENV" in unreachable.value.hint
 
 
-def test_a_first_answer_that_hangs_is_asked_for_again() -> None:
+def test_a_first_request_that_hangs_is_retried() -> None:
     where = org(conversations_per_day=5)
     where.sandbox.faults.on(range(1, 3), "hang")
 
@@ -350,7 +354,8 @@ def test_a_first_answer_that_hangs_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hang", "reset", "cut", "cut_json", "cut_gzip", "bad_gzip", "html"])
-def test_whatever_breaks_an_answer_is_outlived(kind: str) -> None:
+def test_an_answer_broken_in_any_way_is_asked_for_again(kind: str) -> None:
+    """Three answers in a row hang, break off or are no JSON; the fourth one counts."""
     where = org(conversations_per_day=50)
     truth = counted(where)
     where.sandbox.faults.on(range(1, 4), kind, path=QUERY)
@@ -362,7 +367,7 @@ def test_whatever_breaks_an_answer_is_outlived(kind: str) -> None:
 # What a request bounds by itself
 
 
-def test_a_request_may_say_how_often_it_is_tried() -> None:
+def test_a_request_can_limit_its_number_of_tries() -> None:
     client, connection, _ = asked(OK, Response(503))
     client.send(ME)
 
@@ -371,7 +376,7 @@ def test_a_request_may_say_how_often_it_is_tried() -> None:
     assert len(connection.sent_s) == 1 + 3
 
 
-def test_a_request_may_say_for_how_long_it_is_tried() -> None:
+def test_a_request_can_limit_the_time_of_its_tries() -> None:
     client, _, clock = asked(OK, Response(503))
     client.send(ME)
 
@@ -389,7 +394,7 @@ def test_the_rate_limit_does_not_count_against_a_request_s_own_bounds() -> None:
 
 
 @pytest.mark.parametrize("end", [Response(504), TooSlow("no answer in time")])
-def test_a_question_that_times_out_time_and_again_may_say_so(end: Response | Broken) -> None:
+def test_a_request_can_ask_to_fail_after_several_timeouts_in_a_row(end: Response | Broken) -> None:
     client, connection, _ = asked(OK, end)
     client.send(ME)
 
@@ -399,7 +404,8 @@ def test_a_question_that_times_out_time_and_again_may_say_so(end: Response | Bro
     assert "shorter interval" in timed_out.value.hint
 
 
-def test_only_time_outs_in_a_row_count_as_such() -> None:
+def test_only_consecutive_timeouts_count_as_timeouts_in_a_row() -> None:
+    """Any other answer in between starts the count anew."""
     client, connection, _ = asked(OK, *[Response(504), Response(503)] * 3, OK)
     client.send(ME)
 
@@ -407,7 +413,7 @@ def test_only_time_outs_in_a_row_count_as_such() -> None:
     assert len(connection.sent_s) == 8
 
 
-def test_an_exchange_that_can_do_without_an_answer_goes_on() -> None:
+def test_an_exchange_that_can_do_without_an_answer_continues() -> None:
     client, _, _ = asked(OK, Response(503))
     client.send(ME)
 
@@ -441,7 +447,7 @@ def test_a_look_up_of_names_that_the_rate_limit_always_turns_away_is_given_up() 
     assert clock.monotonic() < 60
 
 
-def test_trouble_is_said_while_it_lasts_and_no_longer() -> None:
+def test_trouble_is_reported_while_it_lasts_and_no_longer() -> None:
     client, _, clock = asked(OK, Response(503, {}, b'{"message":"Down."}'), OK)
     client.send(ME)
     seen: list[str] = []
@@ -476,7 +482,7 @@ def test_a_refused_query_is_not_asked_again() -> None:
 # Secrets
 
 
-def test_neither_secret_nor_token_is_in_any_word() -> None:
+def test_no_message_holds_the_secret_or_the_token() -> None:
     client, _, _ = asked(Response(401, {}, b'{"code":"bad.credentials"}'))
     with pytest.raises(CredentialsRefused) as refused:
         client.send(ME)
@@ -486,7 +492,7 @@ def test_neither_secret_nor_token_is_in_any_word() -> None:
     assert not any("swordfish" in one or "hush" in one for one in words)
 
 
-def test_what_a_server_says_is_neither_secret_nor_a_control_character() -> None:
+def test_a_server_s_text_is_shown_without_secrets_and_control_characters() -> None:
     message = "You sent Basic aWQ6c3dvcmRmaXNo (id:swordfish), Bearer hush\x1b[2J\nProven: 7"
     body = json.dumps({"message": message, "code": "hush"}).encode()
     client, _, _ = asked(Response(400, {"inin-correlation-id": "hush"}, body))
@@ -530,7 +536,7 @@ class Holding(StillClock):
         self.woken.append(condition.wait(20))
 
 
-def test_a_closed_client_turns_away_who_waits_in_it() -> None:
+def test_closing_a_client_ends_the_threads_that_wait_in_it() -> None:
     """The thread waits for a rate limit that nobody will lift: only the close can end it."""
     where, clock = org(conversations_per_day=5), Holding()
     client = client_of(where.sandbox, clock, where.connection)
@@ -552,7 +558,7 @@ def test_a_closed_client_turns_away_who_waits_in_it() -> None:
     assert where.connection.is_closed
 
 
-def test_an_answer_wakes_up_those_who_wait_for_it() -> None:
+def test_an_answer_wakes_the_threads_that_wait_for_room() -> None:
     """One asks first, and brings home how many may."""
     where, clock = org(conversations_per_day=5), Holding()
     client = client_of(where.sandbox, clock, where.connection)
@@ -570,7 +576,7 @@ def test_an_answer_wakes_up_those_who_wait_for_it() -> None:
     assert clock.woken == [True]
 
 
-def test_a_closed_client_asks_nothing() -> None:
+def test_a_closed_client_sends_nothing() -> None:
     where = org(conversations_per_day=5)
     with where.client as client:
         client.send(ME)
@@ -581,12 +587,12 @@ def test_a_closed_client_asks_nothing() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
-def test_a_share_of_the_rate_limit_lies_between_nothing_and_all(share: float) -> None:
+def test_the_share_of_the_rate_limit_is_above_0_and_at_most_1(share: float) -> None:
     with pytest.raises(SettingsError, match="rate"):
         Client(Credentials("id", "secret", "eu-central-1"), connection=Scripted(OK), rate_share=share)
 
 
-def test_a_region_that_is_none_is_said_before_anything_is_sent() -> None:
+def test_an_invalid_region_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(SettingsError, match="no region, domain or base URL"):
         Client(Credentials("id", "secret", "mars"), connection=Scripted(OK))
 

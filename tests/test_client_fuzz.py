@@ -94,7 +94,7 @@ def check(seed: int) -> None:
 
 
 @pytest.mark.parametrize("lot", range(LOTS))
-def test_whatever_answers_the_client_ends_in_order(lot: int) -> None:
+def test_the_client_ends_with_a_result_or_its_own_error_whatever_answers(lot: int) -> None:
     for seed in range(lot, SEEDS, LOTS):
         try:
             check(seed)

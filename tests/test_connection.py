@@ -57,7 +57,7 @@ def got(through: HttpConnection, url: str, headers: Mapping[str, str] | None = N
     return received(Request("GET", url), through.send("GET", url, headers or {}, None))
 
 
-def test_patience_for_a_whole_answer_is_three_times_that_for_a_piece() -> None:
+def test_the_timeout_for_a_whole_answer_is_three_times_that_for_a_piece() -> None:
     assert Timeouts.of(60.0) == Timeouts()
     assert Timeouts.of(7).total_s == 21
 
@@ -107,7 +107,7 @@ def test_half_an_answer_is_broken(sandbox: Sandbox, kind: str, reason: str, conn
     assert queues(sandbox, through).status == 200
 
 
-def test_an_answer_that_drips_is_given_up_after_the_total_time(sandbox: Sandbox, connection: Connecting) -> None:
+def test_a_slowly_dripping_answer_is_given_up_after_the_total_timeout(sandbox: Sandbox, connection: Connecting) -> None:
     sandbox.faults.on(1, "drip", path="/queues", delay_s=0.05)
     ticks = count()
     through = connection(lambda: float(next(ticks)), total_s=4)
@@ -116,14 +116,14 @@ def test_an_answer_that_drips_is_given_up_after_the_total_time(sandbox: Sandbox,
         queues(sandbox, through)
 
 
-def test_nobody_listening_is_broken_not_fatal(connection: Connecting) -> None:
+def test_a_refused_connection_is_broken_and_not_fatal(connection: Connecting) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(Broken, match="no connection"):
             connection().send("GET", f"http://127.0.0.1:{taken.getsockname()[1]}/", {}, None)
 
 
-def test_no_word_about_a_break_names_the_secret(sandbox: Sandbox, connection: Connecting) -> None:
+def test_no_reason_of_a_broken_answer_holds_the_secret(sandbox: Sandbox, connection: Connecting) -> None:
     sandbox.faults.on(1, "reset", path="/oauth")
     with pytest.raises(Broken) as broken:
         login(sandbox, connection())
@@ -134,7 +134,7 @@ def test_no_word_about_a_break_names_the_secret(sandbox: Sandbox, connection: Co
 @pytest.mark.parametrize(
     "url", ["ftp://example.com/", "http://", "http://127.0.0.1:port/", "http://[x", "http://ä.de", "http://a..b"]
 )
-def test_an_address_that_cannot_be_is_said_to_be_a_setting(url: str, connection: Connecting) -> None:
+def test_an_impossible_address_is_a_settings_error(url: str, connection: Connecting) -> None:
     with pytest.raises(SettingsError, match="address"):
         connection().send("GET", url, {}, None)
 
@@ -152,14 +152,14 @@ def test_a_body_without_a_length_that_ends_early_is_broken(connection: Connectin
         got(connection(), url)
 
 
-def test_closed_means_that_nothing_is_sent_any_more(sandbox: Sandbox, connection: Connecting) -> None:
+def test_a_closed_connection_sends_nothing(sandbox: Sandbox, connection: Connecting) -> None:
     through = connection()
     through.close()
     with pytest.raises(Broken, match="closed"):
         login(sandbox, through)
 
 
-def test_the_http_library_is_imported_by_whoever_connects_and_not_before() -> None:
+def test_the_http_library_is_imported_only_when_a_connection_is_made() -> None:
     script = "import sys, everycall.client; sys.exit('httpcore2' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -195,7 +195,7 @@ def test_the_proxy_of_the_environment_is_used() -> None:
 
 
 @pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://u:s3cret/@h", "http://u:s3cret@", "http://h:s3cret"])
-def test_a_proxy_that_cannot_be_is_said_to_be_a_setting_and_not_shown(proxy: str) -> None:
+def test_an_impossible_proxy_is_a_settings_error_that_does_not_show_it(proxy: str) -> None:
     script = (
         "import time\n"
         "from everycall.connection import Timeouts\n"
@@ -239,7 +239,7 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
             thread.join()
 
 
-def test_a_body_that_promised_more_is_broken(connection: Connecting) -> None:
+def test_a_body_shorter_than_its_content_length_is_broken(connection: Connecting) -> None:
     promised = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PAGE) + 100}\r\n\r\n".encode()
     with answering(promised + json.dumps({"a": 1}).encode()) as (url, _), pytest.raises(Broken, match="broke off"):
         connection().send("GET", url, {}, None)
@@ -292,7 +292,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
     ids=["nothing", "name", "value", "100", "103", "extension", "chunks", "trailers", "length", "no length"],
 )
-def test_an_answer_that_drips_anywhere_is_given_up_when_its_time_is_over(
+def test_an_answer_that_drips_in_any_part_is_given_up_at_its_timeout(
     start: bytes, drop: bytes, connection: Connecting
 ) -> None:
     began = time.monotonic()
@@ -323,7 +323,7 @@ def test_no_text_of_the_library_or_the_other_side_is_in_a_message(connection: Co
     assert "s3cret" not in str(broken.value)
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once_with_its_reason() -> None:
+def test_an_untrusted_certificate_fails_at_once_with_the_reason() -> None:
     cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
     cause.verify_code, cause.verify_message = 18, "self-signed certificate"
     error = ConnectError(cause)
@@ -336,7 +336,7 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once_with_its_reason() -> 
     assert "SSL_CERT_FILE" in refused.value.hint
 
 
-def test_an_authority_that_nobody_trusts_is_said_at_once(tmp_path: Path, connection: Connecting) -> None:
+def test_an_unknown_certificate_authority_fails_at_once(tmp_path: Path, connection: Connecting) -> None:
     with (
         server(conversations=[], tls=tmp_path) as sandbox,
         pytest.raises(SettingsError, match=r"certificate of .* is not trusted: this machine does not know"),
@@ -344,7 +344,7 @@ def test_an_authority_that_nobody_trusts_is_said_at_once(tmp_path: Path, connect
         connection().send("GET", f"{sandbox.url}/", {}, None)
 
 
-def test_an_authority_is_trusted_that_the_environment_names(
+def test_a_certificate_authority_named_by_the_environment_is_trusted(
     tmp_path: Path, connection: Connecting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with server(conversations=[], tls=tmp_path) as sandbox:
@@ -358,7 +358,7 @@ def test_a_port_that_speaks_no_tls_is_broken(connection: Connecting) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
-def test_where_no_file_can_be_opened_any_more_an_answer_is_broken_and_no_crash() -> None:
+def test_running_out_of_file_handles_breaks_an_answer_without_a_crash() -> None:
     script = (
         "import os, resource, sys, time\n"
         "from everycall.api.exchange import Broken\n"

@@ -67,7 +67,7 @@ def test_a_cell_is_written_by_its_type(kind: Type, value: Value, written: str) -
 @given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=5))
 @example([("a\rb", "\r", "\r\n")])
 @example([('"', ",", "\n")])
-def test_whatever_a_text_holds_a_reader_gets_it_back(rows: list[tuple[str, str, str]]) -> None:
+def test_a_csv_reader_gets_any_text_back_unchanged(rows: list[tuple[str, str, str]]) -> None:
     sink = CsvSink([column("text", name) for name in "abc"])
     data = (sink.head() + sink.lines(rows)).decode()
 
@@ -75,7 +75,8 @@ def test_whatever_a_text_holds_a_reader_gets_it_back(rows: list[tuple[str, str, 
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=5))
-def test_a_table_of_one_column_has_no_line_that_looks_like_none(texts: list[str]) -> None:
+def test_an_empty_cell_in_a_table_of_one_column_is_not_an_empty_line(texts: list[str]) -> None:
+    """Readers of CSV skip empty lines, so the cell is quoted."""
     sink = CsvSink([column("text")])
     data = sink.lines([(text,) for text in texts]).decode()
 
@@ -83,7 +84,7 @@ def test_a_table_of_one_column_has_no_line_that_looks_like_none(texts: list[str]
 
 
 @given(st.lists(TEXTS, max_size=8), st.integers(1, 8))
-def test_rows_are_the_same_lines_however_many_are_written_at_once(texts: list[str], size: int) -> None:
+def test_the_size_of_a_batch_does_not_change_the_lines(texts: list[str], size: int) -> None:
     """A carriage return in one of them makes another way to write all of them."""
     sink = CsvSink([column("text")])
     pieces = [sink.lines([(text,) for text in texts[at : at + size]]) for at in range(0, len(texts), size)]
@@ -91,14 +92,14 @@ def test_rows_are_the_same_lines_however_many_are_written_at_once(texts: list[st
     assert b"".join(pieces) == sink.lines([(text,) for text in texts])
 
 
-def test_the_rows_themselves_are_left_as_they_are() -> None:
+def test_writing_does_not_change_the_rows() -> None:
     row = (datetime(2026, 1, 5, tzinfo=UTC), ["a", "b"])
     CsvSink([column("instant"), column("texts")]).lines([row])  # type: ignore[list-item]
 
     assert row == (datetime(2026, 1, 5, tzinfo=UTC), ["a", "b"])
 
 
-def test_every_column_s_type_has_a_way_to_be_written() -> None:
+def test_every_type_of_a_column_can_be_written() -> None:
     for table in VIEWS.values():
         assert CsvSink(table).lines([(None,) * len(table)]) == b"," * (len(table) - 1) + b"\n"
 
@@ -115,7 +116,7 @@ def written(path: Path, *batches: list[tuple[str, str]]) -> Written:
     return writer.close()
 
 
-def test_a_window_s_rows_are_known_by_number_length_and_checksum(tmp_path: Path) -> None:
+def test_a_written_window_has_its_number_of_rows_length_and_checksum(tmp_path: Path) -> None:
     found = written(tmp_path / "a.rows", [("ä", "1"), ("two\nlines", "2")], [], [("b", "3")])
     data = 'ä,1\n"two\nlines",2\nb,3\n'.encode()
 
@@ -123,7 +124,7 @@ def test_a_window_s_rows_are_known_by_number_length_and_checksum(tmp_path: Path)
     assert found == Written(3, len(data), hashlib.sha256(data).hexdigest())
 
 
-def test_a_window_may_have_no_rows(tmp_path: Path) -> None:
+def test_a_window_without_rows_can_be_written(tmp_path: Path) -> None:
     assert written(tmp_path / "a.rows") == Written(0, 0, hashlib.sha256(b"").hexdigest())
     assert (tmp_path / "a.rows").read_bytes() == b""
 
@@ -145,7 +146,7 @@ def test_a_window_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_window_that_is_closed_outlives_a_power_cut(seed: int) -> None:
+def test_a_closed_window_survives_a_power_cut(seed: int) -> None:
     """Its name is the ledger's business."""
     path = Path("/out/a.rows")
     filesystem = SimDisk(random.Random(seed), lambda _: None, [path.parent])
@@ -187,7 +188,7 @@ def test_a_window_on_a_full_disk_can_still_be_discarded(tmp_path: Path) -> None:
 # The output
 
 
-def test_a_window_s_file_is_what_stands_in_the_output(tmp_path: Path) -> None:
+def test_the_file_of_a_window_is_appended_to_the_output_unchanged(tmp_path: Path) -> None:
     written(tmp_path / "a.rows", [("one", "two")])
     output = BytesIO()
     SINK.append(tmp_path / "a.rows", output)
@@ -234,12 +235,12 @@ def intact(path: Path, placed: list[Placed]) -> list[bool]:
         return list(SINK.intact(file, path.stat().st_size, placed))
 
 
-def test_what_was_written_is_intact(tmp_path: Path) -> None:
+def test_an_unchanged_output_is_intact(tmp_path: Path) -> None:
     assert intact(*output_of(tmp_path)) == [True, True, True]
 
 
 @pytest.mark.parametrize(("at", "expected"), [(0, [False] * 3), (5, [False, True, True]), (-2, [True, True, False])])
-def test_a_byte_that_changed_damages_its_window_or_in_the_head_all(
+def test_a_changed_byte_damages_its_window_and_in_the_header_all_windows(
     tmp_path: Path, at: int, expected: list[bool]
 ) -> None:
     path, placed = output_of(tmp_path)
@@ -251,7 +252,7 @@ def test_a_byte_that_changed_damages_its_window_or_in_the_head_all(
 
 
 @pytest.mark.parametrize(("cut", "expected"), [(1, [True, True, False]), (12, [False, True, False])])
-def test_a_cut_damages_what_stands_behind_it(tmp_path: Path, cut: int, expected: list[bool]) -> None:
+def test_a_cut_damages_the_windows_after_it(tmp_path: Path, cut: int, expected: list[bool]) -> None:
     """A window without rows has nothing to lose."""
     path, placed = output_of(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
@@ -259,7 +260,7 @@ def test_a_cut_damages_what_stands_behind_it(tmp_path: Path, cut: int, expected:
     assert intact(path, placed) == expected
 
 
-def test_what_was_added_at_the_end_damages_the_last_window(tmp_path: Path) -> None:
+def test_bytes_added_at_the_end_damage_the_last_window(tmp_path: Path) -> None:
     path, placed = output_of(tmp_path)
     with path.open("ab") as output:
         output.write(b"d,4\n")
@@ -267,7 +268,7 @@ def test_what_was_added_at_the_end_damages_the_last_window(tmp_path: Path) -> No
     assert intact(path, placed) == [True, True, False]
 
 
-def test_a_number_of_rows_that_is_not_that_of_the_lines_is_found(tmp_path: Path) -> None:
+def test_a_wrong_number_of_rows_is_found(tmp_path: Path) -> None:
     path, (first, *others) = output_of(tmp_path)
     edited = replace(first, rows=3)  # a line feed in quotes ends no row
 

@@ -18,7 +18,7 @@ TWO = {"conversations": [{"conversationId": "a"}, {"conversationId": "b"}], "tot
 TOO_LARGE = {"message": "The response is over the size limit.", "code": "response.entity.too.large", "status": 400}
 
 
-def test_a_page_is_one_request_whose_body_says_which() -> None:
+def test_a_page_is_one_request_with_its_number_in_the_body() -> None:
     asked, found = played(page(QUERY, DAY, 3, 100), answer(TWO))
 
     assert asked == [Request("POST", DETAILS_QUERY, json=QUERY.body(DAY, 3, 100))]
@@ -27,7 +27,7 @@ def test_a_page_is_one_request_whose_body_says_which() -> None:
     assert found.total_hits == 2
 
 
-def test_the_answer_itself_can_be_had_with_its_head_decoded() -> None:
+def test_an_answer_comes_as_bytes_with_only_its_head_decoded() -> None:
     response = answer(TWO)
 
     _, found = played(asked_page(QUERY, DAY, 1, 100), response)
@@ -56,7 +56,7 @@ def test_one_conversation_that_is_over_the_size_limit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("status", "error"), [(400, QueryRefused), (403, PermissionMissing), (404, QueryRefused)])
-def test_a_refusal_is_raised_and_never_asked_again(status: int, error: type[Exception]) -> None:
+def test_a_refused_page_raises_and_is_not_retried(status: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         played(page(QUERY, DAY, 1, 100), answer({"message": "no", "code": "bad.request"}, status))
 
@@ -72,7 +72,7 @@ def test_the_count_is_asked_by_a_page_of_one(body: object, expected: int) -> Non
     assert found == expected
 
 
-def test_hits_are_what_the_page_says_before_what_it_holds() -> None:
+def test_the_count_on_a_page_goes_before_the_number_of_its_conversations() -> None:
     assert hits(Page(total_hits=7)) == 7
     assert hits(Page()) == 0
 
@@ -104,7 +104,7 @@ def test_a_page_past_the_end_has_no_head(body: object) -> None:
     assert head(body) == PageHead([], None)
 
 
-def test_unknown_fields_beside_known_ones_are_no_matter() -> None:
+def test_unknown_fields_beside_known_ones_do_not_matter() -> None:
     assert head({"conversations": [FULL], "totalHits": 1, "nextOfTomorrow": 1, "message": "Hello"}).total_hits == 1
 
 
@@ -115,13 +115,13 @@ def test_unknown_fields_beside_known_ones_are_no_matter() -> None:
         None, {"conversations": "none"}, {"conversations": {}}, {"message": "Busy", "conversations": None},
     ],
 )  # fmt: skip
-def test_what_is_not_recognised_is_no_page(body: object) -> None:
+def test_an_unrecognised_answer_is_not_a_page(body: object) -> None:
     with pytest.raises(NotAnAnswer, match="no page of conversations"):
         head(body)
 
 
 @pytest.mark.parametrize("hits", [TOTAL_HITS_MAX + 1, 10**30, 1e300])
-def test_a_count_that_no_org_has_is_no_answer(hits: float) -> None:
+def test_an_impossible_count_is_not_an_answer(hits: float) -> None:
     with pytest.raises(NotAnAnswer, match="counts"):
         head({"conversations": [FULL], "totalHits": hits})
 
@@ -136,13 +136,13 @@ def test_a_count_that_is_odd_is_an_oddity(hits: object, expected: int) -> None:
     assert [odd.path for odd in found.oddities] == ["totalHits"]
 
 
-def test_a_number_that_no_machine_holds_is_an_oddity() -> None:
+def test_a_number_too_large_for_any_type_is_an_oddity() -> None:
     body = b'{"conversations":[{"conversationId":"a"}],"totalHits":1e999}'
 
     assert PageHead.decode(body).total_hits == HITS_UNREADABLE
 
 
-def test_a_count_that_cannot_be_read_is_not_taken_for_none() -> None:
+def test_an_unreadable_count_is_not_taken_for_zero() -> None:
     assert head({"conversations": [], "totalHits": "NaN"}).total_hits == HITS_UNREADABLE
     assert head({"conversations": [FULL], "totalHits": -2}).total_hits == -2
 

@@ -133,7 +133,7 @@ def test_the_summary_says_what_is_not_proven_and_why() -> None:
     assert "  not read    1 window in 2026-01-07 to 2026-01-08 UTC" in lines
 
 
-def test_the_summary_says_what_is_not_the_last_word() -> None:
+def test_the_summary_names_what_can_still_change() -> None:
     doubtful = ended(
         [entry(WEEK)], provisionalRows=1, provisionalFrom="2026-01-09T00:00:00.000Z", open=17,
         namesUnavailable={"users": "403", "queues": "403"}, oddities={"new: conversations.x": 12},
@@ -157,7 +157,7 @@ def test_windows_from_before_the_retention_are_counted_once_as_incomplete() -> N
     assert "  not kept    2 windows from before the org's retention, which may be gone" in lines
 
 
-def test_conversations_that_are_not_what_they_seem_are_counted() -> None:
+def test_the_summary_counts_strays_late_and_outlasting_conversations() -> None:
     lines = summed_up(ended([entry(WEEK)], outlasting=2, strays=1))
 
     assert "  outlasting  2 conversations open more than a day after their handling" in lines
@@ -187,7 +187,7 @@ def test_a_narrow_terminal_breaks_lines_between_words() -> None:
     assert "              answered 429, 0 tried again" in lines
 
 
-def test_what_goes_wrong_is_broken_between_words_too() -> None:
+def test_errors_are_wrapped_between_words() -> None:
     display = Recorded(width=40, terminal=True)
 
     display.failure("The folder is missing.", "Make it, or choose another output with -o, somewhere else.")
@@ -212,7 +212,7 @@ def test_the_time_left_is_shown_once_it_can_be_estimated(covered: float, elapsed
     assert str(progress._TimeLeftColumn().render(bars.tasks[0])) == expected
 
 
-def test_an_export_of_nothing_is_proven_too() -> None:
+def test_an_export_without_conversations_is_shown_as_proven() -> None:
     assert summed_up(ended([entry(WEEK, rows=0)]))[0].startswith("Proven: 0 conversations, none missing")
 
 
@@ -259,7 +259,7 @@ def test_a_log_gets_a_line_between_windows_every_ten_seconds_at_most() -> None:
     ]
 
 
-def test_an_export_that_is_gone_on_with_says_how_much_was_done() -> None:
+def test_a_resumed_export_shows_how_much_was_done() -> None:
     lines = lines_of(StillClock(), COUNTS, (0, Started(WEEK, 3 * DAY, 1000)))
 
     assert lines == ["exporting 2026-01-05 to 2026-01-12 UTC, 43% of it done before"]
@@ -318,7 +318,7 @@ def test_the_bar_says_what_it_waits_for() -> None:
     assert "9 requests, the service answered 503" in bar(120, TROUBLED, Started(WEEK, timedelta(), 0)).shown
 
 
-def test_what_has_to_be_known_stands_above_the_bar() -> None:
+def test_notes_are_printed_above_the_bar() -> None:
     display = bar(80, COUNTS, Started(WEEK, timedelta(), 0), Noticed("Look here."), WindowClosed(WEEK, 1, False, "x"))
 
     assert "note: Look here." in display.shown
@@ -351,7 +351,7 @@ def test_a_terminal_gets_a_bar_and_a_log_gets_lines(options: Any, quiet: bool, e
     assert isinstance(progress.listener(Recorded(**options), lambda: COUNTS, quiet=quiet), expected)
 
 
-def test_quiet_says_notes_alone() -> None:
+def test_quiet_prints_only_notes() -> None:
     display = Recorded()
     happened: list[Event] = [
         Started(WEEK, timedelta(), 0),
@@ -365,7 +365,7 @@ def test_quiet_says_notes_alone() -> None:
     assert display.lines == ["note: !"]
 
 
-def test_a_whole_export_is_shown_along_time(output: Path) -> None:
+def test_progress_is_shown_along_the_interval(output: Path) -> None:
     where = org(conversations_per_day=200)
     display = Recorded(width=100, terminal=True)
     listener = progress.listener(display, where.client.counts, quiet=False)
@@ -405,7 +405,7 @@ def test_a_size_is_shown_in_powers_of_a_thousand(count: float, expected: str) ->
     assert formats.size(count) == expected
 
 
-def test_an_interval_is_as_short_as_it_can_be_said() -> None:
+def test_an_interval_is_shown_as_short_as_possible() -> None:
     assert formats.span(WEEK) == "2026-01-05 to 2026-01-12 UTC"
     assert formats.span(Interval(NOON, NOON + timedelta(hours=1, seconds=5))) == (
         "2026-03-02 12:00 to 2026-03-02 13:00:05 UTC"
@@ -427,7 +427,7 @@ def test_an_interval_is_as_short_as_it_can_be_said() -> None:
         ("\udcff\ue000", r"\udcff\ue000"),
     ],
 )
-def test_what_would_move_or_recolour_the_text_is_escaped(foreign: str, shown: str) -> None:
+def test_control_characters_are_escaped(foreign: str, shown: str) -> None:
     assert printable(foreign) == shown
 
 
@@ -438,7 +438,7 @@ def test_any_text_becomes_one_line_that_can_be_encoded(foreign: str) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_no_way_of_showing_a_text_lets_an_escape_code_through(terminal: bool) -> None:
+def test_no_display_function_prints_an_escape_code(terminal: bool) -> None:
     evil = "\x1b[2J\nProven: 7 conversations"
     display = Recorded(terminal=terminal, environ={"TERM": "xterm", "NO_COLOR": "1"}, width=200)
 
@@ -464,7 +464,7 @@ def test_a_bar_lets_no_escape_code_through() -> None:
 # What an interruption leaves
 
 
-def test_what_is_kept_counts_finished_windows_of_this_run_and_of_earlier_ones() -> None:
+def test_the_message_about_kept_windows_counts_this_run_and_earlier_ones() -> None:
     kept = progress.Kept(progress.Quiet(Recorded()))
     report(kept, Started(WEEK, 2 * DAY, 200), PageRead(250, 3 * DAY), WindowClosed(days(1)[0], 70, True, ""))
     report(kept, WindowClosed(days(1, 1)[0], 30, False, "it is read again by the next run"))

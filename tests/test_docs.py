@@ -21,6 +21,7 @@ from everycall.cli import INTERRUPTED
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES, FAILED_HERE, NOBODY_READS, NOT_PROVEN
 from everycall.cli.parser import options_of
+from everycall.manifest import Stray, plain
 from inprocess import manifest_of, org
 
 DOCS = ROOT / "docs"
@@ -41,7 +42,8 @@ PROGRAMS = [page for page in PAGES if any(block.language == "python" for block i
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", CONSOLES, ids=str)
-def test_what_the_pages_show_is_what_is_printed(block: Block) -> None:
+def test_the_pages_show_what_the_commands_print(block: Block) -> None:
+    """Each console block of the documentation is run in an empty folder against a sandbox."""
     with Terminal() as terminal:
         for step, printed in run_console(block, terminal):
             assert agrees(step.shown, printed), f"{step.command}prints\n{printed}\n{REFRESH}"
@@ -50,12 +52,13 @@ def test_what_the_pages_show_is_what_is_printed(block: Block) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PROGRAMS, ids=page_id)
 def test_the_python_of_the_pages_runs_and_prints_what_they_show(page: Path) -> None:
+    """All Python blocks of a page are one program."""
     with Terminal() as terminal:
         for step, printed in run_python(page, terminal):
             assert not step.block.prints or agrees(step.shown, printed), f"{step.block} prints\n{printed}\n{REFRESH}"
 
 
-def test_what_the_pages_take_from_the_code_is_up_to_date() -> None:
+def test_the_generated_parts_of_the_pages_are_up_to_date() -> None:
     generated = [str(page) for page in PAGES if "[[[cog import" in page.read_text("utf-8")]
     found_in = ["-I", str(DOCS), "-I", str(ROOT / "tests")]
     command = [sys.executable, "-m", "cogapp", *found_in, "--check", "--diff", *generated]
@@ -122,17 +125,19 @@ def test_every_key_of_a_manifest_is_explained(output: Path) -> None:
     assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
 
 
-def test_nothing_is_explained_that_a_manifest_does_not_have(output: Path) -> None:
+def test_the_page_explains_exactly_the_keys_that_a_manifest_has(output: Path) -> None:
     where = org(conversations_per_day=20)
     where.export(output)
     manifest: dict[str, Any] = manifest_of(output)
     page = text_of("docs/how-it-works.md").partition("## The manifest")[2]
-    explained = re.findall(r"^\| (`[^|]+`) \|", page, re.MULTILINE)
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    stray = set(plain(Stray(conversation_id="", start=None, reason="")))
 
-    assert {name for cell in explained for name in re.findall(r"`(\w+)`", cell)} <= {*manifest, *manifest["windows"][0]}
+    keys = {*manifest, *manifest["query"], *manifest["output"], *manifest["windows"][0]}
+    assert explained == keys | stray
 
 
-def test_the_numbers_of_how_it_works_are_the_code_s() -> None:
+def test_the_numbers_in_how_it_works_are_those_of_the_code() -> None:
     page = text_of("docs/how-it-works.md")
 
     assert f"at most {limits.SPAN_UNFILTERED.days} days without a filter, {limits.SPAN_FILTERED.days} days" in page
@@ -144,7 +149,7 @@ def test_the_numbers_of_how_it_works_are_the_code_s() -> None:
     assert "four days" in page
 
 
-def test_the_patience_on_the_pages_is_the_client_s() -> None:
+def test_the_retry_times_on_the_pages_are_those_of_the_client() -> None:
     errors = text_of("docs/errors.md")
 
     assert f"for {client.FIRST_PATIENCE_S:.0f} seconds where nothing has ever answered" in errors
@@ -165,7 +170,7 @@ class NoNetwork:
         pass
 
 
-def test_the_message_of_giving_up_is_the_one_on_the_page() -> None:
+def test_the_page_shows_the_message_of_an_unreachable_service() -> None:
     clock = StillClock()
     lonely = Client(Credentials("id", "secret", "eu-central-1"), connection=NoNetwork(), clock=clock)
     with pytest.raises(Unreachable) as caught:
@@ -189,14 +194,25 @@ def test_the_sandbox_prints_the_variables_that_the_page_shows() -> None:
     assert [line.partition("=")[0] for line in lines] == [f"export {name}" for name in auth.VARIABLES]
 
 
-def test_every_module_stands_in_the_design() -> None:
+def layout_of_the_design() -> dict[str, set[str]]:
+    """Each folder of the layout ("" is the package) and what the design lists in it."""
     layout = text_of("DESIGN.md").partition("## The way of the data")[2].partition("## ")[0]
-    package = ROOT / "src" / "everycall"
-    modules = {path.name for path in package.glob("*.py")} | {
-        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
-    }
+    found: dict[str, set[str]] = {"": set()}
+    folder = ""
+    for indent, name in re.findall(r"^( {2}| {4})(\w+(?:\.py|/)) ", layout, re.MULTILINE):
+        folder = folder if len(indent) == 4 else name
+        found.setdefault(folder if len(indent) == 4 else "", set()).add(name)
+    return found
 
-    assert set(re.findall(r"^  (\w+(?:\.py|/)) ", layout, re.MULTILINE)) == modules
+
+def test_every_module_is_in_the_layout_of_the_design() -> None:
+    package = ROOT / "src" / "everycall"
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    layout = layout_of_the_design()
+
+    assert layout[""] == {path.name for path in package.glob("*.py")} | folders
+    for folder in folders - {"cli/", "sandbox/"}:
+        assert layout[folder] == {path.name for path in (package / folder).glob("*.py")} - {"__init__.py"}
 
 
 def test_the_version_is_the_same_everywhere() -> None:
@@ -225,7 +241,8 @@ def test_what_a_command_shows_ends_at_the_next_command() -> None:
         ("56babc00-fdbb-4672-aa24-25b17a940591,voice,Billing\n", "9637acc2-e94c-46c2-be56-6f65eb889559,chat,\n"),
     ],
 )
-def test_what_may_differ_from_run_to_run_is_no_difference(shown: str, printed: str) -> None:
+def test_numbers_times_and_ids_are_no_difference(shown: str, printed: str) -> None:
+    """What a page shows is compared in shape."""
     assert agrees(shown, printed)
 
 
@@ -239,18 +256,18 @@ def test_what_may_differ_from_run_to_run_is_no_difference(shown: str, printed: s
         ("", "Traceback\n"),
     ],
 )
-def test_what_may_not_differ_is_one(shown: str, printed: str) -> None:
+def test_different_text_is_a_difference(shown: str, printed: str) -> None:
     assert not agrees(shown, printed)
 
 
-def test_every_block_is_of_a_kind_that_contributing_explains() -> None:
+def test_contributing_explains_every_kind_of_block() -> None:
     kinds = {block.language for page in PAGES for block in blocks(page)}
     explained = set(re.findall(r"^\| ` ```(\w+) ` \|", text_of("CONTRIBUTING.md"), re.MULTILINE))
 
     assert kinds <= explained
 
 
-def test_no_fence_is_without_a_language() -> None:
+def test_every_fence_has_a_language() -> None:
     for page in PAGES:
         fences = re.findall(r"^```(\w*)$", page.read_text("utf-8"), re.MULTILINE)
 

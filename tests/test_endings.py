@@ -35,10 +35,10 @@ from inprocess import (
     assert_proven,
     assert_whole,
     client_of,
+    exported_rows,
     manifest_of,
     org,
     read_csv,
-    told,
 )
 from thin import Thin, thin_id
 
@@ -72,10 +72,10 @@ FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
 UNFINISHED = ["conversations.csv.everycall"]
 
 
-def refused(where: Org, output: Path, kind: type[EverycallError], words: str, client: Client | None = None) -> None:
+def refused(where: Org, output: Path, kind: type[EverycallError], message: str, client: Client | None = None) -> None:
     """The export ends with that error, and there is nothing on filesystem."""
     where.client = client or where.client
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=message):
         where.export(output)
     assert on_disk(output) == []
 
@@ -83,7 +83,7 @@ def refused(where: Org, output: Path, kind: type[EverycallError], words: str, cl
 # Who may
 
 
-def test_a_wrong_secret(output: Path) -> None:
+def test_a_wrong_secret_ends_with_exit_code_3(output: Path) -> None:
     where = flat(5)
     client = client_of(where.sandbox, where.clock, where.connection, secret="wrong")
     refused(where, output, CredentialsRefused, r"refused \(401\): authentication failed", client)
@@ -180,7 +180,7 @@ def test_forty_days_without_a_filter_are_windows_of_seven(output: Path) -> None:
     assert_proven(where, summary, output, interval)
 
 
-def test_over_eighteen_months_ago_is_asked_all_the_same(output: Path) -> None:
+def test_an_interval_older_than_eighteen_months_is_exported(output: Path) -> None:
     where = flat(20)
     interval = "2024-03-04T00:00:00.000Z/2024-03-05T00:00:00.000Z"
     summary = where.export(output, interval)
@@ -200,7 +200,7 @@ def test_a_filter_that_the_api_refuses(output: Path) -> None:
     assert on_disk(output) == []
 
 
-def test_a_filter_finds_what_it_names_and_no_more(output: Path) -> None:
+def test_a_filter_exports_exactly_the_matching_conversations(output: Path) -> None:
     where = flat(200)
     filters = Filters.of(media_types=["voice"], directions=["inbound"])
     summary = where.export(output, query=Query(Interval.read(MONDAY), filters))
@@ -214,7 +214,7 @@ def test_a_filter_finds_what_it_names_and_no_more(output: Path) -> None:
 # How many
 
 
-def test_no_conversations_at_all(output: Path) -> None:
+def test_an_interval_without_conversations_is_an_empty_proven_export(output: Path) -> None:
     where = org(conversations=[])
     summary = where.export(output)
 
@@ -224,7 +224,7 @@ def test_no_conversations_at_all(output: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 250])
-def test_as_many_as(output: Path, count: int) -> None:
+def test_an_export_of_n_conversations_has_n_rows(output: Path, count: int) -> None:
     where = flat(count)
     summary = where.export(output)
 
@@ -234,7 +234,7 @@ def test_as_many_as(output: Path, count: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "windows"), [(100_000, 3), (100_001, 6)])
-def test_more_than_one_question_can_page_through_in_a_day(output: Path, count: int, windows: int) -> None:
+def test_a_day_of_100000_conversations_or_more_is_exported(output: Path, count: int, windows: int) -> None:
     where = org(world=Thin(count))
     summary = where.export(output, columns=["conversationId"])
     ids = output.read_text().split()[1:]
@@ -260,7 +260,7 @@ def test_a_day_is_cut_where_its_hits_are_too_many_and_nothing_comes_twice(output
 # Conversations that live, and pages that shift
 
 
-def test_a_conversation_that_lives_has_no_end_and_no_duration(output: Path) -> None:
+def test_a_live_conversation_has_no_end_and_no_duration(output: Path) -> None:
     where = flat(200, clock=StillClock(datetime(2026, 1, 5, 15, tzinfo=UTC)))
     summary = where.export(output)
     alive = [row for row in read_csv(output) if not row["endTime"]]
@@ -278,7 +278,7 @@ def test_conversations_that_start_and_end_while_they_are_exported_are_proven_as_
     summary = where.export(output)
 
     assert summary.verdict == "proven"
-    assert [row[:2] for row in told(output)] == [row[:2] for row in where.truth(summary.entries[0].interval)]
+    assert [row[:2] for row in exported_rows(output)] == [row[:2] for row in where.truth(summary.entries[0].interval)]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -300,7 +300,7 @@ def test_a_row_that_arrives_while_paging_is_there_exactly_once(output: Path, see
     where.sandbox.faults.on(range(1, seen_from), "unseen", path=QUERY, conversation_id=late_id)
     summary = where.export(output, page_size=20)
 
-    assert late in told(output)
+    assert late in exported_rows(output)
     assert [row["conversationId"] for row in read_csv(output)].count(late_id) == 1
     assert sum(entry.re_reads for entry in summary.entries) == 1
     assert_proven(where, summary, output)
@@ -322,7 +322,7 @@ def test_a_count_that_is_always_off_ends_unproven_with_numbers(output: Path) -> 
     assert summary.verdict == manifest_of(output)["verdict"] == "unproven"
     assert summary.unproven[0].reason == "the API counts 53 before and 53 after, and 50 different ones came"
     assert manifest_of(output)["unproven"] == [MONDAY]
-    assert told(output) == where.truth()
+    assert exported_rows(output) == where.truth()
     assert_whole(summary, output)
 
 
@@ -339,7 +339,8 @@ def test_a_row_that_never_comes_is_never_called_proven(output: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 10))
-def test_the_token_is_revoked_at_any_request(output: Path, number: int) -> None:
+def test_an_export_survives_a_token_revoked_at_any_request(output: Path, number: int) -> None:
+    """One new login is enough, whichever request meets the revoked token."""
     where = flat(50)
     where.sandbox.faults.on(number, "revoked")
     summary = where.export(output, page_size=20)
@@ -351,7 +352,7 @@ def test_the_token_is_revoked_at_any_request(output: Path, number: int) -> None:
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("at", [range(1, 3), range(4, 7)])
-def test_any_fault_several_times_in_a_row_is_outlived(output: Path, kind: str, at: range) -> None:
+def test_an_export_survives_any_fault_several_times_in_a_row(output: Path, kind: str, at: range) -> None:
     where = flat(50)
     where.sandbox.faults.on(at, kind)
     summary = where.export(output, page_size=20)
@@ -362,7 +363,7 @@ def test_any_fault_several_times_in_a_row_is_outlived(output: Path, kind: str, a
 @pytest.mark.parametrize(
     "options", [{"retry_after_s": None}, {"retry_after_s": 30, "as_date": True}, {"retry_after_s": 0}], ids=str
 )
-def test_429_after_429_is_outlived(output: Path, options: dict[str, Any]) -> None:
+def test_an_export_survives_repeated_429s(output: Path, options: dict[str, Any]) -> None:
     where = flat(50)
     where.sandbox.faults.on(range(3, 9), "429", **options)
     summary = where.export(output, page_size=20)
@@ -372,14 +373,14 @@ def test_429_after_429_is_outlived(output: Path, options: dict[str, Any]) -> Non
     assert_proven(where, summary, output)
 
 
-def test_a_504_after_a_minute_of_waiting_is_outlived(output: Path) -> None:
+def test_an_export_survives_a_504_after_a_minute(output: Path) -> None:
     where = flat(50)
     where.sandbox.faults.on(3, "504", delay_s=59)
 
     assert_proven(where, where.export(output, page_size=20), output)
 
 
-def test_an_answer_that_drips_for_ever_is_asked_for_again(output: Path) -> None:
+def test_an_export_survives_an_answer_that_drips_for_ever(output: Path) -> None:
     where = flat(50)
     where.sandbox.faults.on(3, "drip", delay_s=30)
 
@@ -387,7 +388,7 @@ def test_an_answer_that_drips_for_ever_is_asked_for_again(output: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_fifth_of_all_requests_failing_at_random_is_outlived(output: Path, seed: int) -> None:
+def test_an_export_survives_a_fifth_of_all_requests_failing(output: Path, seed: int) -> None:
     where = flat(140)
     where.sandbox.faults.at_random(0.2, seed=seed)
 
@@ -411,7 +412,8 @@ def test_an_answer_too_large_even_for_one_conversation_is_a_refusal(output: Path
 
 
 @pytest.mark.parametrize("kind", ["new_field", "new_value", "null"])
-def test_what_nobody_knows_yet_costs_no_row(output: Path, kind: str) -> None:
+def test_unknown_fields_and_values_cost_no_row(output: Path, kind: str) -> None:
+    """A new field, a new value of an enumeration, or a null where a value was."""
     where = flat(120)
     where.sandbox.faults.on(None, kind, path=QUERY)
     summary = where.export(output)
@@ -420,7 +422,8 @@ def test_what_nobody_knows_yet_costs_no_row(output: Path, kind: str) -> None:
     assert bool(manifest_of(output)["oddities"]) == (kind == "new_field")
 
 
-def test_a_service_that_stays_away_keeps_what_was_done(output: Path) -> None:
+def test_an_export_whose_service_goes_away_keeps_what_was_done(output: Path) -> None:
+    """The service answers the first window and then only 503."""
     where = flat(20)
     where.sandbox.faults.on(range(5, 10_000), "503", path=QUERY)
     two_weeks = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"
@@ -431,7 +434,7 @@ def test_a_service_that_stays_away_keeps_what_was_done(output: Path) -> None:
     assert len((output.parent / UNFINISHED[0] / "ledger.jsonl").read_text().splitlines()) == 3  # header, read, loaded
 
 
-def test_a_network_that_is_not_there(output: Path) -> None:
+def test_an_export_without_a_network_gives_up(output: Path) -> None:
     where = flat(5)
     where.sandbox.faults.on(None, "reset")
     refused(where, output, Unreachable, "Gave up on http://127.0.0.1")
@@ -486,18 +489,18 @@ def at_once(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("count", [101, 150])
-def test_ties_that_shift_between_pages_are_never_falsely_proven(output: Path, count: int) -> None:
+def test_equal_starts_that_shift_between_pages_are_never_wrongly_proven(output: Path, count: int) -> None:
     """All start in the same millisecond, and each answer has them in another order."""
     where = org(conversations=at_once(count), switches=Switches(tie_order="shifting"))
     summary = where.export(output)
 
     if summary.verdict == "proven":
         assert_proven(where, summary, output)
-    assert summary.rows == len(set(told(output)))
+    assert summary.rows == len(set(exported_rows(output)))
     assert len(where.queries) <= 20
 
 
-def test_ties_that_shift_within_pages_do_no_harm(output: Path) -> None:
+def test_equal_starts_that_shift_within_a_page_do_no_harm(output: Path) -> None:
     where = org(conversations=at_once(100), switches=Switches(tie_order="shifting"))
 
     assert_proven(where, where.export(output), output)

@@ -45,13 +45,13 @@ def test_a_message_that_an_error_makes_itself_is_found() -> None:
     assert messages([ast.parse(ERRORS)]) == [Message("Worse", "{window} is worse.", "Run.")]
 
 
-def test_what_is_shown_without_an_error_is_found() -> None:
+def test_a_note_that_is_printed_without_an_error_is_found() -> None:
     code = "display.notice('Note.')\ndef f() -> tuple[str, str]:\n  return f'{x} broke.', 'Mend it.'"
 
     assert found(code) == [Message(OTHER, "Note."), Message(OTHER, "{x} broke.", "Mend it.")]
 
 
-def test_reasons_are_found() -> None:
+def test_reasons_of_broken_answers_are_found() -> None:
     assert Message("Broken", "no answer in time") in found("raise TooSlow('no answer in time')")
 
 

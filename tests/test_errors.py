@@ -35,13 +35,13 @@ def test_an_error_carries_its_message_the_next_step_and_what_the_vendor_asks_for
     assert (error.hint, error.correlation_id) == ("Mend it.", "42")
 
 
-def test_without_a_next_step_and_an_answer_both_are_empty() -> None:
+def test_hint_and_correlation_id_are_empty_unless_given() -> None:
     error = EverycallError("It broke.")
 
     assert (error.hint, error.correlation_id) == ("", "")
 
 
-def test_what_an_error_says_can_be_shown() -> None:
+def test_the_text_of_an_error_is_printable() -> None:
     error = EverycallError("No queue '\x1b[2J\nProven'.", hint="Near: \u202eselas", correlation_id="x" * 1000)
 
     assert str(error) == r"No queue '\x1b[2J\nProven'."
@@ -49,7 +49,7 @@ def test_what_an_error_says_can_be_shown() -> None:
     assert len(error.correlation_id) == CORRELATION_ID_MAX
 
 
-def test_secrets_are_taken_out_of_all_that_an_error_says() -> None:
+def test_secrets_are_removed_from_every_text_of_an_error() -> None:
     error = EverycallError("hush: no", hint="say hush", correlation_id="hush")
 
     assert error.redacted(lambda text: text.replace("hush", "...")) is error

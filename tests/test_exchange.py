@@ -75,11 +75,11 @@ def test_an_answer_without_an_encoding_is_not_zipped() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", " gzip "])
-def test_the_name_of_the_encoding_may_be_written_as_it_likes(encoding: str) -> None:
+def test_the_case_of_the_content_encoding_does_not_matter(encoding: str) -> None:
     assert Response(200, {"content-encoding": encoding}, gzip.compress(PAGE)).body == PAGE
 
 
-def test_a_body_is_decoded_once_by_what_the_request_says() -> None:
+def test_a_body_is_decoded_once_with_the_request_s_decoder() -> None:
     bodies: list[bytes] = []
     asked = Request("GET", "/x", decode=lambda body: bodies.append(body) or len(body))  # type: ignore[func-returns-value]
 
@@ -119,7 +119,7 @@ def test_zipped_bytes_that_are_damaged_are_no_answer() -> None:
         received(ASKED, Response(200, GZIP, bytes(zipped)))
 
 
-def test_an_answer_of_no_bytes_is_none_where_json_is_due() -> None:
+def test_an_empty_body_is_not_an_answer_where_json_is_expected() -> None:
     with pytest.raises(BrokenAnswer, match="empty"):
         received(ASKED, Response(200))
     assert received(Request("DELETE", "/x"), Response(200)).decoded is None
@@ -130,7 +130,7 @@ def test_an_answer_may_be_empty_where_its_status_says_so(status: int) -> None:
     assert received(ASKED, Response(status)).decoded is None
 
 
-def test_a_status_that_answers_something_else_is_no_answer() -> None:
+def test_an_unexpected_success_status_is_not_an_answer() -> None:
     asked = Request("POST", "/x", success=(200,))
 
     assert received(asked, Response(200, {}, b"[1]")).decoded == [1]
@@ -182,9 +182,9 @@ def test_a_403_is_a_permission_that_is_missing_and_names_it() -> None:
 
 
 def test_a_400_is_a_query_that_is_refused_with_the_apis_reason() -> None:
-    said = {"message": "Pagination may not exceed 100000 results.", "code": "bad.request"}
+    body = {"message": "Pagination may not exceed 100000 results.", "code": "bad.request"}
 
-    error = refusal(answer(said, 400, inin_correlation_id="7"))
+    error = refusal(answer(body, 400, inin_correlation_id="7"))
 
     assert isinstance(error, QueryRefused)
     assert str(error) == "The API refused the request (400 bad.request): Pagination may not exceed 100000 results."
@@ -193,7 +193,7 @@ def test_a_400_is_a_query_that_is_refused_with_the_apis_reason() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_place_that_is_not_there_points_at_the_address(status: int) -> None:
+def test_a_404_points_at_the_address(status: int) -> None:
     assert "GENESYS_ENV" in refusal(answer({"message": "HTTP 404 Not Found", "code": "not found"}, status)).hint
 
 

@@ -146,7 +146,7 @@ class Refused(threading.Thread):
         raise RuntimeError("can't start new thread")
 
 
-def test_where_the_system_allows_few_threads_those_do_all_the_work() -> None:
+def test_an_executor_with_fewer_threads_than_its_size_does_all_jobs() -> None:
     executor, results = FewThreads(40, allowed=2), list[int]()
     for number in range(20):
         executor.submit(partial(pow, number, 2), results.append)
@@ -157,7 +157,7 @@ def test_where_the_system_allows_few_threads_those_do_all_the_work() -> None:
     executor.close()
 
 
-def test_where_the_system_allows_no_thread_at_all_that_is_an_error() -> None:
+def test_an_executor_that_can_start_no_thread_is_an_error() -> None:
     executor = FewThreads(40, allowed=0)
 
     with pytest.raises(RuntimeError, match="can't start"):

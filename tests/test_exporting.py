@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -47,10 +47,10 @@ from inprocess import (
     assert_proven,
     assert_whole,
     client_of,
+    exported_rows,
     manifest_of,
     org,
     read_csv,
-    told,
 )
 from thin import Thin
 
@@ -96,7 +96,7 @@ def interrupting_at(interval: str) -> Callable[[Request], None]:
 # What comes out
 
 
-def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: Path) -> None:
+def test_rows_are_ordered_by_window_then_start_then_id(output: Path) -> None:
     where = flat(20)
     where.export(output, THREE_WEEKS)
     rows = read_csv(output)
@@ -111,9 +111,10 @@ def test_rows_stand_in_the_order_of_windows_and_by_start_and_id_within(output: P
     ("kind", "size"),
     [(SerialExecutor, 1), (SerialExecutor, 7), (SerialExecutor, 40), (ThreadExecutor, 1), (ThreadExecutor, 16)],
 )
-def test_the_same_data_makes_the_same_bytes_whoever_asks(
+def test_the_executor_does_not_change_the_bytes(
     output: Path, kind: type[SerialExecutor] | type[ThreadExecutor], size: int
 ) -> None:
+    """However many requests are under way at once, the output is the same."""
     where = flat(60, rate_limit=100_000)
     summary = where.export(output, WEEK, executor=kind(size), page_size=30)
 
@@ -140,7 +141,8 @@ def test_the_same_export_twice_makes_the_same_bytes(output: Path) -> None:
     assert_proven(where, summary, output)
 
 
-def test_an_older_part_and_a_younger_part_are_different_windows(output: Path) -> None:
+def test_settled_and_provisional_data_are_in_different_windows(output: Path) -> None:
+    """The border is the midnight four days ago."""
     where = flat(20)
     interval = "2026-02-24T00:00:00.000Z/2026-03-02T00:00:00.000Z"
     summary = where.export(output, interval)
@@ -157,7 +159,7 @@ def test_columns_can_be_chosen(output: Path) -> None:
     assert output.read_text().startswith("duration,conversationId\n")
 
 
-def test_a_column_that_is_none_is_refused_before_anything_is_asked(output: Path) -> None:
+def test_an_unknown_column_is_refused_before_anything_is_asked(output: Path) -> None:
     where = flat(3)
     with pytest.raises(QueryError, match="no column 'durration'"):
         where.export(output, columns=["durration"])
@@ -182,12 +184,12 @@ def test_adjacent_exports_add_up(output: Path) -> None:
     for number, half in enumerate(halves):
         path = output.with_name(f"{number}.csv")
         assert_proven(where, where.export(path, half), path, half)
-        found += told(path)
+        found += exported_rows(path)
 
     assert sorted(found) == where.truth()
 
 
-def test_by_activity_what_was_carried_in_is_there_too(output: Path) -> None:
+def test_match_activity_includes_conversations_that_started_earlier(output: Path) -> None:
     where = flat(200)
     afternoon = "2026-01-05T12:00:00.000Z/2026-01-06T00:00:00.000Z"
     summary = where.export(output, query=Query(Interval.read(afternoon), match="activity"))
@@ -199,7 +201,7 @@ def test_by_activity_what_was_carried_in_is_there_too(output: Path) -> None:
     assert_whole(summary, output)
 
 
-def test_names_stand_in_place_of_ids(output: Path) -> None:
+def test_rows_have_names_instead_of_ids(output: Path) -> None:
     where = flat(200)
     where.export(output)
     world = where.sandbox.store.world
@@ -257,7 +259,7 @@ def test_a_secret_that_a_page_echoes_is_neither_in_the_manifest_nor_in_what_is_r
     assert secret not in manifest + str(reported.events)
 
 
-def test_progress_is_told_along_the_interval(output: Path) -> None:
+def test_progress_is_reported_along_the_interval(output: Path) -> None:
     events: list[Event] = []
 
     class Listening:
@@ -276,7 +278,7 @@ def test_progress_is_told_along_the_interval(output: Path) -> None:
 # Where it goes
 
 
-def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     where = flat(3)
     with pytest.raises(OutputRefused, match="does not exist"):
         where.export(tmp_path / "nowhere" / "a.csv")
@@ -284,7 +286,7 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     assert list(where.sandbox.requests) == []
 
 
-def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_refused(tmp_path: Path) -> None:
     """To root every folder is writable, except those that the kernel makes up."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
@@ -303,7 +305,7 @@ def test_an_output_that_is_a_folder(tmp_path: Path) -> None:
     assert list(where.sandbox.requests) == []
 
 
-def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+def test_a_file_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises((OutputRefused, OutputFailed), match="File name too long"):
         flat(3).export(tmp_path / ("a" * 300))
 
@@ -385,7 +387,7 @@ def test_a_full_disk_keeps_what_was_done(output: Path, quota_bytes: int, windows
 
 
 @pytest.mark.parametrize("buffering", [0, -1])
-def test_a_stream_onto_a_full_disk(buffering: int) -> None:
+def test_a_stream_onto_a_full_disk_is_an_error(buffering: int) -> None:
     stream = Path("/dev/full").open("wb", buffering)  # noqa: SIM115
     with pytest.raises(OutputFailed, match="The disk is full"):
         flat(3).export(stream)  # type: ignore[arg-type]
@@ -409,7 +411,7 @@ def noted(output: Path, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(1, 19))
-def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, number: int) -> None:
+def test_an_export_interrupted_at_any_request_resumes_to_the_same_bytes(output: Path, number: int) -> None:
     where = flat(15)
     where.connection.before = interrupting(number)
     with pytest.raises(KeyboardInterrupt):
@@ -427,8 +429,29 @@ def test_interrupted_at_any_request_it_goes_on_to_the_same_bytes(output: Path, n
     assert_proven(again, summary, output, THREE_WEEKS)
 
 
+class InterruptedOnceWritten(SystemFilesystem):
+    """Ctrl-C comes when so many lines of windows are on disk for good in the ledger."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self._last = lines
+        self._opened: dict[int, Path] = {}
+        self._lines = 0
+
+    def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
+        file = super().open(path, mode)
+        self._opened[id(file)] = path
+        return file
+
+    def sync(self, file: File) -> None:
+        super().sync(file)
+        self._lines += self._opened[id(file)].name == "ledger.jsonl"
+        if self._lines == self._last:
+            raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(("lines", "read", "loaded"), [(1, 1, 0), (2, 1, 1), (3, 2, 1), (4, 2, 2)])
-def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for_again(
+def test_a_window_committed_just_before_an_interrupt_is_not_read_again(
     output: Path, lines: int, read: int, loaded: int
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -441,7 +464,7 @@ def test_a_window_that_was_written_down_when_the_interrupt_came_is_not_asked_for
     assert output.read_bytes() == undisturbed(15, THREE_WEEKS)
 
 
-def test_an_interrupt_before_anything_was_done_leaves_nothing(output: Path) -> None:
+def test_an_interrupt_before_any_window_is_done_leaves_no_files(output: Path) -> None:
     where = flat(15)
     where.connection.before = interrupting(3)
     with pytest.raises(KeyboardInterrupt):
@@ -458,7 +481,7 @@ def stopped(output: Path, **options: Any) -> None:
         where.export(output, THREE_WEEKS, **options)
 
 
-def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_next(output: Path) -> None:
+def test_a_resumed_export_reports_the_oddities_and_missing_names_of_the_first_run(output: Path) -> None:
     where = flat(15)
     where.sandbox.faults.on(None, "403", path="/routing/wrapupcodes")
     where.sandbox.faults.on(None, "new_field", path=QUERY)
@@ -473,7 +496,7 @@ def test_what_an_interrupted_run_could_not_do_or_found_odd_is_still_said_by_the_
 
 
 class Listening:
-    """Keeps what it is told."""
+    """Keeps what it is exported_rows."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -486,7 +509,7 @@ class Listening:
         return [event.message for event in self.events if isinstance(event, Noticed)]
 
 
-def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
+def test_a_resumed_export_reports_what_was_done_before(output: Path) -> None:
     stopped(output)
     listening = Listening()
     summary = flat(15).export(output, THREE_WEEKS, progress=listening)
@@ -496,7 +519,8 @@ def test_a_resumed_export_tells_what_was_there(output: Path) -> None:
     assert summary.rows == 315
 
 
-def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Path) -> None:
+def test_a_relative_interval_resumes_with_the_interval_of_the_first_run(output: Path) -> None:
+    """`--last 7d` given a day later still means the seven days of the first run."""
     stopped(output, asked={"weeks": "the last three"})
     later = flat(15, clock=StillClock(NOON + timedelta(hours=3)))
     moved = "2026-01-05T03:00:00.000Z/2026-01-26T03:00:00.000Z"
@@ -509,7 +533,7 @@ def test_words_that_move_with_the_clock_go_on_with_the_first_interval(output: Pa
     assert_proven(later, summary, output, THREE_WEEKS)
 
 
-def test_by_activity_too_the_first_interval_says_what_belongs_to_a_window(output: Path) -> None:
+def test_with_match_activity_a_resumed_export_keeps_the_first_interval(output: Path) -> None:
     moved = "2026-01-20T00:00:00.000Z/2026-02-10T00:00:00.000Z"
     first, second = (Query(Interval.read(words), match="activity") for words in (THREE_WEEKS, moved))
     undisturbed = flat(15).export(BytesIO(), query=first)
@@ -569,7 +593,7 @@ def damage(part: Path) -> None:
     part.write_bytes(data)
 
 
-def test_fresh_asks_for_everything_again(output: Path) -> None:
+def test_fresh_reads_every_window_again(output: Path) -> None:
     stopped(output)
     where = flat(15)
     summary = where.export(output, THREE_WEEKS, fresh=True)
@@ -598,7 +622,7 @@ def test_an_export_is_proven_as_of_its_earliest_count(output: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "403"])
-def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> None:
+def test_the_executor_is_closed_however_an_export_ends(output: Path, kind: str) -> None:
     closed: list[bool] = []
 
     class Watched(SerialExecutor):
@@ -614,18 +638,18 @@ def test_the_crew_is_let_go_however_an_export_ends(output: Path, kind: str) -> N
     assert closed
 
 
-def test_an_unproven_window_is_kept_as_what_it_is(output: Path) -> None:
+def test_an_unproven_window_is_exported_and_called_unproven(output: Path) -> None:
     where = flat(15)
     where.sandbox.faults.on(lambda request: b"2026-01-12T00:00:00.000Z/" in request.body, "total_hits", path=QUERY)
     summary = where.export(output, THREE_WEEKS)
 
     assert [entry.verdict for entry in summary.entries] == ["proven", "unproven", "proven"]
     assert summary.verdict == "unproven"
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
     assert_whole(summary, output)
 
 
-def test_what_the_org_may_no_longer_keep_is_never_called_proven(output: Path) -> None:
+def test_windows_before_the_retention_are_never_called_proven(output: Path) -> None:
     where, reported = flat(15), Listening()
     kept_from = Interval.read(THREE_WEEKS).start + timedelta(days=8)
     summary = where.export(output, THREE_WEEKS, kept_from=kept_from, progress=reported)
@@ -659,7 +683,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(output: Path) -> None:
 # A safety stop
 
 
-def test_a_safety_stop_is_told_with_what_it_left(output: Path) -> None:
+def test_a_safety_stop_lists_the_windows_that_it_left(output: Path) -> None:
     where = flat(40)
     summary = where.export(output, THREE_WEEKS, max_pages=5)
 
@@ -673,7 +697,7 @@ def test_a_safety_stop_is_told_with_what_it_left(output: Path) -> None:
     assert_whole(summary, output)
 
 
-def test_a_safety_stop_that_was_not_needed_is_no_stop(output: Path) -> None:
+def test_a_safety_stop_that_is_not_reached_changes_nothing(output: Path) -> None:
     where = flat(40)
     summary = where.export(output, max_pages=2)
 
@@ -698,7 +722,8 @@ def test_a_safety_stop_before_anything_came_leaves_the_window_unread(output: Pat
 
 
 @pytest.mark.parametrize("size", [1, 4, 40])
-def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
+def test_a_safety_stop_counts_the_pages_of_all_threads(output: Path, size: int) -> None:
+    """Many requests under way must not exceed the maximum of pages."""
     where = flat(100)
     summary = where.export(output, THREE_WEEKS, max_pages=9, executor=SerialExecutor(size))
 
@@ -707,7 +732,8 @@ def test_a_safety_stop_holds_for_many_at_once(output: Path, size: int) -> None:
     assert_whole(summary, output)
 
 
-def test_a_stop_between_two_readings_tells_the_counts_of_the_first(output: Path) -> None:
+def test_a_window_stopped_between_two_readings_has_the_counts_of_the_first(output: Path) -> None:
+    """The second reading has not brought a count yet."""
     where = flat(8)
     where.sandbox.faults.on(None, "total_hits", path=QUERY)
     (entry,) = where.export(output, max_pages=2).entries
@@ -749,7 +775,7 @@ def test_a_stream_whose_reader_went_away_ends_the_export(whole_writes: int) -> N
 
 
 @pytest.mark.parametrize("kinds", [(), ("reset", "cut", "503", "html", "cut_gzip")], ids=["calm", "rough"])
-def test_through_a_port_with_threads(output: Path, kinds: tuple[str, ...]) -> None:
+def test_an_export_over_http_with_threads_is_complete(output: Path, kinds: tuple[str, ...]) -> None:
     with server(conversations_per_day=300, flat=True, now=NOON.timestamp, rate_limit=100_000) as sandbox:
         for number, kind in enumerate(kinds):
             sandbox.faults.on(number + 3, kind)

@@ -42,7 +42,7 @@ def test_every_error_has_its_exit_code_and_shows_its_next_step(kind: type[errors
         (errno.EIO, "Correct"),
     ],
 )
-def test_an_error_of_the_system_names_the_file_and_the_next_step(number: int, step: str) -> None:
+def test_an_os_error_is_shown_with_the_file_and_the_next_step(number: int, step: str) -> None:
     code, shown = reported(OSError(number, os.strerror(number), "x.csv"))
 
     assert code == 1
@@ -68,7 +68,7 @@ def test_a_pipe_that_nobody_reads_is_silent_and_keeps_an_earlier_code(before: in
     assert reported(wrapped, before) == (after, "")
 
 
-def test_what_fails_after_an_interruption_is_the_interruption(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_after_ctrl_c_is_shown_as_the_interruption(capfd: pytest.CaptureFixture[str]) -> None:
     """A signal may have torn a thread or a connection, whose error says nothing."""
 
     def command(_context: object) -> int:

@@ -21,14 +21,15 @@ COLUMNS = "conversationId,startTime,queueName"
 HOLDS_S = 120.0
 
 
-def test_whatever_is_not_whole_is_not_called_so() -> None:
+def test_the_fault_table_expects_exit_code_0_only_where_no_row_is_missing() -> None:
     assert {row.code for row in ROWS} == {0, 4}
     assert all((row.rows == row.conversations) == (row.code == 0) for row in ROWS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.happens)
-def test_what_happens_costs_no_row_or_is_said(row: Row, tmp_path: Path) -> None:
+def test_every_fault_costs_no_row_or_is_reported(row: Row, tmp_path: Path) -> None:
+    """The exit code and the rows are those that the table, and with it the documentation, promises."""
     start = END - timedelta(days=row.days)
     interval = f"{start}T00:00:00.000Z/{END}T00:00:00.000Z"
     world = Thin(row.conversations, f"{start}T00:00:00.000Z", row.days) if row.is_thin else None
@@ -36,7 +37,7 @@ def test_what_happens_costs_no_row_or_is_said(row: Row, tmp_path: Path) -> None:
         there = [one["conversationId"] for one in sandbox.store.conversations(interval)]
         if row.arm:
             row.arm(sandbox.faults, there[0])
-        code = exported(sandbox, tmp_path, interval, *row.words)
+        code = exported(sandbox, tmp_path, interval, *row.options)
         has_struck = [rule.struck > 0 for rule in sandbox.faults.armed()]
 
     came, manifest = ids(tmp_path / "x.csv"), manifest_of(tmp_path / "x.csv")
@@ -47,9 +48,9 @@ def test_what_happens_costs_no_row_or_is_said(row: Row, tmp_path: Path) -> None:
     assert (len(manifest["windows"]), sum(one["reReads"] for one in manifest["windows"])) == (row.windows, row.re_reads)
 
 
-def exported(sandbox: Sandbox, folder: Path, interval: str, *words: str) -> int:
+def exported(sandbox: Sandbox, folder: Path, interval: str, *options: str) -> int:
     """The exit code of the installed command."""
-    export = ["export", "--interval", interval, "-o", "x.csv", "--columns", COLUMNS, "--quiet", *words]
+    export = ["export", "--interval", interval, "-o", "x.csv", "--columns", COLUMNS, "--quiet", *options]
     environ = {**os.environ, **sandbox.environ}
     command = [sys.executable, "-m", "everycall", *export]
     return subprocess.run(command, cwd=folder, env=environ, timeout=HOLDS_S, check=False).returncode

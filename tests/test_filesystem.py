@@ -17,7 +17,7 @@ def test_what_is_written_and_synced_can_be_read(tmp_path: Path) -> None:
         assert DISK.read(tmp_path / "a") == b"abc"
 
 
-def test_a_file_goes_on_at_its_end_or_begins_anew(tmp_path: Path) -> None:
+def test_a_file_can_be_appended_to_or_written_anew(tmp_path: Path) -> None:
     for mode, data in (("wb", b"old"), ("wb", b"a"), ("ab", b"b")):
         with DISK.open(tmp_path / "a", mode) as file:  # type: ignore[arg-type]
             file.write(data)
@@ -117,13 +117,13 @@ def test_two_temporary_folders_are_different() -> None:
     assert folders[0] != folders[1]
 
 
-def test_what_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_a_failed_write_raises_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         DISK.open(tmp_path / "nowhere" / "a", "wb")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse it elsewhere, or nowhere")
-def test_to_sync_is_to_ask_the_system() -> None:
+def test_sync_calls_fsync() -> None:
     """Which says that it cannot, where nothing is kept."""
     with DISK.open(Path("/dev/null"), "wb") as file, pytest.raises(OSError, match="Invalid argument"):
         DISK.sync(file)
@@ -131,7 +131,7 @@ def test_to_sync_is_to_ask_the_system() -> None:
         DISK.sync_folder(Path("/proc"))
 
 
-def test_to_sync_a_folder_takes_no_handle_for_good(tmp_path: Path) -> None:
+def test_syncing_a_folder_closes_its_handle(tmp_path: Path) -> None:
     with (tmp_path / "a").open("wb") as file:
         free = file.fileno()
     DISK.sync_folder(tmp_path)

@@ -31,7 +31,7 @@ from filling import names, narrow_row
 
 
 def cells(one: Conversation, known: Names | None = None) -> dict[str, Value]:
-    """A conversation's values, by column, with the names above unless told otherwise."""
+    """A conversation's values, by column, with the names above unless others are given."""
     values = row(Facts.of(one), known or names(), EXTENDED)
     return {column.name: value for column, value in zip(EXTENDED, values, strict=True)}
 
@@ -51,7 +51,7 @@ def test_the_channel_is_the_media_type_of_the_customers_side(purpose: str) -> No
     assert cell("channel", workflow, outside, agent("u1", "08:01:00")) == "email"
 
 
-def test_the_channel_without_a_customers_side_is_that_of_the_first_session() -> None:
+def test_without_a_customer_the_channel_is_that_of_the_first_session() -> None:
     dialler = participant("dialer", segment("dialing", "08:00:00"), session={"mediaType": "chat"})
 
     assert cell("channel", dialler, agent("u1", "08:01:00")) == "chat"
@@ -64,7 +64,7 @@ def test_a_conversation_without_anybody_has_no_channel() -> None:
 # The default row: times
 
 
-def test_start_and_end_are_the_conversations_and_the_duration_lies_between() -> None:
+def test_start_and_end_are_those_of_the_conversation_and_the_duration_is_their_difference() -> None:
     found = cells(conversation(start="08:00:00.250", end="08:01:30.125"))
 
     assert found["startTime"] == datetime(2026, 1, 5, 8, 0, 0, 250_000, UTC)
@@ -72,7 +72,7 @@ def test_start_and_end_are_the_conversations_and_the_duration_lies_between() -> 
     assert found["duration"] == 89.875
 
 
-def test_a_conversation_that_lives_has_neither_end_nor_duration() -> None:
+def test_a_live_conversation_has_neither_end_nor_duration() -> None:
     found = cells(conversation(customer(), end=None))
 
     assert (found["endTime"], found["duration"]) == (None, None)
@@ -91,11 +91,11 @@ def test_a_customers_segment_that_names_another_queue_does_not_count() -> None:
     assert cell("queueName", later, queue("q2", "08:05:00")) == "Care"
 
 
-def test_a_queue_that_is_gone_has_the_name_of_its_own_leg() -> None:
+def test_a_deleted_queue_has_the_name_that_the_conversation_carries() -> None:
     assert cell("queueName", queue("gone", "08:01:00", "Old Sales")) == "Old Sales"
 
 
-def test_a_queue_with_a_name_today_has_that_and_not_the_one_it_had_then() -> None:
+def test_a_renamed_queue_has_its_present_name() -> None:
     assert cell("queueName", queue("q1", "08:01:00", "Old Sales")) == "Sales"
 
 
@@ -103,7 +103,7 @@ def test_a_queue_without_any_name_is_its_id() -> None:
     assert cell("queueName", queue("gone", "08:01:00")) == "gone"
 
 
-def test_a_queue_on_whose_behalf_was_called_counts_where_none_has_a_leg() -> None:
+def test_the_queue_on_whose_behalf_an_agent_called_counts_where_no_queue_took_part() -> None:
     outbound = agent("u1", "08:00:00", queueId="q1")
 
     assert cell("queueName", customer(), outbound) == "Sales"
@@ -154,7 +154,7 @@ def test_a_call_that_was_abandoned_in_the_queue_has_a_queue_and_no_agent() -> No
     assert (found["queueName"], found["agentName"], found["abandoned"]) == ("Sales", None, True)
 
 
-def test_a_user_who_is_gone_without_a_name_is_an_id() -> None:
+def test_a_deleted_user_without_a_name_is_shown_by_id() -> None:
     assert cell("agentName", customer(), agent("gone", "08:01:00")) == "gone"
 
 
@@ -183,7 +183,7 @@ def test_the_disposition_is_the_last_wrap_up_code_by_name() -> None:
 
 
 @pytest.mark.parametrize("code", ["ININ-WRAP-UP-TIMEOUT", "ININ-OUTBOUND-BUSY", "gone"])
-def test_a_code_that_has_no_name_stands_as_it_is(code: str) -> None:
+def test_a_wrap_up_code_without_a_name_is_shown_as_it_is(code: str) -> None:
     assert cell("disposition", customer(), agent("u1", "08:01:00", wrap_up=code)) == code
 
 
@@ -194,20 +194,20 @@ def test_the_diallers_disposition_counts_where_nobody_wrapped_up() -> None:
     assert cell("disposition", dialled, agent("u1", "08:01:00", wrap_up="w1")) == "Sold"
 
 
-def test_without_either_the_disposition_is_empty() -> None:
+def test_without_any_code_the_disposition_is_empty() -> None:
     assert cell("disposition", customer(), agent("u1", "08:01:00")) is None
 
 
 # The extended row
 
 
-def test_ids_stand_beside_the_names() -> None:
+def test_the_extended_view_has_ids_beside_names() -> None:
     found = cells(conversation(customer(), queue("q1", "08:01:00"), agent("u1", "08:02:00")))
 
     assert (found["queueId"], found["agentId"]) == ("q1", "u1")
 
 
-def test_queues_and_users_on_the_way_are_listed_once_in_order_of_time() -> None:
+def test_queues_and_users_are_listed_once_in_order_of_time() -> None:
     missed = participant("agent", segment("alert", "08:01:30"), userId="u2")
     found = cells(
         conversation(
@@ -265,7 +265,7 @@ def test_times_are_sums_over_all_sessions_in_seconds() -> None:
     assert found["abandoned"] is False
 
 
-def test_the_quality_is_the_apis() -> None:
+def test_mos_is_the_number_of_the_api() -> None:
     assert cell("minMos", mediaStatsMinConversationMos=4.88) == 4.88
 
 
@@ -440,7 +440,8 @@ def plain(one: Conversation) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(CONVERSATIONS, st.integers(0, 2**32))
-def test_the_order_of_lists_says_nothing(one: Conversation, seed: int) -> None:
+def test_the_order_of_participants_and_sessions_does_not_change_the_row(one: Conversation, seed: int) -> None:
+    """The API promises no order, so rows follow times only."""
     whole, table = plain(one), flat_table("extended")
 
     assert narrow_row(table, shuffled(whole, Random(seed)), names()) == narrow_row(table, whole, names())
@@ -449,6 +450,7 @@ def test_the_order_of_lists_says_nothing(one: Conversation, seed: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(CONVERSATIONS)
 def test_every_column_alone_gives_what_it_gives_beside_all_others_and_from_the_full_record(one: Conversation) -> None:
+    """An export decodes only the fields of its own columns."""
     whole, expected = plain(one), row(Facts.of(one), names(), EXTENDED)
 
     for column, value in zip(EXTENDED, expected, strict=True):
@@ -464,7 +466,7 @@ def test_the_default_view_is_the_eight_columns_in_their_order() -> None:
     ]  # fmt: skip
 
 
-def test_the_extended_view_goes_on_with_what_reporting_asks_for() -> None:
+def test_the_extended_view_adds_the_reporting_columns() -> None:
     assert [column.name for column in EXTENDED[8:]] == [
         "queueId", "agentId", "queueIds", "userIds", "originatingDirection", "customerAddress", "ani", "dnis",
         "messageType", "flowName", "flowExitReason", "divisionNames", "disconnectType", "endedBy", "handledEnd",
@@ -474,12 +476,12 @@ def test_the_extended_view_goes_on_with_what_reporting_asks_for() -> None:
 
 
 @pytest.mark.parametrize("column", EXTENDED, ids=lambda column: str(column.name))
-def test_every_column_says_what_it_holds(column: Column) -> None:
+def test_every_column_has_a_description(column: Column) -> None:
     assert column.doc.endswith((".", "..."))
     assert column.caveats == "" or column.caveats.endswith(".")
 
 
-def test_columns_have_different_names_however_they_are_written() -> None:
+def test_column_names_differ_without_regard_to_case() -> None:
     assert len({column.name.lower() for column in EXTENDED}) == len(EXTENDED)
 
 
@@ -585,5 +587,6 @@ def test_a_conversation_whose_row_was_wrong_has_the_right_one(case: str) -> None
         assert written == EXPECTED[case]
 
 
-def test_every_case_is_looked_at() -> None:
+def test_every_case_file_is_tested() -> None:
+    """Each file in `cases` has its expected row."""
     assert {path.stem for path in CASES.glob("S*.json")} == set(EXPECTED)

@@ -21,7 +21,7 @@ def test_a_year_has_four_digits_however_early() -> None:
 
 
 @given(INSTANTS)
-def test_what_is_written_reads_as_the_same_millisecond(instant: datetime) -> None:
+def test_a_written_instant_is_read_as_the_same_millisecond(instant: datetime) -> None:
     assert datetime.fromisoformat(text(instant)) == floor_ms(instant)
 
 
@@ -43,7 +43,7 @@ WALLS = st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1))
 
 
 @given(st.sampled_from(sorted(available_timezones())), WALLS, st.integers(0, 100_000))
-def test_a_later_time_on_the_clocks_is_never_an_earlier_instant(zone: str, wall: datetime, later_s: int) -> None:
+def test_a_later_local_time_is_never_an_earlier_instant(zone: str, wall: datetime, later_s: int) -> None:
     where = ZoneInfo(zone)
 
     assert first_instant_at(wall, where) <= first_instant_at(wall + timedelta(seconds=later_s), where)

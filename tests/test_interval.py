@@ -73,7 +73,7 @@ def test_an_interval_is_two_instants_or_one_and_a_duration(written: str, expecte
         ("2026-01-05T08/10", "2026-01-05T08:00/2026-01-05T10:00"),
     ],
 )
-def test_the_end_takes_from_the_start_what_it_leaves_out(written: str, expected: str) -> None:
+def test_an_abbreviated_end_takes_the_rest_from_the_start(written: str, expected: str) -> None:
     assert parsed(written) == expected
 
 
@@ -89,7 +89,7 @@ def test_the_end_takes_from_the_start_what_it_leaves_out(written: str, expected:
         ("2026", "2026-01-01/2027-01-01"),
     ],
 )
-def test_one_date_is_all_that_it_names(written: str, expected: str) -> None:
+def test_one_date_is_the_whole_day_week_month_or_year(written: str, expected: str) -> None:
     assert parsed(written) == expected
 
 
@@ -130,7 +130,8 @@ def test_a_month_and_a_year_are_counted_on_the_local_calendar_too() -> None:
 
 
 @pytest.mark.parametrize(("written", "hours"), [("36h", 36), ("1h", 1), ("PT30M", 0.5)])
-def test_hours_are_counted_on_the_clock_in_the_hour_that_comes_twice(written: str, hours: float) -> None:
+def test_durations_in_hours_are_right_in_the_hour_that_comes_twice(written: str, hours: float) -> None:
+    """Clocks show 02:30 for the second time that night, and an hour is still an hour."""
     second_half_past_two = utc("2026-10-25T01:30:00")
 
     assert Interval.last(written, now=second_half_past_two, zone=BERLIN).length == hours * HOUR
@@ -145,7 +146,7 @@ def test_hours_are_counted_on_the_clock_in_the_hour_that_comes_twice(written: st
         "2026-01-05/06/07", "2026-01-05T08:00:00Z/2026-01-05T08:00:00.0005Z",
     ],
 )  # fmt: skip
-def test_what_is_no_interval_is_refused_with_a_reason(written: str) -> None:
+def test_an_invalid_interval_is_refused_with_a_reason(written: str) -> None:
     with pytest.raises(QueryError) as refused:
         Interval.parse(written, now=NOW)
 
@@ -154,7 +155,7 @@ def test_what_is_no_interval_is_refused_with_a_reason(written: str) -> None:
 
 
 @given(st.text(alphabet="0123456789-:/TZPWDHM.+ ", max_size=24))
-def test_no_text_does_worse_than_being_refused(written: str) -> None:
+def test_any_text_is_an_interval_or_refused(written: str) -> None:
     try:
         interval = Interval.parse(written, now=NOW, zone=BERLIN)
     except QueryError:
@@ -187,7 +188,7 @@ def test_since_and_until_are_instants_of_the_zone_and_until_is_a_minute_ago_unle
     assert open_ended.end == NOW - timedelta(minutes=1)
 
 
-def test_what_has_not_settled_for_a_minute_is_left_out() -> None:
+def test_the_last_minute_is_left_out() -> None:
     tomorrow = Interval(NOW - DAY, NOW + DAY)
 
     assert tomorrow.until_now(NOW) == Interval(NOW - DAY, NOW - timedelta(minutes=1))

@@ -44,13 +44,13 @@ def truth(where: Org, interval: str = MONDAY) -> list[str]:
 
 
 def until_unproven(some: Iterator[T]) -> tuple[list[T], Unproven]:
-    """What came before it was said that it is not all."""
+    """What came before `Unproven` was raised."""
     found: list[T] = []
     try:
         found.extend(one for one in some)
     except Unproven as unproven:
         return found, unproven
-    raise AssertionError("it was not said")
+    raise AssertionError("Unproven was not raised")
 
 
 # pages
@@ -63,7 +63,7 @@ def test_pages_come_as_answered_and_empty_ones_are_left_out() -> None:
     assert {page.total_hits for page in found} == {250}
 
 
-def test_pages_of_any_size() -> None:
+def test_the_page_size_can_be_chosen() -> None:
     found = list(pages(flat(10).client, of(), page_size=4))
 
     assert [len(page.conversations) for page in found] == [4, 4, 2]
@@ -103,7 +103,7 @@ def test_conversations_of_several_windows_come_window_by_window() -> None:
     assert ids(list(conversations(where.client, of(interval)))) == truth(where, interval)
 
 
-def test_what_was_carried_in_is_left_to_its_owner() -> None:
+def test_conversations_carried_in_are_left_to_their_owner() -> None:
     where = flat(200)
     afternoon = "2026-01-05T12:00:00.000Z/2026-01-06T00:00:00.000Z"
 
@@ -135,7 +135,7 @@ def test_a_day_of_too_many_hits_is_cut() -> None:
     assert ids(list(conversations(where.client, of()))) == truth(where)
 
 
-def test_what_is_not_proven_is_said_after_the_last_of_it() -> None:
+def test_unproven_is_raised_after_the_last_conversation_of_the_window() -> None:
     where = flat(250)
     where.sandbox.faults.on(None, "total_hits", path=QUERY, off=3)
     found, unproven = until_unproven(conversations(where.client, of()))
@@ -182,7 +182,7 @@ def test_one_page_is_held_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("rung", [pages, conversations, rows])
-def test_the_future_is_refused(rung: Any) -> None:
+def test_an_interval_in_the_future_is_refused_by_iterators(rung: Any) -> None:
     where = flat(5)
     with pytest.raises(QueryError, match="in the future"):
         list(rung(where.client, of("2026-04-01T00:00:00Z/2026-04-02T00:00:00Z")))
@@ -190,7 +190,7 @@ def test_the_future_is_refused(rung: Any) -> None:
     assert list(where.sandbox.requests) == []
 
 
-def test_what_lives_now_ends_a_minute_ago() -> None:
+def test_an_interval_up_to_now_ends_a_minute_ago() -> None:
     where = flat(200, clock=StillClock(datetime(2026, 1, 5, 15, tzinfo=UTC)))
 
     found = list(conversations(where.client, of()))
@@ -221,7 +221,7 @@ def test_rows_of_chosen_columns() -> None:
     assert all(isinstance(row["duration"], float) for row in found)
 
 
-def test_rows_that_are_not_proven_all_come_before_it_is_said() -> None:
+def test_all_rows_of_an_unproven_window_come_before_unproven_is_raised() -> None:
     where = flat(250)
     where.sandbox.faults.on(None, "total_hits", path=QUERY, off=3)
     found, _ = until_unproven(rows(where.client, of()))
@@ -243,7 +243,7 @@ def test_names_are_asked_for_once_each() -> None:
     assert len(asked) == len(set(asked))
 
 
-def test_names_that_are_forbidden_cost_no_row() -> None:
+def test_names_that_may_not_be_looked_up_cost_no_row() -> None:
     where = flat(150)
     where.sandbox.faults.on(None, "403", path="/api/v2/users")
     found = list(rows(where.client, of()))
@@ -253,7 +253,7 @@ def test_names_that_are_forbidden_cost_no_row() -> None:
 
 
 @pytest.mark.parametrize("empty_answer", ["{}", "totalHits", "empty list"])
-def test_nothing_is_nothing(empty_answer: Any) -> None:
+def test_an_interval_without_conversations_yields_nothing(empty_answer: Any) -> None:
     where = org(conversations=[], switches=Switches(empty_answer=empty_answer))
 
     assert list(rows(where.client, of(WEEK))) == []
@@ -269,6 +269,6 @@ def test_a_queue_is_found_by_its_name() -> None:
     assert where.client.play(ids_named("queues", ["customer care"])) == [queue["id"]]
 
 
-def test_a_queue_that_is_none_is_refused() -> None:
+def test_an_unknown_queue_name_is_refused() -> None:
     with pytest.raises(UnknownName, match="no queue called 'Nowhere'"):
         flat(3).client.play(ids_named("queues", ["Nowhere"]))

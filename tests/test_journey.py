@@ -138,19 +138,22 @@ def test_a_callback_whose_number_only_the_agents_leg_has_has_that() -> None:
 # The agent
 
 
-def test_who_was_brought_in_for_a_minute_leaves_the_customer_to_the_first() -> None:
+def test_an_agent_brought_in_for_a_minute_is_not_the_agent() -> None:
+    """The agent is the one who was with the customer last, and the first agent stayed until the end."""
     first, brought_in = inside("u1", ("interact", "00:30", "20:00")), inside("u2", ("interact", "10:30", "12:00"))
 
     assert cell("agentName", CALLER, SALES, first, brought_in) == "Ann"
 
 
 def test_the_one_who_stays_longest_in_a_conference_is_the_agent() -> None:
+    """Both talk to the customer at the same time; the second one stays until the customer leaves."""
     first, second = inside("u1", ("interact", "00:30", "15:00")), inside("u2", ("interact", "10:30", "20:00"))
 
     assert cell("agentName", CALLER, SALES, first, second) == "Ben"
 
 
 def test_a_hold_reaches_as_far_as_an_interact() -> None:
+    """Holding the customer counts as being with the customer."""
     holds = inside("u1", ("interact", "00:30", "15:00"), ("hold", "15:00", "20:00"))
     earlier = inside("u2", ("interact", "10:30", "18:00"))
 
@@ -159,6 +162,7 @@ def test_a_hold_reaches_as_far_as_an_interact() -> None:
 
 @pytest.mark.parametrize("end", ["19:59.200", "20:00", "20:00.900"])
 def test_within_a_second_the_one_who_had_the_customer_longer_is_the_agent(end: str) -> None:
+    """Two ends less than a second apart count as the same, so the longer time with the customer decides."""
     longer = inside("u1", ("interact", "00:30", "05:00"), ("hold", "05:00", "06:00"), ("interact", "06:00", "20:00"))
     shorter = inside("u2", ("interact", "05:50", end))
 
@@ -166,18 +170,23 @@ def test_within_a_second_the_one_who_had_the_customer_longer_is_the_agent(end: s
 
 
 def test_time_after_the_customer_left_does_not_count() -> None:
+    """The second agent talks on after the customer's leg has ended, and was with the customer no longer than the
+    first.
+    """
     with_customer, talks_on = inside("u1", ("interact", "00:30", "20:00")), inside("u2", ("interact", "10:00", "55:00"))
 
     assert cell("agentName", CALLER, with_customer, talks_on, end="08:55:00") == "Ann"
 
 
 def test_who_answers_after_the_customer_left_is_not_the_agent_of_a_customer_who_had_one() -> None:
+    """An agent who was never with the customer does not replace one who was."""
     had, too_late = inside("u1", ("interact", "00:30", "15:00")), inside("u2", ("interact", "20:02", "20:05"))
 
     assert cell("agentName", CALLER, had, too_late, end="08:21:00") == "Ann"
 
 
 def test_where_everybody_comes_after_the_customers_leg_the_last_is_the_agent() -> None:
+    """The customer's leg of an e-mail ends before anybody works on it."""
     mail = participant("external", stretch("interact", "08:00:00", "08:00:01"), session={"mediaType": "email"})
     first, second = inside("u2", ("interact", "01:00", "05:00")), inside("u1", ("interact", "06:00", "09:00"))
 
@@ -193,12 +202,14 @@ def test_an_open_leg_is_the_latest_while_the_conversation_lives() -> None:
 
 
 def test_an_open_leg_is_not_the_latest_once_the_conversation_has_ended() -> None:
+    """A leg without an end in a conversation that has ended was never closed, and says nothing about the end."""
     stuck = participant("agent", segment("interact", "08:10:00"), userId="u2")
 
     assert cell("agentName", CALLER, inside("u1", ("interact", "00:30", "20:00")), stuck, end="08:20:10") == "Ann"
 
 
 def test_of_several_open_legs_the_one_who_began_first_is_the_agent() -> None:
+    """Open legs have no end to compare, so the longer one decides."""
     first = participant("agent", segment("interact", "08:00:30"), userId="u1")
     second = participant("agent", segment("interact", "08:10:00"), userId="u2")
 
@@ -206,6 +217,7 @@ def test_of_several_open_legs_the_one_who_began_first_is_the_agent() -> None:
 
 
 def test_a_leg_that_stays_open_for_weeks_does_not_make_its_owner_the_agent() -> None:
+    """Time counts only up to the end of the customer's leg."""
     stuck = participant("agent", segment("interact", "08:10:00", segmentEnd="2026-03-05T08:00:00Z"), userId="u2")
     known = inside("u1", ("interact", "00:30", "20:00"))
 
@@ -231,6 +243,7 @@ def test_a_supervisor_who_listened_first_and_then_took_over_is_the_agent_by_the_
 
 
 def test_a_consulted_agent_who_never_joined_is_not_the_agent_even_where_the_customer_hangs_up_meanwhile() -> None:
+    """The customer was on hold with the first agent until the end."""
     asks = inside("u1", ("interact", "00:30", "10:00"), ("hold", "10:00", "20:00"))
     consulted = inside("u2", ("interact", "10:20", "20:30"))
 
@@ -263,7 +276,7 @@ def test_after_a_blind_transfer_the_second_agent_is_the_agent() -> None:
     )
 
 
-def test_an_agent_who_lets_the_alert_pass_is_not_the_agent() -> None:
+def test_an_agent_who_does_not_answer_the_alert_is_not_the_agent() -> None:
     missed = inside("u2", ("alert", "19:00", "20:00"), ("wrapup", "20:00", "20:10"))
 
     assert cell("agentName", CALLER, missed, inside("u1", ("interact", "00:30", "15:00"))) == "Ann"
@@ -276,13 +289,14 @@ def test_a_user_who_spoke_with_the_customer_is_the_agent_also_where_a_queue_took
     assert cell("agentName", CALLER, SALES, user) == "Ann"
 
 
-def test_an_agent_goes_before_a_user() -> None:
+def test_the_purpose_agent_goes_before_the_purpose_user() -> None:
     user = inside("u2", ("interact", "10:00", "20:00"), purpose="user")
 
     assert cell("agentName", CALLER, inside("u1", ("interact", "00:30", "10:00")), user) == "Ann"
 
 
 def test_of_two_users_the_one_who_was_called_is_the_agent() -> None:
+    """On an internal call the one who dialled takes the place of the customer."""
     calls = inside("u1", ("dialing", "00:00", "00:05"), ("interact", "00:05", "05:00"), purpose="user")
     called = inside("u2", ("alert", "00:00", "00:05"), ("interact", "00:05", "05:00"), purpose="user")
 
@@ -290,6 +304,7 @@ def test_of_two_users_the_one_who_was_called_is_the_agent() -> None:
 
 
 def test_a_user_who_calls_nobody_but_a_menu_is_the_agent_and_one_who_calls_a_queue_is_not() -> None:
+    """A user who calls a queue takes the place of the customer, and whoever answers is the agent."""
     calls = inside("u1", ("dialing", "00:00", "00:01"), ("interact", "00:01", "05:00"), purpose="user")
 
     assert cell("agentName", calls, participant("ivr", segment("ivr", "08:00:02"))) == "Ann"
@@ -304,7 +319,8 @@ def test_a_call_out_that_nobody_answered_has_the_agent_who_dialled() -> None:
     assert cell("agentName", rings, dials, originatingDirection="outbound") == "Ann"
 
 
-def test_whose_own_station_did_not_answer_dialled_all_the_same() -> None:
+def test_an_agent_whose_own_station_did_not_answer_still_dialled() -> None:
+    """Only the agent's own phone rang; nobody else took part."""
     assert cell("agentName", inside("u1", ("contacting", "00:00", "00:10")), originatingDirection="outbound") == "Ann"
 
 
@@ -328,6 +344,7 @@ def asks(disconnect: str | None = None, *emitted: str) -> Tree:
 
 
 def test_a_consulted_queue_changes_neither_queue_nor_wait_nor_abandoned() -> None:
+    """The agent asks another queue while the customer is on hold, gives up, and returns to the customer."""
     waited = participant(
         "acd",
         stretch("interact", "08:00:05", "08:00:30", queueId="q1"),
@@ -367,6 +384,7 @@ def test_a_customer_who_is_handed_to_a_queue_and_leaves_there_abandoned_it() -> 
 
 
 def test_of_two_consulted_queues_only_the_one_that_took_the_customer_counts() -> None:
+    """The first consultation was given up, the second one became a transfer."""
     gave_up = participant(
         "acd",
         stretch("interact", "08:10:05", "08:10:30", queueId="q2", disconnectType="client"),
@@ -381,6 +399,7 @@ def test_of_two_consulted_queues_only_the_one_that_took_the_customer_counts() ->
 
 @pytest.mark.parametrize("start", ["05:00", "04:59.600", "05:00.400"])
 def test_a_blind_transfer_is_no_consultation_whichever_leg_is_some_milliseconds_early(start: str) -> None:
+    """The queue's leg and the end of the agent's leg can come in either order, some milliseconds apart."""
     moved = participant("agent", stretch("interact", "08:00:30", "08:05:00", disconnectType="transfer"), userId="u1")
     takes = asked(start, "06:00", "tAcd", disconnect="transfer")
 
@@ -421,6 +440,7 @@ def test_a_queue_that_a_user_calls_is_the_queue() -> None:
 
 
 def test_a_callback_that_is_booked_during_a_call_is_no_consultation() -> None:
+    """The queue of the callback begins while the agent has the customer on hold, as that of a consultation would."""
     booked = participant(
         "acd", stretch("interact", "08:10:05", "08:40:00", queueId="q2"), session={"mediaType": "callback"}
     )

@@ -183,7 +183,7 @@ class Stopping(SystemFilesystem):
 
 
 @pytest.mark.parametrize("files", [1, 2])
-def test_a_finished_export_that_is_killed_while_it_tidies_up_is_not_resumed(output: Path, files: int) -> None:
+def test_a_finished_export_killed_during_its_cleanup_is_not_resumed(output: Path, files: int) -> None:
     stopping = Stopping()
     first = ledger(output, filesystem=stopping)
     done(first, 0, b"a\n")
@@ -206,7 +206,7 @@ class FinishedMeanwhile(SystemFilesystem):
         return super().lock(path, what)
 
 
-def test_what_another_process_has_finished_while_this_one_began_is_not_overwritten(output: Path) -> None:
+def test_an_export_that_another_process_finished_meanwhile_is_not_overwritten(output: Path) -> None:
     with pytest.raises(OutputRefused, match="holds another export"):
         Ledger(output, SINK, HEADER, filesystem=FinishedMeanwhile())
 
@@ -221,14 +221,15 @@ class Full(SystemFilesystem):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
-def test_a_disk_that_is_full_is_none_that_cannot_be_written_and_nothing_is_left_on_it(output: Path) -> None:
+def test_a_full_disk_is_reported_as_full_and_nothing_is_left_on_it(output: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         Ledger(output, SINK, HEADER, filesystem=Full())
 
     assert names(output) == []
 
 
-def test_what_was_to_be_forgotten_is_not_resumed_where_that_was_cut_short(output: Path) -> None:
+def test_an_interrupted_fresh_start_resumes_nothing_of_the_old_export(output: Path) -> None:
+    """The process dies while `fresh` removes the files of the old export."""
     first = ledger(output)
     for number in range(5):
         done(first, number, b"a\n")
@@ -253,7 +254,7 @@ def test_windows_are_put_together_in_their_order(output: Path) -> None:
     assert output.read_bytes() == b"a\na\nb\nc\n"
 
 
-def test_the_output_and_its_manifest_are_all_that_is_left(output: Path) -> None:
+def test_a_finished_export_leaves_only_the_output_and_its_manifest(output: Path) -> None:
     store = ledger(output)
     done(store, 0, b"a\n")
     found = finish(store)
@@ -264,7 +265,7 @@ def test_the_output_and_its_manifest_are_all_that_is_left(output: Path) -> None:
     assert found.output.size_bytes == 4
 
 
-def test_open_conversations_are_kept_on_disk_and_stand_in_the_manifest_s_file_only(output: Path) -> None:
+def test_open_conversations_are_listed_only_in_the_manifest_file(output: Path) -> None:
     store = ledger(output)
     read(store, day(0), open=1, open_conversations=("c1",))
     load(store, day(0), b"a\n")
@@ -276,7 +277,7 @@ def test_open_conversations_are_kept_on_disk_and_stand_in_the_manifest_s_file_on
     assert [window.get("openConversations") for window in written["windows"]] == [["c1"], []]
 
 
-def test_open_conversations_outlive_that_other_windows_are_forgotten_and_the_export_is_resumed(output: Path) -> None:
+def test_open_conversations_are_kept_when_other_windows_are_forgotten_and_on_resume(output: Path) -> None:
     store = ledger(output)
     read(store, day(0), open=1, open_conversations=("c1",))
     load(store, day(0), b"a\n")
@@ -289,13 +290,14 @@ def test_open_conversations_outlive_that_other_windows_are_forgotten_and_the_exp
     assert msgspec.json.decode(manifest_of(output).read_bytes())["windows"][0]["openConversations"] == ["c1"]
 
 
-def test_until_then_there_is_no_output(output: Path) -> None:
+def test_there_is_no_output_until_the_export_is_finished(output: Path) -> None:
+    """A file that looks finished would be taken for one."""
     done(ledger(output), 0, b"a\n")
 
     assert names(output) == ["conversations.csv.everycall"]
 
 
-def test_the_part_of_a_window_goes_once_it_is_loaded_and_its_ids_stay(output: Path) -> None:
+def test_a_loaded_window_s_part_is_removed_and_its_ids_are_kept(output: Path) -> None:
     store = ledger(output)
     read(store, day(0))
     assert store.path(day(0), ".part").exists()
@@ -318,7 +320,7 @@ def test_an_earlier_output_stands_until_the_new_one_is_whole(output: Path) -> No
     assert output.read_bytes() == b"a\nnew\n"
 
 
-def test_rows_that_changed_since_they_were_written_are_not_put_out(output: Path) -> None:
+def test_rows_that_were_changed_on_disk_never_reach_the_output(output: Path) -> None:
     store = ledger(output)
     done(store, 0, b"abc\n")
     store.path(day(0), ".rows").write_bytes(b"abd\n")
@@ -341,7 +343,7 @@ def test_windows_whose_rows_have_changed_are_read_again_and_no_others(output: Pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-def test_files_are_their_owner_s_alone_and_one_that_is_replaced_keeps_its_mode(output: Path) -> None:
+def test_files_are_readable_by_their_owner_only_and_a_replaced_file_keeps_its_mode(output: Path) -> None:
     def modes() -> list[int]:
         return [stat.S_IMODE(path.stat().st_mode) for path in (output, manifest_of(output))]
 
@@ -361,7 +363,7 @@ def test_files_are_their_owner_s_alone_and_one_that_is_replaced_keeps_its_mode(o
 # Resuming
 
 
-def test_what_was_done_is_known_again(output: Path) -> None:
+def test_a_resumed_export_knows_the_windows_that_were_done(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     again = ledger(output)
 
@@ -369,7 +371,7 @@ def test_what_was_done_is_known_again(output: Path) -> None:
     assert list(again.loaded.values()) == [loaded_line(day(0), b"a\n")]
 
 
-def test_a_window_that_is_read_and_not_loaded_is_known_again_with_its_part(output: Path) -> None:
+def test_a_window_that_was_read_and_not_loaded_is_resumed_with_its_part(output: Path) -> None:
     read(ledger(output), day(0))
     again = ledger(output)
 
@@ -378,12 +380,12 @@ def test_a_window_that_is_read_and_not_loaded_is_known_again_with_its_part(outpu
     assert Part.open(again.path(day(0), ".part"), SystemFilesystem(), checksum).pages == 1
 
 
-def test_a_beginning_resumes_nothing(output: Path) -> None:
+def test_a_new_ledger_has_no_windows(output: Path) -> None:
     assert not ledger(output).read
 
 
 @pytest.mark.parametrize("cut", [1, 5, 100])
-def test_a_line_cut_short_is_a_window_that_was_not_done(output: Path, cut: int) -> None:
+def test_a_ledger_line_cut_short_is_ignored(output: Path, cut: int) -> None:
     store = ledger(output)
     done(store, 0, b"a\n")
     done(store, 1, b"b\n")
@@ -397,7 +399,7 @@ def test_a_line_cut_short_is_a_window_that_was_not_done(output: Path, cut: int) 
     assert days_loaded(ledger(output)) == [day(0), day(1)]
 
 
-def test_a_line_of_a_window_that_is_read_cut_short_is_a_window_that_was_not_read(output: Path) -> None:
+def test_a_ledger_line_of_a_read_window_cut_short_is_ignored(output: Path) -> None:
     read(ledger(output), day(0))
     path = folder_of(output) / "ledger.jsonl"
     path.write_bytes(path.read_bytes()[:-1])
@@ -433,7 +435,7 @@ def test_a_window_whose_part_or_ids_are_lost_before_it_is_loaded_is_read_again(
     assert days_read(ledger(output)) == []
 
 
-def test_a_window_whose_part_is_another_one_is_read_again(output: Path) -> None:
+def test_a_window_whose_part_has_another_checksum_is_read_again(output: Path) -> None:
     store = ledger(output)
     for number in range(2):
         read(store, day(number))
@@ -480,7 +482,8 @@ def test_a_window_that_was_put_into_the_ledger_twice_or_from_elsewhere_is_left_o
     assert days_loaded(ledger(output)) == [day(0)]
 
 
-def test_what_is_still_there_beside_rows_that_were_lost_is_known_again_and_again(output: Path) -> None:
+def test_windows_beside_a_lost_one_are_resumed_every_time(output: Path) -> None:
+    """The first resume must not drop the finished window from the ledger."""
     store = ledger(output)
     for number in range(2):
         done(store, number, b"a\n")
@@ -512,7 +515,7 @@ def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> Non
     assert output.read_bytes() == b"a\na\n"
 
 
-def test_windows_that_are_forgotten_are_not_done_here_and_in_the_next_run(output: Path) -> None:
+def test_a_forgotten_window_is_not_done_in_this_run_or_the_next(output: Path) -> None:
     store = ledger(output)
     for number in range(3):
         done(store, number, b"a\n")
@@ -561,7 +564,7 @@ def test_an_export_reads_again_what_a_repair_has_taken_over(output: Path) -> Non
         msgspec.json.encode(HEADER) + b'\n{"line":"read\xe4"}',
     ],
 )  # fmt: skip
-def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path, line: bytes) -> None:
+def test_an_unreadable_ledger_is_refused_with_the_next_step(output: Path, line: bytes) -> None:
     done(ledger(output), 0, b"a\n")
     (folder_of(output) / "ledger.jsonl").write_bytes(line + b"\n")
 
@@ -570,7 +573,7 @@ def test_a_ledger_that_cannot_be_read_is_refused_with_a_way_out(output: Path, li
     assert "--fresh" in refused.value.hint
 
 
-def test_an_empty_ledger_is_refused_with_a_way_out(output: Path) -> None:
+def test_an_empty_ledger_is_refused_with_the_next_step(output: Path) -> None:
     ledger(output)
     (folder_of(output) / "ledger.jsonl").write_bytes(b"")
 
@@ -594,7 +597,7 @@ def test_a_ledger_of_another_version_is_refused_with_what_to_do(output: Path, li
 # The end of a process
 
 
-def test_others_are_kept_out_until_the_folder_is_gone(output: Path) -> None:
+def test_the_lock_is_held_until_the_folder_is_removed(output: Path) -> None:
     """Or it would be taken away from under somebody who has just begun."""
     refused: list[str] = []
 
@@ -612,7 +615,7 @@ def test_others_are_kept_out_until_the_folder_is_gone(output: Path) -> None:
     assert names(output) == FINISHED
 
 
-def test_an_export_that_has_ended_keeps_no_handle(output: Path) -> None:
+def test_a_finished_export_leaves_no_open_file(output: Path) -> None:
     with (output.parent / "a").open("wb") as file:
         free = file.fileno()
     for end in (Ledger.abandon, finish):
@@ -637,7 +640,7 @@ def on_disk(filesystem: SimDisk) -> Ledger:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_window_that_is_read_and_one_that_is_loaded_outlive_a_power_cut(seed: int) -> None:
+def test_read_and_loaded_windows_survive_a_power_cut(seed: int) -> None:
     filesystem = SimDisk(random.Random(seed), lambda _: None, [OUT.parent])
     store = on_disk(filesystem)
     done(store, 0, b"a\n", filesystem)
@@ -674,7 +677,7 @@ def cut_off(seed: int, effects: int, end: Callable[[Ledger, SimDisk], None]) -> 
 
 @pytest.mark.parametrize("effects", range(22))
 @pytest.mark.parametrize("seed", range(5))
-def test_a_line_in_the_ledger_has_its_files_whenever_the_power_goes(seed: int, effects: int) -> None:
+def test_after_any_power_cut_the_files_of_every_ledger_line_are_there(seed: int, effects: int) -> None:
     filesystem = cut_off(seed, effects, lambda store, filesystem: done(store, 0, b"a\n", filesystem))
 
     folder = folder_of(OUT)
@@ -697,7 +700,7 @@ def to_the_end(store: Ledger, filesystem: SimDisk) -> None:
 
 @pytest.mark.parametrize("effects", range(15, 50))
 @pytest.mark.parametrize("seed", range(5))
-def test_an_output_is_whole_and_its_manifest_is_not_lost_whenever_the_power_goes(seed: int, effects: int) -> None:
+def test_after_any_power_cut_an_output_is_complete_and_has_its_manifest(seed: int, effects: int) -> None:
     filesystem = cut_off(seed, effects, to_the_end)
 
     whole = b"a\na\n"
@@ -720,7 +723,7 @@ def crashing(after: int) -> SimDisk:
 
 @pytest.mark.parametrize("end", [SimDisk.killed, SimDisk.power_cut])
 @pytest.mark.parametrize("after", range(60))
-def test_an_output_never_stands_without_its_manifest(after: int, end: Callable[[SimDisk], None]) -> None:
+def test_an_output_never_exists_without_its_manifest(after: int, end: Callable[[SimDisk], None]) -> None:
     filesystem = crashing(after)
     with suppress(Crash):
         to_the_end(on_disk(filesystem), filesystem)
@@ -739,7 +742,7 @@ def test_another_query_s_unfinished_export_is_refused_with_the_difference(output
         ledger(output, other(asked={"last": "8d"}))
 
 
-def test_a_command_that_is_refused_holds_nothing(output: Path) -> None:
+def test_a_refused_command_holds_no_lock(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     gone(output)
     with pytest.raises(OutputRefused, match="another export"):
@@ -763,7 +766,7 @@ def test_another_match_makes_another_query(output: Path) -> None:
         ledger(output)
 
 
-def test_the_same_terms_are_the_same_query_whatever_the_interval_has_become(output: Path) -> None:
+def test_the_same_relative_interval_is_the_same_query_at_any_time(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
 
     assert ledger(output, other(interval=str(day(3)), begun_at="later")).header == HEADER
@@ -857,13 +860,13 @@ def test_a_folder_that_is_a_link_is_refused_and_not_followed(output: Path, tmp_p
 # Leaving
 
 
-def test_an_export_that_did_nothing_leaves_nothing(output: Path) -> None:
+def test_an_abandoned_export_without_windows_leaves_no_files(output: Path) -> None:
     ledger(output).abandon()
 
     assert names(output) == []
 
 
-def test_an_export_that_did_something_leaves_it(output: Path) -> None:
+def test_an_abandoned_export_with_windows_leaves_them(output: Path) -> None:
     store = ledger(output)
     read(store, day(0))
     store.abandon()
@@ -890,7 +893,7 @@ def stream(output: Any) -> Stream:
     return Stream(output, SINK, other(interval=str(Interval(day(0).start, day(4).end))))
 
 
-def test_a_stream_gets_windows_in_order_as_soon_as_it_can() -> None:
+def test_a_stream_gets_windows_in_order_as_soon_as_possible() -> None:
     output = BytesIO()
     store = stream(output)
     seen = []
@@ -902,7 +905,8 @@ def test_a_stream_gets_windows_in_order_as_soon_as_it_can() -> None:
     store.abandon()
 
 
-def test_a_stream_with_a_buffer_gives_out_what_is_done(output: Path) -> None:
+def test_a_stream_is_flushed_after_each_window(output: Path) -> None:
+    """A buffered stream must not hold back the rows of a finished window."""
     with output.open("wb") as buffered:
         store = stream(buffered)
         done(store, 0, b"b\n")
@@ -911,7 +915,7 @@ def test_a_stream_with_a_buffer_gives_out_what_is_done(output: Path) -> None:
         store.abandon()
 
 
-def test_windows_behind_one_that_was_left_unread_come_at_the_end() -> None:
+def test_a_stream_gets_windows_after_an_unread_one_at_the_end() -> None:
     output = BytesIO()
     store = stream(output)
     done(store, 3, b"d\n")
@@ -938,7 +942,7 @@ def test_a_stream_keeps_ids_to_its_end_and_neither_parts_nor_rows() -> None:
     store.abandon()
 
 
-def test_what_a_stream_has_sent_out_cannot_be_forgotten() -> None:
+def test_a_window_that_a_stream_has_sent_cannot_be_forgotten() -> None:
     store = stream(BytesIO())
     done(store, 0, b"a\n")
     read(store, day(1))
@@ -960,7 +964,7 @@ def test_a_stream_leaves_no_temporary_folder(end: Callable[[Stream], object]) ->
     assert not folder.exists()
 
 
-def test_a_stream_that_takes_in_less_than_it_is_given_gets_the_rest() -> None:
+def test_a_stream_that_writes_only_part_of_the_data_gets_the_rest() -> None:
     """A pipe without a buffer may take a part of what is written."""
 
     class Narrow(BytesIO):

@@ -28,11 +28,11 @@ def constants() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "doc"), list(constants()))
-def test_every_number_says_what_it_bounds_and_whose_it_is(name: str, doc: str) -> None:
-    words = ("Source", "Ours", "measured", "captures", "production", "help.mypurecloud.com", "server")
+def test_every_limit_has_a_description_and_a_source(name: str, doc: str) -> None:
+    marks = ("Source", "Ours", "measured", "captures", "production", "help.mypurecloud.com", "server")
 
     assert name.isupper()
-    assert any(word in doc for word in words), f"{name} has no source"
+    assert any(mark in doc for mark in marks), f"{name} has no source"
 
 
 def test_the_numbers_fit_together() -> None:
@@ -48,18 +48,18 @@ def test_the_rate_limit_is_three_headers() -> None:
     assert RateLimit.read(headers) == RateLimit(17, 300, 42)
 
 
-def test_headers_that_are_missing_are_none() -> None:
+def test_missing_rate_limit_headers_are_none() -> None:
     assert RateLimit.read({"content-type": "application/json"}) == RateLimit(None, None, None)
 
 
-@pytest.mark.parametrize("words", ["", "many", "-1", "nan", "inf", "1e12", "12;w=60"])
-def test_a_header_that_is_no_sensible_number_counts_as_missing(words: str) -> None:
+@pytest.mark.parametrize("written", ["", "many", "-1", "nan", "inf", "1e12", "12;w=60"])
+def test_a_header_that_is_no_sensible_number_counts_as_missing(written: str) -> None:
     names = ("count", "allowed", "reset")
 
-    assert RateLimit.read({f"inin-ratelimit-{name}": words for name in names}) == RateLimit(None, None, None)
+    assert RateLimit.read({f"inin-ratelimit-{name}": written for name in names}) == RateLimit(None, None, None)
 
 
-def test_a_reset_of_nought_is_a_number_and_an_allowance_of_nought_is_none() -> None:
+def test_a_reset_of_zero_counts_and_an_allowance_of_zero_does_not() -> None:
     zeros = {"inin-ratelimit-count": "0", "inin-ratelimit-allowed": "0", "inin-ratelimit-reset": "0"}
 
     assert RateLimit.read(zeros) == RateLimit(0, None, 0)

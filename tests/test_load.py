@@ -135,7 +135,7 @@ def test_rows_come_in_order_and_are_counted(tmp_path: Path) -> None:
     assert found.written.size_bytes == part.path.with_suffix(".rows").stat().st_size
 
 
-def test_only_what_the_window_owns_is_written_and_strays_that_it_keeps(tmp_path: Path) -> None:
+def test_only_owned_conversations_and_kept_strays_are_written(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path / "a.part", SystemFilesystem())
     places: list[Place] = ["owned", "left", "foreign", "foreign", "owned"]
     starts = [f"2026-01-05T08:00:0{number}.000Z" for number in range(5)]
@@ -177,14 +177,14 @@ def test_conversations_that_outlast_their_handling_are_counted(tmp_path: Path) -
 # What does not fit
 
 
-def test_a_page_that_fits_is_decoded_as_a_whole(tmp_path: Path) -> None:
+def test_a_page_that_fits_the_records_is_decoded_at_once(tmp_path: Path) -> None:
     table = Table()
     loaded(part_of(tmp_path, [one(1), one(2)]), table=table)
 
     assert table.decoded_one_by_one == []
 
 
-def test_of_a_page_that_does_not_fit_each_conversation_is_read_leniently(tmp_path: Path) -> None:
+def test_conversations_of_a_page_that_does_not_fit_are_read_leniently_one_by_one(tmp_path: Path) -> None:
     table = Table()
     part = part_of(tmp_path, [one(1), one(2, userId=["x"]), one(3, userId=USER.format(3))], [one(4)])
     found = loaded(part, table=table)
@@ -194,7 +194,7 @@ def test_of_a_page_that_does_not_fit_each_conversation_is_read_leniently(tmp_pat
     assert found.oddities["unknown field: userId"] == 2  # the first page is checked whole, which counts it
 
 
-def test_what_does_not_fit_on_a_page_that_is_not_checked_is_counted_all_the_same(tmp_path: Path) -> None:
+def test_oddities_on_an_unchecked_page_are_counted(tmp_path: Path) -> None:
     part = part_of(tmp_path, [one(1)], [one(2, userId=["x"])])
     found = loaded(part)
 
@@ -210,7 +210,7 @@ def test_unknown_fields_are_looked_for_on_the_first_page_and_on_one_in_fifty(tmp
     assert found.oddities == {"unknown field: fieldOfTomorrow": 3}
 
 
-def test_examples_are_the_first_of_each_field_and_not_too_many(tmp_path: Path) -> None:
+def test_examples_are_the_first_of_each_field_up_to_a_maximum(tmp_path: Path) -> None:
     odd = {f"field{number}": number for number in range(EXAMPLES_MAX + 10)}
     found = loaded(part_of(tmp_path, [one(1, **odd), one(2, **odd)]))
 
@@ -259,7 +259,7 @@ def test_names_that_are_not_available_are_asked_for_once_and_named_with_the_reas
     assert rows(part) == [[str(number), USER.format(number)] for number in range(250)]
 
 
-def test_threads_may_share_what_is_known_of_names() -> None:
+def test_threads_can_share_a_name_source() -> None:
     ask = Users()
     source = NameSource(ask)
     wanted: list[tuple[Kind, str]] = [("users", USER.format(number)) for number in range(150)]
@@ -319,7 +319,7 @@ def test_a_user_that_nobody_knows_keeps_its_id_and_is_asked_for_once(output: Pat
     assert len(asked(where, "/api/v2/users")) <= 2
 
 
-def test_a_kind_that_is_listed_is_listed_once(output: Path) -> None:
+def test_queues_codes_and_divisions_are_listed_once(output: Path) -> None:
     where = org(conversations_per_day=60, flat=True)
     where.export(output, WEEK, executor=SerialExecutor(20), view="extended", page_size=20)
 
@@ -327,7 +327,7 @@ def test_a_kind_that_is_listed_is_listed_once(output: Path) -> None:
         assert len(asked(where, f"/api/v2/{kind}")) == 1
 
 
-def test_no_name_is_asked_for_that_no_column_needs(output: Path) -> None:
+def test_only_names_that_a_column_needs_are_looked_up(output: Path) -> None:
     where = org(conversations_per_day=50, flat=True)
     where.export(output, columns=["conversationId", "duration"])
 
@@ -345,7 +345,7 @@ class Listening:
 
 
 @pytest.mark.parametrize(("kind", "requests"), [("403", 1), ("404", 1), ("400", 3)])
-def test_names_that_are_not_available_are_noticed_once(output: Path, kind: str, requests: int) -> None:
+def test_unavailable_names_are_reported_once(output: Path, kind: str, requests: int) -> None:
     """A 400 may mean that too many ids were asked for at once: smaller batches are tried."""
     where, listening = recorded(350), Listening()
     where.sandbox.faults.on(None, kind, path="/api/v2/users")

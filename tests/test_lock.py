@@ -22,7 +22,7 @@ sys.stdin.read()
 """
 
 
-def test_the_second_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path: Path) -> None:
     first = Lock(tmp_path / "lock", Path("rows.csv"))
 
     with pytest.raises(OutputRefused, match=f"^rows.csv is being written by process {os.getpid()}[.]$"):
@@ -30,7 +30,7 @@ def test_the_second_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None
     first.release()
 
 
-def test_after_a_release_it_is_free(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_taken(tmp_path: Path) -> None:
     first = Lock(tmp_path / "lock", Path("rows.csv"))
     first.release()
     first.release()
@@ -38,7 +38,7 @@ def test_after_a_release_it_is_free(tmp_path: Path) -> None:
     Lock(tmp_path / "lock", Path("rows.csv")).release()
 
 
-def test_a_file_that_was_taken_away_meanwhile_is_made_anew(tmp_path: Path) -> None:
+def test_a_lock_file_that_was_removed_is_created_again(tmp_path: Path) -> None:
     first = Lock(tmp_path / "lock", Path("rows.csv"))
     (tmp_path / "lock").unlink()
 
@@ -49,7 +49,7 @@ def test_a_file_that_was_taken_away_meanwhile_is_made_anew(tmp_path: Path) -> No
     second.release()
 
 
-def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -62,7 +62,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     Lock(tmp_path / "lock", Path("rows.csv")).release()
 
 
-def test_the_holder_is_named_right_whoever_was_named_before(tmp_path: Path) -> None:
+def test_the_lock_names_its_present_holder(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("4194304000\n")
     first = Lock(tmp_path / "lock", Path("rows.csv"))
 
@@ -70,7 +70,7 @@ def test_the_holder_is_named_right_whoever_was_named_before(tmp_path: Path) -> N
     first.release()
 
 
-def test_who_is_refused_keeps_no_handle(tmp_path: Path) -> None:
+def test_a_refused_process_leaves_no_open_file(tmp_path: Path) -> None:
     first = Lock(tmp_path / "lock", Path("rows.csv"))
     with (tmp_path / "other").open("wb") as file:
         free = file.fileno()
@@ -82,7 +82,7 @@ def test_who_is_refused_keeps_no_handle(tmp_path: Path) -> None:
     first.release()
 
 
-def test_whoever_has_it_has_the_file_that_others_would_find(tmp_path: Path) -> None:
+def test_the_holder_has_locked_the_file_that_is_in_the_folder(tmp_path: Path) -> None:
     """Though each who is done takes the file away, perhaps from under one who has just opened it."""
     path = tmp_path / "lock"
     astray: list[int] = []

@@ -125,7 +125,7 @@ def test_a_few_windows_are_under_way_at_once_and_no_more(output: Path) -> None:
     assert_proven(where, summary, output, interval)
 
 
-def test_each_window_is_given_back_with_its_verdict_and_its_pages() -> None:
+def test_each_window_ends_with_its_verdict_and_its_pages() -> None:
     found = Read(flat(30), *WEEKS, executor=SerialExecutor(4))
 
     assert sorted(str(reading.window) for reading in found.ended) == WEEKS
@@ -268,7 +268,7 @@ def test_a_window_that_is_stopped_is_given_back_unproven_with_the_reason() -> No
 
 
 class Listening:
-    """Keeps what it is told."""
+    """Keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -277,7 +277,7 @@ class Listening:
         self.events.append(event)
 
 
-def test_covered_time_never_runs_backwards_nor_over_the_end(output: Path) -> None:
+def test_covered_time_never_decreases_or_exceeds_the_interval(output: Path) -> None:
     where = flat(130)
     where.sandbox.faults.on(4, "short_page", path=QUERY)
     listening = Listening()

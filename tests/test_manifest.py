@@ -99,7 +99,7 @@ def test_a_loaded_window_of_impossible_numbers_is_refused(changes: dict[str, Any
         msgspec.json.decode(msgspec.json.encode(window_loaded(**changes)), type=WindowLoaded)
 
 
-def test_lines_are_told_apart_by_their_tag() -> None:
+def test_ledger_lines_are_distinguished_by_their_tag() -> None:
     lines = [window_read(), window_loaded()]
 
     assert [msgspec.json.decode(msgspec.json.encode(one), type=WindowRead | WindowLoaded) for one in lines] == lines
@@ -139,7 +139,7 @@ def test_an_entry_is_both_lines_and_gives_them_back(
     assert Entry.of(read, loaded).lines("csv") == (read, loaded)
 
 
-def test_an_entry_outlives_the_file() -> None:
+def test_an_entry_is_read_back_as_it_was_written() -> None:
     one = entry(oddity_examples=(Oddity("unknown field", "c", "a[0].b", "1"),), names_unavailable={"users": "403"})
 
     assert msgspec.json.decode(msgspec.json.encode(one), type=Entry) == one
@@ -148,7 +148,7 @@ def test_an_entry_outlives_the_file() -> None:
 # The manifest
 
 
-def test_the_manifest_adds_up_its_windows() -> None:
+def test_the_manifest_has_the_sums_of_its_windows() -> None:
     found = manifest(
         [
             entry(DAYS[0], oddities={"a": 1}, pages=2, pages_checked=1, counted_at="2026-03-02T12:00:05.000Z"),
@@ -229,7 +229,7 @@ def test_the_manifest_in_pieces_is_the_manifest_in_one(read: int) -> None:
     assert pieces.replace(b"[\n  ]", b"[]") == whole
 
 
-def test_the_windows_in_pieces_may_say_more_than_the_manifest_in_memory() -> None:
+def test_the_manifest_in_pieces_can_have_more_details_of_its_windows() -> None:
     found = manifest()
     fuller = [msgspec.structs.replace(one, open_conversations=("c1",)) for one in found.windows]
     windows = msgspec.json.decode(b"".join(pretty_pieces(found, fuller)))["windows"]
@@ -247,6 +247,6 @@ def test_two_exports_differ_by_what_they_ask_and_not_by_their_times() -> None:
     assert HEADER.differences(HEADER) == {}
 
 
-def test_an_interval_that_is_none_is_no_header() -> None:
+def test_a_header_with_an_invalid_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="2026"):
         Header(**{**msgspec.structs.asdict(HEADER), "interval": "2026"})

@@ -94,7 +94,7 @@ def test_a_listing_that_cannot_be_read_is_unavailable(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 405, 409, 410, 422, 429, 501, 503])
-def test_any_other_refusal_costs_names_and_no_more(status: int) -> None:
+def test_any_other_refused_look_up_costs_only_names(status: int) -> None:
     _, found = played(listing("queues"), answer(FORBIDDEN, status))
 
     assert isinstance(found, Unavailable)
@@ -102,7 +102,7 @@ def test_any_other_refusal_costs_names_and_no_more(status: int) -> None:
 
 
 @pytest.mark.parametrize("error", [ServiceFailed("Gave up."), Unreachable("No."), CredentialsRefused("401")])
-def test_a_look_up_that_fails_costs_names_and_no_more(error: EverycallError) -> None:
+def test_a_failed_look_up_costs_only_names(error: EverycallError) -> None:
     _, found = played(listing("queues"), error)
 
     assert found == Unavailable("queues", str(error))
@@ -141,7 +141,7 @@ def test_a_listing_that_never_ends_is_given_up() -> None:
     assert "does not end" in found.cut_short
 
 
-def test_what_the_server_says_of_a_failure_can_be_shown() -> None:
+def test_the_reason_of_a_failed_look_up_is_printable() -> None:
     _, found = played(listing("queues"), answer({"message": "\x1b[2J\nProven", "code": "x"}, 403))
 
     assert found == Unavailable("queues", r"403 x: \x1b[2J\nProven")
@@ -192,7 +192,8 @@ def test_where_fewer_ids_are_taken_at_once_users_are_asked_for_in_smaller_batche
     assert len(found.entities) == 3
 
 
-def test_batches_do_not_become_smaller_for_ever() -> None:
+def test_batches_of_users_are_halved_twice_at_most() -> None:
+    """The API refuses 100, 50 and 25 ids; then names are given up."""
     refused = answer({"message": "No."}, 400)
 
     asked, found = played(users([uuid(number) for number in range(100)]), refused, refused, refused)
@@ -214,7 +215,7 @@ def test_batches_that_fail_later_keep_what_came_before() -> None:
 # What is known
 
 
-def test_what_was_cut_short_is_known_as_far_as_it_goes_and_not_asked_again() -> None:
+def test_a_look_up_that_was_cut_short_keeps_its_names_and_is_not_repeated() -> None:
     known = Names()
     known.learn(Found("queues", (Entity(uuid(1), "Sales"),), cut_short="cut short: 400"))
 
@@ -223,7 +224,7 @@ def test_what_was_cut_short_is_known_as_far_as_it_goes_and_not_asked_again() -> 
     assert known.unavailable == {"queues": "cut short: 400"}
 
 
-def test_secrets_are_taken_out_of_what_a_look_up_says() -> None:
+def test_secrets_are_removed_from_the_reason_of_a_look_up() -> None:
     def redact(text: str) -> str:
         return text.replace("hush", "...")
 
@@ -231,7 +232,7 @@ def test_secrets_are_taken_out_of_what_a_look_up_says() -> None:
     assert Unavailable("queues", "hush").redacted(redact) == Unavailable("queues", "...")
 
 
-def test_what_is_learnt_has_a_name_and_what_was_asked_in_vain_has_none() -> None:
+def test_a_found_id_has_a_name_and_one_asked_for_in_vain_has_none() -> None:
     known = Names()
     known.learn(Found("users", (Entity(uuid(1), "Ann"),)), [uuid(1), uuid(2)])
 
@@ -258,12 +259,12 @@ def test_a_kind_that_cannot_be_looked_up_is_settled_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize("code", ["ININ-WRAP-UP-TIMEOUT", "ININ-OUTBOUND-NUMBER_COULD_NOT_BE_DIALED", "", "x"])
-def test_what_is_no_uuid_is_never_looked_up(code: str) -> None:
+def test_an_id_that_is_no_uuid_is_never_looked_up(code: str) -> None:
     assert Names().wanted([("wrapupcodes", code)]) == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 5).map(uuid))))
-def test_what_is_wanted_is_each_id_once_in_the_order_in_which_it_came(pairs: list[tuple[Kind, str]]) -> None:
+def test_each_unknown_id_is_wanted_once_in_order(pairs: list[tuple[Kind, str]]) -> None:
     wanted = Names().wanted(pairs)
 
     assert wanted == {kind: list(dict.fromkeys(one for each, one in pairs if each == kind)) for kind, _ in pairs}
@@ -294,7 +295,7 @@ def test_names_are_found_without_regard_to_case_beside_ids_and_in_their_order() 
     assert found == [uuid(2), upper_id.lower(), uuid(1)]
 
 
-def test_of_two_that_differ_in_case_the_exact_one_is_meant() -> None:
+def test_of_two_names_that_differ_in_case_the_exact_one_is_chosen() -> None:
     _, found = played(ids_named("queues", ["sales"]), entities("Sales", "sales"))
 
     assert found == [uuid(2)]
@@ -303,14 +304,14 @@ def test_of_two_that_differ_in_case_the_exact_one_is_meant() -> None:
 ANN = {"id": "u1", "name": "Ann", "email": "Ann@example.com"}
 
 
-@pytest.mark.parametrize(("word", "name"), [("ann@EXAMPLE.com", "email"), ("ann", "name")])
-def test_a_user_is_searched_for_by_name_or_address(word: str, name: str) -> None:
-    [asked], found = played(ids_named("users", [word]), answer({"results": [ANN], "total": 1}))
+@pytest.mark.parametrize(("written", "name"), [("ann@EXAMPLE.com", "email"), ("ann", "name")])
+def test_a_user_is_searched_for_by_name_or_address(written: str, name: str) -> None:
+    [asked], found = played(ids_named("users", [written]), answer({"results": [ANN], "total": 1}))
 
     assert found == ["u1"]
     assert (asked.method, asked.path) == ("POST", "/api/v2/users/search")
     assert asked.json
-    assert asked.json["query"][0] == {"type": "EXACT", "fields": [name], "value": word}
+    assert asked.json["query"][0] == {"type": "EXACT", "fields": [name], "value": written}
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def test_users_are_listed_once_for_all_names_that_the_search_does_not_find() -> 
     assert [request.method for request in asked] == ["POST", "GET", "POST"]
 
 
-def test_a_name_that_several_have_is_refused_with_their_ids() -> None:
+def test_an_ambiguous_name_is_refused_with_the_ids() -> None:
     with pytest.raises(UnknownName, match="2 queues are called 'Sales'") as refused:
         played(ids_named("queues", ["Sales"]), entities("Sales", "Sales"))
 
@@ -340,10 +341,10 @@ def test_a_name_that_several_have_is_refused_with_their_ids() -> None:
     assert uuid(2) in refused.value.hint
 
 
-@pytest.mark.parametrize("word", ["Salse", "sale", "Support DE"])
-def test_a_name_that_nobody_has_is_refused_with_the_near_ones(word: str) -> None:
-    with pytest.raises(UnknownName, match=f"no queue called '{word}'") as refused:
-        played(ids_named("queues", [word]), entities("Sales", "Support", "Billing"))
+@pytest.mark.parametrize("written", ["Salse", "sale", "Support DE"])
+def test_an_unknown_name_is_refused_with_similar_ones(written: str) -> None:
+    with pytest.raises(UnknownName, match=f"no queue called '{written}'") as refused:
+        played(ids_named("queues", [written]), entities("Sales", "Support", "Billing"))
 
     assert refused.value.hint.startswith("Near: S")
 
@@ -355,7 +356,7 @@ def test_a_part_of_a_name_finds_what_contains_it() -> None:
     assert refused.value.hint == "Near: Customer Care Team North America."
 
 
-def test_where_nothing_is_near_all_are_listed() -> None:
+def test_where_no_name_is_similar_all_are_listed() -> None:
     with pytest.raises(UnknownName) as refused:
         played(ids_named("queues", ["zzz"]), entities(*(f"Queue {letter}" for letter in "ABCDEFGHIJ")))
 
@@ -364,7 +365,7 @@ def test_where_nothing_is_near_all_are_listed() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_oauth_client_that_sees_none_is_told_to_look_at_its_roles(kind: Kind) -> None:
+def test_an_empty_list_suggests_to_check_the_roles_of_the_oauth_client(kind: Kind) -> None:
     nobody = [answer({"results": []})] if kind == "users" else []
     with pytest.raises(UnknownName) as refused:
         played(ids_named(kind, ["x"]), *nobody, entities())
@@ -372,7 +373,7 @@ def test_an_oauth_client_that_sees_none_is_told_to_look_at_its_roles(kind: Kind)
     assert f"sees no {WORDS[kind]} at all" in refused.value.hint
 
 
-def test_an_empty_name_is_nobodys() -> None:
+def test_an_empty_name_is_refused() -> None:
     with pytest.raises(UnknownName):
         played(ids_named("users", [" "]), answer({"results": []}), entities("Ann"))
 

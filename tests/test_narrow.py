@@ -95,7 +95,7 @@ def test_a_path_that_ends_at_a_list_of_records_keeps_it_as_json() -> None:
 
 
 @pytest.mark.parametrize("path", ["nothing", "participants.nothing", "participants.sessions.metrics.nothing"])
-def test_a_path_that_leads_nowhere_is_refused(path: str) -> None:
+def test_a_path_to_an_unknown_field_is_refused(path: str) -> None:
     with pytest.raises(AttributeError, match="has no field nothing"):
         record_type([path])
 
@@ -144,12 +144,12 @@ def test_an_empty_page_has_no_conversations(body: bytes) -> None:
         {"conversationId": "c", "participants": [{"userId": 7}]},
     ],
 )
-def test_what_the_columns_need_and_cannot_read_fails_the_page(odd: Any) -> None:
+def test_an_unreadable_value_that_a_column_needs_fails_the_page(odd: Any) -> None:
     with pytest.raises(msgspec.DecodeError):
         flat_table().page(page({"conversationId": "a"}, odd))
 
 
-def test_what_the_columns_do_not_need_fails_nothing() -> None:
+def test_an_unreadable_value_that_no_column_needs_does_not_matter() -> None:
     odd = {"conversationId": "c", "participants": [{"purpose": "agent", "userId": 7}], "surveys": "none"}
 
     assert len(flat_table(only=["conversationId"]).page(page(odd))) == 1
@@ -207,7 +207,7 @@ def test_a_malformed_conversation_alone_gives_the_full_records_row() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"conversationId": null}'])
-def test_a_conversation_without_a_readable_id_is_none_and_says_so(body: bytes) -> None:
+def test_a_conversation_without_a_readable_id_is_left_out_and_named(body: bytes) -> None:
     found, oddities = flat_table().one(body)
 
     assert found is None

@@ -74,7 +74,7 @@ def plain(record: Conversation | None) -> Any:
 
 @settings(max_examples=150)
 @given(st.sampled_from(PLACES), st.sampled_from(JUNK))
-def test_one_odd_value_costs_itself_and_nothing_else(where: tuple[int, Place], junk: Any) -> None:
+def test_only_the_odd_value_itself_is_lost(where: tuple[int, Place], junk: Any) -> None:
     number, place = where
     tree = SAMPLES[number]
 
@@ -90,7 +90,7 @@ def test_one_odd_value_costs_itself_and_nothing_else(where: tuple[int, Place], j
 
 @settings(max_examples=100)
 @given(st.sampled_from(OBJECTS), st.sampled_from(JUNK))
-def test_an_unknown_field_is_named_with_its_place_and_costs_nothing(where: tuple[int, Place], junk: Any) -> None:
+def test_an_unknown_field_is_named_with_its_path_and_costs_nothing(where: tuple[int, Place], junk: Any) -> None:
     number, place = where
 
     record, oddities = fitted(mangled(SAMPLES[number], (*place, "brandNew"), junk), Conversation)
@@ -139,7 +139,7 @@ def odd(**fields: Any) -> tuple[Conversation, list[str]]:
         ("2026-1-5T8:0:0.1234567Z", datetime(2026, 1, 5, 8, 0, 0, 123_456, UTC)),
     ],
 )
-def test_an_instant_without_its_zeros_or_its_zone_is_read_all_the_same(written: str, read: datetime) -> None:
+def test_an_instant_without_milliseconds_or_zone_is_read(written: str, read: datetime) -> None:
     record, [oddity] = odd(conversationStart=written)
 
     assert record.conversation_start == read
@@ -149,7 +149,7 @@ def test_an_instant_without_its_zeros_or_its_zone_is_read_all_the_same(written: 
 @pytest.mark.parametrize(
     "written", ["", "yesterday", "2026-02-30T00:00:00Z", "2026-1-5T25:0:0Z", 1767571200000, True, []]
 )
-def test_what_is_no_instant_is_left_out(written: Any) -> None:
+def test_a_value_that_is_no_instant_is_left_out(written: Any) -> None:
     record, [oddity] = odd(conversationStart=written)
 
     assert record.conversation_start is None
@@ -159,7 +159,7 @@ def test_what_is_no_instant_is_left_out(written: Any) -> None:
 @pytest.mark.parametrize(
     ("written", "read"), [(12.0, 12), ("12", 12), ("-7", -7), (1.5, 1.5), ("1.5", 1.5), (2**53, 2**53)]
 )
-def test_a_number_in_another_form_is_read_all_the_same(written: Any, read: float) -> None:
+def test_a_number_in_another_form_is_read(written: Any, read: float) -> None:
     record, oddities = odd(participants=[{"sessions": [{"metrics": [{"value": written}]}]}])
 
     assert record.participants[0].sessions[0].metrics[0].value == read
@@ -167,7 +167,7 @@ def test_a_number_in_another_form_is_read_all_the_same(written: Any, read: float
 
 
 @pytest.mark.parametrize("written", ["twelve", "", "1e3", True, {}, 2.0**60, "9" * 30])
-def test_what_is_no_number_is_left_out(written: Any) -> None:
+def test_a_value_that_is_no_number_is_left_out(written: Any) -> None:
     record, oddities = odd(participants=[{"sessions": [{"mediaCount": written}]}])
 
     assert record.participants[0].sessions[0].media_count is None
@@ -204,7 +204,7 @@ def test_participant_data_keeps_what_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("tree", [{}, {"conversationId": None}, {"conversationId": []}, [], "x", 7, None])
-def test_what_has_no_id_is_no_conversation(tree: Any) -> None:
+def test_a_value_without_an_id_is_no_conversation(tree: Any) -> None:
     record, oddities = fitted(tree, Conversation)
 
     assert record is None
@@ -272,7 +272,7 @@ def test_the_first_and_the_last_instant_are_read(written: str) -> None:
         "[" * 60_000 + "1" * 60_000,
     ],
 )
-def test_a_long_text_takes_no_time(written: str) -> None:
+def test_a_long_text_is_read_in_little_time(written: str) -> None:
     began = time.process_time()
     odd(conversationStart=written, participants=[{"sessions": [{"metrics": [{"value": written}]}]}], **{written: 1})
 
@@ -285,7 +285,7 @@ def test_a_long_name_of_a_field_is_cut() -> None:
     assert len(oddities[0].path) == PATH_MAX
 
 
-def test_what_an_oddity_says_can_be_shown() -> None:
+def test_the_text_of_an_oddity_is_printable() -> None:
     tree = {"conversationId": "c\x1b[2J", "field\u202e\n": 1, "externalTag": ["\x9b31m"]}
     _, oddities = fitted(tree, Conversation)
 
@@ -295,13 +295,13 @@ def test_what_an_oddity_says_can_be_shown() -> None:
     ]
 
 
-def test_oddities_of_one_conversation_do_not_pile_up() -> None:
+def test_the_oddities_of_one_conversation_are_limited() -> None:
     _, oddities = fitted({"conversationId": "c", **{f"field{number}": 1 for number in range(5000)}}, Conversation)
 
     assert len(oddities) == ODDITIES_MAX
 
 
-def test_a_conversation_that_is_nested_without_end_is_no_crash() -> None:
+def test_a_deeply_nested_conversation_does_not_crash() -> None:
     deep = b"[" * 50_000 + b"]" * 50_000
     record, oddities = conversation_of(b'{"conversationId":"c","brandNew":%b}' % deep)
 

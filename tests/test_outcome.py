@@ -44,13 +44,13 @@ def test_agent_code_and_note_are_of_one_participant() -> None:
     assert cells("agentName disposition wrapUpNote", CALLER, first, last) == ("Ben", "Called back", "last")
 
 
-def test_the_row_of_a_silent_agent_has_neither_code_nor_note() -> None:
+def test_an_agent_who_gave_no_code_leaves_code_and_note_empty() -> None:
     first, silent = coded("u1", "00:30", "05:00", "w1", "first"), coded("u2", "06:00", "20:00")
 
     assert cells("agentName disposition wrapUpNote", CALLER, first, silent) == ("Ben", None, None)
 
 
-def test_a_code_that_another_agent_gives_later_is_not_the_rows() -> None:
+def test_a_later_code_of_another_agent_is_not_the_disposition() -> None:
     brought_in = coded("u2", "05:00", "06:00", "w2")
     late = participant(
         "agent", *brought_in["sessions"][0]["segments"], segment("wrapup", "08:25:00", wrapUpCode="w2"), userId="u2"
@@ -78,7 +78,7 @@ def test_of_several_codes_the_last_one_counts() -> None:
     assert cells("disposition wrapUpNote", CALLER, gave) == ("Called back", "b")
 
 
-def test_a_code_of_a_session_that_listens_is_not_the_rows() -> None:
+def test_a_code_of_a_listening_session_is_not_the_disposition() -> None:
     talks = session(stretch("interact", "08:00:30", "08:20:00"))
     listens = session(segment("wrapup", "08:21:00", wrapUpCode="w2", wrapUpNote="x"), monitoredParticipantId="p")
     agent = side("agent", talks, listens, userId="u1")
@@ -86,7 +86,7 @@ def test_a_code_of_a_session_that_listens_is_not_the_rows() -> None:
     assert cells("disposition wrapUpNote wrapUpCodes", CALLER, agent) == (None, None, ("Ann: Called back",))
 
 
-def test_without_an_agent_the_disposition_is_the_systems() -> None:
+def test_without_an_agent_the_disposition_is_the_code_of_the_system() -> None:
     dialled = participant(
         "dialer",
         segment("dialing", "08:00:00"),
@@ -97,14 +97,14 @@ def test_without_an_agent_the_disposition_is_the_systems() -> None:
     assert cell("disposition", customer(), dialled) == "ININ-OUTBOUND-BUSY"
 
 
-def test_without_a_code_of_the_system_it_is_what_the_dialer_heard_last() -> None:
+def test_without_a_system_code_the_disposition_is_the_last_result_of_the_dialer() -> None:
     first = participant("dialer", segment("dialing", "08:00:00"), session={"dispositionName": "busy"})
     again = participant("dialer", segment("dialing", "08:05:00"), session={"dispositionName": "person"})
 
     assert cell("disposition", customer(), again, first) == "person"
 
 
-def test_the_code_of_an_agent_who_let_the_alert_pass_is_not_the_systems() -> None:
+def test_the_code_of_an_agent_who_did_not_answer_is_not_a_system_code() -> None:
     missed = participant(
         "agent", segment("alert", "08:01:00"), segment("wrapup", "08:02:00", wrapUpCode="w1"), userId="u1"
     )
@@ -123,7 +123,7 @@ def test_the_dialers_own_code_counts_on_whosever_leg_it_stands() -> None:
     assert cell("disposition", customer(), missed) == "ININ-OUTBOUND-ABANDON"
 
 
-def test_who_dialled_in_vain_gives_the_code() -> None:
+def test_the_agent_who_dialled_in_vain_gives_the_disposition() -> None:
     dialled = participant(
         "agent", stretch("dialing", "08:00:00", "08:00:40"), segment("wrapup", "08:00:40", wrapUpCode="w2"), userId="u1"
     )
@@ -131,7 +131,7 @@ def test_who_dialled_in_vain_gives_the_code() -> None:
     assert cells("agentName disposition", dialled, originatingDirection="outbound") == ("Ann", "Called back")
 
 
-def test_all_codes_stand_with_who_gave_them_in_order_of_time() -> None:
+def test_all_codes_are_listed_with_their_givers_in_order_of_time() -> None:
     first, last = coded("u1", "00:30", "05:00", "w1"), coded("gone", "06:00", "20:00", "other")
     dialer = participant("dialer", segment("wrapup", "08:00:01", wrapUpCode="ININ-X"), participantName="Campaign")
     flow = participant("ivr", segment("wrapup", "08:00:02", wrapUpCode="ININ-Y"))
@@ -176,12 +176,12 @@ def test_the_names_of_all_codes_and_their_givers_are_asked_for() -> None:
         (None, "client", None),
     ],
 )
-def test_who_ended_it_is_told_by_both_legs(customer_type: str | None, agent_type: str | None, who: str | None) -> None:
+def test_ended_by_is_read_from_both_legs(customer_type: str | None, agent_type: str | None, who: str | None) -> None:
     assert cell("endedBy", *ended(customer_type, agent_type)) == who
 
 
 @pytest.mark.parametrize(("disconnect", "who"), [("endpoint", "customer"), ("peer", None), ("timeout", "system")])
-def test_without_an_agent_the_customers_leg_tells(disconnect: str, who: str | None) -> None:
+def test_without_an_agent_ended_by_is_read_from_the_customers_leg(disconnect: str, who: str | None) -> None:
     waiting = participant("acd", stretch("interact", "08:00:01", "08:10:00", queueId="q1", disconnectType="peer"))
 
     assert (
@@ -194,13 +194,13 @@ def test_without_an_agent_the_customers_leg_tells(disconnect: str, who: str | No
     )
 
 
-def test_nobody_ended_what_still_goes_on() -> None:
+def test_a_live_conversation_has_no_ended_by() -> None:
     goes_on = participant("customer", segment("interact", "08:00:00", disconnectType="endpoint"))
 
     assert cell("endedBy", goes_on, end=None) is None
 
 
-def test_an_earlier_leg_does_not_tell_how_the_last_one_ended() -> None:
+def test_an_earlier_leg_does_not_decide_ended_by() -> None:
     called = session(stretch("interact", "08:00:00", "08:05:00", disconnectType="endpoint"))
     called_back = session(stretch("interact", "08:06:00", "08:40:00"), mediaType="callback")
 
@@ -257,7 +257,7 @@ def test_a_conversation_that_ends_more_than_a_day_after_its_handling_outlasts_it
 
 
 @pytest.mark.parametrize("people", [(), (coded("u1", "00:30", "20:00"),)])
-def test_what_lives_or_was_never_handled_does_not_outlast_its_handling(people: tuple[Tree, ...]) -> None:
+def test_a_live_or_unhandled_conversation_does_not_outlast_its_handling(people: tuple[Tree, ...]) -> None:
     table = flat_table(only=["conversationId"])
     lives = tree(CALLER, *people, end=None)
     long = tree(CALLER, conversationEnd="2026-03-05T08:00:00Z", end=None)
@@ -285,7 +285,7 @@ def test_metrics_without_a_name_or_a_value_count_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [10**400, 1e308, -1e308, 2**63])
-def test_a_number_that_no_metric_can_be_is_left_out(value: float) -> None:
+def test_an_impossible_value_of_a_metric_is_left_out(value: float) -> None:
     emitted = metrics(("tAcd", value), ("tAcd", value), ("tAcd", 1000), ("nTransferred", value))
     waiting = participant("acd", segment("interact", "08:00:01"), session={"metrics": emitted})
 
@@ -391,7 +391,7 @@ def test_a_score_can_have_a_fraction() -> None:
     assert cell("surveyScore", surveys=[survey]) == 62.5
 
 
-def test_a_score_of_nothing_is_a_score() -> None:
+def test_a_score_of_zero_is_a_score() -> None:
     assert cell("evaluationScore", evaluations=[evaluation(0, 20), evaluation(60, 12)]) == 0
 
 

@@ -48,7 +48,7 @@ def test_850_to_950_requests_take_little_more_than_the_limit_allows(
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("aligned", [True, False], ids=["by the clock", "by the first request"])
 @pytest.mark.parametrize("slowest_s", [0.05, 0.4, 3.0])
-def test_every_window_is_used_up_and_nothing_is_refused(
+def test_every_rate_window_is_used_fully_and_no_request_is_refused(
     slowest_s: float, aligned: bool, rounding: Rounding, counts_at: Literal["arrival", "answer"]
 ) -> None:
     for seed in range(2):
@@ -79,6 +79,9 @@ def test_every_window_is_used_up_and_nothing_is_refused(
     st.integers(0, 2**32),
 )
 def test_a_token_of_its_own_is_never_refused(server: Server, slowest_s: float, senders: int, seed: int) -> None:
+    """Whatever the latency, the rounding and the phase of the service's windows: with no other program on the token,
+    no request gets a 429.
+    """
     run = send_all(Pace(), server, 500, latency_s=between(0.01, slowest_s), senders=senders, seed=seed)
 
     assert run.rejected == 0
@@ -86,7 +89,7 @@ def test_a_token_of_its_own_is_never_refused(server: Server, slowest_s: float, s
 
 @pytest.mark.parametrize("slowest_s", [0.05, 3.0, 20.0])
 @pytest.mark.parametrize("aligned", [True, False])
-def test_half_a_share_uses_at_most_half_of_every_window(aligned: bool, slowest_s: float) -> None:
+def test_a_rate_share_of_one_half_uses_at_most_half_of_every_rate_window(aligned: bool, slowest_s: float) -> None:
     for seed in range(4):
         server = Server(aligned=aligned, phase_s=seed * 17.3)
 
@@ -101,6 +104,7 @@ def test_half_a_share_uses_at_most_half_of_every_window(aligned: bool, slowest_s
 def test_another_program_on_the_same_token_costs_few_refusals_and_no_standstill(
     rounding: Rounding, aligned: bool
 ) -> None:
+    """The other program sends half of what is allowed, evenly."""
     evenly = [0.4 * number for number in range(3000)]
     server = Server(aligned=aligned, rounding=rounding)
 
@@ -111,7 +115,7 @@ def test_another_program_on_the_same_token_costs_few_refusals_and_no_standstill(
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_a_request_that_hangs_holds_nobody_else_up(aligned: bool) -> None:
+def test_a_request_that_hangs_does_not_delay_others(aligned: bool) -> None:
     for seed in range(3):
         server = Server(aligned=aligned)
 
@@ -121,7 +125,8 @@ def test_a_request_that_hangs_holds_nobody_else_up(aligned: bool) -> None:
         assert run.seconds <= 6 * 63 + 170
 
 
-def test_requests_that_get_no_answer_are_counted_all_the_same() -> None:
+def test_requests_without_an_answer_are_counted() -> None:
+    """The service may have counted a request whose answer was lost."""
     run = send_all(Pace(), Server(), 900, lost=0.05)
 
     assert run.rejected == 0
@@ -129,7 +134,7 @@ def test_requests_that_get_no_answer_are_counted_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("missing", [("count", "allowed", "reset_s"), ("reset_s",), ("count",), ("allowed",)])
-def test_headers_that_are_missing_are_made_up_for_by_counting(missing: tuple[str, ...]) -> None:
+def test_missing_headers_are_replaced_by_our_own_count(missing: tuple[str, ...]) -> None:
     run = send_all(Pace(), Server(missing=missing), 1500, latency_s=between(0.01, 1.5))
 
     assert run.rejected == 0
@@ -144,7 +149,7 @@ class _Shrinking(Server):
         return super().arrive(now)
 
 
-def test_a_budget_that_shrinks_is_kept_from_the_next_answer_on() -> None:
+def test_a_smaller_allowance_counts_from_the_next_answer_on() -> None:
     run = send_all(Pace(), _Shrinking(), 1200)
 
     assert run.rejected == 0
@@ -161,7 +166,8 @@ class _Stuck(Server):
 
 
 @pytest.mark.parametrize("reset_s", [0.0, 1.0, 60.0, 119.0, 1e8])
-def test_a_reset_that_never_changes_stops_nobody_for_good(reset_s: float) -> None:
+def test_a_reset_that_never_changes_does_not_stop_requests_for_ever(reset_s: float) -> None:
+    """A broken or cached header must not delay an export for longer than some windows."""
     server = _Stuck()
     server.reset_s = reset_s
 
@@ -210,6 +216,7 @@ def with_others(allowed: int, count: int) -> Pace:
 
 
 def test_where_others_use_the_token_too_room_is_less_by_what_is_in_flight() -> None:
+    """The service's count does not include our requests that are under way."""
     pace = with_others(allowed=300, count=298)
 
     assert pace.wait_s(0.5) == 0.0
@@ -241,6 +248,7 @@ def test_an_answer_without_a_count_that_can_be_used_adds_one_to_what_others_and_
 
 @pytest.mark.parametrize(("windows", "is_shared"), [(1, True), (2, False)])
 def test_others_are_expected_for_one_more_window_after_they_were_seen(windows: int, is_shared: bool) -> None:
+    """After one whole window without any other program, the token counts as ours alone."""
     pace = with_others(allowed=3, count=2)
     for number in range(1, windows + 1):
         assert pace.wait_s(100.0 * number) == 0.0
@@ -253,6 +261,9 @@ def test_others_are_expected_for_one_more_window_after_they_were_seen(windows: i
 
 
 def test_the_end_of_a_window_is_bounded_from_both_sides() -> None:
+    """Each answer bounds the end between the times of sending and of receiving it; together they bound it more
+    closely.
+    """
     pace = Pace(allowed=2)
     one, two = pace.sent(10.0), pace.sent(10.0)
     pace.answered(one, 13.0, RateLimit(1, 2, 40))  # ends between 49 and 54
@@ -262,6 +273,7 @@ def test_the_end_of_a_window_is_bounded_from_both_sides() -> None:
 
 
 def test_the_next_window_begins_when_the_last_possible_end_has_passed() -> None:
+    """The seconds until the reset are rounded, and count from somewhere between sending and receiving."""
     pace = Pace(allowed=1)
     pace.answered(pace.sent(0.0), 0.5, RateLimit(1, 1, 59))
 
@@ -281,6 +293,7 @@ def test_an_answer_of_a_later_window_begins_it_with_its_count() -> None:
 
 
 def test_an_answer_of_an_earlier_window_says_nothing_of_the_present_one() -> None:
+    """A slow answer to a request of the window before must not raise the count of the present one."""
     pace = Pace(allowed=10)
     slow, quick = pace.sent(0.0), pace.sent(0.0)
     pace.answered(quick, 0.1, RateLimit(9, 10, 1))
@@ -359,6 +372,7 @@ def test_without_headers_a_window_lasts_from_its_first_request_on() -> None:
 
 
 def test_waiting_is_for_the_end_of_the_window_even_while_an_answer_is_due() -> None:
+    """Both requests of the window are sent, so no answer can make room."""
     pace = Pace(allowed=2)
     answered, _hanging = pace.sent(0.0), pace.sent(0.0)
     pace.answered(answered, 0.5, RateLimit(1, 2, 59))
@@ -367,6 +381,7 @@ def test_waiting_is_for_the_end_of_the_window_even_while_an_answer_is_due() -> N
 
 
 def test_after_a_429_nobody_sends_until_a_second_after_the_time_it_names() -> None:
+    """Of two 429s the later time counts."""
     pace = Pace()
     pace.answered(pace.sent(0.0), 1.0, SILENT)
     pace.hold(31.0)
@@ -377,7 +392,7 @@ def test_after_a_429_nobody_sends_until_a_second_after_the_time_it_names() -> No
     assert pace.rejected == 2
 
 
-def test_a_reset_in_the_far_future_is_not_believed() -> None:
+def test_a_reset_in_the_far_future_is_ignored() -> None:
     pace = Pace(allowed=1)
     pace.answered(pace.sent(0.0), 1.0, RateLimit(1, 1, RESET_MAX_S + 1))
 
@@ -412,7 +427,8 @@ def test_without_headers_the_published_limit_holds() -> None:
     assert pace.wait_s(0.0) > 0.0
 
 
-def test_a_window_that_is_full_of_what_was_lost_before_it_began_ends_all_the_same() -> None:
+def test_a_rate_window_full_of_lost_requests_ends() -> None:
+    """Requests that never got an answer must not block the budget for ever."""
     pace = Pace(allowed=2)
     pace.sent(0.0)
     pace.sent(0.0)

@@ -21,7 +21,7 @@ def refused(command: Command, *arguments: str) -> UsageError:
     return error.value
 
 
-def test_what_is_not_given_has_its_default() -> None:
+def test_an_option_that_is_not_given_has_its_default() -> None:
     given = parse(EXPORT, [])
 
     assert given.of(When) == When()
@@ -78,7 +78,7 @@ def test_an_empty_value_is_refused_not_taken_for_the_default(command: Command, n
 
 @pytest.mark.parametrize("name", ["--queue", "--last", "--filter", "--timezone"])
 @pytest.mark.parametrize("value", ["a\nb", "\x1b[31m", "\udcff", "\u202e"])
-def test_what_cannot_be_printed_is_refused_and_shown_escaped(name: str, value: str) -> None:
+def test_a_value_with_control_characters_is_refused_and_shown_escaped(name: str, value: str) -> None:
     error = refused(EXPORT, name, value)
 
     assert re.fullmatch(rf"{name} is '[ -~]+', which is not plain text\.", str(error))
@@ -100,7 +100,7 @@ def test_the_help_fits_the_terminal(command: Command, width: int) -> None:
         assert max(len(line) for line in text.splitlines()[1:]) <= max(width, 60)
 
 
-def test_headings_stand_out_where_they_can() -> None:
+def test_headings_of_the_help_are_bold_on_a_terminal() -> None:
     assert "\x1b[1mWhen\x1b[0m" in help_text.of_command(EXPORT, width=80, bold=True)
     assert "\x1b" not in help_text.of_command(EXPORT, width=80)
 
@@ -109,7 +109,7 @@ WRITTEN = ["--last", "-o", "--queue", "--quiet", "--", "-", "-5", "--page-size",
 
 
 @given(st.lists(st.sampled_from(WRITTEN) | st.text(max_size=5), max_size=6), st.sampled_from(list(COMMANDS.values())))
-def test_no_arguments_do_worse_than_being_refused_with_a_hint(arguments: list[str], command: Command) -> None:
+def test_any_arguments_are_parsed_or_refused_with_a_hint(arguments: list[str], command: Command) -> None:
     try:
         parse(command, arguments)
     except EverycallError as error:

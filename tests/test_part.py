@@ -123,7 +123,7 @@ def test_the_conversations_of_a_pass_that_was_given_up_are_left_out(tmp_path: Pa
     assert texts(part) == ["kept"]
 
 
-def test_a_start_that_nobody_could_read_sorts_first_and_stays_unread(tmp_path: Path) -> None:
+def test_a_conversation_without_a_readable_start_sorts_first(tmp_path: Path) -> None:
     part = sealed(tmp_path, [(5, 1, "later"), (None, 3, "unread"), (-3, 2, "before 1970")])
 
     assert texts(part) == ["before 1970", "unread", "later"]
@@ -153,7 +153,7 @@ def test_pages_that_hold_only_foreign_conversations_are_counted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("pages", [[], [[]], [[], []]])
-def test_a_part_may_hold_nothing(tmp_path: Path, pages: list[list[One]]) -> None:
+def test_a_part_can_be_empty(tmp_path: Path, pages: list[list[One]]) -> None:
     part = sealed(tmp_path, *pages)
 
     assert (texts(opened(part)), list(part.conversations()), part.pages) == ([], [], len(pages))
@@ -206,7 +206,7 @@ def test_pages_in_disorder_are_written_again_in_order(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.part"]
 
 
-def test_what_is_written_again_keeps_starts_places_and_ends(tmp_path: Path) -> None:
+def test_a_reordered_part_keeps_starts_places_and_ends(tmp_path: Path) -> None:
     pages = shuffled(300, 5, first_start=1)
     pages[0].append((None, 1000, "open"))
     part = sealed(tmp_path, *pages, place=lambda start: "foreign" if start is None else "owned")
@@ -260,7 +260,7 @@ PAGES = st.lists(
 
 @given(PAGES, st.sets(st.integers(1, 4)))
 @settings(max_examples=100)
-def test_whatever_order_and_passes_conversations_come_sorted_once_and_newest(
+def test_conversations_of_any_pages_and_passes_come_once_sorted_and_newest(
     came: list[tuple[int, list[tuple[int, int]]]], kept: set[int]
 ) -> None:
     """A page is its pass and its conversations (start, id); a text says when it came."""
@@ -289,7 +289,7 @@ def test_a_page_is_on_disk_when_add_returns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("in_order", [True, False])
-def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
+def test_a_sealed_part_survives_a_power_cut(seed: int, in_order: bool) -> None:
     """Its name is the ledger's business."""
     folder = Path("/out")
     filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
@@ -303,7 +303,7 @@ def test_what_is_sealed_outlives_a_power_cut(seed: int, in_order: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_what_is_not_sealed_is_no_part_after_a_power_cut(seed: int) -> None:
+def test_an_unsealed_part_is_no_part_after_a_power_cut(seed: int) -> None:
     folder = Path("/out")
     filesystem = SimDisk(random.Random(seed), lambda _: None, [folder])
     writer = PartWriter(folder / "a.part", filesystem)
@@ -384,7 +384,7 @@ def test_the_checksum_is_the_same_once_it_is_opened_and_another_for_other_conver
 
 
 @pytest.mark.parametrize("cut", [1, 24, 40, 10_000])
-def test_a_part_that_was_cut_is_not_complete(part: Part, cut: int) -> None:
+def test_a_truncated_part_is_damaged(part: Part, cut: int) -> None:
     part.path.write_bytes(part.path.read_bytes()[:-cut])
 
     with pytest.raises(DamagedPart, match="is not complete"):
@@ -405,7 +405,7 @@ def test_a_byte_of_a_page_that_changed_is_found_when_the_page_is_read(part: Part
         texts(opened(part))
 
 
-def test_any_byte_that_changed_is_found(part: Part) -> None:
+def test_a_change_of_any_byte_of_a_part_is_found(part: Part) -> None:
     sound = part.path.read_bytes()
     for at in range(len(sound)):
         flip(part, at)
@@ -415,6 +415,6 @@ def test_any_byte_that_changed_is_found(part: Part) -> None:
     assert texts(opened(part)) == ["a", "b", "c", "d", "e"]
 
 
-def test_a_part_that_is_missing_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_opening_a_missing_part_raises_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Part.open(tmp_path / "a.part", DISK)

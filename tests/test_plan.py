@@ -70,7 +70,7 @@ def test_a_filter_makes_windows_of_31_days() -> None:
     assert [step.window.length.days for step in found.steps] == [31, 9]
 
 
-def test_a_plan_of_no_conversations_is_a_plan() -> None:
+def test_an_interval_without_conversations_has_a_plan() -> None:
     found = planned(org(conversations=[]))
 
     assert (found.hits, found.requests) == (0, PROOF_REQUESTS)
@@ -95,7 +95,7 @@ def test_a_long_plan_is_cut_for_people_and_whole_for_programs() -> None:
     assert len(found.as_json()["windows"]) == len(found.steps) == 53
 
 
-def test_a_plan_is_json() -> None:
+def test_a_plan_can_be_printed_as_json() -> None:
     found = planned(org(conversations_per_day=150))
 
     as_json = json.loads(json.dumps(found.as_json()))

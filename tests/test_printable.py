@@ -10,7 +10,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
 
 @pytest.mark.parametrize("text", ["Back Office", "Küche – 日本語", "C:\\Users\\ann", "don't", "❤️", ""])
-def test_what_can_be_seen_stays_as_it_is(text: str) -> None:
+def test_visible_characters_are_unchanged(text: str) -> None:
     assert printable(text) == text
 
 
@@ -31,11 +31,11 @@ def test_what_can_be_seen_stays_as_it_is(text: str) -> None:
         ("\0\x7f", r"\x00\x7f"),
     ],
 )
-def test_what_cannot_be_seen_is_shown_as_an_escape(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_a_blank_of_any_kind_is_a_space() -> None:
+def test_any_white_space_becomes_a_space() -> None:
     assert printable("1\u00a0000\u202f000\u3000€") == "1 000 000 €"
 
 
@@ -45,7 +45,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 @given(ANY_TEXT, st.integers(10, 200))
-def test_whatever_comes_is_one_short_line_of_visible_characters(text: str, limit: int) -> None:
+def test_any_text_becomes_one_short_line_of_visible_characters(text: str, limit: int) -> None:
     shown = printable(text, limit)
 
     assert len(shown) <= limit
@@ -55,5 +55,5 @@ def test_whatever_comes_is_one_short_line_of_visible_characters(text: str, limit
 
 
 @given(ANY_TEXT)
-def test_what_was_made_printable_stays_as_it_is(text: str) -> None:
+def test_making_text_printable_twice_changes_nothing(text: str) -> None:
     assert printable(printable(text)) == printable(text)

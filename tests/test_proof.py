@@ -40,7 +40,7 @@ def pages_asked(outcome: Outcome) -> int:
 
 @settings(max_examples=150)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES, st.integers(-3, 3), st.integers(1, 12), st.integers(1, 8))
-def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_questions(
+def test_a_reading_ends_after_a_bounded_number_of_requests_whatever_the_api_does(
     seed: int,
     length: int,
     arriving: float,
@@ -63,7 +63,7 @@ def test_whatever_the_api_does_a_reading_ends_after_a_bounded_number_of_question
 
 @settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, st.integers(1, 8))
-def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_at_the_final_count(
+def test_proven_means_complete_at_the_last_count_where_conversations_only_arrive(
     seed: int, length: int, arriving: float, withholding: float, shuffling: float, in_flight: int
 ) -> None:
     api = Listed(
@@ -79,7 +79,7 @@ def test_where_conversations_only_arrive_proven_means_every_one_that_was_there_a
 
 @settings(max_examples=200)
 @given(SEEDS, LENGTHS, CHANCES, CHANCES, CHANCES, CHANCES)
-def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
+def test_one_pass_over_an_unchanged_list_is_proven_only_if_it_is_complete(
     seed: int, length: int, arriving: float, leaving: float, withholding: float, shuffling: float
 ) -> None:
     api = Listed(list(range(length)), random.Random(seed), arriving, leaving, withholding, shuffling)
@@ -92,7 +92,7 @@ def test_one_pass_over_a_list_that_stood_still_is_proven_only_if_it_is_the_list(
 
 
 @given(SEEDS, LENGTHS, st.integers(1, 12), st.integers(1, 8))
-def test_a_list_that_stands_still_is_proven_in_one_pass(seed: int, length: int, page_size: int, in_flight: int) -> None:
+def test_an_unchanged_list_is_proven_in_one_pass(seed: int, length: int, page_size: int, in_flight: int) -> None:
     one = reading(page_size)
 
     outcome = read(one, Listed(list(range(length)), random.Random(seed)), in_flight=in_flight)
@@ -151,7 +151,7 @@ def test_a_count_that_cannot_be_read_is_called_so() -> None:
 # What no reading can know
 
 
-def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unnoticed() -> None:
+def test_a_proof_does_not_see_one_conversation_leave_while_another_enters_a_page_already_read() -> None:
     """The count is all that the API says of the whole, and here it is the same at every moment."""
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -164,8 +164,8 @@ def test_one_that_leaves_while_another_comes_into_a_page_that_was_read_goes_unno
     assert verdict_of(one).proven
 
 
-def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_back() -> None:
-    """Passes are put together where none agrees alone; what left between them cannot be told from what did not come."""
+def test_a_proof_over_several_passes_can_count_a_conversation_that_has_left() -> None:
+    """Passes are put together where none agrees alone; a row that left between them looks like one that never came."""
     first, second = [*TEN[:8], 77], TEN[:9]
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -183,7 +183,7 @@ def test_a_row_of_an_earlier_pass_that_has_left_can_stand_for_one_that_is_held_b
 # Step by step
 
 
-def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
+def test_page_one_comes_first_and_brings_the_count() -> None:
     one = reading()
 
     first = one.next_ask()
@@ -195,7 +195,7 @@ def test_page_one_comes_first_and_tells_how_many_there_are() -> None:
     assert one.hits == 25
 
 
-def test_all_other_pages_and_the_empty_one_behind_them_may_be_asked_at_once() -> None:
+def test_all_other_pages_and_the_empty_one_after_them_can_be_asked_at_once() -> None:
     one = reading()
     first = one.next_ask()
     assert first
@@ -223,7 +223,7 @@ def test_the_count_is_asked_once_all_pages_came() -> None:
     assert not one.wants_count
 
 
-def test_no_conversations_at_all_take_one_page_and_one_count() -> None:
+def test_an_empty_window_takes_one_page_and_one_count() -> None:
     one = reading()
 
     asked = scripted(one, lambda _: ([], None))
@@ -242,7 +242,7 @@ def test_a_short_page_is_not_the_end() -> None:
     assert verdict_of(one).proven
 
 
-def test_pages_are_read_on_as_long_as_the_last_one_holds_anything() -> None:
+def test_reading_continues_while_the_last_page_holds_anything() -> None:
     pages = {number: [number] for number in range(1, 8)}
 
     one = reading(1)
@@ -252,6 +252,7 @@ def test_pages_are_read_on_as_long_as_the_last_one_holds_anything() -> None:
 
 
 def test_an_empty_page_is_not_the_end_where_the_count_says_that_there_are_more() -> None:
+    """Page 3 is empty, and the count of 50 leads on to page 6."""
     one = reading()
 
     asked = scripted(one, lambda ask: ([ask.number] if ask.number in (1, 2, 4, 5) else [], 50))
@@ -260,6 +261,7 @@ def test_an_empty_page_is_not_the_end_where_the_count_says_that_there_are_more()
 
 
 def test_no_page_is_asked_that_the_api_would_refuse() -> None:
+    """The page after the last one would be beyond 100,000 hits."""
     one = reading(100)
     first = one.next_ask()
     assert first
@@ -272,7 +274,8 @@ def test_no_page_is_asked_that_the_api_would_refuse() -> None:
     assert numbers[-1] == HITS_MAX // 100
 
 
-def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_else() -> None:
+def test_a_late_arrival_that_shifts_pages_costs_only_another_pass() -> None:
+    """The new conversation sorts before page 1, so that the first pass misses it."""
     before, after = list(range(20)), [99, *range(20)]
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -286,7 +289,8 @@ def test_a_late_arrival_that_shifts_the_pages_costs_another_pass_and_nothing_els
     assert verdict_of(one) == Verdict(True, 21, 21, 21, 2, (2,), ())
 
 
-def test_passes_that_lack_different_rows_are_proven_together() -> None:
+def test_passes_that_miss_different_rows_are_proven_together() -> None:
+    """Each pass lacks one row; together they hold as many as the API counts."""
     lacking = {1: 3, 2: 7}
 
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
@@ -300,6 +304,7 @@ def test_passes_that_lack_different_rows_are_proven_together() -> None:
 
 
 def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None:
+    """Two passes with the same ids and the same wrong count: reading again would not help."""
     one = reading()
 
     asked = scripted(one, lambda ask: (TEN if ask.number == 1 else [], 12 if ask.number < 2 else None))
@@ -311,7 +316,7 @@ def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None
     assert [ask.kind for ask in asked].count("count") == 2
 
 
-def test_a_count_that_never_stands_still_is_given_up_after_so_many_passes() -> None:
+def test_a_count_that_always_changes_is_given_up_after_the_maximum_of_passes() -> None:
     one = reading()
     counts = iter(range(10, 1000))
 
@@ -322,6 +327,8 @@ def test_a_count_that_never_stands_still_is_given_up_after_so_many_passes() -> N
 
 
 def test_a_count_that_moves_from_page_to_page_proves_nothing_in_that_pass() -> None:
+    """The count on page 2 differs, although the first and the last one agree."""
+
     def answers(ask: PageAsk) -> tuple[list[int], int | None]:
         if ask.kind == "count":
             return [], 20
@@ -350,6 +357,9 @@ def test_a_window_of_several_days_with_too_many_hits_is_split_and_its_first_page
 
 
 def test_an_answer_of_a_pass_that_was_given_up_changes_nothing() -> None:
+    """Page 2 was too large, so the window starts over with smaller pages while page 3 of the old size is still under
+    way.
+    """
     one = reading(100)
     first = one.next_ask()
     assert first
@@ -377,6 +387,7 @@ def test_stopping_keeps_what_was_read_and_proves_nothing() -> None:
 
 
 def test_stopping_keeps_the_passes_before_too() -> None:
+    """The window was read once without proof, and is stopped in its second pass."""
     one = reading()
     for ids, hits in ((TEN[:9], 10), ([], None)):
         ask = one.next_ask()

@@ -147,7 +147,7 @@ def test_a_filter_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         filter_file(Which(filter=str(tmp_path)))
 
 
-def test_a_body_of_the_query_builder_is_taken_with_its_paging_and_order() -> None:
+def test_a_body_of_the_query_builder_is_accepted_with_its_paging_and_order() -> None:
     body = {
         "interval": "2026-01-05/2026-01-06",
         "order": "desc",
@@ -187,7 +187,7 @@ def test_a_filter_that_the_api_would_refuse_is_refused_with_the_reason(body: Any
     assert refused.value.hint
 
 
-def test_filters_of_options_and_of_the_file_hold_together() -> None:
+def test_filters_of_options_and_of_the_file_both_have_to_match() -> None:
     client = org().client
     body = {"segmentFilters": [QUEUE_FILTER]}
 
@@ -249,11 +249,11 @@ ASKED = [
 ]  # fmt: skip
 
 
-def test_settled_makes_another_export() -> None:
+def test_settled_makes_a_different_export() -> None:
     assert time_options(When(last="7d", settled=True), {}) != time_options(When(last="7d"), {})
 
 
-def test_without_a_time_zone_database_that_is_the_reason() -> None:
+def test_a_missing_time_zone_database_is_the_reason_that_is_shown() -> None:
     error = unknown_zone("Europe/Berlin", set())
 
     assert str(error) == "This system has no time zone database, so --timezone Europe/Berlin cannot be used."

@@ -37,7 +37,7 @@ def demo() -> str:
 
 
 @pytest.mark.slow
-def test_the_demo_gives_a_week_of_conversations_and_the_proof(tmp_path: Path) -> None:
+def test_make_demo_exports_a_week_of_conversations_and_proves_it(tmp_path: Path) -> None:
     command = ["bash", "-ec", demo()]
     done = subprocess.run(command, cwd=tmp_path, env=environ(tmp_path), capture_output=True, text=True, check=True)
     with (tmp_path / "demo.csv").open(encoding="utf-8", newline="") as file:
@@ -74,7 +74,7 @@ def test_the_first_page_runs_from_top_to_bottom_in_one_folder(tmp_path: Path) ->
         assert manifest_of(tmp_path / name)["verdict"] == "proven"
 
 
-def test_every_test_that_holds_a_promise_is_there() -> None:
+def test_every_test_named_in_the_readme_exists() -> None:
     promised = set(re.findall(r"`(test_\w+)`", README.read_text("utf-8")))
     found = {
         name

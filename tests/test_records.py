@@ -63,7 +63,7 @@ def test_every_field_may_be_absent_but_the_conversations_id(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_every_record_says_what_it_is(name: str) -> None:
+def test_every_record_has_a_docstring(name: str) -> None:
     assert textwrap.dedent(inspect.getdoc(RECORDS[name]) or "")
 
 
@@ -119,7 +119,7 @@ def test_a_page_of_2016_decodes_strictly() -> None:
 
 
 @pytest.mark.parametrize("name", ["query_page_2016", "query_page_voice_2025"])
-def test_nothing_of_a_page_is_lost(name: str) -> None:
+def test_a_decoded_page_keeps_every_value(name: str) -> None:
     conversations = Page.read(sampled.body(name)).conversations
 
     assert [without_absent(json.loads(msgspec.json.encode(one))) for one in conversations] == [
@@ -186,7 +186,7 @@ def test_an_unknown_field_beside_the_conversations_is_named() -> None:
     assert [(one.kind, one.path, one.value) for one in odd.oddities] == [("unknown field", "cursor", '"abc"')]
 
 
-def test_aggregations_are_known_and_left_alone() -> None:
+def test_aggregations_are_known_and_ignored() -> None:
     assert page({"conversationId": "c"}, aggregations=[{"results": []}]).oddities == ()
 
 
@@ -201,7 +201,7 @@ def test_an_answer_that_is_no_page_is_never_taken_for_an_empty_one(body: bytes) 
     assert "GENESYS_ENV" in failed.value.hint
 
 
-def test_a_number_beyond_all_range_costs_no_conversation() -> None:
+def test_a_huge_number_costs_no_conversation() -> None:
     odd = Page.read(b'{"conversations":[{"conversationId":"c","x":1e999},{"conversationId":"d"}],"totalHits":2}')
 
     assert [one.conversation_id for one in odd.conversations] == ["c", "d"]
@@ -212,7 +212,7 @@ def test_a_number_beyond_all_range_costs_no_conversation() -> None:
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e999", "NaN"])
-def test_a_number_beyond_the_range_of_numbers_is_left_out_and_named(number: str) -> None:
+def test_a_number_out_of_range_is_left_out_and_named(number: str) -> None:
     metric = f'{{"participants": [{{"sessions": [{{"metrics": [{{"name": "tAcd", "value": {number}}}]}}]}}],'
     body = f'{metric} "conversationId": "c"}}'.encode()
 
@@ -238,7 +238,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_named() -> None:
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b'{"conversationId": "c"', b"\xff\xfe"])
-def test_what_is_no_json_is_no_conversation(body: bytes) -> None:
+def test_bytes_that_are_not_json_are_no_conversation(body: bytes) -> None:
     found, [oddity] = conversation_of(body)
 
     assert found is None

@@ -62,7 +62,7 @@ def test_all_secrets_that_were_learnt_are_hidden() -> None:
 @pytest.mark.parametrize(
     "start", ["Bearer ", "Basic ", "bearer ", '{"access_token":"', "access_token=", "access_token: "]
 )
-def test_what_stands_where_a_token_does_is_hidden_though_nobody_knows_it(start: str) -> None:
+def test_an_unknown_value_in_the_place_of_a_token_is_hidden(start: str) -> None:
     assert Redaction()(f"{start}{TOKEN} x") == f"{start}{SHOWN} x"
 
 
@@ -73,12 +73,12 @@ def test_nothing_else_is_hidden() -> None:
     assert Redaction()(text) == text
 
 
-def test_what_is_too_short_to_be_a_secret_is_not_looked_for() -> None:
+def test_a_text_too_short_to_be_a_secret_is_not_hidden() -> None:
     assert redaction("a", "", "xyz")("a xyz") == "a xyz"
 
 
 @given(st.text(min_size=SECRET_MIN, max_size=60), st.text(max_size=20), st.text(max_size=20))
-def test_no_secret_is_left_whatever_stands_around_it(secret: str, before: str, after: str) -> None:
+def test_a_secret_is_hidden_whatever_surrounds_it(secret: str, before: str, after: str) -> None:
     shown = redaction(secret)(f"{before}{secret}{after}")
 
     assert secret not in shown.replace(SHOWN, "\x00") or secret in SHOWN

@@ -99,7 +99,7 @@ def test_an_org_is_recorded_and_replayed(tmp_path: Path) -> None:
         ({"certificates": "/dev/null/folder"}, "/dev/null: File exists"),
     ],
 )
-def test_what_cannot_be_served_is_refused_with_the_reason(words: dict[str, Any], message: str) -> None:
+def test_options_that_cannot_be_served_are_refused_with_the_reason(words: dict[str, Any], message: str) -> None:
     assert message in refused(**words)
 
 
@@ -161,7 +161,7 @@ def printed(process: "subprocess.Popen[str]", lines: int) -> dict[str, str]:
     return dict(process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(lines))
 
 
-def test_the_command_says_how_to_get_there_and_serves() -> None:
+def test_the_sandbox_command_prints_its_variables_and_serves() -> None:
     with started() as process:
         variables = printed(process, 3)
         page = httpx2.get(variables["GENESYS_ENV"])

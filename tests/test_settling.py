@@ -73,18 +73,18 @@ def test_a_conversation_whose_start_is_no_plausible_date_is_kept_and_named(outpu
 
 
 @pytest.mark.parametrize(
-    ("filed", "told", "kept_in"),
+    ("filed", "exported_rows", "kept_in"),
     [
         ("2026-01-11T23:59:59.999Z", "2026-01-12T00:00:00.002Z", 0),
         ("2026-01-12T00:00:00.001Z", "2026-01-11T23:59:59.998Z", 1),
     ],
 )
-def test_a_conversation_filed_under_the_neighbouring_day_is_kept_once(
-    output: Path, filed: str, told: str, kept_in: int
+def test_a_conversation_indexed_under_the_neighbouring_day_is_kept_once(
+    output: Path, filed: str, exported_rows: str, kept_in: int
 ) -> None:
     """Its start is three milliseconds across the midnight between two windows."""
     late = call(99, filed)
-    where = tampered(restarting(late["conversationId"], told), conversations=[*CALLS, late])
+    where = tampered(restarting(late["conversationId"], exported_rows), conversations=[*CALLS, late])
     summary = where.export(output, TWO_WEEKS)
 
     assert (summary.verdict, ids(output)) == ("proven", all_ids(late["conversationId"]))
@@ -95,6 +95,7 @@ def test_a_conversation_filed_under_the_neighbouring_day_is_kept_once(
 
 
 def test_a_stray_is_kept_once_although_several_windows_return_it(output: Path) -> None:
+    """Both weeks return a conversation without a plausible start."""
     lost = call(0, NO_DATE) | {"conversationId": STRAY}
     where = tampered(adding(lost, FIRST_WEEK, SECOND_WEEK), conversations=CALLS)
     summary = where.export(output, TWO_WEEKS)
@@ -106,6 +107,7 @@ def test_a_stray_is_kept_once_although_several_windows_return_it(output: Path) -
 
 
 def test_a_stray_is_kept_once_although_the_export_was_interrupted_in_between(output: Path) -> None:
+    """The resumed run has to know from the ledger that the first week keeps the stray."""
     lost = call(0, NO_DATE) | {"conversationId": STRAY}
     where = tampered(adding(lost, FIRST_WEEK, SECOND_WEEK), conversations=CALLS)
     where.connection.before = interrupted_at(SECOND_WEEK)
@@ -136,6 +138,7 @@ def test_a_stray_without_an_end_is_among_the_open_ones(output: Path) -> None:
 
 
 def test_a_conversation_that_another_day_has_outside_the_export_is_left_to_it(output: Path) -> None:
+    """A window returns a conversation of an earlier day, and that day has it."""
     other = call(1, "2025-12-01T10:00:00.000Z")
     where = tampered(adding(other, FIRST_WEEK), conversations=[*CALLS, other])
     summary = where.export(output, TWO_WEEKS)
@@ -163,7 +166,8 @@ def test_more_strays_than_the_maximum_leave_a_window_unproven(output: Path, coun
 
 
 @pytest.mark.parametrize("count", [3, 250])
-def test_a_server_that_answers_for_another_day_proves_nothing(output: Path, count: int) -> None:
+def test_answers_for_another_day_prove_nothing(output: Path, count: int) -> None:
+    """Something between the client and the API answers a question that was not asked."""
     where = tampered(conversations_per_day=count, flat=True)
     assert isinstance(where.connection, Tampering)
     where.connection.ask = lambda asked: {**asked, "interval": "2025-12-08T00:00:00.000Z/2025-12-09T00:00:00.000Z"}
@@ -195,6 +199,7 @@ def test_one_page_of_another_day_proves_nothing(output: Path) -> None:
 
 
 def test_windows_inside_a_day_that_return_what_others_own_stay_proven(output: Path) -> None:
+    """A window that begins inside a day also returns what started earlier that day."""
     where = org(conversations_per_day=300, flat=True)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=99_800)  # so that the day is cut
     summary = where.export(output)
@@ -210,7 +215,7 @@ def touching(**settings: Any) -> Org:
     return org(conversations=CALLS, switches=Switches(match="day", end_at_midnight_touches_next_day=True), **settings)
 
 
-def test_what_is_left_to_another_window_is_found_among_its_ids(output: Path) -> None:
+def test_a_conversation_left_to_another_window_is_among_its_ids(output: Path) -> None:
     where = touching()
     summary = where.export(output, TWO_WEEKS)
 
@@ -230,7 +235,7 @@ LEFT = CALLS[7]["conversationId"]
 """It starts on the second Monday, and comes with the first week, too."""
 
 
-def test_what_neither_its_owner_nor_its_day_has_is_kept_where_it_came(output: Path) -> None:
+def test_a_stray_that_its_day_does_not_have_is_kept_in_the_window_that_returned_it(output: Path) -> None:
     where = touching()
     hiding(where, "2026-01-12T00:00:00.000Z/", LEFT)
     summary = where.export(output, TWO_WEEKS)
@@ -241,7 +246,7 @@ def test_what_neither_its_owner_nor_its_day_has_is_kept_where_it_came(output: Pa
     assert_whole(summary, output)
 
 
-def test_what_its_owner_did_not_have_yet_and_its_day_has_is_left_to_it_and_counted_as_late(output: Path) -> None:
+def test_a_conversation_that_reached_its_own_day_after_it_was_read_is_counted_as_late(output: Path) -> None:
     """As of its count, the owner's proof holds: `verify` finds that it has changed since."""
     where = touching()
     hiding(where, SECOND_WEEK, LEFT)
@@ -263,6 +268,7 @@ def moved(start: str) -> Tree:
 
 
 def test_a_conversation_with_different_starts_in_two_windows_is_one_row_of_the_later_reading(output: Path) -> None:
+    """Its start changed between the two readings, from one week to the other."""
     later = moved("2026-01-14T09:00:00.000Z")
     where = tampered(adding(later, SECOND_WEEK), conversations=CALLS)
     summary = where.export(output, TWO_WEEKS)
@@ -299,7 +305,7 @@ def test_a_repair_takes_a_stray_out_of_a_window_that_holds_once_its_owner_has_it
     assert (ids(output), strays(output)) == (all_ids(), [[], []])
 
 
-def test_what_was_read_before_an_interruption_is_the_earlier_reading(output: Path) -> None:
+def test_windows_read_before_an_interruption_count_as_the_earlier_reading(output: Path) -> None:
     later = moved("2026-01-14T09:00:00.000Z")
     where = tampered(adding(later, SECOND_WEEK), conversations=CALLS)
     where.connection.before = interrupted_at(SECOND_WEEK)
@@ -312,7 +318,7 @@ def test_what_was_read_before_an_interruption_is_the_earlier_reading(output: Pat
     assert [window["rows"] for window in windows(output)] == [6, 8]
 
 
-def test_a_stream_gets_a_conversation_with_different_starts_once(output: Path) -> None:
+def test_a_stream_gets_a_conversation_whose_start_changed_once(output: Path) -> None:
     """What went out cannot be taken back, so the earlier reading stands."""
     where = tampered(adding(moved("2026-01-14T09:00:00.000Z"), SECOND_WEEK), conversations=CALLS)
     with output.open("wb") as stream:
@@ -354,7 +360,8 @@ def test_ids_that_several_windows_own_are_found_with_those_windows(owners: list[
     assert owned_twice(days, ids_of.get) == {id_: those for id_, those in expected.items() if len(those) > 1}
 
 
-def test_the_ids_of_a_window_that_are_not_known_are_nobody_s() -> None:
+def test_windows_with_unknown_ids_share_no_conversation() -> None:
+    """The ids of a window that a repair took over are not known."""
     window = Interval.read(MONDAY)
 
     assert owned_twice([window, window], lambda _: None) == {}

@@ -26,5 +26,5 @@ def test_the_sandbox_answers_for_itself_under_its_own_address(env: str) -> None:
 
 
 @pytest.mark.parametrize("env", VENDORS)
-def test_an_answer_of_an_org_is_taken(env: str) -> None:
+def test_an_answer_of_an_org_is_accepted(env: str) -> None:
     check_is_org(hosts(env, allow_http=True), REAL)

@@ -50,7 +50,7 @@ def loaded(program: str) -> set[str]:
         (["verify", "--json=1"], set(HEAVY)),
     ],
 )
-def test_what_a_command_does_not_need_is_not_loaded(arguments: list[str], unneeded: set[str]) -> None:
+def test_a_command_loads_no_module_that_it_does_not_need(arguments: list[str], unneeded: set[str]) -> None:
     assert loaded(LOADS.format(arguments=arguments)) & unneeded == set()
 
 
@@ -74,7 +74,7 @@ def test_every_public_name_is_there_when_it_is_used() -> None:
     assert set(everycall.__all__) <= set(dir(everycall))
 
 
-def test_export_is_the_function() -> None:
+def test_everycall_export_is_the_function() -> None:
     assert callable(everycall.export)
     assert everycall.export.__module__ == "everycall.exporting"
 

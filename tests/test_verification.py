@@ -18,7 +18,7 @@ from everycall.sandbox import QUERY
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
 from everycall.verification import Verification, header_of, repair, verify
-from inprocess import Org, manifest_of, org, told
+from inprocess import Org, exported_rows, manifest_of, org
 from simulation.disk import SimDisk
 
 THREE_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-26T00:00:00.000Z"
@@ -64,7 +64,7 @@ def exported_without(where: Org, output: Path) -> str:
     return str(late["conversationId"])
 
 
-def test_an_export_of_what_stood_still_holds(where: Org, output: Path) -> None:
+def test_an_export_of_unchanged_data_holds(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
 
     found = checked(where, output)
@@ -73,7 +73,7 @@ def test_an_export_of_what_stood_still_holds(where: Org, output: Path) -> None:
     assert found.holds
 
 
-def test_it_costs_one_request_a_window(where: Org, output: Path) -> None:
+def test_verify_costs_one_request_for_each_window(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     before = len(where.queries)
 
@@ -82,7 +82,7 @@ def test_it_costs_one_request_a_window(where: Org, output: Path) -> None:
     assert [served.body["paging"]["pageSize"] for served in where.queries[before:]] == [1, 1, 1]
 
 
-def test_what_arrived_late_is_said_by_window_and_number(where: Org, output: Path) -> None:
+def test_late_arrivals_are_reported_by_window_and_number(where: Org, output: Path) -> None:
     exported_without(where, output)
 
     found = checked(where, output)
@@ -92,7 +92,7 @@ def test_what_arrived_late_is_said_by_window_and_number(where: Org, output: Path
     assert str(found.findings[1]) == f"changed: +1 conversation since {counted_at}Z"
 
 
-def test_what_has_left_is_a_change_too(where: Org, output: Path) -> None:
+def test_conversations_that_have_left_are_a_change(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     gone = next(one["conversationId"] for one in where.sandbox.store.conversations(SECOND_WEEK))
     where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=gone)
@@ -103,7 +103,7 @@ def test_what_has_left_is_a_change_too(where: Org, output: Path) -> None:
     assert "changed: -1 conversation since" in str(found.findings[1])
 
 
-def test_what_was_never_read_does_not_hold(where: Org, output: Path) -> None:
+def test_a_window_that_was_never_read_does_not_hold(where: Org, output: Path) -> None:
     where.export(output, max_pages=0)
 
     found = checked(where, output)
@@ -113,7 +113,7 @@ def test_what_was_never_read_does_not_hold(where: Org, output: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [[], ["403"]])
-def test_the_crew_is_let_go_however_it_ends(where: Org, output: Path, fault: list[str]) -> None:
+def test_the_executor_is_closed_however_a_verification_ends(where: Org, output: Path, fault: list[str]) -> None:
     closed: list[bool] = []
 
     class Watched(SerialExecutor):
@@ -138,8 +138,8 @@ def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path
 
     assert {served.body["interval"] for served in where.queries[before:]} == {SECOND_WEEK}
     assert summary.verdict == "proven"
-    assert told(output) == where.truth(THREE_WEEKS)
-    assert late in {row[0] for row in told(output)}
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
+    assert late in {row[0] for row in exported_rows(output)}
     assert checked(where, output).holds
 
 
@@ -155,7 +155,7 @@ def test_a_repair_proves_nothing_that_the_org_did_not_keep_when_it_was_exported(
 
 
 @pytest.mark.parametrize("at", [0, 200, -2])
-def test_a_byte_that_was_changed_is_found_and_mended(where: Org, output: Path, at: int) -> None:
+def test_a_changed_byte_is_found_and_repaired(where: Org, output: Path, at: int) -> None:
     where.export(output, THREE_WEEKS)
     sound = output.read_bytes()
     damaged = bytearray(sound)
@@ -177,7 +177,7 @@ def test_a_file_cut_short_is_damaged_from_there_on(where: Org, output: Path, lef
     assert states(checked(where, output)) == ["damaged", "damaged", "damaged"]
 
 
-def test_a_file_that_goes_on_after_its_last_window_is_damaged_there(where: Org, output: Path) -> None:
+def test_a_file_with_bytes_after_its_last_window_is_damaged_there(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     sound = output.read_bytes()
     output.write_bytes(sound + sound.splitlines(keepends=True)[-1])
@@ -189,7 +189,7 @@ def test_a_file_that_goes_on_after_its_last_window_is_damaged_there(where: Org, 
     assert output.read_bytes() == sound
 
 
-def test_a_file_that_is_gone_is_made_anew(where: Org, output: Path) -> None:
+def test_a_missing_file_is_exported_again_by_a_repair(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     sound = output.read_bytes()
     output.unlink()
@@ -199,14 +199,14 @@ def test_a_file_that_is_gone_is_made_anew(where: Org, output: Path) -> None:
     assert output.read_bytes() == sound
 
 
-def test_what_a_safety_stop_left_unread_is_read_by_a_repair(where: Org, output: Path) -> None:
+def test_a_repair_reads_the_windows_that_a_safety_stop_left(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS, max_pages=2)
 
     found = checked(where, output)
     repair(where.client, found)
 
     assert "unread" in states(found)
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 @pytest.mark.parametrize("left", [None, b"", b"something else"])
@@ -245,7 +245,7 @@ def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(whe
     assert output.read_bytes() == before
     where.sandbox.faults.clear()
     repair(where.client, found)
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 class Full(SystemFilesystem):
@@ -281,7 +281,7 @@ def interrupted(where: Org, at: str) -> Iterator[None]:
     where.connection.before = lambda _: None
 
 
-def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, output: Path) -> None:
+def test_an_interrupted_repair_resumes(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     sound = output.read_bytes()
     output.write_bytes(b"")
@@ -295,7 +295,7 @@ def test_a_repair_goes_on_where_the_one_before_was_interrupted(where: Org, outpu
     assert output.read_bytes() == sound
 
 
-def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, output: Path) -> None:
+def test_windows_that_changed_after_an_interrupted_repair_are_read_again(where: Org, output: Path) -> None:
     one, other = where.sandbox.store.conversations(SECOND_WEEK)[:2]
     hide(where, one, other)
     where.export(output, THREE_WEEKS, max_pages=4)
@@ -306,10 +306,10 @@ def test_what_has_changed_since_an_interrupted_repair_is_read_again(where: Org, 
     hide(where)
     repair(where.client, checked(where, output))
 
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
-def test_what_an_interrupted_repair_had_mended_is_counted_again(where: Org, output: Path) -> None:
+def test_windows_of_an_interrupted_repair_are_counted_again(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     output.write_bytes(b"")
     hide(where, where.sandbox.store.conversations(SECOND_WEEK)[0])
@@ -318,7 +318,7 @@ def test_what_an_interrupted_repair_had_mended_is_counted_again(where: Org, outp
     hide(where)
     repair(where.client, checked(where, output))
 
-    assert told(output) == where.truth(THREE_WEEKS)
+    assert exported_rows(output) == where.truth(THREE_WEEKS)
 
 
 def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: Org, output: Path) -> None:
@@ -331,7 +331,7 @@ def test_an_export_reads_again_what_an_interrupted_repair_had_taken_over(where: 
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_repair_goes_on_after_a_power_cut(where: Org, seed: int) -> None:
+def test_a_repair_resumes_after_a_power_cut(where: Org, seed: int) -> None:
     """What it had taken over from the output is there, or it is read again."""
     output = Path("/out/rows.csv")
     filesystem = SimDisk(random.Random(seed), lambda _: None, [output.parent])
@@ -478,7 +478,8 @@ def test_a_manifest_whose_output_is_not_that_of_its_windows_is_refused(
 
 
 @pytest.mark.parametrize("size_bytes", [10**18, 10**30])
-def test_lengths_that_cannot_be_are_no_surprise(where: Org, output: Path, size_bytes: int) -> None:
+def test_impossible_lengths_in_a_manifest_are_refused(where: Org, output: Path, size_bytes: int) -> None:
+    """Somebody has edited the manifest."""
     where.export(output, THREE_WEEKS)
     windows = manifest_of(output)["windows"]
     edited(output, windows=[{**windows[0], "sizeBytes": size_bytes}, *windows[1:]])
@@ -487,7 +488,7 @@ def test_lengths_that_cannot_be_are_no_surprise(where: Org, output: Path, size_b
         checked(where, output)
 
 
-def test_another_oauth_client_cannot_say_whether_an_export_holds(where: Org, output: Path) -> None:
+def test_verify_refuses_another_oauth_client(where: Org, output: Path) -> None:
     """Its roles may cover other divisions."""
     where.export(output, THREE_WEEKS)
     edited(output, query={"clientId": "another"})
@@ -496,7 +497,7 @@ def test_another_oauth_client_cannot_say_whether_an_export_holds(where: Org, out
         checked(where, output)
 
 
-def test_what_another_version_wrote_is_verified_and_not_repaired(where: Org, output: Path) -> None:
+def test_an_export_of_another_version_is_verified_and_not_repaired(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS)
     edited(output, query={"everycall": "0.0.9"})
     found = checked(where, output)

@@ -37,7 +37,7 @@ def shown(found: Verification, *, is_repaired: bool = False) -> str:
     return written.getvalue()
 
 
-def test_what_holds_is_one_line() -> None:
+def test_an_export_that_holds_is_reported_in_one_line() -> None:
     assert shown(verification("holds")) == "Holds: all of rows.csv, 1 window.\n"
 
 
@@ -48,7 +48,7 @@ def test_what_was_not_kept_by_the_org_is_not_proven_though_it_holds() -> None:
     assert lines[1].startswith("note: 1 window of it began before the org's retention")
 
 
-def test_what_does_not_hold_is_named_with_what_to_do() -> None:
+def test_windows_that_do_not_hold_are_named_with_the_next_step() -> None:
     assert shown(verification("holds", "unread")) == (
         "DOES NOT HOLD: 1 of 2 windows of rows.csv.\n"
         "\n"
@@ -58,11 +58,11 @@ def test_what_does_not_hold_is_named_with_what_to_do() -> None:
     )
 
 
-def test_nothing_is_advised_that_is_being_done() -> None:
+def test_a_running_repair_is_not_advised_to_be_started() -> None:
     assert "hint" not in shown(verification("unread"), is_repaired=True)
 
 
-def test_many_windows_stay_on_one_screen() -> None:
+def test_a_report_of_many_windows_fits_one_screen() -> None:
     lines = shown(verification(*(["damaged"] * 300))).splitlines()
 
     assert len(lines) <= 24

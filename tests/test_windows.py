@@ -100,7 +100,7 @@ def test_every_conversation_belongs_to_exactly_one_window(interval: Interval, ma
 
 
 @given(INTERVALS)
-def test_what_started_before_the_interval_belongs_to_its_first_window_or_to_none(interval: Interval) -> None:
+def test_a_conversation_from_before_the_interval_belongs_to_its_first_window_or_none(interval: Interval) -> None:
     before = interval.start - timedelta(hours=1)
     for match, owners in (("start", []), ("activity", [True])):
         query = Query(interval, match="activity" if match == "activity" else "start")
@@ -111,7 +111,7 @@ def test_what_started_before_the_interval_belongs_to_its_first_window_or_to_none
 
 
 @given(INTERVALS, st.randoms(use_true_random=False), st.floats(0, 1))
-def test_what_is_done_and_what_is_left_tile_the_interval(interval: Interval, rng: random.Random, part: float) -> None:
+def test_finished_and_remaining_windows_tile_the_interval(interval: Interval, rng: random.Random, part: float) -> None:
     pieces = [one for window in windows(Query(interval), NOW) for one in split_to_the_end(window, rng)]
     done = [piece for piece in pieces if rng.random() < part]
     rng.shuffle(done)
@@ -135,7 +135,7 @@ def test_forty_days_are_six_windows_without_a_filter_and_two_with_one() -> None:
     assert list(windows(Query(days(0, 40), FILTERED), NOW)) == [days(0, 31), days(31, 40)]
 
 
-def test_what_the_vendor_will_still_rebuild_is_in_windows_of_its_own() -> None:
+def test_provisional_data_is_in_windows_of_its_own() -> None:
     query = Query(Interval(NOW - 6 * DAY, NOW))
 
     settled, provisional = windows(query, NOW)
@@ -161,7 +161,7 @@ def test_an_interval_that_ends_where_the_data_settles_needs_no_cut_there() -> No
         (10**7, [days(number, number + 1) for number in range(7)]),
     ],
 )
-def test_a_week_is_taken_apart_by_days_as_its_hits_ask(hits: int, pieces: list[Interval]) -> None:
+def test_a_week_is_split_by_days_according_to_its_hits(hits: int, pieces: list[Interval]) -> None:
     assert split(days(0, 7), hits) == pieces
 
 

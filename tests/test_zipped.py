@@ -11,11 +11,11 @@ MEGABYTE = 1 << 20
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=5))
-def test_what_was_zipped_comes_unzipped_in_however_many_members(members: list[bytes]) -> None:
+def test_data_in_any_number_of_gzip_members_is_unzipped(members: list[bytes]) -> None:
     assert unzipped(b"".join(map(gzip.compress, members))) == b"".join(members)
 
 
-def test_pieces_are_small_and_make_up_the_whole() -> None:
+def test_pieces_are_small_and_add_up_to_the_whole() -> None:
     plain = bytes(range(256)) * 20_000
     found = list(pieces(gzip.compress(plain)))
 
@@ -33,12 +33,12 @@ def test_a_gzip_that_is_cut_short_is_damaged(at: int) -> None:
 @pytest.mark.parametrize(
     "content", [b"plain text", gzip.compress(b"x", mtime=0) + b"\0", gzip.compress(b"x", mtime=0) + b"{}"]
 )
-def test_what_is_no_gzip_is_damaged(content: bytes) -> None:
+def test_bytes_that_are_not_gzip_are_damaged(content: bytes) -> None:
     with pytest.raises(Damaged):
         unzipped(content)
 
 
-def test_what_is_as_large_as_it_may_be_is_unzipped() -> None:
+def test_data_of_exactly_the_maximum_size_is_unzipped() -> None:
     plain = b"x" * 3 * MEGABYTE
 
     assert unzipped(gzip.compress(plain), limit=len(plain)) == plain
@@ -46,7 +46,7 @@ def test_what_is_as_large_as_it_may_be_is_unzipped() -> None:
         unzipped(gzip.compress(plain), limit=2 * MEGABYTE)
 
 
-def test_a_bomb_is_refused_without_being_held() -> None:
+def test_a_zip_bomb_is_refused_without_being_unzipped_into_memory() -> None:
     zipped = gzip.compress(b"0" * 16 * MEGABYTE) * (UNZIPPED_MAX // (16 * MEGABYTE) + 1)
     tracemalloc.start()
     try:

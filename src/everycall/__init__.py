@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from everycall.exporting import Summary, export
     from everycall.iterators import Unproven, conversations, pages, rows
     from everycall.progress import Progress
+    from everycall.setup import Options
 
 __all__ = [
     "AccessError",
@@ -57,6 +58,7 @@ __all__ = [
     "EverycallError",
     "Filters",
     "Interval",
+    "Options",
     "OutputError",
     "OutputFailed",
     "OutputRefused",
@@ -94,6 +96,7 @@ _MODULES = {
     "everycall.exporting": ("Summary", "export"),
     "everycall.iterators": ("Unproven", "conversations", "pages", "rows"),
     "everycall.progress": ("Progress",),
+    "everycall.setup": ("Options",),
 }
 """Where the public names are; those that are not listed here are errors."""
 

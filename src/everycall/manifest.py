@@ -42,7 +42,7 @@ class Header(_Line, frozen=True, kw_only=True):
     source: str
     """The org's API host, or the built-in sandbox."""
     client_id: str
-    """Another OAuth client may belong to another org of the region, or see other divisions."""
+    """The OAuth client. Another one may belong to another org of the region, or see other divisions."""
     interval: str
     """`start/end`: the first run's, where `asked` moves with the clock."""
     begun_at: str
@@ -50,9 +50,13 @@ class Header(_Line, frozen=True, kw_only=True):
     asked: dict[str, Any]
     """The query in the caller's terms, such as `{"last": "7d"}`."""
     filters: dict[str, Any]
+    """As they were sent."""
     match: Match
+    """`start`, or `activity` where conversations count that started earlier on the first day and still lived."""
     format: Literal["csv"]
+    """The kind of output."""
     columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    """Names of the output's columns, in order."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where the interval is none."""
@@ -83,9 +87,11 @@ class Stray(_Line, frozen=True, kw_only=True):
     """A conversation that a window returned although it belongs to none of the export's windows."""
 
     conversation_id: str
+    """As the API sent it."""
     start: str | None
-    """conversationStart as the API sent it; None where there was none."""
+    """conversationStart as the API sent it; null where there was none."""
     reason: str
+    """Why no other window has it."""
 
 
 class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read"):
@@ -96,6 +102,7 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     route: str
     """By which of the API's ways it was read: query."""
     verdict: Verdict
+    """`proven` or `unproven`."""
     reason: str = ""
     """Why it is unproven."""
     hits_before: int
@@ -118,7 +125,7 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     open: int
     """Owned conversations without an end: they are still alive, or never end."""
     open_conversations: tuple[str, ...] = ()
-    """Their conversationIds: what to ask for again later. Kept on disk only while the export runs."""
+    """Their conversationIds: what to ask for again later. Only the file has them: a summary leaves them out."""
     re_reads: int
     """How often the window was read again."""
     provisional: bool
@@ -173,8 +180,11 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     """A window that the sink has taken; its rows are on disk."""
 
     interval: str
+    """`start/end`, as in the line of the window that is read."""
     sink: str
+    """The kind of output."""
     rows: Annotated[int, msgspec.Meta(ge=0)]
+    """Rows of this window in the output: as many as it owns conversations."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
     """Length of this window's rows in the output; they stand in the order of the windows."""
     sha256: str
@@ -245,43 +255,68 @@ class Output(_Line, frozen=True, kw_only=True):
     """The file that the manifest is about."""
 
     format: Literal["csv"]
+    """The kind of output."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    """Its length."""
     sha256: str
+    """Its checksum, in hex."""
 
 
 class Manifest(_Line, frozen=True, kw_only=True):
     """What stands beside the output: the query, the verdict, and the numbers that it rests on."""
 
     format_version: int = FORMAT_VERSION
+    """Of the manifest. A version of everycall that writes another format refuses it."""
     everycall: str
+    """The version that began the export."""
     verdict: Verdict
+    """`proven` only if every window is, none is unread, and the org still keeps all of them."""
     rows: int
+    """Rows in the output."""
     query: Header
+    """What was asked: see below."""
     interval: str
+    """What was exported: `start/end`, without the end itself."""
     started_at: str
+    """When the last run began."""
     finished_at: str
+    """When the last run ended."""
     proven_as_of: str | None
-    """The earliest of the last counts."""
+    """The earliest of the windows' last counts; null where no window was read."""
     unproven: tuple[str, ...]
+    """Windows that were read and are not proven."""
     unread: tuple[str, ...]
     """Windows that a safety stop left unread."""
     not_kept: tuple[str, ...] = ()
     """Windows that the org may no longer hold in full: they begin before its retention."""
     provisional_from: str | None
+    """Where the provisional windows begin; null where there are none."""
     provisional_rows: int
+    """Rows of the provisional windows."""
     open: int
+    """Rows without an end."""
     carried_in: int
+    """Sum of the windows' `carriedIn`."""
     strays: int
+    """Conversations that a window keeps although they do not start in it."""
     late: int
+    """Sum of the windows' `late`: where it is not 0, `verify --repair` adds them."""
     outlasting: int
+    """Sum of the windows' `outlasting`."""
     names_unavailable: dict[Kind, str]
+    """Kinds of names that could not be looked up, with the reason."""
     oddities: dict[str, int]
+    """What did not fit the records, by kind and field, as often as it came."""
     oddity_examples: tuple[Oddity, ...]
+    """The first of each kind and field, at most 20."""
     pages: int
+    """Sum of the windows' `pages`."""
     pages_checked: int
+    """Sum of the windows' `pagesChecked`."""
     windows: tuple[Entry, ...]
-    """In the order of time."""
+    """One entry for each window that was read, in the order of time: see below."""
     output: Output
+    """The file: see below."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where it is not what an export has written: somebody has edited it."""
