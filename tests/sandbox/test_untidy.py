@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from everycall.sandbox import Org
+from everycall.sandbox.centre import centre
 from everycall.sandbox.instants import DAY_MS, to_ms
 from everycall.sandbox.stories.late import SETTLED_DAYS
 from everycall.sandbox.stories.parts import stamp
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 FIRST_DAY = 20_458
 ORG = Org(seed=5, conversations_per_day=300)
+CENTRE = centre(5, size=63)
 
 
 @cache
@@ -185,6 +187,61 @@ def test_a_transfer_that_is_abandoned_ends_in_the_second_queue() -> None:
         assert metrics(second)["tAbandon"] == 1
         assert not metrics(first)["tAbandon"]
         assert span(second)[1] == story["conversationEnd"]
+
+
+def test_a_consultation_of_a_queue_may_become_a_transfer() -> None:
+    """The customer is then in the care of the consulted queue, and its agent answers out of that queue."""
+    through_queue = [story for story in of_kind("voice_consult_transfer") if len(legs(story, "acd")) == 2]
+    assert 0 < len(through_queue) < len(of_kind("voice_consult_transfer"))
+    for story in through_queue:
+        first, second = sorted(legs(story, "acd"), key=span)
+        one, other = sorted((leg for leg in legs(story, "agent") if metrics(leg)["tHandle"]), key=span)
+        (customer,) = legs(story, "customer")
+        held = next(part for part in parts(one) if part["segmentType"] == "hold")
+        consulted = second["segments"][-1]["queueId"]
+        assert held["segmentStart"] < span(second)[0] < span(second)[1] < held["segmentEnd"]
+        assert span(other)[0] < span(second)[1] < span(one)[1] < span(other)[1]
+        assert metrics(one)["nConsultTransferred"] == metrics(second)["nOffered"] == metrics(other)["tAnswered"] == 1
+        assert {part["queueId"] for part in parts(other)} == {consulted}
+        assert [part["queueId"] for part in parts(customer) if "queueId" in part] == [
+            first["segments"][-1]["queueId"],
+            consulted,
+        ]
+
+
+def test_whoever_answers_out_of_a_queue_is_a_member_of_it() -> None:
+    members = {queue.id: {user.id for user in queue.temporary_members} for queue in CENTRE.queues}
+    answers = [
+        (agent["userId"], part["queueId"])
+        for _, story in month()
+        for agent in by_purpose(story, "agent")
+        for session in agent["sessions"]
+        if metrics(session)["tAnswered"]
+        for part in parts(session)
+    ]
+
+    assert len(answers) > 1000
+    assert [pair for pair in answers if pair[0] not in members[pair[1]]] == []
+
+
+def test_each_of_two_agents_sets_a_code_of_their_own_queue() -> None:
+    codes = {queue.id: set(queue.codes) for queue in CENTRE.queues}
+    for story in of_kind("voice_blind_transfer"):
+        for part in parts(*legs(story, "agent")):
+            assert "wrapUpCode" not in part or part["wrapUpCode"] in codes[part["queueId"]]
+
+
+@pytest.mark.parametrize("kind", ["callback_requested", "callback_scheduled"])
+def test_a_call_back_goes_out_to_the_customers_number(kind: str) -> None:
+    numbers = {queue.number for queue in CENTRE.queues}
+    for story in of_kind(kind):
+        calls = [leg for leg in legs(story, "agent", "customer") if leg["mediaType"] == "voice"]
+        out = [leg for leg in calls if leg["direction"] == "outbound"]
+        (number,) = {f"tel:{n}" for leg in legs(story, "agent") for n in leg.get("callbackNumbers", ())}
+        assert len(out) == 2
+        assert {leg["dnis"] for leg in out} == {leg["sessionDnis"] for leg in out} == {number}
+        assert {leg["ani"] for leg in calls if leg["direction"] == "inbound"} <= {number}
+        assert {leg["ani"] for leg in out} < numbers
 
 
 def test_a_callback_that_is_given_up_has_no_agent_and_a_wait_without_an_answer() -> None:

@@ -109,7 +109,7 @@ KINDS: Final = (
     Kind("voice_flow_out", 70, 0, "voice", 1, 0, VOICE, "inbound", _WAIT),
     Kind("voicemail", 140, 0, "voice", 1, 0, VOICE, "inbound", _LONG_CALL),
     Kind("voice_blind_transfer", 290, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
-    Kind("voice_consult_transfer", 150, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_consult_transfer", 150, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_consult_cancelled", 60, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_transfer_abandoned", 40, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_third_party", 60, 0, "voice", 1, 1, VOICE, "inbound", _LONG_CALL),
@@ -320,19 +320,20 @@ class Traffic:
             if kind.queues == 2:
                 last = table[mixed >> 48 & 255]
                 queues = (first, last)
-            staff = last.temporary_members if monday else last.members
-            codes = first.codes
+            staff, last_staff = (queue.temporary_members if monday else queue.members for queue in (first, last))
+            codes, last_codes = first.codes, last.codes
         else:
             queues, staff, codes = (), self.centre.switchboard, self.centre.queues[0].codes
+            last_staff, last_codes = staff, codes
         code = codes[mixed >> 42 & 63]
         if kind.name in SYSTEM_CODES_OF:
             code = SYSTEM_CODES_OF[kind.name][mixed >> 30 & 63] or code
-        count = len(staff)
-        if kind.users == 1:
-            return queues, (staff[(draw >> 48) * count >> 16],), (code, codes[mixed >> 36 & 63])
-        if kind.users:
-            users = (staff[(draw >> 48) * count >> 16], staff[(draw >> 32 & 0xFFFF) * count >> 16])
-            return queues, users, (code, codes[mixed >> 36 & 63])
+        user = staff[(draw >> 48) * len(staff) >> 16] if kind.users else None
+        if kind.users == 1 and user:
+            return queues, (user,), (code, codes[mixed >> 36 & 63])
+        if user:
+            second = last_staff[(draw >> 32 & 0xFFFF) * len(last_staff) >> 16]
+            return queues, (user, second), (code, last_codes[mixed >> 36 & 63])
         return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
 
     def _captured_cast(self, kind: Kind, day: int, roll: int) -> Cast:

@@ -343,6 +343,15 @@ class QueuedCall(Call):
         disconnect = "peer" if by_customer else "client"
         self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
 
+    def consulted(self, queue: Queue, asks: int, moved: int) -> None:
+        """The legs of a queue that is consulted from `asks` on, and of its user, who takes the customer at `moved`."""
+        self.selected = self.story.users[1].id
+        span = moved - asks
+        offered, answer = asks + span // 20, asks + span * self.rng.between(300, 600) // 1000
+        self.rang = (answer - offered) // 2
+        patience = self.wait(queue, offered, answer + self.story.stretch(5, 60, 1))
+        self.last_agent(1, queue, answer, patience)
+
     def third_party(self, queue: Queue, dials: int, answers: int, end: int, disconnect: str) -> None:
         """The leg of somebody outside whom a user called: purpose external, as that of a customer by e-mail is."""
         number = f"tel:+1202555{self.rng.below(10_000):04d}"
@@ -390,7 +399,7 @@ class QueuedCall(Call):
         moments = [Moment(moved, name, 1) for name in counted]
         self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
 
-    def last_agent(self, number: int, queue: Queue, answer: int, waited: int, *, alert_from: int = 0) -> None:
+    def last_agent(self, number: int, queue: Queue | None, answer: int, waited: int, *, alert_from: int = 0) -> None:
         """The leg of the user who has the customer at the end, with the wrap-up that ends the conversation."""
         story = self.story
         self.talk_end, wrap_up = ending(story, number, 100)

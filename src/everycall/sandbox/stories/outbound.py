@@ -237,7 +237,7 @@ class Callback:
         voice = [Stage("dialing", dials, talks), *with_holds(story.rng, talks, talk_end, 0)]
         outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
         parts = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
-        fields = {**call.inner(), "direction": "outbound"}
+        fields = dialled_back(call.inner())
         stats = call.stats(talks, talk_end, 2)
         story.add("agent", [shown, session(fields, parts, outgoing, stats=stats)], user=user)
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
@@ -281,8 +281,13 @@ class Callback:
             segment(Stage("dialing", dials, talks), conference=False),
             segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
         ]
-        fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.rng.uuid()}
+        fields = dialled_back({**call.leg(), "sessionId": self.story.rng.uuid()})
         return waits, session(fields, segments, connected(talks, end), stats=call.stats(talks, end, 2))
+
+
+def dialled_back(leg: Json) -> Json:
+    """A leg of the call back to the caller: it goes out, so the org's number is the `ani` and the caller's the `dnis`."""
+    return {**leg, "ani": leg["dnis"], "direction": "outbound", "dnis": leg["ani"], "sessionDnis": leg["ani"]}
 
 
 def callback_requested(story: Story) -> None:

@@ -176,9 +176,9 @@ def third_party(story: Story) -> None:
 
 
 def consult_transfer(story: Story) -> None:
-    """The first user asks a second one while the customer holds, and hands over."""
+    """The first user asks a second one, directly or through a queue, while the customer holds, and hands over."""
     call = QueuedCall(story)
-    queue = story.queues[0]
+    queue, second = story.queues
     answer, patience = call.answered(queue)
     asks = answer + story.stretch(20_000, 240_000, 200)
     moved = asks + story.stretch(15_000, 120_000, 200)
@@ -186,11 +186,16 @@ def consult_transfer(story: Story) -> None:
     call.first_agent(
         queue, answer, moved, waited=patience, disconnect="consultTransfer", counted=counted, hold_from=asks
     )
-    joins = asks + story.stretch(2_000, 9_000, 20)
-    call.last_agent(1, queue, joins, -1, alert_from=asks)
+    if story.rng.chance(500):
+        call.consulted(second, asks, moved)
+        turns = [(queue, 0), (second, moved)]
+    else:
+        # A colleague who is called directly has no queue on any segment.
+        call.last_agent(1, None, asks + story.stretch(2_000, 9_000, 20), -1, alert_from=asks)
+        turns = [(queue, 0)]
     if story.rng.chance(500):
         story.traits["consultationConversationIds"] = [story.rng.uuid()]
-    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.caller_leg(call.talk_end, call.customer_end, turns)
     call.finish()
 
 
