@@ -286,7 +286,7 @@ class Callback:
 
 
 def dialled_back(leg: Json) -> Json:
-    """A leg of the call back to the caller: it goes out, so the org's number is the `ani` and the caller's the `dnis`."""
+    """A leg of the call back: it goes out, so the org's number is the `ani` and the caller's the `dnis`."""
     return {**leg, "ani": leg["dnis"], "direction": "outbound", "dnis": leg["ani"], "sessionDnis": leg["ani"]}
 
 
