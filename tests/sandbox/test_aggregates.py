@@ -225,7 +225,9 @@ def test_days_are_those_of_the_time_zone(granularity: str, zone: str | None, beg
 
 
 def test_a_month_that_is_too_short_ends_on_its_last_day() -> None:
-    client = caller([emitting(1, metric("2026-02-28T10:00:00.000Z"), start="2026-02-28T09:00:00.000Z")])
+    of_any_length = Switches(aggregate_interval_days_max=0)
+    found = emitting(1, metric("2026-02-28T10:00:00.000Z"), start="2026-02-28T09:00:00.000Z")
+    client = caller([found], switches=of_any_length)
 
     (result,) = ask(client, "2026-01-31T00:00:00Z/2026-04-01T00:00:00Z", granularity="P1M")
 
@@ -360,6 +362,19 @@ def test_too_many_intervals_over_all_groups_are_refused() -> None:
     assert (status, content["message"]) == (400, "Result set is larger than result limit of 5 results")
 
 
+@pytest.mark.parametrize(("end", "status"), [("2026-02-01T00:00:00Z", 200), ("2026-02-01T00:00:00.001Z", 400)])
+def test_an_interval_is_at_most_31_days_long(end: str, status: int) -> None:
+    interval = f"2026-01-01T00:00:00Z/{end}"
+
+    assert caller([]).post(URL, {"interval": interval, "metrics": ["tTalk"]})[0] == status
+
+
+def test_a_switch_allows_an_interval_of_any_length() -> None:
+    client = caller([emitting(1, metric("2026-01-05T09:00:00.000Z"))], switches=Switches(aggregate_interval_days_max=0))
+
+    assert counts(ask(client, "2020-01-01T00:00:00Z/2026-12-31T00:00:00Z")) == {(("mediaType", "voice"),): [1]}
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -373,7 +388,7 @@ def test_too_many_intervals_over_all_groups_are_refused() -> None:
         ({"granularity": "P"}, "bad.request"),
         ({"granularity": "PT0.5S"}, "bad.request"),
         ({"granularity": 30}, "bad.request"),
-        ({"granularity": "PT1S", "interval": "2026-01-01T00:00:00Z/2027-01-01T00:00:00Z"}, "bad.request"),
+        ({"granularity": "PT1S", "interval": "2026-01-01T00:00:00Z/2026-02-01T00:00:00Z"}, "bad.request"),
         ({"timeZone": "Mars/Olympus", "granularity": "P1D"}, "bad.request"),
         ({"timeZone": "../etc/passwd", "granularity": "P1D"}, "bad.request"),
         ({"filter": []}, "bad.request"),

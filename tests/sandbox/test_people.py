@@ -227,12 +227,21 @@ def test_every_presence_of_the_system_has_a_definition() -> None:
     assert (content["total"], content["pageCount"]) == (10, 3)
 
 
+def test_messaging_campaigns_are_listed_and_have_not_run(client: Caller) -> None:
+    """No conversation of the sandbox comes out of a messaging campaign."""
+    found = client.get("/api/v2/outbound/messagingcampaigns")[2]["entities"]
+
+    assert {"smsConfig" in campaign or "emailConfig" in campaign for campaign in found} == {True}
+    assert {campaign["campaignStatus"] for campaign in found} == {"off"}
+
+
 def test_campaigns_of_all_media_come_in_one_listing(client: Caller) -> None:
     calls = client.get("/api/v2/outbound/campaigns")[2]["entities"]
 
     everything = client.get("/api/v2/outbound/campaigns/all")[2]["entities"]
 
-    assert {one["id"] for one in everything} >= {one["id"] for one in calls}
+    assert {one["mediaType"] for one in everything} == {"voice", "sms", "email"}
+    assert {one["id"] for one in everything} > {one["id"] for one in calls}
     assert {one["mediaType"] for one in everything if one["id"] in {call["id"] for call in calls}} == {"voice"}
     assert client.get("/api/v2/outbound/campaigns/all?mediaType=sms")[2]["entities"] == [
         one for one in everything if one["mediaType"] == "sms"

@@ -184,7 +184,7 @@ def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
         ApiError: 400, naming what the API does not know.
     """
     known_fields(raw, FIELDS, "ConversationAggregationQuery")
-    interval = checked_interval(raw.get("interval"), 0, store.switches)
+    interval = checked_interval(raw.get("interval"), store.switches.aggregate_interval_days_max, store.switches)
     optional(raw.get("alternateTimeDimension"), "AlternateTimeDimension", ("eventTime",))
     group_by = names_of(raw.get("groupBy"), "ConversationAggregateQueryDimension", tuple(sorted(AGGREGATE)))
     if "mediaType" not in group_by and store.switches.aggregate_media_type == "always":
