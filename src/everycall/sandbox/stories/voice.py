@@ -137,12 +137,17 @@ def transfer_abandoned(story: Story) -> None:
     call.finish()
 
 
+def _asking(story: Story) -> tuple[QueuedCall, int, int, int]:
+    """A call up to a question to somebody else; gives it, when it was answered, the wait, and when the user asks."""
+    call = QueuedCall(story)
+    answer, patience = call.answered(story.queues[0])
+    return call, answer, patience, answer + story.stretch(20_000, 240_000, 200)
+
+
 def consult_cancelled(story: Story) -> None:
     """The user asks for somebody of a second queue, waits in vain, and takes the consultation back."""
-    call = QueuedCall(story)
     queue, second = story.queues
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     back = asks + story.stretch(8_000, 120_000, 150)
     call.consulting(queue, answer, asks, back, waited=patience)
     call.selected = None
@@ -154,10 +159,8 @@ def consult_cancelled(story: Story) -> None:
 
 def third_party(story: Story) -> None:
     """The user calls somebody outside while the customer holds; now and then the customer is handed over to them."""
-    call = QueuedCall(story)
     queue = story.queues[0]
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     dials = asks + story.stretch(300, 2_000, 5)
     answers = dials + story.stretch(3_000, 25_000, 60)
     back = answers + story.stretch(10_000, 120_000, 150)
@@ -177,10 +180,8 @@ def third_party(story: Story) -> None:
 
 def consult_transfer(story: Story) -> None:
     """The first user asks a second one, directly or through a queue, while the customer holds, and hands over."""
-    call = QueuedCall(story)
     queue, second = story.queues
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     moved = asks + story.stretch(15_000, 120_000, 200)
     counted = ("nConsult", "nConsultTransferred", "nTransferred")
     call.first_agent(
@@ -201,10 +202,8 @@ def consult_transfer(story: Story) -> None:
 
 def conference(story: Story) -> None:
     """The first user brings a second one in, and all three speak until the end."""
-    call = QueuedCall(story)
     queue = story.queues[0]
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     together = asks + story.stretch(10_000, 60_000, 100)
     story.traits["conferenceStart"] = stamp(together)
     call.conference(queue, answer, asks, together, waited=patience)
