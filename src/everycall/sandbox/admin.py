@@ -213,7 +213,7 @@ def hours(sandbox: Sandbox, day: int, now_ms: int) -> Hours:
 def facts(sandbox: Sandbox, today: Hours, now_ms: int) -> str:
     """The numbers at the top."""
     served = list(sandbox.requests)
-    rejected = sum(one.status == 429 for one in served)
+    rejected = sum(request.status == 429 for request in served)
     told = {
         f"{to_text(now_ms)[:10]}, UTC": to_text(now_ms)[11:19],
         f"conversations on {day_text(today.day)}": f"{today.total:,}",
@@ -311,28 +311,34 @@ def requests_table(served: Sequence[Served] | Any) -> str:
     if not latest:
         return '<p class="soft">None yet.</p>'
     rows = [
-        (str(one.number), to_text(int(one.arrived_s * 1000))[11:19], outcome(one), one.method, asked_for(one))
-        for one in latest
+        (
+            str(request.number),
+            to_text(int(request.arrived_s * 1000))[11:19],
+            outcome(request),
+            request.method,
+            asked_for(request),
+        )
+        for request in latest
     ]
     return table(("no.", "time", "status", "method", "what"), rows, numbers={0}, wide=4, html_in=2)
 
 
-def outcome(one: Served) -> str:
+def outcome(served: Served) -> str:
     """The status, or what became of the connection, with a colour and a word for faults."""
-    colour = "good" if one.status < 400 else "warn" if one.status == 429 else "bad"
-    how = str(one.status) if one.delivery in {"whole", "drip"} else one.delivery
-    if how != str(one.status):
+    colour = "good" if served.status < 400 else "warn" if served.status == 429 else "bad"
+    how = str(served.status) if served.delivery in {"whole", "drip"} else served.delivery
+    if how != str(served.status):
         colour = "bad"
-    struck = f" ({escape(', '.join(one.faults))})" if one.faults else ""
+    struck = f" ({escape(', '.join(served.faults))})" if served.faults else ""
     return f'<span class="{colour}">{escape(how)}</span>{struck}'
 
 
-def asked_for(one: Served) -> str:
+def asked_for(served: Served) -> str:
     """The path with its parameters; of a query the page."""
-    query = f"?{urlencode(one.parameters)}" if one.parameters else ""
-    paging = one.body.get("paging") if isinstance(one.body, dict) else None
+    query = f"?{urlencode(served.parameters)}" if served.parameters else ""
+    paging = served.body.get("paging") if isinstance(served.body, dict) else None
     page_number = f", page {paging.get('pageNumber', 1)}" if isinstance(paging, dict) else ""
-    return f"{one.path}{query}{page_number}"
+    return f"{served.path}{query}{page_number}"
 
 
 def faults_table(sandbox: Sandbox) -> str:
@@ -411,7 +417,7 @@ def org(sandbox: Sandbox) -> str:
     counts = []
     for kind in ("users", "queues", "divisions", "wrapupcodes", "flows", "skills", "groups", "teams", "campaigns"):
         entities = world.entities(kind)
-        gone = sum(one.get("state") == "deleted" or one.get("deleted") is True for one in entities)
+        gone = sum(entity.get("state") == "deleted" or entity.get("deleted") is True for entity in entities)
         counts.append((kind, f"{len(entities) - gone:,}", f"{gone:,}" if gone else ""))
     folded = "".join(names(kind, world.entities(kind)) for kind in ("divisions", "queues", "users"))
     return f"{table(('kind', 'there', 'deleted'), counts, numbers={1, 2})}<div>{folded}</div>"
@@ -419,7 +425,7 @@ def org(sandbox: Sandbox) -> str:
 
 def names(kind: str, entities: Sequence[Mapping[str, Any]]) -> str:
     """The names of some entities, folded away."""
-    live = sorted(str(one.get("name", one["id"])) for one in entities if one.get("state") != "deleted")
+    live = sorted(str(entity.get("name", entity["id"])) for entity in entities if entity.get("state") != "deleted")
     if not live:
         return ""
     items = "".join(f"<li>{escape(name)}</li>" for name in live)

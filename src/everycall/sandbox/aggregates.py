@@ -171,7 +171,7 @@ def answer_aggregates(store: Store, request: Request, client: Client, unseen: Co
         raise bad_request(f"Result set is larger than result limit of {most} results")
     targets = {queue["id"]: queue.get("mediaSettings", {}) for queue in store.world.entities("queues")}
     results = [result(asked, key, groups[key], targets) for key in chosen(asked, groups)]
-    return Answer(200, {"results": [one for one in results if one["data"]]})
+    return Answer(200, {"results": [result for result in results if result["data"]]})
 
 
 # --- the question
@@ -202,7 +202,7 @@ def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
         metrics=metrics,
         filters=read_filter(raw.get("filter")),
         is_flat=bool(is_flat),
-        views=tuple(read_view(one) for one in objects(raw.get("views"))),
+        views=tuple(read_view(view) for view in objects(raw.get("views"))),
         sort=None if kind == "groupBy" else read_sort(raw.get("sortMetric")),
         is_reversed=kind == "topN",
         limit=None if kind == "groupBy" else whole(raw, "limit", None),
@@ -325,12 +325,14 @@ def metrics_of(conversation: Mapping[str, Any]) -> Iterator[tuple[Leaf, Mapping[
 
 def with_queues(segments: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
     """(start, segment) of each, in order of time; one without a queue gets the one before it, or else the first."""
-    ordered = sorted(((to_ms(one["segmentStart"]), one) for one in segments), key=lambda pair: pair[0])
-    queue_id = next((one["queueId"] for _, one in ordered if "queueId" in one), None)
+    ordered = sorted(((to_ms(segment["segmentStart"]), segment) for segment in segments), key=lambda pair: pair[0])
+    queue_id = next((segment["queueId"] for _, segment in ordered if "queueId" in segment), None)
     found: list[tuple[int, Mapping[str, Any]]] = []
-    for start_ms, one in ordered:
-        queue_id = one.get("queueId", queue_id)
-        found.append((start_ms, one if queue_id is None or "queueId" in one else {**one, "queueId": queue_id}))
+    for start_ms, segment in ordered:
+        queue_id = segment.get("queueId", queue_id)
+        found.append(
+            (start_ms, segment if queue_id is None or "queueId" in segment else {**segment, "queueId": queue_id})
+        )
     return found
 
 
@@ -355,7 +357,7 @@ def texts(leaf: Leaf, name: str, *, is_flat: bool) -> list[str | None]:
     """The values of a dimension as texts; None where there is none."""
     found = [scalar(value) for value in values_at(leaf, AGGREGATE[name])]
     if len(found) > 1 and is_flat:
-        return [",".join(str(one) for one in found)]
+        return [",".join(str(value) for value in found)]
     return list(dict.fromkeys(found)) or [None]
 
 

@@ -121,7 +121,7 @@ def targets(port: int) -> frozenset[str]:
 
     They are the vendor's hosts, and the sandbox's own port, which some clients ask the proxy for, too.
     """
-    own = ("localhost", *(f"[{one}]" if ":" in one else one for one in ADDRESSES))
+    own = ("localhost", *(f"[{address}]" if ":" in address else address for address in ADDRESSES))
     return frozenset((*(f"{host}:443" for host in VENDOR_HOSTS), *(f"{name}:{port}" for name in own)))
 
 

@@ -453,7 +453,7 @@ def null(content: dict[str, Any], name: str = "originatingDirection") -> dict[st
 
 def sessions(conversation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The sessions of all participants."""
-    return [one for person in conversation.get("participants", ()) for one in person.get("sessions", ())]
+    return [session for person in conversation.get("participants", ()) for session in person.get("sessions", ())]
 
 
 # --- wire

@@ -271,7 +271,7 @@ def objects(raw: object) -> Sequence[Mapping[str, Any]]:
         return []
     if not isinstance(raw, list):
         raise malformed()
-    return [only_object(one) for one in raw]
+    return [only_object(item) for item in raw]
 
 
 def only_object(raw: object) -> Mapping[str, Any]:

@@ -205,12 +205,12 @@ def seen_queue(world: Entities, client: Client, queue_id: str) -> Entity:
 def all_campaigns(world: Entities, request: Request, client: Client) -> Answer:
     """One page of the campaigns of all media."""
     media = set(request.listed("mediaType"))
-    calls = (_common(one, "voice") for one in _asked(world, CAMPAIGNS, request, client))
+    calls = (_common(campaign, "voice") for campaign in _asked(world, CAMPAIGNS, request, client))
     messages = (
-        _common(one, "email" if "emailConfig" in one else "sms")
-        for one in _asked(world, MESSAGING_CAMPAIGNS, request, client)
+        _common(campaign, "email" if "emailConfig" in campaign else "sms")
+        for campaign in _asked(world, MESSAGING_CAMPAIGNS, request, client)
     )
-    found = _sorted(one for one in (*calls, *messages) if not media or one["mediaType"] in media)
+    found = _sorted(campaign for campaign in (*calls, *messages) if not media or campaign["mediaType"] in media)
     page, size, number = paged(request, found, CAMPAIGNS.page_size_max)
     return Answer(200, envelope(request, page, size, number, len(found)))
 

@@ -87,13 +87,18 @@ class Recorded:
     def members(self, queue_id: str) -> Sequence[str]:
         """The users of the conversations that the queue saw."""
         return sorted(
-            {one for sketch in self._sketches.values() if queue_id in sketch.queue_ids for one in sketch.user_ids}
+            {
+                user_id
+                for sketch in self._sketches.values()
+                if queue_id in sketch.queue_ids
+                for user_id in sketch.user_ids
+            }
         )
 
     def queue_codes(self, queue_id: str) -> Sequence[str]:
         """The wrap-up codes of the conversations that the queue saw."""
         seen = (sketch for sketch in self._sketches.values() if queue_id in sketch.queue_ids)
-        return sorted({one for sketch in seen for one in sketch.wrap_up_codes})
+        return sorted({code for sketch in seen for code in sketch.wrap_up_codes})
 
     def organization(self) -> dict[str, Any]:
         """An organization of no particular name."""
@@ -116,8 +121,10 @@ def laid_on(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]
     if not noted:
         return conversation
     participants = [
-        {**one, "attributes": noted[one["participantId"]]} if one.get("participantId") in noted else one
-        for one in conversation["participants"]
+        {**participant, "attributes": noted[participant["participantId"]]}
+        if participant.get("participantId") in noted
+        else participant
+        for participant in conversation["participants"]
     ]
     return {**conversation, "participants": participants}
 
@@ -125,7 +132,11 @@ def laid_on(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]
 def attributes(conversation: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The attributes of each participant that has some, by participantId."""
     participants = conversation.get("participants", ())
-    return {one["participantId"]: one["attributes"] for one in participants if one.get("attributes")}
+    return {
+        participant["participantId"]: participant["attributes"]
+        for participant in participants
+        if participant.get("attributes")
+    }
 
 
 def sketched(conversation: Mapping[str, Any], index: int) -> Sketch:

@@ -240,8 +240,10 @@ def load(path: Path) -> Recorded:
         where = f"line {number} of {path}"
         for body in bodies(line, where):
             try:
-                conversations |= {one["conversationId"]: one for one in body.get("conversations", ())}
-                entities[kind_of(body)] |= {one["id"]: one for one in body.get("entities", ())}
+                conversations |= {
+                    conversation["conversationId"]: conversation for conversation in body.get("conversations", ())
+                }
+                entities[kind_of(body)] |= {entity["id"]: entity for entity in body.get("entities", ())}
             except (KeyError, TypeError) as error:
                 raise ValueError(f"{where} holds a conversation or an entity without an id") from error
     for queue in queues_of(conversations.values()):

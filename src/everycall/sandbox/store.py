@@ -352,7 +352,7 @@ class Store:
     def _positions(self, day: int, ids: Iterable[str]) -> list[int]:
         """Where some conversations stand on a day, without a look at the others."""
         sketches, found = self.world.day(day), set[int]()
-        for sketch in (self.world.locate(one, (day + 1) * DAY_MS) for one in ids):
+        for sketch in (self.world.locate(conversation_id, (day + 1) * DAY_MS) for conversation_id in ids):
             if sketch is None:
                 continue
             low, high = (side(sketches.starts, sketch.start_ms) for side in (bisect_left, bisect_right))

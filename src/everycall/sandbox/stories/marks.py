@@ -32,8 +32,10 @@ def with_attributes(conversation: Json) -> Json:
     """The conversation as the results of jobs have it: attributes come last in a participant."""
     noted = attributes(conversation)
     participants = [
-        {**one, "attributes": noted[one["participantId"]]} if one["participantId"] in noted else one
-        for one in conversation.get("participants", ())
+        {**participant, "attributes": noted[participant["participantId"]]}
+        if participant["participantId"] in noted
+        else participant
+        for participant in conversation.get("participants", ())
     ]
     return {**conversation, "participants": participants} if participants else conversation
 
