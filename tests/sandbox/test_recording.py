@@ -111,7 +111,7 @@ def test_json_may_be_spaced_otherwise_when_it_is_replayed(sandbox: Sandbox, reco
         assert asked(player.url, sandbox, spaced=True) == heard
 
 
-def test_a_request_that_was_not_recorded_is_told_so(recording: tuple[Path, Heard]) -> None:
+def test_a_request_that_was_not_recorded_is_refused(recording: tuple[Path, Heard]) -> None:
     with replay(recording[0]) as player:
         answer = httpx2.get(player.url + "/api/v2/users?pageSize=26")
 
@@ -218,7 +218,7 @@ def test_a_line_that_cannot_be_served_is_named(tmp_path: Path, line: str, messag
         load(path)
 
 
-def test_a_gzip_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
+def test_a_gzip_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(spread(50)).encode())[:-20])
 

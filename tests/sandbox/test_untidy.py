@@ -67,7 +67,7 @@ def span(session: Json) -> tuple[str, str]:
 def talkers(story: Json) -> list[Json]:
     """The agents who spoke with somebody."""
     agents = by_purpose(story, "agent")
-    return [one for one in agents if any(part["segmentType"] == "interact" for part in parts(*one["sessions"]))]
+    return [agent for agent in agents if any(part["segmentType"] == "interact" for part in parts(*agent["sessions"]))]
 
 
 def is_missed_with_a_code(story: Json) -> bool:
@@ -106,8 +106,8 @@ OCCURS: dict[str, Callable[[Json], object]] = {
     "a rescored evaluation": lambda c: any(e["rescored"] for e in c.get("evaluations", ())),
     "a calibration": lambda c: any("calibrationId" in e for e in c.get("evaluations", ())),
     "several evaluations": lambda c: len(c.get("evaluations", ())) > 1,
-    "an agent without a team": lambda c: any("teamId" not in one for one in by_purpose(c, "agent")),
-    "an agent with a team": lambda c: any("teamId" in one for one in by_purpose(c, "agent")),
+    "an agent without a team": lambda c: any("teamId" not in participant for participant in by_purpose(c, "agent")),
+    "an agent with a team": lambda c: any("teamId" in participant for participant in by_purpose(c, "agent")),
 }
 
 
@@ -195,14 +195,19 @@ def test_a_consultation_of_a_queue_may_become_a_transfer() -> None:
     assert 0 < len(through_queue) < len(of_kind("voice_consult_transfer"))
     for story in through_queue:
         first, second = sorted(legs(story, "acd"), key=span)
-        one, other = sorted((leg for leg in legs(story, "agent") if metrics(leg)["tHandle"]), key=span)
+        first_agent, second_agent = sorted((leg for leg in legs(story, "agent") if metrics(leg)["tHandle"]), key=span)
         (customer,) = legs(story, "customer")
-        held = next(part for part in parts(one) if part["segmentType"] == "hold")
+        held = next(part for part in parts(first_agent) if part["segmentType"] == "hold")
         consulted = second["segments"][-1]["queueId"]
         assert held["segmentStart"] < span(second)[0] < span(second)[1] < held["segmentEnd"]
-        assert span(other)[0] < span(second)[1] < span(one)[1] < span(other)[1]
-        assert metrics(one)["nConsultTransferred"] == metrics(second)["nOffered"] == metrics(other)["tAnswered"] == 1
-        assert {part["queueId"] for part in parts(other)} == {consulted}
+        assert span(second_agent)[0] < span(second)[1] < span(first_agent)[1] < span(second_agent)[1]
+        assert (
+            metrics(first_agent)["nConsultTransferred"]
+            == metrics(second)["nOffered"]
+            == metrics(second_agent)["tAnswered"]
+            == 1
+        )
+        assert {part["queueId"] for part in parts(second_agent)} == {consulted}
         assert [part["queueId"] for part in parts(customer) if "queueId" in part] == [
             first["segments"][-1]["queueId"],
             consulted,
@@ -269,7 +274,7 @@ def test_a_mail_that_is_reopened_is_over_in_between_with_an_end_that_goes_away_a
         assert "conversationEnd" not in ORG.conversation(sketch, over - 1)
         assert "conversationEnd" not in ORG.conversation(sketch, again)
         assert final["conversationEnd"] == stamp(sketch.end_ms)
-        assert [len(one["sessions"]) for one in by_purpose(final, "external", "agent")] == [2, 2]
+        assert [len(participant["sessions"]) for participant in by_purpose(final, "external", "agent")] == [2, 2]
         assert again - over > 3_600_000
 
 
@@ -299,8 +304,13 @@ AWKWARD = {
 def texts_of(place: str) -> set[str]:
     """The names of a kind of look-up, or what stands under a field anywhere in the month."""
     if place in {"users", "queues", "wrapupcodes"}:
-        return {one["name"] for one in ORG.entities(place)}
-    everything = (p for _, c in month() for one in c["participants"] for p in (one, *parts(*one["sessions"])))
+        return {entity["name"] for entity in ORG.entities(place)}
+    everything = (
+        p
+        for _, c in month()
+        for participant in c["participants"]
+        for p in (participant, *parts(*participant["sessions"]))
+    )
     return {thing[place] for thing in everything if place in thing}
 
 
@@ -319,8 +329,8 @@ def test_some_texts_begin_with_an_equals_sign_and_some_are_not_ascii(place: str)
 
 
 def test_addresses_are_plain_whatever_the_names() -> None:
-    assert all(one["email"].isascii() and " " not in one["email"] for one in ORG.entities("users"))
-    assert len({one["email"] for one in ORG.entities("users")}) == len(ORG.entities("users"))
+    assert all(entity["email"].isascii() and " " not in entity["email"] for entity in ORG.entities("users"))
+    assert len({entity["email"] for entity in ORG.entities("users")}) == len(ORG.entities("users"))
 
 
 # Queues
@@ -358,5 +368,5 @@ def test_a_consult_does_not_last_longer_than_its_conversation() -> None:
     for kind in ("voice_third_party", "voice_consult_cancelled", "voice_transfer_abandoned"):
         for story in of_kind(kind):
             assert to_ms(story["conversationEnd"]) == max(
-                to_ms(p["segmentEnd"]) for one in story["participants"] for p in parts(*one["sessions"])
+                to_ms(p["segmentEnd"]) for participant in story["participants"] for p in parts(*participant["sessions"])
             )

@@ -50,7 +50,7 @@ BUTTONS: Final[Mapping[str, Mapping[str, str]]] = {
     "A body cut short": {"kind": "cut", "path": QUERY, "count": "1"},
     "A hang": {"kind": "hang", "path": QUERY, "count": "1"},
 }
-"""Faults that one button arms: its words, and what the form would have said."""
+"""Faults that one button arms: its label, and what the form would have sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Hours:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The conversations of all hours."""
         return sum(self.counts)
 
 
@@ -92,7 +92,7 @@ def html(status: int, text: str) -> Wire:
 
 
 def carry_out(sandbox: Sandbox, form: Mapping[str, str]) -> None:
-    """Does what a button says.
+    """Does what the pressed button stands for.
 
     Raises:
         ValueError: there is no such button, kind or number.
@@ -124,7 +124,7 @@ def arm(sandbox: Sandbox, form: Mapping[str, str]) -> None:
 
 
 def whole(form: Mapping[str, str], name: str, default: int) -> int:
-    """A number of the form."""
+    """A number that the form sent."""
     text = form.get(name) or str(default)
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{text!r} is not a whole number.")
@@ -151,7 +151,7 @@ def page(sandbox: Sandbox, request: Request, alert: str = "") -> str:
             f'<option value="{escape(name)}">{escape(name)}: {escape(KINDS[name].about)}</option>' for name in armable()
         ),
         query=QUERY,
-        buttons="".join(f'<button name="do" value="{escape(words)}">{escape(words)}</button>' for words in BUTTONS),
+        buttons="".join(f'<button name="do" value="{escape(label)}">{escape(label)}</button>' for label in BUTTONS),
         conversation_id=escape(sketch.conversation_id if sketch else sought),
         conversation=conversation(sandbox, sketch, sought, now_ms),
         next=str(int(recent) + 1 if recent and recent.isdigit() else 1),
@@ -162,7 +162,7 @@ def page(sandbox: Sandbox, request: Request, alert: str = "") -> str:
 
 @cache
 def template() -> Template:
-    """The page with `$names` where it changes."""
+    """The HTML with `$names` to substitute."""
     return Template(files(__package__).joinpath("admin.html").read_text("utf-8"))
 
 
@@ -214,7 +214,7 @@ def facts(sandbox: Sandbox, today: Hours, now_ms: int) -> str:
     """The numbers at the top."""
     served = list(sandbox.requests)
     rejected = sum(request.status == 429 for request in served)
-    told = {
+    numbers = {
         f"{to_text(now_ms)[:10]}, UTC": to_text(now_ms)[11:19],
         f"conversations on {day_text(today.day)}": f"{today.total:,}",
         "of them alive now": f"{today.alive:,}",
@@ -222,7 +222,7 @@ def facts(sandbox: Sandbox, today: Hours, now_ms: int) -> str:
         "of them 429": f"{rejected:,}",
         "requests a minute, per token": f"{sandbox.rate_limit.allowed:,}",
     }
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
+    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in numbers.items())
 
 
 def day_text(day: int) -> str:
@@ -231,7 +231,7 @@ def day_text(day: int) -> str:
 
 
 def day_links(day: int, now_ms: int) -> str:
-    """To the day before and the day after."""
+    """Links to the day before and the day after."""
     links = [f'<a href="/?day={day_text(day - 1)}">the day before</a>']
     if day < now_ms // DAY_MS:
         links += [f'<a href="/?day={day_text(day + 1)}">the day after</a>', '<a href="/">today</a>']
@@ -275,7 +275,7 @@ def scale(most: int) -> int:
 
 
 def hours_table(shown: Hours) -> str:
-    """The same numbers for those who do not see bars."""
+    """The numbers of the chart as a table, for screen readers."""
     cells = [(f"{hour:02}:00", f"{count:,}") for hour, count in enumerate(shown.counts)]
     return f"<details><summary>the numbers</summary>{table(('hour', 'conversations'), cells, numbers={1})}</details>"
 
@@ -324,7 +324,7 @@ def requests_table(served: Sequence[Served] | Any) -> str:
 
 
 def outcome(served: Served) -> str:
-    """The status, or what became of the connection, with a colour and a word for faults."""
+    """The status, or what became of the connection, with a colour, and the faults that struck."""
     colour = "good" if served.status < 400 else "warn" if served.status == 429 else "bad"
     how = str(served.status) if served.delivery in {"whole", "drip"} else served.delivery
     if how != str(served.status):
@@ -381,7 +381,7 @@ def conversation_asked(sandbox: Sandbox, request: Request, now_ms: int) -> tuple
 
 
 def recent_one(sandbox: Sandbox, number: int, now_ms: int) -> Sketch | None:
-    """One of the last week's conversations that have ended; another number, another one."""
+    """A conversation of the last week that has ended; each number gives another."""
     day = now_ms // DAY_MS
     world = sandbox.store.world
     days: Iterable[int] = range(day, day - RECENT_MS // DAY_MS, -1)
@@ -401,11 +401,11 @@ def conversation(sandbox: Sandbox, sketch: Sketch | None, sought: str, now_ms: i
     if sketch is None:
         missing = f"There is no conversation {sought}, or it has yet to start."
         return f'<p class="soft">{escape(missing if sought else "Give an id, or take a recent one.")}</p>'
-    told = sandbox.store.world.with_attributes(sketch, now_ms)
-    text = msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    shown = sandbox.store.world.with_attributes(sketch, now_ms)
+    text = msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
     ended = "ended" if sketch.end_ms <= now_ms else "lives" if sketch.end_ms < FOREVER_MS else "lives, and never ends"
     about = (
-        f"{told.get('originatingDirection', '')} {', '.join(sketch.media_types)}, started {to_text(sketch.start_ms)}, "
+        f"{shown.get('originatingDirection', '')} {', '.join(sketch.media_types)}, started {to_text(sketch.start_ms)}, "
         f"{ended}; {len(text.encode()):,} bytes as shown"
     )
     return f'<p class="soft">{escape(about)}</p><pre tabindex="0" id="json">{escape(text)}</pre>'

@@ -6,7 +6,7 @@
     -> {"results": [{"group": {"mediaType": "voice", "queueId": ...},
                      "data": [{"interval": ..., "metrics": [{"metric": "nOffered", "stats": {"count": 7}}, ...]}]}]}
 
-A metric counts at its `emitDate`, whatever day its conversation began on. It has the dimensions of its conversation,
+A metric counts at its `emitDate`, on whichever day its conversation began. It has the dimensions of its conversation,
 participant and session, and of the segment in which it was emitted; where that one names no queue, the session's queue
 before it counts, or else its first.
 
@@ -81,7 +81,7 @@ Key = tuple[str | None, ...]
 
 @dataclass(slots=True)
 class Stats:
-    """What is known of one metric in one interval of one group."""
+    """The values of one metric in one interval of one group."""
 
     values: list[int] = field(default_factory=list)
 
@@ -124,7 +124,7 @@ class Asked:
 
     @property
     def interval(self) -> Interval:
-        """All of it."""
+        """From the first edge to the last."""
         return Interval(self.edges[0], self.edges[-1])
 
     @property
@@ -140,7 +140,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Counted:
-    """What was found in one interval of one group."""
+    """What was counted in one interval of one group."""
 
     metrics: dict[str, Stats] = field(default_factory=dict)
     conversation_ids: set[str] = field(default_factory=set)
@@ -178,7 +178,7 @@ def answer_aggregates(store: Store, request: Request, client: Client, unseen: Co
 
 
 def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
-    """The question of a body.
+    """The query in a request's body.
 
     Raises:
         ApiError: 400, naming what the API does not know.
@@ -228,7 +228,7 @@ def read_view(raw: Mapping[str, Any]) -> View:
 
 
 def read_sort(raw: object) -> tuple[str, str]:
-    """By what the first groups are chosen."""
+    """The metric and the function by which topN and bottomN choose groups."""
     given = only_object(raw)
     known_fields(given, {"name", "function"}, "ConversationAggregationSort")
     name = known(given.get("name"), "ConversationAggregateQueryMetric", AGGREGATE_METRICS)
@@ -375,7 +375,7 @@ def chosen(asked: Asked, groups: Groups) -> list[Key]:
 
 
 def measured(intervals: Mapping[int, Counted], name: str, function: str) -> float:
-    """One number for a metric of a group."""
+    """A group's value of a metric over all intervals, for sorting."""
     values = [
         value for counted in intervals.values() if name in counted.metrics for value in counted.metrics[name].values
     ]

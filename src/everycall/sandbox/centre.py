@@ -160,7 +160,7 @@ DELETED = "deleted"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class User:
-    """One who answers."""
+    """A user who answers conversations."""
 
     id: str
     name: str
@@ -176,7 +176,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queue:
-    """One queue with all that routing needs to know of it."""
+    """A queue with all that routing needs to know of it."""
 
     id: str
     name: str

@@ -105,9 +105,9 @@ def aggregated(asked: Aggregation, conversations: Iterable[Conversation]) -> dic
 
 def terms_of(conversation: Conversation, dimension: str) -> set[str]:
     """The values of a dimension in a conversation, each once."""
-    words = CONVERSATIONS if dimension in CONVERSATIONS.dimensions else SEGMENTS
-    place = words.dimensions[dimension]
-    values = (value for leaf in words.leaves(conversation) for value in values_at(leaf, place))
+    vocabulary = CONVERSATIONS if dimension in CONVERSATIONS.dimensions else SEGMENTS
+    place = vocabulary.dimensions[dimension]
+    values = (value for leaf in vocabulary.leaves(conversation) for value in values_at(leaf, place))
     return {term for value in values if (term := scalar(value)) is not None}
 
 

@@ -57,7 +57,7 @@ def answer_live(store: Store, conversation_id: str, client: Client, unseen: Coll
 
 
 def renamed(source: Mapping[str, Any], **names: str) -> Json:
-    """Those fields that there are, under other names."""
+    """The fields that are present, under their other names."""
     return {new: source[old] for old, new in names.items() if old in source}
 
 

@@ -4,9 +4,9 @@
     -> {"entities": [...], "pageSize", "pageNumber", "total", "firstUri", ..., "pageCount"}
 
 Source: SDK 269 (parameters and envelopes), platform-client-sdk-cli (permissions). A pageSize above an
-endpoint's most is cut without a word and the answer's pageSize is the one that counts (estuary/connectors
-source-genesys). The most of an endpoint is documented for queues and users (500) and campaigns (100); 100
-elsewhere is the careful guess. Sorted by name.
+endpoint's maximum is cut silently, and the answer's pageSize is the one that counts (estuary/connectors
+source-genesys). The maximum is documented for queues and users (500) and campaigns (100); 100
+elsewhere is a careful guess. Sorted by name.
 
 Teams have no numbers of pages, but links: `{"entities", "nextUri", "previousUri", "selfUri"}`, where a link
 holds the `after` or `before` that leads on. What such a cursor looks like is a guess.
@@ -53,7 +53,7 @@ class Entities(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What sets one listing apart from another."""
+    """How one listing differs from another."""
 
     kind: str
     """As the world calls it: `queues`."""

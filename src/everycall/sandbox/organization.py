@@ -67,7 +67,7 @@ def limits_in_force(requests_a_minute: int, switches: Switches) -> Limits:
 
 
 def limits_docs(limits: Limits) -> Answer:
-    """What limits there are."""
+    """The documentation of all limits."""
     namespaces = [
         {
             "name": name,
@@ -107,13 +107,13 @@ def default_limits(known: Limits, namespace: str) -> Answer:
 
 
 def listed(namespace: str, values: list[tuple[str, int]]) -> Answer:
-    """A listing of limits; 404 for a namespace that is none."""
+    """A listing of limits; 404 for an unknown namespace."""
     if namespace not in NAMESPACES:
         raise not_found()
     return Answer(200, {"entities": [{"key": key, "namespace": namespace, "value": value} for key, value in values]})
 
 
 def reporting_settings() -> Answer:
-    """Nothing is masked."""
+    """The reporting settings: nothing is masked."""
     names = ("piiMaskingEnabled", "queueAgentAccessObfuscation", "myInteractionsPiiMaskingEnabled")
     return Answer(200, dict.fromkeys(names, False))

@@ -52,7 +52,7 @@ PRESENCE_IDS: Final = UUID("b1f8a3c2-6d0e-4f57-9a41-5c0f6e2d7b90")
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What can be searched."""
+    """A kind of entity that can be searched."""
 
     kind: str
     model: str
@@ -97,7 +97,7 @@ def members(world: Entities, request: Request, client: Client, queue_id: str) ->
 
 
 def member(queue_id: str, user: Entity, *, is_joined: bool) -> dict[str, Any]:
-    """One who belongs to a queue."""
+    """A member of a queue."""
     return {
         "id": user["id"],
         "name": user["name"],
@@ -111,7 +111,7 @@ def member(queue_id: str, user: Entity, *, is_joined: bool) -> dict[str, Any]:
 
 def is_asked(request: Request, entry: Mapping[str, Any]) -> bool:
     """Whether the request's parameters let a member pass."""
-    joined, name, by = (request.parameter(word) for word in ("joined", "name", "memberBy"))
+    joined, name, by = (request.parameter(parameter) for parameter in ("joined", "name", "memberBy"))
     if joined and joined != str(entry["joined"]).lower():
         return False
     return (not name or name.casefold() in str(entry["name"]).casefold()) and (not by or by == entry["memberBy"])
@@ -133,7 +133,7 @@ def queue_wrap_up_codes(world: Entities, request: Request, client: Client, queue
 
 
 def me(world: Entities, switches: Switches) -> Answer:
-    """The user behind the token: none has one, so that a switch names the first user instead."""
+    """The user of the token: client credentials have none, unless a switch gives them the first user."""
     if switches.users_me == "400":
         message = (
             "This request requires a user context. Client credentials cannot be used for requests to this resource."
@@ -210,7 +210,7 @@ def linked(request: Request) -> Mapping[str, Any]:
 
 
 def check(criterion: Mapping[str, Any], searched: Searched) -> None:
-    """Refuses a criterion that is none, or that is not served."""
+    """Refuses a criterion that is invalid or not served."""
     fields = set("endValue values startValue value operator group dateFormat fields type".split())
     known_fields(criterion, fields, f"{searched.model}Criteria")
     optional(criterion.get("operator"), "Operator", ("AND", "OR", "NOT"))

@@ -77,7 +77,7 @@ class Chance:
 
 
 def read_plan(text: str) -> Plan | Chance:
-    """What a text plans.
+    """The faults that a text describes.
 
     Raises:
         ValueError: it says nothing that can be understood; its text gives examples.

@@ -47,7 +47,7 @@ ORDERS = ("asc", "desc", "unordered")
 ORDERS_BY = ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd")
 AGGREGATIONS = ("termFrequency", "numericRange")
 
-FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {words.field for words in VOCABULARIES}
+FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {vocabulary.field for vocabulary in VOCABULARIES}
 
 JOB_FIELDS = FIELDS - {"paging", "aggregations"} | {"limit", "startOfDayIntervalMatching"}
 

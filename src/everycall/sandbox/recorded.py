@@ -65,7 +65,7 @@ class Recorded:
 
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The conversation as it was given, attributes included."""
-        return laid_on(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
+        return with_noted(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
 
     def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
         """The conversation of an id; None for an unknown one, or one that starts after `now_ms`."""
@@ -116,7 +116,7 @@ def without_attributes(conversation: Mapping[str, Any]) -> dict[str, Any]:
     return {**conversation, "participants": participants}
 
 
-def laid_on(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def with_noted(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """The conversation with the attributes of its participants, which come last in each."""
     if not noted:
         return conversation
@@ -140,7 +140,7 @@ def attributes(conversation: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def sketched(conversation: Mapping[str, Any], index: int) -> Sketch:
-    """The sketch of a told story; `index` is its place in the list."""
+    """The sketch of a recorded conversation; `index` is its place in the list."""
     end = conversation.get("conversationEnd")
     return Sketch(
         start_ms=to_ms(conversation["conversationStart"]),

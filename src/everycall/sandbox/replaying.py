@@ -204,7 +204,7 @@ class Replay:
         return answers[turn]
 
     def _missing(self, asked: Exchange) -> str:
-        """What is said of a request that was not recorded."""
+        """The message for a request that was not recorded."""
         method, target, body = asked.question
         path = target.partition("?")[0]
         alike = [
@@ -237,7 +237,7 @@ def id_of(entity: Mapping[str, Any]) -> str:
 
 
 def missing_ids(look_up: LookUp, unknown: Sequence[str], batches: Batches) -> str:
-    """What is said of a look-up for ids that were not recorded."""
+    """The message for a look-up of ids that were not recorded."""
     more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
     return (
         f"The recording holds no look-up of {', '.join(unknown[:3])}{more} by {look_up.shown}. "
@@ -246,7 +246,7 @@ def missing_ids(look_up: LookUp, unknown: Sequence[str], batches: Batches) -> st
 
 
 def shown(method: str, target: str, body: str) -> str:
-    """A request for a reader."""
+    """A request as shown in messages."""
     cut = body if len(body) <= SHOWN_MAX else f"{body[:SHOWN_MAX]}..."
     return f"{method} {target}" + (f" with the body {cut}" if body else "")
 

@@ -2,8 +2,8 @@
 
 The rule: a conversation is found where its start lies on a UTC day that the interval touches, and it was
 alive at some time in the interval. So an interval from noon on also finds what started in the morning and
-still lived at noon, but not what started yesterday. Counting and paging touch columns of numbers only; a
-story is told for what stands on the page, and where a filter asks for more than a sketch knows.
+still lived at noon, but not what started yesterday. Counting and paging use columns of numbers only; a
+story is built for what stands on the page, and where a filter asks for more than a sketch knows.
 
 Source: developer.genesys.cloud, analytics detail page ("conversations are stored in daily indexes based on
 their start timestamp"); that it must have been alive is older wording of the SDK, and a capture of 2016
@@ -144,7 +144,7 @@ class Store:
     Args:
         world: where they come from.
         now: epoch seconds; a conversation exists from its start on.
-        switches: how to read what no source tells.
+        switches: how to behave where no source is known.
     """
 
     def __init__(self, world: World, now: Callable[[], float], switches: Switches | None = None) -> None:

@@ -1,7 +1,7 @@
 """What nobody outside the vendor knows for sure, each as a switch whose default is the careful reading.
 
 Switches(match="day", job_results_early="400")
-Switches.parse("match=day", "job_results_early=400")      # the same, as words of a command line
+Switches.parse("match=day", "job_results_early=400")      # the same, as on a command line
 """
 
 from collections.abc import Mapping, Sequence

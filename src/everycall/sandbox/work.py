@@ -58,7 +58,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Work:
-    """What the conversations say of one user; instants in milliseconds."""
+    """What the conversations show of one user's work; instants in milliseconds."""
 
     busy: list[Stretch] = field(default_factory=list)
     missed: list[int] = field(default_factory=list)
@@ -106,7 +106,7 @@ def gathered(store: Store, interval: Interval, client: Client) -> Mapping[str, W
 
 
 def note(work: Work, segments: Iterable[Mapping[str, Any]], whole: Interval, now_ms: int) -> None:
-    """Adds what one session says."""
+    """Adds what one session shows."""
     ordered = sorted(segments, key=lambda segment: str(segment["segmentStart"]))
     is_answered = any(segment["segmentType"] in BUSY - {"wrapup"} for segment in ordered)
     for segment in ordered:
@@ -119,7 +119,7 @@ def note(work: Work, segments: Iterable[Mapping[str, Any]], whole: Interval, now
 
 
 def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same time as stretches that do not touch, in order."""
+    """The same time as separate stretches, in order."""
     found: list[Stretch] = []
     for start, end in sorted(stretches):
         if found and start <= found[-1][1]:

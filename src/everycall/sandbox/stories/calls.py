@@ -303,7 +303,7 @@ class QueuedCall(Call):
         self.story.add("ivr", [made], name=flow.name)
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
-        """The box that takes the message."""
+        """The leg of the voicemail box that takes the message."""
         flow = self.rng.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
@@ -318,7 +318,7 @@ class QueuedCall(Call):
         self.story.add("voicemail", [made], name=queue.name)
 
     def enqueue(self, queue: Queue, low: int, high: int, most: int) -> int:
-        """The menu, which takes so long, on to a queue; gives when the wait begins."""
+        """The leg of the menu, which leads on to a queue; returns when the wait begins."""
         menu = self.ivr(self.connected + self.story.stretch(low, high, most), to=queue)
         return menu + self.story.stretch(20, 90, 5)
 
@@ -411,7 +411,7 @@ class QueuedCall(Call):
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
     def conference(self, queue: Queue, answer: int, asks: int, together: int, *, waited: int) -> None:
-        """Two users and the customer; what they say together is linked to a conversation of its own.
+        """Two users and the customer; the conference is linked to a conversation of its own.
 
         Where the conversation never ends, it is the second user's leg that stays connected.
         """

@@ -246,7 +246,7 @@ class Callback:
         """Queue and customer of a callback that nobody takes before it is given up; gives the customer's session."""
         rng, queue = self.story.rng, self.story.queues[0]
         why = rng.pick(("client", "client", "timeout", "system", "endpoint"))
-        # The metrics of 2026 count it; until then nothing said that a callback was abandoned.
+        # The metrics of 2026 count it; until then no metric counted a callback that was abandoned.
         moments = [Moment(end, "tCallbackAbandon", end - due)] if rng.chance(500) else []
         self._queue(queue, asked, due, end, why, moments)
         return self.session(

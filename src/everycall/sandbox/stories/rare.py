@@ -120,7 +120,7 @@ def legs(story: Story, *purposes: str, media: str = "") -> list[Leg]:
 
 
 def first(story: Story, *purposes: str, media: str = "") -> Iterator[Leg]:
-    """The first of them, if any."""
+    """The first of these sessions, if any."""
     yield from legs(story, *purposes, media=media)[:1]
 
 
@@ -397,8 +397,8 @@ def social(story: Story, rng: Rng) -> None:
     """A message from one of the many networks, sometimes in public."""
     source = rng.pick(ENGAGEMENT_SOURCES)
     story.traits["originatingSocialMediaPublic"] = rng.chance(500)
-    for participant in story.participants:
-        for leg in participant["sessions"]:
+    for person in story.participants:
+        for leg in person["sessions"]:
             put(leg, engagementSource=source)
 
 
