@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from everycall.sandbox.instants import DAY_MS, to_ms
+from everycall.sandbox.stories.marks import put_attributes
 from everycall.sandbox.traffic import FOREVER_MS, Sketch
 from everycall.sandbox.vocabulary import SEGMENTS, segment_leaves, values_at
 
@@ -65,7 +66,7 @@ class Recorded:
 
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The conversation as it was given, attributes included."""
-        return with_noted(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
+        return put_attributes(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
 
     def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
         """The conversation of an id; None for an unknown one, or one that starts after `now_ms`."""
@@ -111,19 +112,6 @@ def without_attributes(conversation: Mapping[str, Any]) -> dict[str, Any]:
         return dict(conversation)
     participants = [
         {name: value for name, value in participant.items() if name != "attributes"}
-        for participant in conversation["participants"]
-    ]
-    return {**conversation, "participants": participants}
-
-
-def with_noted(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """The conversation with the attributes of its participants, which come last in each."""
-    if not noted:
-        return conversation
-    participants = [
-        {**participant, "attributes": noted[participant["participantId"]]}
-        if participant.get("participantId") in noted
-        else participant
         for participant in conversation["participants"]
     ]
     return {**conversation, "participants": participants}
