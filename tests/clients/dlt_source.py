@@ -1,4 +1,4 @@
-"""dlt's rest_api source as a test commands it: see `commands.py`."""
+"""dlt's rest_api source, run by the commands of a test: see `commands.py`."""
 
 import time
 from base64 import b64encode

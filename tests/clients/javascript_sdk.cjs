@@ -1,4 +1,4 @@
-// The official JavaScript SDK as a test commands it: see commands.py.
+// The official JavaScript SDK, run by the commands of a test: see commands.py.
 
 const readline = require("node:readline");
 const { setTimeout } = require("node:timers/promises");

@@ -1,4 +1,4 @@
-"""The official Python SDK as a test commands it: see `commands.py`."""
+"""The official Python SDK, run by the commands of a test: see `commands.py`."""
 
 import os
 import time

@@ -79,7 +79,7 @@ def whole(stream: str) -> dict[str, Any]:
 
 
 def clock(seconds: float) -> float:
-    """A minute a second, so that a job takes no time."""
+    """A clock on which a minute passes in a second, so that a job takes no time."""
     return NOW_S + 60 * seconds
 
 

@@ -68,7 +68,7 @@ class ClientProcess:
 
 @contextmanager
 def started(name: str, home: Path, **variables: str) -> Iterator[ClientProcess]:
-    """The client, knowing nothing of this machine's settings."""
+    """The client, without this machine's proxy settings."""
     if name == "javascript_sdk":
         is_there = shutil.which("node") and (HERE / "node_modules").is_dir()
         needs(is_there, "Node with npm (Debian: nodejs npm; then make)")
@@ -94,7 +94,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def clock(seconds: float) -> float:
-    """A minute a second, so that a job takes no time."""
+    """A clock on which a minute passes in a second, so that a job takes no time."""
     return NOW_S + 60 * seconds
 
 

@@ -24,7 +24,7 @@ Heard = list[tuple[int, bytes, dict[str, str]]]
 
 
 def asked(url: str, sandbox: Sandbox, spaced: bool = False) -> Heard:
-    """(status, body, headers) of the same talk, whoever answers."""
+    """(status, body, headers) of the same requests, whoever answers them."""
     heard = []
     with httpx2.Client(base_url=url) as http:
 
@@ -57,7 +57,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def recording(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Heard]:
-    """A recording of a talk, and what the client heard in it."""
+    """A recording of some requests, and the answers that the client got."""
     path = tmp_path_factory.mktemp("recorded") / "recording.jsonl"
     with recorder(path, sandbox.url, sandbox.url, now=Clock()) as between:
         return path, asked(between.url, sandbox)
