@@ -74,7 +74,7 @@ def respond(sandbox: Sandbox, request: Request) -> Wire:
         return html(200, page(sandbox, request))
     if request.method != "POST":
         return html(405, page(sandbox, request, f"The page takes GET and POST, not {request.method}."))
-    # A page of somebody else's that is open in the same browser could send the form, too.
+    # A page of another origin in the same browser could send the form, too.
     if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return html(403, page(sandbox, request, "That form did not come from this page."))
     form = {name: values[-1] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}

@@ -64,7 +64,7 @@ def shown(rule: Rule) -> dict[str, Any]:
 def body_of(request: Request) -> Mapping[str, Any]:
     """The JSON object of a request whose Content-Type is JSON.
 
-    A page of somebody else's in the same browser can send no such request.
+    A page of another origin in the same browser can send no such request.
     """
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise ApiError(415, "unsupported.media.type", "Send JSON, with Content-Type: application/json.")

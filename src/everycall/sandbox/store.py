@@ -374,7 +374,7 @@ class Store:
         found.as_of_ms = now_ms
 
     def _ask(self, day: int, at: int, now_ms: int, filters: Filters, found: Found) -> int:
-        """Puts a conversation where it belongs; gives when to ask again, or 0 where that is never or always."""
+        """Puts a conversation where it belongs; returns when to ask again, or 0 where that is never or always."""
         sketch = self.world.day(day)[at]
         verdict = filters.glance(sketch, now_ms)
         passes = self._passes(sketch, now_ms, filters, verdict)

@@ -511,7 +511,7 @@ def _starts(name: str, day: int, slots: list[int], rolls: list[int]) -> list[int
 
 
 def _order_ties(day: int, starts: list[int], rolls: list[int]) -> dict[int, int]:
-    """Sorts conversations of the same millisecond by their id; gives the index of each that had to move."""
+    """Sorts conversations of the same millisecond by their id; returns the index of each that had to move."""
     moved: dict[int, int] = {}
     at = 0
     for tie in [n for n in range(1, len(starts)) if starts[n] == starts[n - 1]]:

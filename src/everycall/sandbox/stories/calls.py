@@ -143,7 +143,7 @@ class Call:
             self.story.traits["mediaStatsMinConversationRFactor"] = min(r for _, r in self.mos)
 
     def ivr(self, until: int, *, to: Queue | None, ending: str = "", flow: Flow | None = None) -> int:
-        """The menu: from the connection to `until`, and on to a queue or to an `ending`; gives `until`."""
+        """The menu: from the connection to `until`, and on to a queue or to an `ending`; returns `until`."""
         rng = self.rng
         flow = flow or rng.pick(self.story.centre.flows["INBOUNDCALL"])
         begin = self.connected - (self.connected - self.story.start) * 3 // 4
@@ -323,7 +323,7 @@ class QueuedCall(Call):
         return menu + self.story.stretch(20, 90, 5)
 
     def answered(self, queue: Queue) -> tuple[int, int]:
-        """Menu and queue up to the first user; gives the instant of the answer and how long the wait was."""
+        """Menu and queue up to the first user; returns the instant of the answer and how long the wait was."""
         self.selected = self.story.users[0].id
         return self.ring(queue, self.ivr(self.connected + self.story.stretch(4_000, 40_000, 100), to=queue))
 
@@ -365,7 +365,7 @@ class QueuedCall(Call):
         self.story.add("external", [made], name=name)
 
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:
-        """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
+        """The acd leg of a queue up to an answer; returns the instant of the answer and how long the wait was.
 
         The user's alert is the stretch of `self.rang` before the answer.
         """

@@ -214,7 +214,7 @@ class Callback:
         return session({**self.shared, "sessionId": self.story.rng.uuid(), **more}, segments, moments)
 
     def called_back(self, call: QueuedCall, asked: int, due: int) -> tuple[Json, Json]:
-        """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
+        """Queue and agent from `asked` to the end; returns the customer's two sessions, callback and voice."""
         story = self.story
         queue, user = story.queues[0], story.users[0]
         # What is left is shared out from the end: the wrap-up, the call, the ringing, the alert.
@@ -243,7 +243,7 @@ class Callback:
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
     def given_up(self, asked: int, due: int, end: int) -> Json:
-        """Queue and customer of a callback that nobody takes before it is given up; gives the customer's session."""
+        """Queue and customer of a callback that nobody takes before it is given up; returns the customer's session."""
         rng, queue = self.story.rng, self.story.queues[0]
         why = rng.pick(("client", "client", "timeout", "system", "endpoint"))
         # The metrics of 2026 count it; until then no metric counted a callback that was abandoned.
@@ -307,7 +307,7 @@ def callback_abandoned(story: Story) -> None:
 
 
 def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
-    """The call in which the caller leaves the queue for a callback; gives when."""
+    """The call in which the caller leaves the queue for a callback; returns when."""
     call = QueuedCall(story)
     queue = story.queues[0]
     waiting = call.enqueue(queue, 4_000, 30_000, 60)

@@ -117,7 +117,7 @@ def blind_transfer(story: Story) -> None:
 
 
 def _blindly_moved(call: QueuedCall, first: Queue) -> int:
-    """Up to the blind transfer by the first user; gives its instant."""
+    """Up to the blind transfer by the first user; returns its instant."""
     answer, patience = call.answered(first)
     moved = answer + call.story.stretch(20_000, 300_000, 300)
     counted = ("nBlindTransferred", "nTransferred")
@@ -138,7 +138,7 @@ def transfer_abandoned(story: Story) -> None:
 
 
 def _asking(story: Story) -> tuple[QueuedCall, int, int, int]:
-    """A call up to a question to somebody else; gives it, when it was answered, the wait, and when the user asks."""
+    """A call up to a question to somebody else; returns it, when it was answered, the wait, and when the user asks."""
     call = QueuedCall(story)
     answer, patience = call.answered(story.queues[0])
     return call, answer, patience, answer + story.stretch(20_000, 240_000, 200)
