@@ -320,7 +320,8 @@ class Traffic:
             if kind.queues == 2:
                 last = table[mixed >> 48 & 255]
                 queues = (first, last)
-            staff, last_staff = (queue.temporary_members if monday else queue.members for queue in (first, last))
+            staff = first.temporary_members if monday else first.members
+            last_staff = last.temporary_members if monday else last.members
             codes, last_codes = first.codes, last.codes
         else:
             queues, staff, codes = (), self.centre.switchboard, self.centre.queues[0].codes
@@ -328,13 +329,13 @@ class Traffic:
         code = codes[mixed >> 42 & 63]
         if kind.name in SYSTEM_CODES_OF:
             code = SYSTEM_CODES_OF[kind.name][mixed >> 30 & 63] or code
-        user = staff[(draw >> 48) * len(staff) >> 16] if kind.users else None
-        if kind.users == 1 and user:
+        if not kind.users:
+            return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
+        user = staff[(draw >> 48) * len(staff) >> 16]
+        if kind.users == 1:
             return queues, (user,), (code, codes[mixed >> 36 & 63])
-        if user:
-            second = last_staff[(draw >> 32 & 0xFFFF) * len(last_staff) >> 16]
-            return queues, (user, second), (code, last_codes[mixed >> 36 & 63])
-        return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
+        second = last_staff[(draw >> 32 & 0xFFFF) * len(last_staff) >> 16]
+        return queues, (user, second), (code, last_codes[mixed >> 36 & 63])
 
     def _captured_cast(self, kind: Kind, day: int, roll: int) -> Cast:
         """As many queues, users and codes as the captured answer had, each of them once."""
