@@ -80,8 +80,8 @@ def models() -> Models:
             wanted += [field.model for field in found[name] if field.model]
     metric = next(field for field in fields_of(METRIC_NAMES[0]) if field.name == METRIC_NAMES[1])
     session_metric = [
-        Field(one.name, one.type, metric.values) if one.name == "name" else one
-        for one in found["AnalyticsSessionMetric"]
+        Field(field.name, field.type, metric.values) if field.name == "name" else field
+        for field in found["AnalyticsSessionMetric"]
     ]
     return {**found, "AnalyticsSessionMetric": tuple(session_metric)}
 
@@ -147,8 +147,8 @@ def look(known: Models, emitted: Iterable[dict[str, Any]]) -> Seen:
         for name, held in value.items():
             field = fields[name]
             if field.model:
-                for one in held if isinstance(held, list) else (held,):
-                    walk(field.model, one)
+                for inner in held if isinstance(held, list) else (held,):
+                    walk(field.model, inner)
             elif field.values:
                 values[model, name].add(held)
 
@@ -160,11 +160,16 @@ def look(known: Models, emitted: Iterable[dict[str, Any]]) -> Seen:
 
 def page(known: Models, seen: Seen) -> str:
     """The page of the documentation."""
-    missing_fields = [f"{model}.{one.name}" for model, one in all_fields(known) if (model, one.name) not in seen.fields]
+    missing_fields = [
+        f"{model}.{field.name}" for model, field in all_fields(known) if (model, field.name) not in seen.fields
+    ]
     missing_values = [
-        (f"{model}.{one.name}", [value for value in one.values if value not in seen.values.get((model, one.name), ())])
-        for model, one in all_fields(known)
-        if one.values
+        (
+            f"{model}.{field.name}",
+            [value for value in field.values if value not in seen.values.get((model, field.name), ())],
+        )
+        for model, field in all_fields(known)
+        if field.values
     ]
     lines = [
         "# What the sandbox covers",
@@ -205,9 +210,9 @@ def endpoints() -> Iterator[str]:
     yield "sources or a real log, **C** one unofficial source, **D** an inference. A letter is for shape and behaviour"
     yield from ("together; what of it is a guess stands in the module that answers.", "")
     yield from ("| endpoint | sure | source |", "| --- | --- | --- |")
-    yield from (f"| `{one.method} {one.path}` | {one.confidence} | {one.source} |" for one in ROUTES)
+    yield from (f"| `{route.method} {route.path}` | {route.confidence} | {route.source} |" for route in ROUTES)
     yield from ("", "Not served, an honest 404 (or a 405 where the path has another method):", "")
-    yield from (f"- {one}" for one in NOT_SERVED)
+    yield from (f"- {route}" for route in NOT_SERVED)
     yield ""
 
 

@@ -1,9 +1,10 @@
-"""dlt's rest_api source at the orders of a test: see `orders.py`."""
+"""dlt's rest_api source, run by the commands of a test: see `commands.py`."""
 
 import time
 from base64 import b64encode
 from typing import Any
 
+from commands import run_commands
 from dlt.common.configuration import configspec
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
@@ -13,7 +14,6 @@ from dlt.sources.helpers.rest_client.paginators import (
     PageNumberPaginator,
 )
 from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
-from orders import obey
 from requests import HTTPError
 
 POLL_S = 0.02
@@ -101,4 +101,4 @@ class Client:
 
 
 if __name__ == "__main__":
-    obey(Client())
+    run_commands(Client())

@@ -1,4 +1,4 @@
-// The official JavaScript SDK at the orders of a test: see orders.py.
+// The official JavaScript SDK, run by the commands of a test: see commands.py.
 
 const readline = require("node:readline");
 const { setTimeout } = require("node:timers/promises");
@@ -23,7 +23,7 @@ const LISTINGS = {
   flows: (page) => new genesys.ArchitectApi().getFlows(page),
 };
 
-const orders = {
+const commands = {
   async log_in({ url, domain, client_id, client_secret }) {
     if (domain) {
       api.setEnvironment(domain);
@@ -86,7 +86,7 @@ const orders = {
   },
 };
 
-// What the client shows of an error of the API; whatever else it throws ends the process. A call rejects with an
+// What the client shows of an error of the API; any other error ends the process. A call rejects with an
 // extended response, a login with the error of the HTTP library beneath.
 function refusal(error) {
   const answer = error.response ?? error;
@@ -95,10 +95,10 @@ function refusal(error) {
   return { status: answer.status, body, retryAfter: answer.headers["retry-after"] ?? null };
 }
 
-async function obey() {
+async function run_commands() {
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    const [order, words] = JSON.parse(line);
-    const answer = await orders[order](words).then(
+    const [command, arguments] = JSON.parse(line);
+    const answer = await commands[command](arguments).then(
       (answer) => ({ answer }),
       (error) => ({ refused: refusal(error) }),
     );
@@ -107,4 +107,4 @@ async function obey() {
   process.exit();
 }
 
-obey();
+run_commands();

@@ -1,4 +1,4 @@
-"""The official Python SDK at the orders of a test: see `orders.py`."""
+"""The official Python SDK, run by the commands of a test: see `commands.py`."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import PureCloudPlatformClientV2 as genesys  # noqa: N813 - its own name is not Python's style
-from orders import obey
+from commands import run_commands
 from PureCloudPlatformClientV2.rest import ApiException
 
 POLL_S = 0.02
@@ -106,9 +106,9 @@ def as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, list):
-        return [as_json(one) for one in value]
+        return [as_json(item) for item in value]
     if isinstance(value, dict):
-        return {name: as_json(one) for name, one in value.items()}
+        return {name: as_json(item) for name, item in value.items()}
     if not hasattr(value, "attribute_map"):
         return value
     fields = {name: getattr(value, attribute) for attribute, name in value.attribute_map.items()}
@@ -116,4 +116,4 @@ def as_json(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    obey(Client())
+    run_commands(Client())

@@ -2,9 +2,7 @@
 
 import html
 import re
-import shutil
 import struct
-import subprocess
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -12,26 +10,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from needing import needs
+from browsing import HEIGHT, WIDTH, browse
 
 from everycall.sandbox import Sandbox, server
 
-WIDTH, HEIGHT = 800, 560
 TUESDAY = "2026-03-03T16:20:11Z"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=3000",
-    f"--window-size={WIDTH},{HEIGHT}",
-)
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +25,8 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def looked_at(sandbox: Sandbox, folder: Path, *flags: str, page: str = "/") -> str:
-    """What the browser prints of the page."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    needs(browser, "a browser (Debian: chromium)")
-    command = [str(browser), *FLAGS, f"--user-data-dir={folder}/profile", *flags, sandbox.url + page]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
-
-
 def test_the_page_holds_what_the_sandbox_knows_and_its_script_runs(sandbox: Sandbox, tmp_path: Path) -> None:
-    page = looked_at(sandbox, tmp_path, "--dump-dom", page="/?recent=2")
+    page = browse(sandbox.url + "/?recent=2", tmp_path, "--dump-dom")
     today = sandbox.store.conversations("2026-03-03T00:00:00Z/2026-03-04T00:00:00Z")
 
     assert 'data-script="ready"' in page
@@ -67,7 +41,7 @@ def test_the_page_holds_what_the_sandbox_knows_and_its_script_runs(sandbox: Sand
 
 def test_the_page_is_drawn(sandbox: Sandbox, tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
-    looked_at(sandbox, tmp_path, f"--screenshot={picture}")
+    browse(sandbox.url + "/", tmp_path, f"--screenshot={picture}")
 
     width, height, colours = read_png(picture.read_bytes())
 

@@ -56,7 +56,7 @@ def read(
         options["--manifest-path"] = home / "manifest.yaml"
     inherited = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
     done = subprocess.run(
-        [*command, "read", *(word for option in options.items() for word in option)],
+        [*command, "read", *(argument for option in options.items() for argument in option)],
         cwd=home,
         env=inherited | {"HOME": str(home)} | environ,
         capture_output=True,
@@ -79,7 +79,7 @@ def whole(stream: str) -> dict[str, Any]:
 
 
 def clock(seconds: float) -> float:
-    """A minute a second, so that a job takes no time."""
+    """A clock on which a minute passes in a second, so that a job takes no time."""
     return NOW_S + 60 * seconds
 
 
@@ -114,7 +114,7 @@ def test_the_framework_reads_a_listing_page_by_page(framework: tuple[Sandbox, Re
 
 def asked(sandbox: Sandbox, method: str, path: str) -> list[int]:
     """The statuses of the requests whose path begins so."""
-    return [one.status for one in sandbox.requests if one.method == method and one.path.startswith(path)]
+    return [served.status for served in sandbox.requests if served.method == method and served.path.startswith(path)]
 
 
 @pytest.mark.slow

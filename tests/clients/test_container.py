@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def instructions() -> list[tuple[str, str]]:
-    """(word, rest) of each instruction of the file, continued lines joined."""
+    """(keyword, rest) of each instruction of the file, continued lines joined."""
     text = re.sub(r"\\\n\s*", "", (ROOT / "Containerfile").read_text())
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines]
 
 
-def of(instructions: list[tuple[str, str]], word: str) -> list[str]:
-    return [rest for one, rest in instructions if one == word]
+def of(instructions: list[tuple[str, str]], keyword: str) -> list[str]:
+    return [rest for name, rest in instructions if name == keyword]
 
 
 def test_the_base_is_a_slim_python_that_is_new_enough(instructions: list[tuple[str, str]]) -> None:
@@ -69,10 +69,10 @@ def test_its_commands_make_a_sandbox_out_of_what_it_copies(instructions: list[tu
             needs(None, "a package index")
         assert done.returncode == 0, done.stderr
 
-    program, *words = json.loads(of(instructions, "ENTRYPOINT")[0])
-    words[words.index("--port") + 1] = "0"
+    program, *arguments = json.loads(of(instructions, "ENTRYPOINT")[0])
+    arguments[arguments.index("--port") + 1] = "0"
     with subprocess.Popen(
-        [fresh / "bin" / program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+        [fresh / "bin" / program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
     ) as serving:
         assert serving.stdout is not None
         assert serving.stderr is not None

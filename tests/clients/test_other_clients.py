@@ -29,43 +29,46 @@ CLIENTS = {
 }
 
 
-class Foreign:
-    """Somebody else's client in its own process; see orders.py."""
+class ClientProcess:
+    """Somebody else's client in its own process; see commands.py."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def order(self, order: str, **words: Any) -> dict[str, Any]:
-        """What came of an order: `{"answer": ...}` or `{"refused": ...}`."""
+    def command(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """What came of a command: `{"answer": ...}` or `{"refused": ...}`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([order, words]) + "\n")
+        self._process.stdin.write(json.dumps([command, arguments]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"the client ended with {self._process.wait(10)}; its last words stand above"
+        assert line, f"the client ended with {self._process.wait(10)}; its standard error stands above"
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def log_in(self, sandbox: Sandbox, secret: str | None = None, domain: str = "") -> dict[str, Any]:
         """A token of the sandbox; asked of the vendor's own hosts, where their domain is given."""
-        words = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret if secret is None else secret}
-        return self.order("log_in", url=sandbox.url, domain=domain, **words)
+        arguments = {
+            "client_id": sandbox.client_id,
+            "client_secret": sandbox.client_secret if secret is None else secret,
+        }
+        return self.command("log_in", url=sandbox.url, domain=domain, **arguments)
 
-    def read(self, order: str, **words: Any) -> Any:
-        """The answer to an order that is not refused."""
-        outcome = self.order(order, **words)
+    def read(self, command: str, **arguments: Any) -> Any:
+        """The answer to a command that is not refused."""
+        outcome = self.command(command, **arguments)
         assert "refused" not in outcome, outcome
         return outcome["answer"]
 
-    def refused(self, order: str, **words: Any) -> tuple[int, str | None, str | None]:
+    def refused(self, command: str, **arguments: Any) -> tuple[int, str | None, str | None]:
         """(status, code, Retry-After) of the API's error, as the client shows it."""
-        refused = self.order(order, **words)["refused"]
+        refused = self.command(command, **arguments)["refused"]
         return refused["status"], json.loads(refused["body"]).get("code"), refused["retryAfter"]
 
 
 @contextmanager
-def started(name: str, home: Path, **variables: str) -> Iterator[Foreign]:
-    """The client, knowing nothing of this machine's settings."""
+def started(name: str, home: Path, **variables: str) -> Iterator[ClientProcess]:
+    """The client, without this machine's proxy settings."""
     if name == "javascript_sdk":
         is_there = shutil.which("node") and (HERE / "node_modules").is_dir()
         needs(is_there, "Node with npm (Debian: nodejs npm; then make)")
@@ -79,24 +82,24 @@ def started(name: str, home: Path, **variables: str) -> Iterator[Foreign]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Foreign(process)
+        yield ClientProcess(process)
         assert process.stdin is not None
         process.stdin.close()
 
 
 @pytest.fixture(scope="module", params=list(CLIENTS))
-def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientProcess]:
     with started(request.param, tmp_path_factory.mktemp("home")) as client:
         yield client
 
 
 def clock(seconds: float) -> float:
-    """A minute a second, so that a job takes no time."""
+    """A clock on which a minute passes in a second, so that a job takes no time."""
     return NOW_S + 60 * seconds
 
 
 @pytest.fixture
-def sandbox(client: Foreign) -> Iterator[Sandbox]:
+def sandbox(client: ClientProcess) -> Iterator[Sandbox]:
     """A small contact centre, in which the client is logged in."""
     began_s = time.monotonic()
     with server(conversations_per_day=230, flat=True, now=lambda: clock(time.monotonic() - began_s)) as sandbox:
@@ -104,7 +107,7 @@ def sandbox(client: Foreign) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def test_a_query_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox) -> None:
+def test_a_query_is_read_to_its_end_field_by_field(client: ClientProcess, sandbox: Sandbox) -> None:
     read = client.read("query", interval=DAY, page_size=100)
 
     assert len(read) == 230
@@ -112,43 +115,43 @@ def test_a_query_is_read_to_its_end_field_by_field(client: Foreign, sandbox: San
     assert [served.status for served in sandbox.requests if served.path == QUERY] == [200] * 4
 
 
-def test_a_job_is_read_to_its_last_cursor_field_by_field(client: Foreign, sandbox: Sandbox) -> None:
+def test_a_job_is_read_to_its_last_cursor_field_by_field(client: ClientProcess, sandbox: Sandbox) -> None:
     read = client.read("job", interval=DAY, page_size=100)
 
     assert len(read) == 230
     assert read == with_attributes(sandbox, DAY)
-    assert any("attributes" in participant for one in read for participant in one["participants"])
+    assert any("attributes" in participant for conversation in read for participant in conversation["participants"])
 
 
 KINDS = ["queues", "users", "wrapupcodes", "divisions", "flows", "skills", "languages", "groups", "campaigns"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_listing_is_read_to_its_end_field_by_field(client: Foreign, sandbox: Sandbox, kind: str) -> None:
+def test_a_listing_is_read_to_its_end_field_by_field(client: ClientProcess, sandbox: Sandbox, kind: str) -> None:
     assert client.read("look_up", kind=kind, page_size=25) == listed(sandbox, kind)
 
 
-def test_teams_are_read_to_the_last_cursor(client: Foreign, sandbox: Sandbox) -> None:
+def test_teams_are_read_to_the_last_cursor(client: ClientProcess, sandbox: Sandbox) -> None:
     assert client.read("teams", page_size=2) == listed(sandbox, "teams")
 
 
-def test_a_wrong_secret_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
+def test_a_wrong_secret_is_a_401(client: ClientProcess, sandbox: Sandbox) -> None:
     outcome = client.log_in(sandbox, secret="wrong")
     if "refused" not in outcome:
-        outcome = client.order("query", interval=DAY, page_size=100)
+        outcome = client.command("query", interval=DAY, page_size=100)
 
     assert outcome["refused"]["status"] == 401
     assert json.loads(outcome["refused"]["body"])["error"] == "invalid_client"
 
 
-def test_a_dead_token_is_a_401(client: Foreign, sandbox: Sandbox) -> None:
+def test_a_dead_token_is_a_401(client: ClientProcess, sandbox: Sandbox) -> None:
     client.read("query", interval=DAY, page_size=100)
     sandbox.revoke_tokens()
 
     assert client.refused("query", interval=DAY, page_size=100) == (401, "bad.credentials", None)
 
 
-def test_a_429_without_retry_after_is_shown(client: Foreign, sandbox: Sandbox) -> None:
+def test_a_429_without_retry_after_is_shown(client: ClientProcess, sandbox: Sandbox) -> None:
     sandbox.faults.on(None, "429", path=QUERY, retry_after_s=None)
 
     refused = client.refused("query", interval=DAY, page_size=100)
@@ -156,7 +159,7 @@ def test_a_429_without_retry_after_is_shown(client: Foreign, sandbox: Sandbox) -
     assert refused == (429, "too.many.requests.retry.after", None)
 
 
-def test_an_interval_that_is_too_long_is_a_400(client: Foreign, sandbox: Sandbox) -> None:
+def test_an_interval_that_is_too_long_is_a_400(client: ClientProcess, sandbox: Sandbox) -> None:
     refused = client.refused("query", interval="2026-01-05T00:00:00Z/2026-02-05T00:00:00Z", page_size=100)
 
     assert refused == (400, "bad.request", None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from test_other_clients import DAY, Foreign, clock, started
+from test_other_clients import DAY, ClientProcess, clock, started
 
 from everycall.sandbox import Sandbox, Switches, server
 
@@ -16,13 +16,13 @@ CONVERSATION = "{conversation}"
 
 
 @pytest.fixture(scope="module")
-def sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientProcess]:
     with started("python_sdk", tmp_path_factory.mktemp("home")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def sandbox(sdk: Foreign) -> Iterator[Sandbox]:
+def sandbox(sdk: ClientProcess) -> Iterator[Sandbox]:
     began_s = time.monotonic()
     switches = Switches(users_me="user", jobs_at_a_time_max=5)
     now_s = clock(began_s)
@@ -80,13 +80,20 @@ CALLS: list[tuple[str, str, list[Any], str, str, Any]] = [
     ("api", "method", "arguments", "verb", "path", "body"), CALLS, ids=[method for _, method, *_ in CALLS]
 )
 def test_what_the_sdk_reads_is_what_was_sent(
-    sdk: Foreign, sandbox: Sandbox, api: str, method: str, arguments: list[Any], verb: str, path: str, body: int | None
+    sdk: ClientProcess,
+    sandbox: Sandbox,
+    api: str,
+    method: str,
+    arguments: list[Any],
+    verb: str,
+    path: str,
+    body: int | None,
 ) -> None:
     queues = sandbox.store.world.entities("queues")
     names = {QUEUE: queues[0]["id"], CONVERSATION: sandbox.store.conversations(DAY)[0]["conversationId"]}
     for name, value in names.items():
         path = path.replace(name, value)
-    arguments = [names.get(one, one) if isinstance(one, str) else one for one in arguments]
+    arguments = [names.get(argument, argument) if isinstance(argument, str) else argument for argument in arguments]
     token = sandbox.tokens.issue(next(iter(sandbox.tokens.clients.values()))).text
     headers = {"Authorization": f"Bearer {token}"}
     sent = httpx2.request(

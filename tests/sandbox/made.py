@@ -11,11 +11,11 @@ from everycall.sandbox.instants import to_ms, to_text
 
 MONDAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
 NOON_S = to_ms("2026-03-02T12:00:00Z") / 1000
-"""Weeks after everything that the tests tell of."""
+"""Weeks after everything that happens in the tests."""
 
 
 class Clock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self, at: str | None = None) -> None:
         self.now_s = NOON_S if at is None else to_ms(at) / 1000
@@ -67,7 +67,7 @@ def spread(count: int, every_s: int = 60, start: str = "2026-01-05T00:00:00.000Z
 
 def ids(conversations: list[dict[str, Any]]) -> list[int]:
     """The numbers of conversations made here."""
-    return [int(one["conversationId"][-12:]) for one in conversations]
+    return [int(conversation["conversationId"][-12:]) for conversation in conversations]
 
 
 class Caller:

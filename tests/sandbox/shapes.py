@@ -50,7 +50,7 @@ def model(name: str) -> dict[str, Field]:
                     match inner:
                         case ast.Assign(targets=[ast.Name(id="allowed_values")], value=value):
                             allowed[attribute] = tuple(ast.literal_eval(value))
-    return {names[one]: Field(kind, allowed.get(one, ())) for one, kind in types.items()}
+    return {names[attribute]: Field(kind, allowed.get(attribute, ())) for attribute, kind in types.items()}
 
 
 def complaints(kind: str, value: Any, where: str = "") -> list[str]:
@@ -58,9 +58,13 @@ def complaints(kind: str, value: Any, where: str = "") -> list[str]:
     if matched := re.fullmatch(r"list\[(.+)\]", kind):
         if not isinstance(value, list):
             return [f"{where} is no list"]
-        return [one for at, inner in enumerate(value) for one in complaints(matched[1], inner, f"{where}[{at}]")]
+        return [
+            complaint for at, inner in enumerate(value) for complaint in complaints(matched[1], inner, f"{where}[{at}]")
+        ]
     if matched := re.fullmatch(r"dict\(str, (.+)\)", kind):
-        return [one for name, inner in value.items() for one in complaints(matched[1], inner, f"{where}.{name}")]
+        return [
+            complaint for name, inner in value.items() for complaint in complaints(matched[1], inner, f"{where}.{name}")
+        ]
     if kind in SIMPLE:
         is_right = isinstance(value, SIMPLE[kind]) and (kind in {"bool", "object"} or not isinstance(value, bool))
         return [] if is_right else [f"{where} is {value!r}, no {kind}"]

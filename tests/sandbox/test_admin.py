@@ -76,14 +76,16 @@ def read(page: str) -> Balanced:
     return parser
 
 
-def test_the_page_tells_what_the_sandbox_knows(centre: Sandbox) -> None:
+def test_the_page_shows_what_the_sandbox_knows(centre: Sandbox) -> None:
     page = got(centre)
     started = centre.store.conversations("2026-03-03T00:00:00Z/2026-03-04T00:00:00Z")
 
     assert f"<h1>{html.escape(centre.store.world.organization()['name'])}</h1>" in page
     assert fact(page, "2026-03-03, UTC") == "16:20:11"
     assert fact(page, "conversations on 2026-03-03") == str(len(started))
-    assert fact(page, "of them alive now") == str(sum("conversationEnd" not in one for one in started))
+    assert fact(page, "of them alive now") == str(
+        sum("conversationEnd" not in conversation for conversation in started)
+    )
     assert fact(page, "requests served") == "4"
     assert fact(page, "of them 429") == "1"
 
@@ -105,7 +107,7 @@ def test_another_day_can_be_looked_at(centre: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("day", ["nonsense", "2026-13-01", "9999-99-99", ""])
-def test_a_day_that_is_none_is_today(centre: Sandbox, day: str) -> None:
+def test_an_invalid_day_is_taken_for_today(centre: Sandbox, day: str) -> None:
     assert "Conversations per hour, 2026-03-03" in got(centre, f"/?day={day}")
 
 
@@ -118,21 +120,21 @@ def test_requests_stand_there_newest_first_and_escaped(centre: Sandbox) -> None:
 
 
 def test_a_conversation_is_shown_as_the_store_has_it(centre: Sandbox) -> None:
-    told = centre.store.conversations("2026-03-02T00:00:00Z/2026-03-03T00:00:00Z")[7]
-    page = got(centre, f"/?conversation={told['conversationId']}")
+    held = centre.store.conversations("2026-03-02T00:00:00Z/2026-03-03T00:00:00Z")[7]
+    page = got(centre, f"/?conversation={held['conversationId']}")
 
     shown = re.search(r'<pre tabindex="0" id="json">(.*?)</pre>', page, re.DOTALL)
     assert shown is not None
-    assert f'"conversationStart": "{told["conversationStart"]}"' in html.unescape(shown.group(1))
+    assert f'"conversationStart": "{held["conversationStart"]}"' in html.unescape(shown.group(1))
 
 
-def test_a_recent_one_is_another_one_each_time(centre: Sandbox) -> None:
+def test_each_recent_conversation_is_another(centre: Sandbox) -> None:
     ids = {re.search(r'name="conversation" value="(.*?)"', got(centre, f"/?recent={n}"))[1] for n in range(5)}  # type: ignore[index]
 
     assert len(ids) == 5
 
 
-def test_an_unknown_conversation_is_told_so_and_escaped(centre: Sandbox) -> None:
+def test_an_unknown_conversation_is_named_and_escaped(centre: Sandbox) -> None:
     page = got(centre, "/?conversation=<script>alert(1)</script>")
 
     assert "There is no conversation &lt;script&gt;" in page
@@ -158,13 +160,13 @@ def test_a_button_arms_a_fault_that_then_strikes() -> None:
     assert "503 on requests 1 to 2 to details queries" in got(asking.sandbox)
 
 
-@pytest.mark.parametrize("words", list(admin.BUTTONS))
-def test_every_quick_button_arms_something(words: str) -> None:
+@pytest.mark.parametrize("label", list(admin.BUTTONS))
+def test_every_quick_button_arms_something(label: str) -> None:
     sandbox = Sandbox(conversations=[], now=Clock())
 
-    assert sent(sandbox, do=words).status == 303
+    assert sent(sandbox, do=label).status == 303
     assert len(sandbox.faults.armed()) == 1
-    assert html.escape(words) in got(sandbox)
+    assert html.escape(label) in got(sandbox)
 
 
 def test_faults_are_disarmed_one_by_one_or_all() -> None:
@@ -237,7 +239,7 @@ def test_an_empty_sandbox_has_a_page_too() -> None:
     assert "Nothing is armed" in page
 
 
-def test_a_conversation_that_never_ends_says_so() -> None:
+def test_the_page_says_that_a_conversation_never_ends() -> None:
     sandbox = Sandbox(conversations=[conversation(1, seconds=None)], now=Clock())
 
     assert "lives, and never ends" in got(sandbox, "/?conversation=00000000-0000-4000-8000-000000000001")

@@ -48,10 +48,10 @@ def emitting(number: int, *metrics: dict[str, Any], queue: str = "q1", start: st
 def counts(results: list[Any], name: str = "tTalk") -> dict[tuple[tuple[str, str], ...], list[int]]:
     """The counts of a metric in the intervals of each group."""
     return {
-        tuple(one["group"].items()): [
-            found["stats"]["count"] for part in one["data"] for found in part["metrics"] if found["metric"] == name
+        tuple(result["group"].items()): [
+            found["stats"]["count"] for part in result["data"] for found in part["metrics"] if found["metric"] == name
         ]
-        for one in results
+        for result in results
     }
 
 
@@ -71,13 +71,17 @@ class Month:
             for sketch in self.world.day(day):
                 for participant in self.world.conversation(sketch, self.now_ms)["participants"]:
                     for session in participant["sessions"]:
-                        found = (one for one in session.get("metrics", ()) if one["emitDate"].startswith("2026-01-05"))
-                        yield from ((day, session, one) for one in found if one["name"] in STORED)
+                        found = (
+                            metric
+                            for metric in session.get("metrics", ())
+                            if metric["emitDate"].startswith("2026-01-05")
+                        )
+                        yield from ((day, session, emitted) for emitted in found if emitted["name"] in STORED)
 
 
 def queues_of(session: dict[str, Any]) -> list[str | None]:
     """The queues of a session's segments, each once."""
-    return list(dict.fromkeys(one["queueId"] for one in session["segments"] if "queueId" in one)) or [None]
+    return list(dict.fromkeys(segment["queueId"] for segment in session["segments"] if "queueId" in segment)) or [None]
 
 
 def stats_of(name: str, values: list[int]) -> dict[str, int]:
@@ -89,16 +93,16 @@ def stats_of(name: str, values: list[int]) -> dict[str, int]:
 def statistics(results: list[Any], *names: str) -> dict[tuple[Any, ...], dict[str, int]]:
     """The statistics by the dimensions of the group and the metric."""
     return {
-        (*(result["group"].get(name) for name in names), one["metric"]): one["stats"]
+        (*(result["group"].get(name) for name in names), metric["metric"]): metric["stats"]
         for result in results
-        for one in result["data"][0]["metrics"]
+        for metric in result["data"][0]["metrics"]
     }
 
 
 def test_a_day_is_the_sum_of_all_metrics_emitted_on_it_whatever_day_their_conversation_began() -> None:
     month, values, began = Month(), defaultdict[tuple[Any, ...], list[int]](list), set[int]()
-    for day, session, one in month.emitted():
-        values[session["mediaType"], one["name"]].append(one["value"])
+    for day, session, emitted in month.emitted():
+        values[session["mediaType"], emitted["name"]].append(emitted["value"])
         began.add(day)
 
     found = statistics(ask(month.client, metrics=STORED), "mediaType")
@@ -110,10 +114,10 @@ def test_a_day_is_the_sum_of_all_metrics_emitted_on_it_whatever_day_their_conver
 def test_a_day_by_queue_is_the_sum_over_the_sessions_of_that_queue() -> None:
     """Sessions with several queues are left out on both sides: which one counts has tests of its own."""
     month, values, several = Month(), defaultdict[tuple[Any, ...], list[int]](list), set[str]()
-    for _, session, one in month.emitted():
+    for _, session, emitted in month.emitted():
         queue_id, *others = queues_of(session)
         several |= {session["sessionId"]} if others else set()
-        values[queue_id, session["mediaType"], session["sessionId"], one["name"]].append(one["value"])
+        values[queue_id, session["mediaType"], session["sessionId"], emitted["name"]].append(emitted["value"])
 
     found = statistics(
         ask(month.client, metrics=STORED, groupBy=["queueId", "sessionId"]), "queueId", "mediaType", "sessionId"
@@ -225,7 +229,9 @@ def test_days_are_those_of_the_time_zone(granularity: str, zone: str | None, beg
 
 
 def test_a_month_that_is_too_short_ends_on_its_last_day() -> None:
-    client = caller([emitting(1, metric("2026-02-28T10:00:00.000Z"), start="2026-02-28T09:00:00.000Z")])
+    of_any_length = Switches(aggregate_interval_days_max=0)
+    found = emitting(1, metric("2026-02-28T10:00:00.000Z"), start="2026-02-28T09:00:00.000Z")
+    client = caller([found], switches=of_any_length)
 
     (result,) = ask(client, "2026-01-31T00:00:00Z/2026-04-01T00:00:00Z", granularity="P1M")
 
@@ -299,7 +305,7 @@ def test_a_filter_holds_on_the_metrics_own_dimensions(predicate: dict[str, str],
 
     found = counts(ask(client, filter={"type": "and", "predicates": [predicate]}))
 
-    assert sum(sum(one) for one in found.values()) == expected
+    assert sum(sum(numbers) for numbers in found.values()) == expected
 
 
 def test_a_filter_of_clauses_is_the_vendors_shape() -> None:
@@ -329,7 +335,7 @@ def test_the_first_groups_by_a_metric(kind: str, expected: list[str]) -> None:
 
     results = ask(client, groupBy=["queueId"], queryType=kind, sortMetric=sort, limit=2)
 
-    assert [one["group"]["queueId"] for one in results] == expected
+    assert [result["group"]["queueId"] for result in results] == expected
 
 
 def test_a_client_sees_the_metrics_of_its_divisions_only() -> None:
@@ -360,6 +366,19 @@ def test_too_many_intervals_over_all_groups_are_refused() -> None:
     assert (status, content["message"]) == (400, "Result set is larger than result limit of 5 results")
 
 
+@pytest.mark.parametrize(("end", "status"), [("2026-02-01T00:00:00Z", 200), ("2026-02-01T00:00:00.001Z", 400)])
+def test_an_interval_is_at_most_31_days_long(end: str, status: int) -> None:
+    interval = f"2026-01-01T00:00:00Z/{end}"
+
+    assert caller([]).post(URL, {"interval": interval, "metrics": ["tTalk"]})[0] == status
+
+
+def test_a_switch_allows_an_interval_of_any_length() -> None:
+    client = caller([emitting(1, metric("2026-01-05T09:00:00.000Z"))], switches=Switches(aggregate_interval_days_max=0))
+
+    assert counts(ask(client, "2020-01-01T00:00:00Z/2026-12-31T00:00:00Z")) == {(("mediaType", "voice"),): [1]}
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -373,7 +392,7 @@ def test_too_many_intervals_over_all_groups_are_refused() -> None:
         ({"granularity": "P"}, "bad.request"),
         ({"granularity": "PT0.5S"}, "bad.request"),
         ({"granularity": 30}, "bad.request"),
-        ({"granularity": "PT1S", "interval": "2026-01-01T00:00:00Z/2027-01-01T00:00:00Z"}, "bad.request"),
+        ({"granularity": "PT1S", "interval": "2026-01-01T00:00:00Z/2026-02-01T00:00:00Z"}, "bad.request"),
         ({"timeZone": "Mars/Olympus", "granularity": "P1D"}, "bad.request"),
         ({"timeZone": "../etc/passwd", "granularity": "P1D"}, "bad.request"),
         ({"filter": []}, "bad.request"),
@@ -395,9 +414,9 @@ def test_what_the_api_does_not_know_is_refused(body: dict[str, Any], code: str) 
 def sums(results: list[Any]) -> dict[tuple[tuple[str, str], ...], tuple[int, int]]:
     """(count, sum) of each group over all its intervals."""
     found: defaultdict[tuple[tuple[str, str], ...], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for one in results:
-        key = tuple(one["group"].items())
-        for part in one["data"]:
+    for result in results:
+        key = tuple(result["group"].items())
+        for part in result["data"]:
             stats = part["metrics"][0]["stats"]
             found[key] = found[key][0] + stats["count"], found[key][1] + stats["sum"]
     return dict(found)
@@ -428,8 +447,8 @@ def test_the_intervals_of_a_granularity_add_up_to_the_whole(
     parts = ask(client, interval, groupBy=["queueId"], granularity=granularity, timeZone=zone)
 
     assert sums(parts) == sums(ask(client, interval, groupBy=["queueId"]))
-    for one in parts:
-        edges = [tuple(part["interval"].split("/")) for part in one["data"]]
+    for part in parts:
+        edges = [tuple(part["interval"].split("/")) for part in part["data"]]
         assert all(start < end for start, end in edges)
         assert all(before[1] <= after[0] for before, after in pairwise(edges))
 

@@ -59,7 +59,7 @@ def test_every_answer_has_a_correlation_id_of_its_own() -> None:
     seen = [client.get(target)[1]["ININ-Correlation-Id"] for target in (ME, "/nope", "/api/v2/users", ME)]
 
     assert len(set(seen)) == 4
-    assert all(len(one) == 36 for one in seen)
+    assert all(len(context_id) == 36 for context_id in seen)
 
 
 def test_answers_are_not_to_be_cached_and_carry_the_sandboxs_date() -> None:
@@ -135,7 +135,7 @@ def test_the_environment_is_what_a_client_needs() -> None:
 
 
 @pytest.mark.parametrize("latency", [0.4, lambda request: 0.4 if request.path == ME else 9.0])
-def test_latency_is_told_to_whoever_carries_the_answer(latency: Any) -> None:
+def test_the_server_gets_the_latency_with_the_answer(latency: Any) -> None:
     client = caller([], latency_s=latency)
 
     wire = client.sandbox.respond(Request.of("GET", ME, {"Authorization": f"Bearer {client.token}"}))
@@ -170,7 +170,7 @@ def test_the_same_seed_and_clock_give_the_same_bytes() -> None:
     assert answers(7) != answers(8)
 
 
-def test_a_seeded_org_is_served_unless_told_otherwise() -> None:
+def test_a_seeded_org_is_served_by_default() -> None:
     clock = Clock("2026-01-07T15:00:00Z")
     client = Caller(Sandbox(seed=3, conversations_per_day=200, flat=True, now=clock))
 
@@ -181,7 +181,7 @@ def test_a_seeded_org_is_served_unless_told_otherwise() -> None:
     assert content["conversations"] == client.sandbox.store.conversations(MONDAY)[:100]
 
 
-def test_a_world_of_ones_own_is_served() -> None:
+def test_a_world_of_the_callers_is_served() -> None:
     world = caller([conversation(1)]).sandbox.store.world
 
     assert Caller(Sandbox(world, now=Clock())).found() == [1]

@@ -22,7 +22,7 @@ def statuses(client: Caller, count: int) -> list[int]:
     return [client.get(ME)[0] for _ in range(count)]
 
 
-def test_a_fault_is_armed_in_words_listed_and_cleared() -> None:
+def test_a_fault_is_armed_as_text_listed_and_cleared() -> None:
     client = caller([])
 
     armed = asked(client.sandbox, "POST", {"fault": "on request 2: 503"})

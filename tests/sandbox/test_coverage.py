@@ -39,5 +39,5 @@ def test_the_page_lists_every_endpoint_and_every_switch() -> None:
     for name, (confidence, source) in GROUNDS.items():
         assert f"| `{name}` |" in page
         assert f"| {confidence} | {source} |" in page
-    for one in NOT_SERVED:
-        assert f"- {one}" in page
+    for missing in NOT_SERVED:
+        assert f"- {missing}" in page

@@ -12,11 +12,11 @@ ORG = Org(3, 100)
 
 
 def test_an_answer_is_the_conversations_and_how_many_match() -> None:
-    one = conversation()
+    held = conversation()
 
-    content = caller([one]).query()
+    content = caller([held]).query()
 
-    assert content == {"conversations": [one], "totalHits": 1}
+    assert content == {"conversations": [held], "totalHits": 1}
     assert list(content) == ["conversations", "totalHits"]
 
 
@@ -206,7 +206,7 @@ def test_an_unknown_id_is_a_404(named: str) -> None:
     assert (status, content["code"]) == (404, "not.found")
 
 
-def test_by_id_one_sees_only_what_has_started_and_is_in_ones_divisions() -> None:
+def test_by_id_a_client_sees_only_what_has_started_in_its_divisions() -> None:
     made = [conversation(n, divisionIds=[where]) for n, where in ((1, "north"), (2, "south"))]
     made.append(conversation(3, "2026-01-05T15:00:00.000Z", divisionIds=["north"]))
     north = Client("id", "secret", division_ids=frozenset({"north"}))
@@ -246,7 +246,7 @@ def test_every_seeded_conversation_is_found_by_its_id() -> None:
 
 
 @given(st.uuids(version=4))
-def test_an_id_of_another_org_is_none_of_this(other: UUID) -> None:
+def test_an_id_of_another_org_is_not_found(other: UUID) -> None:
     assert ORG.locate(str(other), int(Clock()() * 1000)) is None
 
 

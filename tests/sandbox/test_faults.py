@@ -294,7 +294,7 @@ def test_cut_gzip_ends_before_its_trailer() -> None:
         igzip.decompress(wire.body)  # type: ignore[no-untyped-call]
 
 
-def test_bad_gzip_is_none() -> None:
+def test_bad_gzip_cannot_be_unzipped() -> None:
     client = caller(spread(50))
     client.sandbox.faults.on(1, "bad_gzip")
 

@@ -276,7 +276,7 @@ def test_totals_and_pages_count_what_passes() -> None:
     content = client.query(size=4, number=3, conversationFilters=inbound)
 
     assert content["totalHits"] == 10
-    assert [int(one["conversationId"][-2:]) for one in content["conversations"]] == [24, 27]
+    assert [int(conversation["conversationId"][-2:]) for conversation in content["conversations"]] == [24, 27]
 
 
 def test_a_live_conversation_passes_as_it_stands_now() -> None:
@@ -284,12 +284,12 @@ def test_a_live_conversation_passes_as_it_stands_now() -> None:
         """Wraps up an hour after its start."""
 
         def conversation(self, sketch: Any, now_ms: int) -> dict[str, Any]:
-            told = super().conversation(sketch, now_ms)
+            final = super().conversation(sketch, now_ms)
             wrapped = now_ms >= to_ms("2026-01-05T10:00:00Z")
             extra = [segment(segmentType="wrapup", wrapUpCode="done")] if wrapped else []
-            person = told["participants"][0]
+            person = final["participants"][0]
             session = {**person["sessions"][0], "segments": [segment(), *extra]}
-            return {**told, "participants": [{**person, "sessions": [session]}]}
+            return {**final, "participants": [{**person, "sessions": [session]}]}
 
     clock = Clock("2026-01-05T09:30:00Z")
     client = Caller(Sandbox(Growing([conversation(1, seconds=None)]), now=clock))
@@ -304,10 +304,10 @@ def test_a_live_conversation_passes_as_it_stands_now() -> None:
 
 def test_a_sketch_rules_out_without_a_story() -> None:
     class Counting(Recorded):
-        told = 0
+        built = 0
 
         def conversation(self, sketch: Any, now_ms: int) -> dict[str, Any]:
-            self.told += 1
+            self.built += 1
             return super().conversation(sketch, now_ms)
 
     world = Counting([conversation(n, segments=[segment(queueId=f"q{n % 10}")]) for n in range(100)])
@@ -315,7 +315,7 @@ def test_a_sketch_rules_out_without_a_story() -> None:
 
     client.query(size=1, segmentFilters=both(is_("queueId", "q3")))
 
-    assert world.told == 10 + 1
+    assert world.built == 10 + 1
 
 
 def test_what_a_filter_found_is_remembered_for_the_next_page() -> None:
@@ -357,17 +357,17 @@ segments = st.lists(
 
 def by_id(*conversation_ids: str, kind: str = "or") -> list[dict[str, Any]]:
     predicates = [
-        {"type": "dimension", "dimension": "conversationId", "operator": "matches", "value": one}
-        for one in conversation_ids
+        {"type": "dimension", "dimension": "conversationId", "operator": "matches", "value": conversation_id}
+        for conversation_id in conversation_ids
     ]
     return [{"type": kind, "predicates": predicates}]
 
 
-def test_single_conversations_are_found_by_their_ids_in_a_whole_day() -> None:
+def test_conversations_are_found_by_their_ids_in_a_whole_day() -> None:
     client = Caller(Sandbox(conversations_per_day=200, now=Clock()))
     everything = client.query()["conversations"]
     some = everything[3], everything[50]
-    ids = [one["conversationId"] for one in some]
+    ids = [conversation["conversationId"] for conversation in some]
     tuesday = "2026-01-06T00:00:00Z/2026-01-07T00:00:00Z"
 
     assert client.query(conversationFilters=by_id(ids[0])) == {"conversations": [some[0]], "totalHits": 1}
@@ -399,12 +399,12 @@ def test_an_id_beside_another_predicate_narrows_the_search_down_in_an_and_only()
 @settings(max_examples=300, deadline=None)
 @given(st.lists(filters, max_size=2), segments, st.sampled_from(["voice", "chat"]))
 def test_a_sketch_never_contradicts_its_story(
-    asked: list[dict[str, Any]], told: list[dict[str, Any]], media: str
+    asked: list[dict[str, Any]], held: list[dict[str, Any]], media: str
 ) -> None:
-    one = conversation(1, segments=told, session={"mediaType": media})
+    recorded = conversation(1, segments=held, session={"mediaType": media})
     read = read_filters({"segmentFilters": asked})
 
-    sketch, truth = sketched(one, 0), read.hold(one)
+    sketch, truth = sketched(recorded, 0), read.hold(recorded)
 
     assert read.glance(sketch, to_ms("2026-02-01T00:00:00Z")) in {None, truth}
     assert read.glance(sketch) in {None, truth}
@@ -419,41 +419,43 @@ def test_a_call_is_known_to_be_voice_without_its_story() -> None:
 
 
 def naive(node: dict[str, Any], leaf: dict[str, Any]) -> bool | None:
-    """The meaning of a filter on one segment, said once more; None where there is nothing to hold."""
+    """A second implementation of a filter on one segment; None where there is nothing to hold."""
     if "dimension" in node:
         present = leaf.get(node["dimension"])
         how = node.get("operator", "matches")
         return {"exists": present is not None, "notExists": present is None}.get(how, present == node.get("value"))
     parts = [naive(part, leaf) for part in [*node.get("clauses", []), *node["predicates"]]]
-    told = [part for part in parts if part is not None]
-    return None if not told else all(told) if node["type"] == "and" else any(told)
+    verdicts = [part for part in parts if part is not None]
+    return None if not verdicts else all(verdicts) if node["type"] == "and" else any(verdicts)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(filters, max_size=2), segments, st.sampled_from(["voice", "chat"]))
-def test_filters_mean_what_they_say(asked: list[dict[str, Any]], told: list[dict[str, Any]], media: str) -> None:
-    one = conversation(1, segments=told, session={"mediaType": media})
-    seen = [{**part, "mediaType": media} for part in told]
+def test_filters_agree_with_a_second_implementation(
+    asked: list[dict[str, Any]], held: list[dict[str, Any]], media: str
+) -> None:
+    recorded = conversation(1, segments=held, session={"mediaType": media})
+    seen = [{**part, "mediaType": media} for part in held]
 
     expected = all(any(naive(node, leaf) is not False for leaf in seen) for node in asked)
 
-    assert read_filters({"segmentFilters": asked}).hold(one) == expected
+    assert read_filters({"segmentFilters": asked}).hold(recorded) == expected
 
 
-@pytest.mark.parametrize("words", VOCABULARIES, ids=lambda words: words.field)
-def test_every_dimension_of_every_list_can_be_asked_for(words: Any) -> None:
+@pytest.mark.parametrize("vocabulary", VOCABULARIES, ids=lambda vocabulary: vocabulary.field)
+def test_every_dimension_of_every_list_can_be_asked_for(vocabulary: Any) -> None:
     client = caller([conversation(1)])
 
-    for dimension in words.dimensions:
+    for dimension in vocabulary.dimensions:
         exists = {"dimension": dimension, "operator": "exists"}
-        present = client.found(MONDAY, **{words.field: both(exists)})
-        absent = client.found(MONDAY, **{words.field: both({**exists, "operator": "notExists"})})
+        present = client.found(MONDAY, **{vocabulary.field: both(exists)})
+        absent = client.found(MONDAY, **{vocabulary.field: both({**exists, "operator": "notExists"})})
 
-        assert len(present) + len(absent) == (1 if words.model in {"Conversation", "Segment"} else 0)
+        assert len(present) + len(absent) == (1 if vocabulary.model in {"Conversation", "Segment"} else 0)
 
 
-def test_the_lists_have_as_many_words_as_the_sdk() -> None:
-    counted = {words.model: (len(words.dimensions), len(words.metrics)) for words in VOCABULARIES}
+def test_the_lists_have_as_many_dimensions_and_metrics_as_the_sdk() -> None:
+    counted = {vocabulary.model: (len(vocabulary.dimensions), len(vocabulary.metrics)) for vocabulary in VOCABULARIES}
 
     assert counted == {
         "Conversation": (11, 88),

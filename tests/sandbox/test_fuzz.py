@@ -1,4 +1,4 @@
-"""Whatever is sent, an endpoint answers: with what it was asked for, or with a refusal in the API's envelope."""
+"""An endpoint answers any request: with what it was asked for, or with a refusal in the API's envelope."""
 
 import copy
 import json
@@ -100,9 +100,14 @@ def test_a_post_of_anything_is_answered(client: Caller, path: str, body: dict[st
 
 @pytest.mark.parametrize("path", GETS)
 @settings(max_examples=20)
-@given(asked=st.dictionaries(st.sampled_from(PARAMETERS), texts | st.integers(-1, 600).map(str), max_size=3), one=texts)
-def test_a_get_with_any_parameters_is_answered(client: Caller, path: str, asked: dict[str, str], one: str) -> None:
-    target = path.replace("{id}", quote(one, safe="") or "x")
+@given(
+    asked=st.dictionaries(st.sampled_from(PARAMETERS), texts | st.integers(-1, 600).map(str), max_size=3),
+    entity_id=texts,
+)
+def test_a_get_with_any_parameters_is_answered(
+    client: Caller, path: str, asked: dict[str, str], entity_id: str
+) -> None:
+    target = path.replace("{id}", quote(entity_id, safe="") or "x")
 
     status, _, content = client.get(f"{target}?{urlencode(asked)}")
 

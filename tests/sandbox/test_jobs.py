@@ -338,7 +338,7 @@ def test_an_empty_cursor_is_the_beginning() -> None:
     assert client.get(f"{JOBS}/{job_id}/results?cursor=")[2] == client.page(job_id)
 
 
-def test_a_page_holds_1000_unless_told_otherwise_and_10000_at_most() -> None:
+def test_a_page_holds_1000_by_default_and_10000_at_most() -> None:
     client, clock = asking(spread(12_000, every_s=7))
     job_id = client.submit()
     clock.advance(5)
@@ -348,7 +348,7 @@ def test_a_page_holds_1000_unless_told_otherwise_and_10000_at_most() -> None:
     assert lengths == [[1000] * 12, [10_000, 2000]]
 
 
-def test_a_page_size_above_the_most_may_be_refused() -> None:
+def test_a_page_size_above_the_maximum_may_be_refused() -> None:
     client, clock = asking(spread(2), job_page_size_over_limit="refuse")
     job_id = client.submit()
     clock.advance(5)
@@ -413,11 +413,12 @@ def test_start_of_day_interval_matching_finds_what_a_query_finds() -> None:
     clock.advance(5)
 
     by_day, by_life = (
-        [one["conversationId"] for page in client.pages(job) for one in page["conversations"]] for job in jobs
+        [conversation["conversationId"] for page in client.pages(job) for conversation in page["conversations"]]
+        for job in jobs
     )
 
     queried = client.sandbox.store.matching(interval)
-    assert by_day == [one["conversationId"] for one in queried]
+    assert by_day == [conversation["conversationId"] for conversation in queried]
     assert set(by_day) < set(by_life)
 
 
@@ -436,10 +437,10 @@ def test_a_seeded_job_finds_the_long_mails_of_earlier_weeks() -> None:
     clock.advance(5)
     start, end = (to_ms(instant) for instant in MONDAY.split("/"))
 
-    told = {one["conversationId"] for page in client.pages(job_id) for one in page["conversations"]}
+    read = {conversation["conversationId"] for page in client.pages(job_id) for conversation in page["conversations"]}
 
     days = range(start // DAY_MS - 31, end // DAY_MS)
-    assert told == {s.conversation_id for day in days for s in org.day(day) if s.start_ms < end and s.end_ms >= start}
+    assert read == {s.conversation_id for day in days for s in org.day(day) if s.start_ms < end and s.end_ms >= start}
 
 
 def test_a_job_knows_nothing_after_the_watermark_of_its_submission() -> None:
@@ -458,9 +459,9 @@ def test_what_lived_at_the_watermark_has_no_end() -> None:
     job_id = client.submit()
     clock.advance(5)
 
-    for one in client.page(job_id)["conversations"]:
-        assert one["conversationStart"] <= "2026-01-05T16:00:00.000Z"
-        assert one.get("conversationEnd", "") <= "2026-01-05T16:00:00.000Z"
+    for found in client.page(job_id)["conversations"]:
+        assert found["conversationStart"] <= "2026-01-05T16:00:00.000Z"
+        assert found.get("conversationEnd", "") <= "2026-01-05T16:00:00.000Z"
 
 
 def test_the_lake_may_be_as_fresh_as_the_org() -> None:
@@ -500,12 +501,12 @@ def test_results_have_the_attributes_of_participants_and_queries_have_not() -> N
     job_id = client.submit()
     clock.advance(5)
 
-    with_some, without = (one["participants"][0] for one in client.page(job_id)["conversations"])
+    with_some, without = (conversation["participants"][0] for conversation in client.page(job_id)["conversations"])
 
     assert with_some["attributes"] == noted
     assert list(with_some)[-2:] == ["sessions", "attributes"]
     assert "attributes" not in without
-    assert not any("attributes" in one["participants"][0] for one in client.query()["conversations"])
+    assert not any("attributes" in conversation["participants"][0] for conversation in client.query()["conversations"])
 
 
 def test_a_seeded_conversation_is_the_same_by_both_routes_but_for_attributes() -> None:
@@ -517,7 +518,7 @@ def test_a_seeded_conversation_is_the_same_by_both_routes_but_for_attributes() -
 
     results = client.page(job_id)["conversations"]
 
-    noted = [p.pop("attributes", None) for one in results for p in one["participants"]]
+    noted = [p.pop("attributes", None) for result in results for p in result["participants"]]
     assert results == queried
     assert any(noted)
 
@@ -581,7 +582,7 @@ def test_a_client_without_the_permission_is_refused() -> None:
         ),
     ],
 )
-def test_a_wrong_body_is_refused_in_the_apis_words(body: dict[str, Any], code: str, message: str) -> None:
+def test_a_wrong_body_is_refused_with_the_apis_message(body: dict[str, Any], code: str, message: str) -> None:
     client, _ = asking([])
 
     status, _, content = client.post(JOBS, body)

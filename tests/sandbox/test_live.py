@@ -31,10 +31,10 @@ def test_a_conversation_has_its_times_its_participants_and_their_attributes() ->
 
     assert (content["startTime"], content["endTime"]) == (START, END)
     assert content["divisions"] == [{"division": {"id": "d"}}]
-    (one,) = content["participants"]
-    assert one["attributes"] == {"a": "1"}
-    assert (one["queueId"], one["queueName"], one["userId"]) == ("q", "Queue", "u")
-    assert one["calls"] == [
+    (participant,) = content["participants"]
+    assert participant["attributes"] == {"a": "1"}
+    assert (participant["queueId"], participant["queueName"], participant["userId"]) == ("q", "Queue", "u")
+    assert participant["calls"] == [
         {"state": "disconnected", "id": "s1", "direction": "inbound", "held": False, "startAlertingTime": START,
          "connectedTime": LATER, "disconnectedTime": END, "disconnectType": "peer"}
     ]  # fmt: skip

@@ -86,7 +86,7 @@ def test_twenty_five_are_given_unless_asked() -> None:
     assert len(listed(reader(), "/api/v2/routing/wrapupcodes")) == 25
 
 
-def test_a_page_size_above_the_most_is_cut_without_a_word() -> None:
+def test_a_page_size_above_the_maximum_is_cut_silently() -> None:
     status, _, content = reader().get("/api/v2/routing/wrapupcodes?pageSize=500")
 
     assert (status, content["pageSize"], len(content["entities"])) == (200, 100, 100)
@@ -197,7 +197,7 @@ def test_divisions_and_the_organization() -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
-def test_a_page_number_that_is_none_is_refused(value: str) -> None:
+def test_an_invalid_page_number_is_refused(value: str) -> None:
     status, _, content = reader().get(f"/api/v2/users?pageNumber={value}")
 
     assert (status, content["code"]) == (400, "bad.request")
@@ -220,7 +220,7 @@ def test_teams_are_linked_page_by_page_without_numbers() -> None:
     assert list(first) == ["entities", "nextUri", "selfUri"]
     assert list(second) == ["entities", "nextUri", "previousUri", "selfUri"]
     assert list(last) == ["entities", "previousUri", "selfUri"]
-    assert [one["id"] for page in (first, second, last) for one in page["entities"]] == [t["id"] for t in TEAMS]
+    assert [entity["id"] for page in (first, second, last) for entity in page["entities"]] == [t["id"] for t in TEAMS]
 
 
 def test_the_previous_page_of_teams_is_the_one_before() -> None:

@@ -24,21 +24,21 @@ def ask(client: Caller, metrics: list[str], **body: Any) -> list[Any]:
 
 
 def total(results: list[Any], name: str) -> int:
-    return sum(one["stats"]["count"] for result in results for one in result["data"] if one["metric"] == name)
+    return sum(entry["stats"]["count"] for result in results for entry in result["data"] if entry["metric"] == name)
 
 
 def open_sessions(client: Caller, purpose: str, *kinds: str) -> int:
     """How many sessions of the conversations that live now have an open last segment of a kind, in a queue."""
     store, found = client.sandbox.store, 0
-    queue_ids = {one["id"] for one in client.get("/api/v2/routing/queues?pageSize=100")[2]["entities"]}
+    queue_ids = {entity["id"] for entity in client.get("/api/v2/routing/queues?pageSize=100")[2]["entities"]}
     for day in range(store.now_ms // 86_400_000 - 31, store.now_ms // 86_400_000 + 1):
         for sketch in store.world.day(day):  # type: ignore[attr-defined]
             if not sketch.start_ms <= store.now_ms < sketch.end_ms:
                 continue
             for participant in store.world.conversation(sketch, store.now_ms)["participants"]:
                 for session in participant["sessions"]:
-                    last = max(session["segments"], key=lambda one: str(one["segmentStart"]))
-                    has_queue = any(one.get("queueId") in queue_ids for one in session["segments"])
+                    last = max(session["segments"], key=lambda segment: str(segment["segmentStart"]))
+                    has_queue = any(segment.get("queueId") in queue_ids for segment in session["segments"])
                     is_open = "segmentEnd" not in last and last["segmentType"] in kinds and has_queue
                     found += is_open and participant["purpose"] == purpose
     return found
@@ -57,11 +57,11 @@ def test_a_queue_has_a_group_for_its_users_and_one_for_each_medium(client: Calle
 
     results = ask(client, ["oWaiting", "oMemberUsers"], filter=one_queue)
 
-    assert [one["group"] for one in results] == [
+    assert [result["group"] for result in results] == [
         {"queueId": queue_id},
         *({"mediaType": name, "queueId": queue_id} for name in ("callback", "chat", "email", "message", "voice")),
     ]
-    assert all(len(one["data"]) == 1 for one in results)
+    assert all(len(result["data"]) == 1 for result in results)
 
 
 def test_a_filter_by_medium_leaves_the_users_out(client: Caller) -> None:
@@ -69,15 +69,15 @@ def test_a_filter_by_medium_leaves_the_users_out(client: Caller) -> None:
 
     results = ask(client, [], filter=voice)
 
-    assert {one["group"]["mediaType"] for one in results} == {"voice"}
+    assert {result["group"]["mediaType"] for result in results} == {"voice"}
 
 
 def test_details_name_the_conversations_oldest_first(client: Caller) -> None:
     results = ask(client, ["oInteracting"], detailMetrics=["oInteracting"])
     (busiest, *_) = sorted(
-        (one for result in results for one in result["data"]), key=lambda one: -int(one["stats"]["count"])
+        (entry for result in results for entry in result["data"]), key=lambda entry: -int(entry["stats"]["count"])
     )
-    dates = [one["observationDate"] for one in busiest["observations"]]
+    dates = [observation["observationDate"] for observation in busiest["observations"]]
 
     assert len(dates) == busiest["stats"]["count"] > 1
     assert dates == sorted(dates)
@@ -85,8 +85,8 @@ def test_details_name_the_conversations_oldest_first(client: Caller) -> None:
 
 
 def test_idle_and_interacting_users_are_those_who_joined(client: Caller) -> None:
-    for one in ask(client, ["oActiveUsers", "oOnQueueUsers"]):
-        counts = [entry["stats"]["count"] for entry in one["data"]]
+    for result in ask(client, ["oActiveUsers", "oOnQueueUsers"]):
+        counts = [entry["stats"]["count"] for entry in result["data"]]
 
         assert counts[0] == counts[1] + counts[2]
 

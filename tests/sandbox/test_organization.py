@@ -12,8 +12,8 @@ def values(namespace: str, *, rate_limit: int = 300, **switches: Any) -> dict[st
     """The values of a namespace by their keys."""
     client = caller([], rate_limit=rate_limit, switches=Switches(**switches))
     content = client.get(f"{LIMITS}/namespaces/{namespace}")[2]
-    assert all(one["namespace"] == namespace.partition("/")[0] for one in content["entities"])
-    return {one["key"]: one["value"] for one in content["entities"]}
+    assert all(entity["namespace"] == namespace.partition("/")[0] for entity in content["entities"])
+    return {entity["key"]: entity["value"] for entity in content["entities"]}
 
 
 def test_the_limits_of_requests_are_those_that_the_sandbox_keeps() -> None:
@@ -36,7 +36,7 @@ def test_limits_of_jobs_are_listed_where_a_switch_sets_them() -> None:
 
 
 @pytest.mark.parametrize("path", ["nonsense", "nonsense/defaults"])
-def test_a_namespace_that_is_none_is_a_404(path: str) -> None:
+def test_an_unknown_namespace_is_a_404(path: str) -> None:
     assert caller([]).get(f"{LIMITS}/namespaces/{path}")[0] == 404
 
 
@@ -45,12 +45,12 @@ def test_every_namespace_that_is_listed_can_be_asked_for() -> None:
     names = client.get(f"{LIMITS}/namespaces?pageSize=100")[2]["entities"]
 
     assert {client.get(f"{LIMITS}/namespaces/{name}")[0] for name in names} == {200}
-    assert names == [one["name"] for one in client.get(f"{LIMITS}/docs")[2]["namespaces"]]
+    assert names == [namespace["name"] for namespace in client.get(f"{LIMITS}/docs")[2]["namespaces"]]
 
 
 def test_a_default_that_nobody_knows_is_not_documented() -> None:
     docs = caller([]).get(f"{LIMITS}/docs")[2]["namespaces"]
-    defaults = {one["key"]: one.get("defaultValue") for namespace in docs for one in namespace["limits"]}
+    defaults = {limit["key"]: limit.get("defaultValue") for namespace in docs for limit in namespace["limits"]}
 
     assert defaults["details.jobs.concurrent.access.max"] is None
     assert defaults["client.credentials.token.rate.per.minute"] == 300

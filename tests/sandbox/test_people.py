@@ -35,12 +35,12 @@ def search(client: Caller, *criteria: dict[str, Any], **fields: Any) -> list[str
     """The names that a search of users finds."""
     status, _, content = client.post(SEARCH, {"query": list(criteria), "pageSize": 100, **fields})
     assert status == 200, content
-    return [one["name"] for one in content["results"]]
+    return [result["name"] for result in content["results"]]
 
 
-def queues_of(one: dict[str, Any]) -> set[str]:
+def queues_of(conversation: dict[str, Any]) -> set[str]:
     """The queues that a conversation saw."""
-    sessions = (session for participant in one["participants"] for session in participant["sessions"])
+    sessions = (session for participant in conversation["participants"] for session in participant["sessions"])
     return {segment["queueId"] for session in sessions for segment in session["segments"] if "queueId" in segment}
 
 
@@ -59,14 +59,14 @@ def test_the_members_of_a_queue_are_those_who_answer_its_conversations(client: C
     everything = client.sandbox.store.conversations("2026-01-06T00:00:00Z/2026-01-09T00:00:00Z")
     answered = {
         participant["userId"]
-        for one in everything
-        for participant in one["participants"]
+        for conversation in everything
+        for participant in conversation["participants"]
         for session in participant["sessions"]
         for segment in session["segments"]
-        if participant["purpose"] == "agent" and queues_of(one) == {queue["id"]} and "queueId" in segment
+        if participant["purpose"] == "agent" and queues_of(conversation) == {queue["id"]} and "queueId" in segment
     }
 
-    ids = {one["id"] for one in members(client, queue["id"])}
+    ids = {member["id"] for member in members(client, queue["id"])}
 
     assert answered
     assert answered <= ids
@@ -82,7 +82,7 @@ def test_as_many_members_joined_as_the_queue_says(client: Caller) -> None:
 
 def test_members_come_by_name_and_without_a_total(client: Caller) -> None:
     content = client.get(f"{QUEUES}/{queue_of(client)['id']}/members?pageSize=500")[2]
-    names = [one["name"].casefold() for one in content["entities"]]
+    names = [entity["name"].casefold() for entity in content["entities"]]
 
     assert names == sorted(names)
     assert content["pageSize"] == 100
@@ -93,7 +93,7 @@ def test_members_are_found_by_a_part_of_their_name(client: Caller) -> None:
     queue_id = queue_of(client)["id"]
     name = members(client, queue_id)[0]["name"]
 
-    assert [one["name"] for one in members(client, queue_id, name=name[1:-1].replace(" ", "%20"))] == [name]
+    assert [member["name"] for member in members(client, queue_id, name=name[1:-1].replace(" ", "%20"))] == [name]
 
 
 def test_the_codes_of_a_queue_are_those_that_its_conversations_end_with(client: Caller) -> None:
@@ -102,13 +102,13 @@ def test_the_codes_of_a_queue_are_those_that_its_conversations_end_with(client: 
     everything = client.get("/api/v2/routing/wrapupcodes?pageSize=100")[2]["entities"]
 
     assert 0 < codes["total"] < len(everything)
-    assert all(one in everything for one in codes["entities"])
+    assert all(entity in everything for entity in codes["entities"])
 
 
 @pytest.mark.parametrize("what", ["members", "users", "wrapupcodes"])
 def test_a_queue_that_is_not_there_or_not_seen_is_a_404(what: str) -> None:
     whole = Sandbox(conversations_per_day=100, now=Clock())
-    gone = next(one["id"] for one in whole.store.world.entities("queues") if one.get("state") == "deleted")
+    gone = next(entity["id"] for entity in whole.store.world.entities("queues") if entity.get("state") == "deleted")
     other = Client("lesser", "secret", division_ids=frozenset())
     lesser = Caller(Sandbox(conversations_per_day=100, now=Clock(), clients=[other]))
 
@@ -123,8 +123,8 @@ def test_of_a_recording_the_members_are_the_users_of_its_conversations() -> None
                 "wrapupcodes": [{"id": "c", "name": "C"}, {"id": "d", "name": "D"}]}  # fmt: skip
     client = Caller(Sandbox(Recorded([made], entities), now=Clock()))
 
-    assert [one["id"] for one in members(client, "q")] == ["u"]
-    assert [one["id"] for one in client.get(f"{QUEUES}/q/wrapupcodes")[2]["entities"]] == ["c"]
+    assert [member["id"] for member in members(client, "q")] == ["u"]
+    assert [entity["id"] for entity in client.get(f"{QUEUES}/q/wrapupcodes")[2]["entities"]] == ["c"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_users_are_found_by_a_criterion(criterion: dict[str, Any], expected: lis
 
 def test_criteria_go_together_by_and_or_and_not() -> None:
     ada, bram = ({"type": "CONTAINS", "fields": ["name"], "value": name} for name in ("Ada", "Bram"))
-    either = [{**one, "operator": "OR"} for one in (ada, bram)]
+    either = [{**criterion, "operator": "OR"} for criterion in (ada, bram)]
 
     assert search(people(), ada, bram) == []
     assert search(people(), *either) == ["Ada Alba", "Bram Alder"]
@@ -165,10 +165,10 @@ def test_a_search_is_sorted_as_it_is_asked_for() -> None:
 
 def test_the_links_of_a_search_lead_through_its_pages(client: Caller) -> None:
     content = client.post(SEARCH, {"pageSize": 20})[2]
-    names = [one["name"] for one in content["results"]]
+    names = [result["name"] for result in content["results"]]
     while "nextPage" in content:
         content = client.get(content["nextPage"])[2]
-        names += [one["name"] for one in content["results"]]
+        names += [result["name"] for result in content["results"]]
 
     assert len(names) == len(set(names)) == content["total"] > 20
     assert urlsplit(content["previousPage"]).path == SEARCH
@@ -187,11 +187,11 @@ def test_the_links_of_a_search_lead_through_its_pages(client: Caller) -> None:
         ({"query": [{"type": "EXACT", "fields": "name", "value": "x"}]}, 400),
     ],
 )
-def test_a_search_that_is_none_is_refused(body: dict[str, Any], status: int) -> None:
+def test_an_invalid_search_is_refused(body: dict[str, Any], status: int) -> None:
     assert people().post(SEARCH, body)[0] == status
 
 
-def test_a_link_of_a_search_that_is_none_is_refused() -> None:
+def test_an_invalid_link_of_a_search_is_refused() -> None:
     assert people().get(f"{SEARCH}?q64=nonsense")[0] == 400
     assert people().get(SEARCH)[0] == 400
 
@@ -223,8 +223,16 @@ def test_a_client_has_no_user_unless_a_switch_gives_it_one() -> None:
 def test_every_presence_of_the_system_has_a_definition() -> None:
     content = caller([]).get("/api/v2/presencedefinitions?pageSize=4")[2]
 
-    assert [one["systemPresence"] for one in content["entities"]] == ["Available", "Away", "Busy", "Offline"]
+    assert [entity["systemPresence"] for entity in content["entities"]] == ["Available", "Away", "Busy", "Offline"]
     assert (content["total"], content["pageCount"]) == (10, 3)
+
+
+def test_messaging_campaigns_are_listed_and_have_not_run(client: Caller) -> None:
+    """No conversation of the sandbox comes out of a messaging campaign."""
+    found = client.get("/api/v2/outbound/messagingcampaigns")[2]["entities"]
+
+    assert {"smsConfig" in campaign or "emailConfig" in campaign for campaign in found} == {True}
+    assert {campaign["campaignStatus"] for campaign in found} == {"off"}
 
 
 def test_campaigns_of_all_media_come_in_one_listing(client: Caller) -> None:
@@ -232,8 +240,11 @@ def test_campaigns_of_all_media_come_in_one_listing(client: Caller) -> None:
 
     everything = client.get("/api/v2/outbound/campaigns/all")[2]["entities"]
 
-    assert {one["id"] for one in everything} >= {one["id"] for one in calls}
-    assert {one["mediaType"] for one in everything if one["id"] in {call["id"] for call in calls}} == {"voice"}
+    assert {campaign["mediaType"] for campaign in everything} == {"voice", "sms", "email"}
+    assert {campaign["id"] for campaign in everything} > {campaign["id"] for campaign in calls}
+    assert {campaign["mediaType"] for campaign in everything if campaign["id"] in {call["id"] for call in calls}} == {
+        "voice"
+    }
     assert client.get("/api/v2/outbound/campaigns/all?mediaType=sms")[2]["entities"] == [
-        one for one in everything if one["mediaType"] == "sms"
+        campaign for campaign in everything if campaign["mediaType"] == "sms"
     ]

@@ -33,7 +33,7 @@ ME = "/api/v2/organizations/me"
         ("at random 1% to /api/v2/users: 503", Chance(0.01, ("503",), 1, "/api/v2/users")),
     ],
 )  # fmt: skip
-def test_words_are_a_plan(text: str, plan: Plan | Chance) -> None:
+def test_a_text_is_read_as_a_plan(text: str, plan: Plan | Chance) -> None:
     assert read_plan(text) == plan
 
 
@@ -72,14 +72,14 @@ def test_an_option_that_the_kind_does_not_have_is_refused() -> None:
         Faults.parse("at random 2%: unseen")
 
 
-def test_values_are_none_truths_numbers_or_words() -> None:
+def test_values_are_none_booleans_numbers_or_text() -> None:
     assert read_options("a=none b=yes c=false d=7 e=-2 f=0.5 g=x 'h=a b'") == {
         "a": None, "b": True, "c": False, "d": 7, "e": -2, "f": 0.5, "g": "x", "h": "a b",
     }  # fmt: skip
 
 
 @given(st.sets(st.integers(1, 60), min_size=1))
-def test_numbers_and_ranges_hold_what_they_say(numbers: set[int]) -> None:
+def test_numbers_and_ranges_contain_the_requests_that_they_name(numbers: set[int]) -> None:
     spans: list[list[int]] = []
     for number in sorted(numbers):
         if spans and spans[-1][1] == number - 1:
@@ -93,7 +93,7 @@ def test_numbers_and_ranges_hold_what_they_say(numbers: set[int]) -> None:
     assert {n for n in range(1, 70) if (n == read if isinstance(read, int) else n in read)} == numbers
 
 
-def test_words_strike_what_they_say() -> None:
+def test_a_text_strikes_the_requests_that_it_names() -> None:
     faults = Faults.parse("on requests 2,4-5 to organizations: 503", "on query 1: 429 retry_after=none")
     client = caller(spread(3), faults=faults)
 
@@ -119,7 +119,7 @@ def test_at_random_strikes_with_what_a_client_should_outlive() -> None:
     assert len(struck) > 5
 
 
-def test_the_words_of_a_rule_say_which_requests() -> None:
+def test_the_text_of_a_rule_says_which_requests() -> None:
     faults = Faults.parse("on requests 5-: 503", "on every 3rd request: 500", "on request 2: hang")
 
     assert [rule.text for rule in faults.armed()] == [

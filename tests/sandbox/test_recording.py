@@ -24,7 +24,7 @@ Heard = list[tuple[int, bytes, dict[str, str]]]
 
 
 def asked(url: str, sandbox: Sandbox, spaced: bool = False) -> Heard:
-    """(status, body, headers) of the same talk, whoever answers."""
+    """(status, body, headers) of the same requests, whoever answers them."""
     heard = []
     with httpx2.Client(base_url=url) as http:
 
@@ -57,7 +57,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def recording(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Heard]:
-    """A recording of a talk, and what the client heard in it."""
+    """A recording of some requests, and the answers that the client got."""
     path = tmp_path_factory.mktemp("recorded") / "recording.jsonl"
     with recorder(path, sandbox.url, sandbox.url, now=Clock()) as between:
         return path, asked(between.url, sandbox)
@@ -111,7 +111,7 @@ def test_json_may_be_spaced_otherwise_when_it_is_replayed(sandbox: Sandbox, reco
         assert asked(player.url, sandbox, spaced=True) == heard
 
 
-def test_a_request_that_was_not_recorded_is_told_so(recording: tuple[Path, Heard]) -> None:
+def test_a_request_that_was_not_recorded_is_refused(recording: tuple[Path, Heard]) -> None:
     with replay(recording[0]) as player:
         answer = httpx2.get(player.url + "/api/v2/users?pageSize=26")
 
@@ -218,7 +218,7 @@ def test_a_line_that_cannot_be_served_is_named(tmp_path: Path, line: str, messag
         load(path)
 
 
-def test_a_gzip_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
+def test_a_gzip_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(spread(50)).encode())[:-20])
 

@@ -36,7 +36,7 @@ def exchange(target: str, body: Any, *, method: str = "GET", status: int = 200, 
 
 def batch(ids: Sequence[str], absent: Sequence[str] = (), *, path: str = f"{USERS}?state=any") -> dict[str, Any]:
     """A recorded look-up that found these ids, and not those that are absent."""
-    entities = [user(one) for one in ids]
+    entities = [user(entity_id) for entity_id in ids]
     page = {"pageSize": 100, "pageNumber": 1, "total": len(ids), "pageCount": 1, "selfUri": "/other"}
     target = f"{path}&pageSize=100&pageNumber=1&id={','.join([*ids, *absent])}"
     return exchange(target.replace(",", "%2C"), {"entities": entities, **page})
@@ -44,7 +44,7 @@ def batch(ids: Sequence[str], absent: Sequence[str] = (), *, path: str = f"{USER
 
 def player(folder: Path, *exchanges: dict[str, Any]) -> Replay:
     path = folder / "recording.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in exchanges))
+    path.write_text("".join(json.dumps(exchange) + "\n" for exchange in exchanges))
     return Replay(path)
 
 
@@ -71,7 +71,7 @@ def test_ids_are_found_whatever_the_batches(recorded: Replay, ids: list[str], si
         assert (body["total"], body["pageCount"]) == (len(body["entities"]), min(1, len(body["entities"])))
         found += body["entities"]
 
-    assert found == [user(one) for one in ids if one != "nobody"]
+    assert found == [user(entity_id) for entity_id in ids if entity_id != "nobody"]
 
 
 @given(st.integers(1, 10))
@@ -83,7 +83,7 @@ def test_a_look_up_has_pages_where_it_asks_for_smaller_ones(recorded: Replay, pa
         found += body["entities"]
         target = body.get("nextUri", "")
 
-    assert found == [user(one) for one in PEOPLE]
+    assert found == [user(user_id) for user_id in PEOPLE]
 
 
 def test_ids_may_be_repeated_parameters(recorded: Replay) -> None:
@@ -98,7 +98,7 @@ def test_a_batch_that_was_asked_just_so_is_answered_byte_by_byte(tmp_path: Path)
 
 def test_conversations_are_looked_up_by_their_ids_too(tmp_path: Path) -> None:
     path = "/api/v2/analytics/conversations/details"
-    found = [{"conversationId": one} for one in ("a", "b", "c")]
+    found = [{"conversationId": conversation_id} for conversation_id in ("a", "b", "c")]
     replay = player(tmp_path, exchange(f"{path}?id=a,b,c", {"conversations": found}))
 
     assert asked(replay, f"{path}?id=c&id=a") == (200, {"conversations": [found[2], found[0]]})

@@ -68,8 +68,8 @@ def test_an_answer_has_the_shape_of_the_sdks_model(
 
 
 def test_a_live_conversation_has_the_shape_of_the_sdks_model(client: Caller) -> None:
-    for one in client.query()["conversations"][::3]:
-        content = client.get(f"/api/v2/conversations/{one['conversationId']}")[2]
+    for conversation in client.query()["conversations"][::3]:
+        content = client.get(f"/api/v2/conversations/{conversation['conversationId']}")[2]
 
         # The service has other names for how a leg ended, and no source maps all of analytics' names to them.
         assert [each for each in complaints("Conversation", content) if "disconnectType" not in each] == []
@@ -77,13 +77,15 @@ def test_a_live_conversation_has_the_shape_of_the_sdks_model(client: Caller) -> 
 
 def test_a_literal_path_stands_before_one_with_an_id_that_would_take_it() -> None:
     for at, literal in enumerate(ROUTES):
-        taken_by = [one for one in ROUTES[:at] if one.method == literal.method and one.pattern.fullmatch(literal.path)]
+        taken_by = [
+            route for route in ROUTES[:at] if route.method == literal.method and route.pattern.fullmatch(literal.path)
+        ]
 
         assert taken_by == [], literal.path
 
 
 def test_no_endpoint_stands_twice_in_the_table() -> None:
-    assert len({(one.method, one.path) for one in ROUTES}) == len(ROUTES)
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
 
 
 def test_the_default_client_has_every_permission_that_a_route_asks_for() -> None:

@@ -68,7 +68,7 @@ def test_twenty_five_from_the_first_page_on_unless_asked() -> None:
     status, _, content = caller(spread(30)).post(QUERY, {"interval": MONDAY})
 
     assert status == 200
-    assert [one["conversationId"][-2:] for one in content["conversations"]][::24] == ["01", "25"]
+    assert [conversation["conversationId"][-2:] for conversation in content["conversations"]][::24] == ["01", "25"]
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,10 @@ lives = st.lists(st.tuples(st.integers(0, 95), st.one_of(st.none(), st.integers(
 intervals = st.tuples(st.integers(0, 95), st.integers(1, 95)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
-def is_found(one: dict[str, Any], start: int, end: int, now: int) -> bool:
-    """The rule, printed once more in other words: hours in, no columns, no bisecting."""
-    began = (to_ms(one["conversationStart"]) - SUNDAY_MS) / HOUR_MS
-    ended = (to_ms(one["conversationEnd"]) - SUNDAY_MS) / HOUR_MS if "conversationEnd" in one else now
+def is_found(conversation: dict[str, Any], start: int, end: int, now: int) -> bool:
+    """The rule, implemented a second time: in hours, without columns and bisecting."""
+    began = (to_ms(conversation["conversationStart"]) - SUNDAY_MS) / HOUR_MS
+    ended = (to_ms(conversation["conversationEnd"]) - SUNDAY_MS) / HOUR_MS if "conversationEnd" in conversation else now
     same_day = start // 24 <= began // 24 <= (end - 0.001) // 24
     return bool(began <= now and same_day and began < end and min(ended, now) >= start)
 
@@ -127,9 +127,9 @@ def is_found(one: dict[str, Any], start: int, end: int, now: int) -> bool:
 def test_the_columns_find_what_the_rule_says(made: list[dict[str, Any]], interval: tuple[int, int], now: int) -> None:
     kept = store(made, at=to_text(SUNDAY_MS + now * HOUR_MS))
 
-    expected = [one for one in made if is_found(one, *interval, now)]
+    expected = [conversation for conversation in made if is_found(conversation, *interval, now)]
 
-    expected.sort(key=lambda one: (one["conversationStart"], one["conversationId"]))
+    expected.sort(key=lambda found: (found["conversationStart"], found["conversationId"]))
     assert kept.matching(hours(*interval)) == expected
 
 
@@ -229,8 +229,12 @@ def test_a_reopened_conversation_has_an_end_then_none_then_another() -> None:
 
     for at_ms in (over - 1, over, again - 1, again, sketch.end_ms - 1, sketch.end_ms):
         clock.now_s = at_ms / 1000
-        listed = {one["conversationId"]: one for one in kept.matching(interval)}[sketch.conversation_id]
-        with_end = {one["conversationId"] for one in kept.matching(interval, conversationFilters=ended)}
+        listed = {conversation["conversationId"]: conversation for conversation in kept.matching(interval)}[
+            sketch.conversation_id
+        ]
+        with_end = {
+            conversation["conversationId"] for conversation in kept.matching(interval, conversationFilters=ended)
+        }
         assert (sketch.conversation_id in with_end) == ("conversationEnd" in listed)
         ends.append(listed.get("conversationEnd"))
 

@@ -460,7 +460,7 @@ def test_at_any_instant_one_sees_the_beginning_of_the_final_story(moment: tuple[
 
 
 def assert_is_beginning(seen: Json, final: Json, now: str) -> None:
-    """Every segment that began, every metric and statistic that was emitted, in the same words; no more."""
+    """Every segment that began, every metric and statistic that was emitted, with the same values; no more."""
     began = [s for s in final["segments"] if s["segmentStart"] <= now]
     assert [s for s in seen["segments"] if "segmentEnd" in s] == [s for s in began if s.get("segmentEnd", "~") <= now]
     assert len(seen["segments"]) == len(began)

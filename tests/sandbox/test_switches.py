@@ -10,15 +10,15 @@ from everycall.sandbox.switches import GROUNDS
 TWO_WEEKS = "2026-01-05T00:00:00Z/2026-01-19T00:00:00Z"
 
 
-def test_without_words_every_switch_is_at_its_default() -> None:
+def test_without_arguments_every_switch_is_at_its_default() -> None:
     assert Switches.parse() == Switches()
 
 
-def test_words_set_switches_in_the_type_that_they_have() -> None:
-    words = ("match=day", "count_rejected=true", "job_takes_s=0.5", "ids_max=7", "job_cancelled_status=202",
+def test_arguments_set_switches_in_the_type_that_they_have() -> None:
+    arguments = ("match=day", "count_rejected=true", "job_takes_s=0.5", "ids_max=7", "job_cancelled_status=202",
              "empty_answer=empty list", "interval_text=a=b")  # fmt: skip
 
-    assert Switches.parse(*words) == Switches(
+    assert Switches.parse(*arguments) == Switches(
         match="day",
         count_rejected=True,
         job_takes_s=0.5,
@@ -30,7 +30,7 @@ def test_words_set_switches_in_the_type_that_they_have() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "complaint"),
+    ("argument", "complaint"),
     [
         (
             "mtach=day",
@@ -43,9 +43,9 @@ def test_words_set_switches_in_the_type_that_they_have() -> None:
         ("job_cancelled_status=500", "its values are 204, 200, 202"),
     ],
 )
-def test_a_wrong_word_is_an_error_that_lists_the_right_ones(word: str, complaint: str) -> None:
+def test_a_wrong_switch_is_an_error_that_lists_the_right_ones(argument: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint.replace("(", r"\(")):
-        Switches.parse(word)
+        Switches.parse(argument)
 
 
 def test_every_switch_says_what_it_switches() -> None:

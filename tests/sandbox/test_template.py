@@ -27,7 +27,7 @@ def sample(name: str) -> Any:
 CAPTURED: dict[str, Json] = {
     "a call of 2025": sample("query_page_voice_2025")["conversations"][0],
     "a chat of 2021": sample("conversation_chat_2021"),
-    **{f"2016, number {n}": one for n, one in enumerate(sample("query_page_2016")["conversations"])},
+    **{f"2016, number {n}": conversation for n, conversation in enumerate(sample("query_page_2016")["conversations"])},
 }
 
 
@@ -139,7 +139,7 @@ def without_what_depends_on_the_org(data: Any) -> Any:
     if isinstance(data, dict):
         return {name: without_what_depends_on_the_org(value) for name, value in data.items() if name != "teamId"}
     if isinstance(data, list):
-        return [without_what_depends_on_the_org(one) for one in data]
+        return [without_what_depends_on_the_org(entry) for entry in data]
     return re.sub(r"\{flow (\w+) \d+", r"{flow \1", data) if isinstance(data, str) else data
 
 
@@ -264,7 +264,7 @@ def test_the_sandbox_finds_them_by_their_queue() -> None:
     interval = f"{to_text(MONDAY * DAY_MS)}/{to_text((MONDAY + 1) * DAY_MS)}"
     wanted = [{"type": "and", "predicates": [{"dimension": "queueId", "value": queue_id}]}]
 
-    found = {one["conversationId"] for one in store.matching(interval, segmentFilters=wanted)}
+    found = {conversation["conversationId"] for conversation in store.matching(interval, segmentFilters=wanted)}
 
     for sketch in sketches:
         is_there = queue_id in values(org.conversation(sketch, sketch.end_ms), "queueId")

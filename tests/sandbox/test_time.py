@@ -126,7 +126,11 @@ def test_conversations_start_and_end_between_two_requests() -> None:
 
     assert first["totalHits"] < second["totalHits"]
     assert second["conversations"][0]["conversationStart"] > "2026-01-06T15:00:00.000Z"
-    live = {one["conversationId"] for one in first["conversations"] if "conversationEnd" not in one}
+    live = {
+        conversation["conversationId"]
+        for conversation in first["conversations"]
+        if "conversationEnd" not in conversation
+    }
     over = {s.conversation_id for s in ended() if s.end_ms <= sandbox.store.now_ms}
     assert live & over
 
@@ -170,7 +174,7 @@ def test_a_conversation_stays_the_same_between_two_changes(number: int, one: int
 
     same = ORG.conversation(sketch, since) == ORG.conversation(sketch, until)
 
-    # A change may find nothing to lay itself upon: a wrap-up that was skipped has no code that could come late.
+    # A change may find nothing to change: a wrap-up that was skipped has no code that could come late.
     assert same or any(since < at_ms <= until for at_ms in ORG.changes(sketch))
 
 
@@ -353,7 +357,7 @@ def test_nothing_of_it_is_there_at_the_end() -> None:
 
 
 def filtered(store: Store, **filters: Any) -> list[str]:
-    return [one["conversationId"] for one in store.matching(TUESDAY, **filters)]
+    return [conversation["conversationId"] for conversation in store.matching(TUESDAY, **filters)]
 
 
 FINISHED = [{"type": "and", "predicates": [{"dimension": "evaluationStatus", "value": "Finished"}]}]

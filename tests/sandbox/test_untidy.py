@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from everycall.sandbox import Org
+from everycall.sandbox.centre import centre
 from everycall.sandbox.instants import DAY_MS, to_ms
 from everycall.sandbox.stories.late import SETTLED_DAYS
 from everycall.sandbox.stories.parts import stamp
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 FIRST_DAY = 20_458
 ORG = Org(seed=5, conversations_per_day=300)
+CENTRE = centre(5, size=63)
 
 
 @cache
@@ -65,7 +67,7 @@ def span(session: Json) -> tuple[str, str]:
 def talkers(story: Json) -> list[Json]:
     """The agents who spoke with somebody."""
     agents = by_purpose(story, "agent")
-    return [one for one in agents if any(part["segmentType"] == "interact" for part in parts(*one["sessions"]))]
+    return [agent for agent in agents if any(part["segmentType"] == "interact" for part in parts(*agent["sessions"]))]
 
 
 def is_missed_with_a_code(story: Json) -> bool:
@@ -104,8 +106,8 @@ OCCURS: dict[str, Callable[[Json], object]] = {
     "a rescored evaluation": lambda c: any(e["rescored"] for e in c.get("evaluations", ())),
     "a calibration": lambda c: any("calibrationId" in e for e in c.get("evaluations", ())),
     "several evaluations": lambda c: len(c.get("evaluations", ())) > 1,
-    "an agent without a team": lambda c: any("teamId" not in one for one in by_purpose(c, "agent")),
-    "an agent with a team": lambda c: any("teamId" in one for one in by_purpose(c, "agent")),
+    "an agent without a team": lambda c: any("teamId" not in participant for participant in by_purpose(c, "agent")),
+    "an agent with a team": lambda c: any("teamId" in participant for participant in by_purpose(c, "agent")),
 }
 
 
@@ -187,6 +189,66 @@ def test_a_transfer_that_is_abandoned_ends_in_the_second_queue() -> None:
         assert span(second)[1] == story["conversationEnd"]
 
 
+def test_a_consultation_of_a_queue_may_become_a_transfer() -> None:
+    """The customer is then in the care of the consulted queue, and its agent answers out of that queue."""
+    through_queue = [story for story in of_kind("voice_consult_transfer") if len(legs(story, "acd")) == 2]
+    assert 0 < len(through_queue) < len(of_kind("voice_consult_transfer"))
+    for story in through_queue:
+        first, second = sorted(legs(story, "acd"), key=span)
+        first_agent, second_agent = sorted((leg for leg in legs(story, "agent") if metrics(leg)["tHandle"]), key=span)
+        (customer,) = legs(story, "customer")
+        held = next(part for part in parts(first_agent) if part["segmentType"] == "hold")
+        consulted = second["segments"][-1]["queueId"]
+        assert held["segmentStart"] < span(second)[0] < span(second)[1] < held["segmentEnd"]
+        assert span(second_agent)[0] < span(second)[1] < span(first_agent)[1] < span(second_agent)[1]
+        assert (
+            metrics(first_agent)["nConsultTransferred"]
+            == metrics(second)["nOffered"]
+            == metrics(second_agent)["tAnswered"]
+            == 1
+        )
+        assert {part["queueId"] for part in parts(second_agent)} == {consulted}
+        assert [part["queueId"] for part in parts(customer) if "queueId" in part] == [
+            first["segments"][-1]["queueId"],
+            consulted,
+        ]
+
+
+def test_whoever_answers_out_of_a_queue_is_a_member_of_it() -> None:
+    members = {queue.id: {user.id for user in queue.temporary_members} for queue in CENTRE.queues}
+    answers = [
+        (agent["userId"], part["queueId"])
+        for _, story in month()
+        for agent in by_purpose(story, "agent")
+        for session in agent["sessions"]
+        if metrics(session)["tAnswered"]
+        for part in parts(session)
+    ]
+
+    assert len(answers) > 1000
+    assert [pair for pair in answers if pair[0] not in members[pair[1]]] == []
+
+
+def test_each_of_two_agents_sets_a_code_of_their_own_queue() -> None:
+    codes = {queue.id: set(queue.codes) for queue in CENTRE.queues}
+    for story in of_kind("voice_blind_transfer"):
+        for part in parts(*legs(story, "agent")):
+            assert "wrapUpCode" not in part or part["wrapUpCode"] in codes[part["queueId"]]
+
+
+@pytest.mark.parametrize("kind", ["callback_requested", "callback_scheduled"])
+def test_a_call_back_goes_out_to_the_customers_number(kind: str) -> None:
+    numbers = {queue.number for queue in CENTRE.queues}
+    for story in of_kind(kind):
+        calls = [leg for leg in legs(story, "agent", "customer") if leg["mediaType"] == "voice"]
+        out = [leg for leg in calls if leg["direction"] == "outbound"]
+        (number,) = {f"tel:{n}" for leg in legs(story, "agent") for n in leg.get("callbackNumbers", ())}
+        assert len(out) == 2
+        assert {leg["dnis"] for leg in out} == {leg["sessionDnis"] for leg in out} == {number}
+        assert {leg["ani"] for leg in calls if leg["direction"] == "inbound"} <= {number}
+        assert {leg["ani"] for leg in out} < numbers
+
+
 def test_a_callback_that_is_given_up_has_no_agent_and_a_wait_without_an_answer() -> None:
     for story in of_kind("callback_abandoned"):
         (waits,) = [session for session in legs(story, "acd") if session["mediaType"] == "callback"]
@@ -212,7 +274,7 @@ def test_a_mail_that_is_reopened_is_over_in_between_with_an_end_that_goes_away_a
         assert "conversationEnd" not in ORG.conversation(sketch, over - 1)
         assert "conversationEnd" not in ORG.conversation(sketch, again)
         assert final["conversationEnd"] == stamp(sketch.end_ms)
-        assert [len(one["sessions"]) for one in by_purpose(final, "external", "agent")] == [2, 2]
+        assert [len(participant["sessions"]) for participant in by_purpose(final, "external", "agent")] == [2, 2]
         assert again - over > 3_600_000
 
 
@@ -242,8 +304,13 @@ AWKWARD = {
 def texts_of(place: str) -> set[str]:
     """The names of a kind of look-up, or what stands under a field anywhere in the month."""
     if place in {"users", "queues", "wrapupcodes"}:
-        return {one["name"] for one in ORG.entities(place)}
-    everything = (p for _, c in month() for one in c["participants"] for p in (one, *parts(*one["sessions"])))
+        return {entity["name"] for entity in ORG.entities(place)}
+    everything = (
+        p
+        for _, c in month()
+        for participant in c["participants"]
+        for p in (participant, *parts(*participant["sessions"]))
+    )
     return {thing[place] for thing in everything if place in thing}
 
 
@@ -262,8 +329,8 @@ def test_some_texts_begin_with_an_equals_sign_and_some_are_not_ascii(place: str)
 
 
 def test_addresses_are_plain_whatever_the_names() -> None:
-    assert all(one["email"].isascii() and " " not in one["email"] for one in ORG.entities("users"))
-    assert len({one["email"] for one in ORG.entities("users")}) == len(ORG.entities("users"))
+    assert all(entity["email"].isascii() and " " not in entity["email"] for entity in ORG.entities("users"))
+    assert len({entity["email"] for entity in ORG.entities("users")}) == len(ORG.entities("users"))
 
 
 # Queues
@@ -301,5 +368,5 @@ def test_a_consult_does_not_last_longer_than_its_conversation() -> None:
     for kind in ("voice_third_party", "voice_consult_cancelled", "voice_transfer_abandoned"):
         for story in of_kind(kind):
             assert to_ms(story["conversationEnd"]) == max(
-                to_ms(p["segmentEnd"]) for one in story["participants"] for p in parts(*one["sessions"])
+                to_ms(p["segmentEnd"]) for participant in story["participants"] for p in parts(*participant["sessions"])
             )

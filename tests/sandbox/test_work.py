@@ -25,7 +25,7 @@ def handling(number: int, start: str, end: str, user: str = "u", kind: str = "in
 def records(content: Any, name: str, key: str) -> list[tuple[str, str, str]]:
     """(value, start, end) of the first user's records; times of day only."""
     found = content["userDetails"][0][name]
-    return [(one[key], one["startTime"][11:16], one.get("endTime", "")[11:16]) for one in found]
+    return [(entry[key], entry["startTime"][11:16], entry.get("endTime", "")[11:16]) for entry in found]
 
 
 def test_a_user_is_on_queue_around_the_conversations_and_interacting_in_them() -> None:
@@ -62,10 +62,10 @@ def test_what_goes_on_has_no_end() -> None:
 
 def test_records_follow_each_other_without_a_gap_and_cover_every_conversation() -> None:
     client = Caller(Sandbox(conversations_per_day=200, now=Clock()))
-    details = {one["userId"]: one for one in ask(client, paging={"pageSize": 100})["userDetails"]}
+    details = {detail["userId"]: detail for detail in ask(client, paging={"pageSize": 100})["userDetails"]}
     busy = 0
-    for one in client.sandbox.store.conversations(MONDAY):
-        for participant in one["participants"]:
+    for held in client.sandbox.store.conversations(MONDAY):
+        for participant in held["participants"]:
             for segment in (part for each in participant["sessions"] for part in each["segments"]):
                 if "userId" not in participant or segment["segmentType"] not in {"interact", "hold"}:
                     continue
@@ -77,9 +77,9 @@ def test_records_follow_each_other_without_a_gap_and_cover_every_conversation() 
                         )
 
     assert busy > 50
-    for one in details.values():
+    for entry in details.values():
         for name in ("primaryPresence", "routingStatus"):
-            assert [each["endTime"] for each in one[name]][:-1] == [each["startTime"] for each in one[name]][1:]
+            assert [each["endTime"] for each in entry[name]][:-1] == [each["startTime"] for each in entry[name]][1:]
 
 
 def test_users_come_in_pages_and_by_id() -> None:
@@ -88,7 +88,7 @@ def test_users_come_in_pages_and_by_id() -> None:
 
     first, second, third = (ask(client, paging={"pageSize": 2, "pageNumber": number}) for number in (1, 2, 3))
 
-    assert [one["userId"] for page in (first, second) for one in page["userDetails"]] == ["u1", "u2", "u3"]
+    assert [detail["userId"] for page in (first, second) for detail in page["userDetails"]] == ["u1", "u2", "u3"]
     assert third == {"totalHits": 3}
 
 
@@ -101,7 +101,7 @@ def test_filters_choose_users_and_records() -> None:
 
     content = ask(caller(handled), userFilters=user, routingStatusFilters=status)
 
-    assert [one["userId"] for one in content["userDetails"]] == ["u2"]
+    assert [detail["userId"] for detail in content["userDetails"]] == ["u2"]
     assert records(content, "routingStatus", "routingStatus") == [("INTERACTING", "09:00", "09:10")]
 
 

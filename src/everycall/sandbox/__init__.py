@@ -16,7 +16,7 @@ The way of a request, one module each: `server` (bytes), `access` (who may reach
 endpoint) > `oauth`, `limits` (may it?) > `details`, `jobs`, `aggregates`, `observations`, `work`, `live`, `lookups`,
 `people`, `organization` (the answer) > `query`, `filters`, `vocabulary` (what is asked) > `store` (what matches) > a
 world: `org`, or `recorded`. `clock` says when it is. `faults`, which `plans` reads and `controls` arms over HTTP,
-breaks in on the way; `switches` says how to behave where no source tells. Nothing here imports the client side, and
+breaks in on the way; `switches` says how to behave where no source is known. Nothing here imports the client side, and
 the other way round, so that one misunderstanding cannot cancel another.
 
 Beside the way: with TLS, `door` takes the connections, as a proxy too, and `certificates` makes what clients trust;
@@ -32,15 +32,15 @@ submitted, and which faults are armed.
 - Routes: only those that `routes.ROUTES` lists; `routes.NOT_SERVED` names what clients miss most. Nothing is
   written.
 - OAuth: client credentials only; no scopes, no user grants, no refresh tokens. A role's divisions hide conversations,
-  queues, teams and whatever else has a division.
+  queues, teams and everything else that has a division.
 - Limits: requests a minute for each token. Not those of an organization or a user, nor of token requests.
 - No slow deep pages; `faults` and `latency_s` can stand in. `Recorded` does not cut a conversation at the instant that
   it is asked for, and nothing of it changes.
 - Look-ups know pageSize, pageNumber (teams: after, before), id, name, divisionId, state, type and deleted; they do not
-  know sortBy, sortOrder or expand, and ignore whatever else is asked. Everything is sorted by name.
+  know sortBy, sortOrder or expand, and ignore all other parameters. Everything is sorted by name.
 - `order: unordered` is ascending; sorting by segmentStart is sorting by conversationStart, and by segmentEnd by
   conversationEnd.
-- A filter over many conversations, or an aggregation, tells every story that a sketch cannot rule out: the first page
+- A filter over many conversations, or an aggregation, builds every story that a sketch cannot rule out: the first page
   of a busy month takes its time. So does the first page of a job, which looks for what is left of 31 earlier days: of
   a centre with 100,000 conversations a day about four seconds.
 - An aggregate, an observation or a user's detail builds every conversation that was alive in its interval, about
@@ -68,12 +68,13 @@ submitted, and which faults are armed.
 - Names of enumerations in refusals, but for `QueryFilterType`; that enumerations mind upper and lower case; that a
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
-- Of aggregates: nConversations, views, which queue a metric counts for where its session has several, and how the
-  intervals of a time zone are written. Of queues: who has joined and who is idle. Of users: when their shifts are.
+- Of aggregates: the longest interval, nConversations, views, which queue a metric counts for where its session has
+  several, and how the intervals of a time zone are written. Of queues: who has joined and who is idle. Of users: when
+  their shifts are.
 - A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.
-- The most of a page of a look-up, where no documentation says: 100; what links between pages of teams look like.
+- The largest page of a look-up, where no documentation names it: 100; what links between pages of teams look like.
 - How many conversations change after their end (a fifth), how late (within four weeks), that a rebuild runs at
   04:00 UTC, and that retention counts from a conversation's start.
 - How often participants and sessions are listed in another order than that of time, and how a reopened e-mail and a

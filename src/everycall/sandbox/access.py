@@ -77,7 +77,7 @@ class Access:
         if matched is None:
             return False
         name = matched["name"]
-        if name in {one.lower() for one in self.names} or LOCAL.fullmatch(name) or VENDOR.fullmatch(name):
+        if name in {allowed.lower() for allowed in self.names} or LOCAL.fullmatch(name) or VENDOR.fullmatch(name):
             return True
         try:
             ip_address(name.strip("[]"))
@@ -88,7 +88,7 @@ class Access:
     def _shows_token(self, request: Request) -> bool:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         shown = (bearer.strip() if scheme.lower() == "bearer" else "", cookie_of(request), asked_token(request))
-        return any(compare_digest(one.encode(), self.token.encode()) for one in shown)
+        return any(compare_digest(token.encode(), self.token.encode()) for token in shown)
 
     def _with_cookie(self, request: Request) -> Wire | None:
         """A token in the address of the page becomes a cookie, so that it does not stay in the address."""

@@ -50,7 +50,7 @@ BUTTONS: Final[Mapping[str, Mapping[str, str]]] = {
     "A body cut short": {"kind": "cut", "path": QUERY, "count": "1"},
     "A hang": {"kind": "hang", "path": QUERY, "count": "1"},
 }
-"""Faults that one button arms: its words, and what the form would have said."""
+"""Faults that one button arms: its label, and what the form would have sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Hours:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The conversations of all hours."""
         return sum(self.counts)
 
 
@@ -74,7 +74,7 @@ def respond(sandbox: Sandbox, request: Request) -> Wire:
         return html(200, page(sandbox, request))
     if request.method != "POST":
         return html(405, page(sandbox, request, f"The page takes GET and POST, not {request.method}."))
-    # A page of somebody else's that is open in the same browser could send the form, too.
+    # A page of another origin in the same browser could send the form, too.
     if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return html(403, page(sandbox, request, "That form did not come from this page."))
     form = {name: values[-1] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
@@ -92,7 +92,7 @@ def html(status: int, text: str) -> Wire:
 
 
 def carry_out(sandbox: Sandbox, form: Mapping[str, str]) -> None:
-    """Does what a button says.
+    """Does what the pressed button stands for.
 
     Raises:
         ValueError: there is no such button, kind or number.
@@ -124,7 +124,7 @@ def arm(sandbox: Sandbox, form: Mapping[str, str]) -> None:
 
 
 def whole(form: Mapping[str, str], name: str, default: int) -> int:
-    """A number of the form."""
+    """A number that the form sent."""
     text = form.get(name) or str(default)
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{text!r} is not a whole number.")
@@ -151,7 +151,7 @@ def page(sandbox: Sandbox, request: Request, alert: str = "") -> str:
             f'<option value="{escape(name)}">{escape(name)}: {escape(KINDS[name].about)}</option>' for name in armable()
         ),
         query=QUERY,
-        buttons="".join(f'<button name="do" value="{escape(words)}">{escape(words)}</button>' for words in BUTTONS),
+        buttons="".join(f'<button name="do" value="{escape(label)}">{escape(label)}</button>' for label in BUTTONS),
         conversation_id=escape(sketch.conversation_id if sketch else sought),
         conversation=conversation(sandbox, sketch, sought, now_ms),
         next=str(int(recent) + 1 if recent and recent.isdigit() else 1),
@@ -162,7 +162,7 @@ def page(sandbox: Sandbox, request: Request, alert: str = "") -> str:
 
 @cache
 def template() -> Template:
-    """The page with `$names` where it changes."""
+    """The HTML with `$names` to substitute."""
     return Template(files(__package__).joinpath("admin.html").read_text("utf-8"))
 
 
@@ -213,8 +213,8 @@ def hours(sandbox: Sandbox, day: int, now_ms: int) -> Hours:
 def facts(sandbox: Sandbox, today: Hours, now_ms: int) -> str:
     """The numbers at the top."""
     served = list(sandbox.requests)
-    rejected = sum(one.status == 429 for one in served)
-    told = {
+    rejected = sum(request.status == 429 for request in served)
+    numbers = {
         f"{to_text(now_ms)[:10]}, UTC": to_text(now_ms)[11:19],
         f"conversations on {day_text(today.day)}": f"{today.total:,}",
         "of them alive now": f"{today.alive:,}",
@@ -222,7 +222,7 @@ def facts(sandbox: Sandbox, today: Hours, now_ms: int) -> str:
         "of them 429": f"{rejected:,}",
         "requests a minute, per token": f"{sandbox.rate_limit.allowed:,}",
     }
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
+    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in numbers.items())
 
 
 def day_text(day: int) -> str:
@@ -231,7 +231,7 @@ def day_text(day: int) -> str:
 
 
 def day_links(day: int, now_ms: int) -> str:
-    """To the day before and the day after."""
+    """Links to the day before and the day after."""
     links = [f'<a href="/?day={day_text(day - 1)}">the day before</a>']
     if day < now_ms // DAY_MS:
         links += [f'<a href="/?day={day_text(day + 1)}">the day after</a>', '<a href="/">today</a>']
@@ -275,7 +275,7 @@ def scale(most: int) -> int:
 
 
 def hours_table(shown: Hours) -> str:
-    """The same numbers for those who do not see bars."""
+    """The numbers of the chart as a table, for screen readers."""
     cells = [(f"{hour:02}:00", f"{count:,}") for hour, count in enumerate(shown.counts)]
     return f"<details><summary>the numbers</summary>{table(('hour', 'conversations'), cells, numbers={1})}</details>"
 
@@ -311,28 +311,34 @@ def requests_table(served: Sequence[Served] | Any) -> str:
     if not latest:
         return '<p class="soft">None yet.</p>'
     rows = [
-        (str(one.number), to_text(int(one.arrived_s * 1000))[11:19], outcome(one), one.method, asked_for(one))
-        for one in latest
+        (
+            str(request.number),
+            to_text(int(request.arrived_s * 1000))[11:19],
+            outcome(request),
+            request.method,
+            asked_for(request),
+        )
+        for request in latest
     ]
     return table(("no.", "time", "status", "method", "what"), rows, numbers={0}, wide=4, html_in=2)
 
 
-def outcome(one: Served) -> str:
-    """The status, or what became of the connection, with a colour and a word for faults."""
-    colour = "good" if one.status < 400 else "warn" if one.status == 429 else "bad"
-    how = str(one.status) if one.delivery in {"whole", "drip"} else one.delivery
-    if how != str(one.status):
+def outcome(served: Served) -> str:
+    """The status, or what became of the connection, with a colour, and the faults that struck."""
+    colour = "good" if served.status < 400 else "warn" if served.status == 429 else "bad"
+    how = str(served.status) if served.delivery in {"whole", "drip"} else served.delivery
+    if how != str(served.status):
         colour = "bad"
-    struck = f" ({escape(', '.join(one.faults))})" if one.faults else ""
+    struck = f" ({escape(', '.join(served.faults))})" if served.faults else ""
     return f'<span class="{colour}">{escape(how)}</span>{struck}'
 
 
-def asked_for(one: Served) -> str:
+def asked_for(served: Served) -> str:
     """The path with its parameters; of a query the page."""
-    query = f"?{urlencode(one.parameters)}" if one.parameters else ""
-    paging = one.body.get("paging") if isinstance(one.body, dict) else None
+    query = f"?{urlencode(served.parameters)}" if served.parameters else ""
+    paging = served.body.get("paging") if isinstance(served.body, dict) else None
     page_number = f", page {paging.get('pageNumber', 1)}" if isinstance(paging, dict) else ""
-    return f"{one.path}{query}{page_number}"
+    return f"{served.path}{query}{page_number}"
 
 
 def faults_table(sandbox: Sandbox) -> str:
@@ -375,7 +381,7 @@ def conversation_asked(sandbox: Sandbox, request: Request, now_ms: int) -> tuple
 
 
 def recent_one(sandbox: Sandbox, number: int, now_ms: int) -> Sketch | None:
-    """One of the last week's conversations that have ended; another number, another one."""
+    """A conversation of the last week that has ended; each number gives another."""
     day = now_ms // DAY_MS
     world = sandbox.store.world
     days: Iterable[int] = range(day, day - RECENT_MS // DAY_MS, -1)
@@ -395,11 +401,11 @@ def conversation(sandbox: Sandbox, sketch: Sketch | None, sought: str, now_ms: i
     if sketch is None:
         missing = f"There is no conversation {sought}, or it has yet to start."
         return f'<p class="soft">{escape(missing if sought else "Give an id, or take a recent one.")}</p>'
-    told = sandbox.store.world.with_attributes(sketch, now_ms)
-    text = msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    shown = sandbox.store.world.with_attributes(sketch, now_ms)
+    text = msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
     ended = "ended" if sketch.end_ms <= now_ms else "lives" if sketch.end_ms < FOREVER_MS else "lives, and never ends"
     about = (
-        f"{told.get('originatingDirection', '')} {', '.join(sketch.media_types)}, started {to_text(sketch.start_ms)}, "
+        f"{shown.get('originatingDirection', '')} {', '.join(sketch.media_types)}, started {to_text(sketch.start_ms)}, "
         f"{ended}; {len(text.encode()):,} bytes as shown"
     )
     return f'<p class="soft">{escape(about)}</p><pre tabindex="0" id="json">{escape(text)}</pre>'
@@ -411,7 +417,7 @@ def org(sandbox: Sandbox) -> str:
     counts = []
     for kind in ("users", "queues", "divisions", "wrapupcodes", "flows", "skills", "groups", "teams", "campaigns"):
         entities = world.entities(kind)
-        gone = sum(one.get("state") == "deleted" or one.get("deleted") is True for one in entities)
+        gone = sum(entity.get("state") == "deleted" or entity.get("deleted") is True for entity in entities)
         counts.append((kind, f"{len(entities) - gone:,}", f"{gone:,}" if gone else ""))
     folded = "".join(names(kind, world.entities(kind)) for kind in ("divisions", "queues", "users"))
     return f"{table(('kind', 'there', 'deleted'), counts, numbers={1, 2})}<div>{folded}</div>"
@@ -419,7 +425,7 @@ def org(sandbox: Sandbox) -> str:
 
 def names(kind: str, entities: Sequence[Mapping[str, Any]]) -> str:
     """The names of some entities, folded away."""
-    live = sorted(str(one.get("name", one["id"])) for one in entities if one.get("state") != "deleted")
+    live = sorted(str(entity.get("name", entity["id"])) for entity in entities if entity.get("state") != "deleted")
     if not live:
         return ""
     items = "".join(f"<li>{escape(name)}</li>" for name in live)

@@ -6,7 +6,7 @@
     -> {"results": [{"group": {"mediaType": "voice", "queueId": ...},
                      "data": [{"interval": ..., "metrics": [{"metric": "nOffered", "stats": {"count": 7}}, ...]}]}]}
 
-A metric counts at its `emitDate`, whatever day its conversation began on. It has the dimensions of its conversation,
+A metric counts at its `emitDate`, on whichever day its conversation began. It has the dimensions of its conversation,
 participant and session, and of the segment in which it was emitted; where that one names no queue, the session's queue
 before it counts, or else its first.
 
@@ -81,7 +81,7 @@ Key = tuple[str | None, ...]
 
 @dataclass(slots=True)
 class Stats:
-    """What is known of one metric in one interval of one group."""
+    """The values of one metric in one interval of one group."""
 
     values: list[int] = field(default_factory=list)
 
@@ -124,7 +124,7 @@ class Asked:
 
     @property
     def interval(self) -> Interval:
-        """All of it."""
+        """From the first edge to the last."""
         return Interval(self.edges[0], self.edges[-1])
 
     @property
@@ -140,7 +140,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Counted:
-    """What was found in one interval of one group."""
+    """What was counted in one interval of one group."""
 
     metrics: dict[str, Stats] = field(default_factory=dict)
     conversation_ids: set[str] = field(default_factory=set)
@@ -171,20 +171,20 @@ def answer_aggregates(store: Store, request: Request, client: Client, unseen: Co
         raise bad_request(f"Result set is larger than result limit of {most} results")
     targets = {queue["id"]: queue.get("mediaSettings", {}) for queue in store.world.entities("queues")}
     results = [result(asked, key, groups[key], targets) for key in chosen(asked, groups)]
-    return Answer(200, {"results": [one for one in results if one["data"]]})
+    return Answer(200, {"results": [result for result in results if result["data"]]})
 
 
 # --- the question
 
 
 def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
-    """The question of a body.
+    """The query in a request's body.
 
     Raises:
         ApiError: 400, naming what the API does not know.
     """
     known_fields(raw, FIELDS, "ConversationAggregationQuery")
-    interval = checked_interval(raw.get("interval"), 0, store.switches)
+    interval = checked_interval(raw.get("interval"), store.switches.aggregate_interval_days_max, store.switches)
     optional(raw.get("alternateTimeDimension"), "AlternateTimeDimension", ("eventTime",))
     group_by = names_of(raw.get("groupBy"), "ConversationAggregateQueryDimension", tuple(sorted(AGGREGATE)))
     if "mediaType" not in group_by and store.switches.aggregate_media_type == "always":
@@ -202,7 +202,7 @@ def read_asked(raw: Mapping[str, Any], store: Store) -> Asked:
         metrics=metrics,
         filters=read_filter(raw.get("filter")),
         is_flat=bool(is_flat),
-        views=tuple(read_view(one) for one in objects(raw.get("views"))),
+        views=tuple(read_view(view) for view in objects(raw.get("views"))),
         sort=None if kind == "groupBy" else read_sort(raw.get("sortMetric")),
         is_reversed=kind == "topN",
         limit=None if kind == "groupBy" else whole(raw, "limit", None),
@@ -228,7 +228,7 @@ def read_view(raw: Mapping[str, Any]) -> View:
 
 
 def read_sort(raw: object) -> tuple[str, str]:
-    """By what the first groups are chosen."""
+    """The metric and the function by which topN and bottomN choose groups."""
     given = only_object(raw)
     known_fields(given, {"name", "function"}, "ConversationAggregationSort")
     name = known(given.get("name"), "ConversationAggregateQueryMetric", AGGREGATE_METRICS)
@@ -325,12 +325,14 @@ def metrics_of(conversation: Mapping[str, Any]) -> Iterator[tuple[Leaf, Mapping[
 
 def with_queues(segments: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
     """(start, segment) of each, in order of time; one without a queue gets the one before it, or else the first."""
-    ordered = sorted(((to_ms(one["segmentStart"]), one) for one in segments), key=lambda pair: pair[0])
-    queue_id = next((one["queueId"] for _, one in ordered if "queueId" in one), None)
+    ordered = sorted(((to_ms(segment["segmentStart"]), segment) for segment in segments), key=lambda pair: pair[0])
+    queue_id = next((segment["queueId"] for _, segment in ordered if "queueId" in segment), None)
     found: list[tuple[int, Mapping[str, Any]]] = []
-    for start_ms, one in ordered:
-        queue_id = one.get("queueId", queue_id)
-        found.append((start_ms, one if queue_id is None or "queueId" in one else {**one, "queueId": queue_id}))
+    for start_ms, segment in ordered:
+        queue_id = segment.get("queueId", queue_id)
+        found.append(
+            (start_ms, segment if queue_id is None or "queueId" in segment else {**segment, "queueId": queue_id})
+        )
     return found
 
 
@@ -355,7 +357,7 @@ def texts(leaf: Leaf, name: str, *, is_flat: bool) -> list[str | None]:
     """The values of a dimension as texts; None where there is none."""
     found = [scalar(value) for value in values_at(leaf, AGGREGATE[name])]
     if len(found) > 1 and is_flat:
-        return [",".join(str(one) for one in found)]
+        return [",".join(str(value) for value in found)]
     return list(dict.fromkeys(found)) or [None]
 
 
@@ -373,7 +375,7 @@ def chosen(asked: Asked, groups: Groups) -> list[Key]:
 
 
 def measured(intervals: Mapping[int, Counted], name: str, function: str) -> float:
-    """One number for a metric of a group."""
+    """A group's value of a metric over all intervals, for sorting."""
     values = [
         value for counted in intervals.values() if name in counted.metrics for value in counted.metrics[name].values
     ]

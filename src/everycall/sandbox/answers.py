@@ -67,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler has to say: a status and a JSON value, not yet bytes."""
+    """The answer of a handler: a status and a JSON value, not yet bytes."""
 
     status: int
     content: Any
@@ -87,7 +87,7 @@ class Wire:
 
 
 class ApiError(Exception):
-    """A refusal in the API's own words.
+    """A refusal, with the body that the API gives it.
 
     `message`, `code`, `status` and `limit` (the limit that was exceeded) go into the body; `headers` (such as
     Retry-After) onto the answer.
@@ -124,7 +124,7 @@ class ApiError(Exception):
 
 
 def bad_request(message: str, code: str = "bad.request") -> ApiError:
-    """A 400, with the general code unless told otherwise."""
+    """A 400, with the general code by default."""
     return ApiError(400, code, message)
 
 

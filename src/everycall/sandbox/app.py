@@ -112,7 +112,7 @@ class Sandbox:
         latency_s: seconds before each answer, or a function of the request.
         faults: what goes wrong; may be changed at any time.
         clients: who may log in; by default one that may see everything.
-        switches: how to behave where no source tells.
+        switches: how to behave where no source is known.
         admin_token: of the controls, where other machines can reach them; by default one that nobody can guess.
         url: where a server makes it reachable.
         tls_environ: the variables that lead clients there which have the vendor's hosts in their code.
@@ -182,7 +182,7 @@ class Sandbox:
     def handle(
         self, method: str, target: str, headers: Mapping[str, str] = NO_HEADERS, body: bytes = b""
     ) -> tuple[int, dict[str, str], bytes]:
-        """(status, headers, body) of the answer to a request; no time passes.
+        """Returns (status, headers, body) of the answer to a request, without waiting.
 
         Raises:
             ConnectionResetError: a fault resets the connection.
@@ -190,13 +190,13 @@ class Sandbox:
         """
         wire = self.respond(Request.of(method, target, headers, body))
         if wire.delivery == "reset":
-            raise ConnectionResetError("the sandbox was told to reset this connection")
+            raise ConnectionResetError("a fault of the sandbox resets this connection")
         if wire.delivery == "hang":
-            raise TimeoutError("the sandbox was told not to answer this request")
+            raise TimeoutError("a fault of the sandbox leaves this request unanswered")
         return wire.status, dict(wire.headers), wire.body
 
     def respond(self, request: Request) -> Wire:
-        """What goes over the connection, how and after which delay; the caller is the one who waits."""
+        """Returns what goes over the connection, how, and after which delay; the caller does the waiting."""
         if request.path.startswith(controls.PREFIX):
             return controls.respond(self.faults, request)
         self._arrived += 1

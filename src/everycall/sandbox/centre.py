@@ -129,6 +129,7 @@ RARE_FLOWS = (
     ("In-Queue Message", "INQUEUESHORTMESSAGE"),
 )
 CAMPAIGN_NAMES = ("Renewal Reminder", "Payment Reminder", "Win Back", "Delivery Survey")
+MESSAGING_CAMPAIGNS = (("Appointment Reminder", "sms"), ("Rückruf-Angebot", "sms"), ("Spring Newsletter", "email"))
 # What an org may ask of its queues; the first are the values that a new queue has.
 SERVICE_LEVELS: tuple[Mapping[str, tuple[float, int]], ...] = (
     {
@@ -159,7 +160,7 @@ DELETED = "deleted"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class User:
-    """One who answers."""
+    """A user who answers conversations."""
 
     id: str
     name: str
@@ -175,7 +176,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queue:
-    """One queue with all that routing needs to know of it."""
+    """A queue with all that routing needs to know of it."""
 
     id: str
     name: str
@@ -258,6 +259,7 @@ def centre(seed: int, size: int) -> Centre:
     rare = Rng(f"centre/{seed}/rare flows")
     flows += [_flow(rare, name, kind) for name, kind in RARE_FLOWS]
     campaigns = _campaigns(rng, queues)
+    messaging = Rng(f"centre/{seed}/messaging campaigns")
     groups = [_group(rng, name, size) for name in ("All Agents", "Floor Walkers", "Specialists")]
     return Centre(
         seed=seed,
@@ -273,6 +275,9 @@ def centre(seed: int, size: int) -> Centre:
             "groups": groups,
             "teams": teams,
             "campaigns": [_campaign_json(c) for c in campaigns],
+            "messagingcampaigns": [
+                _messaging_campaign(messaging, *named, divisions[0]) for named in MESSAGING_CAMPAIGNS
+            ],
         },
         division_ids=division_ids,
         queues=queues,
@@ -567,4 +572,36 @@ def _campaign_json(campaign: Campaign) -> dict[str, Any]:
         "callerName": "Larkspur & Finch",
         "callerAddress": campaign.queue.number.removeprefix("tel:"),
         "selfUri": f"/api/v2/outbound/campaigns/{campaign.id}",
+    }
+
+
+def _messaging_campaign(rng: Rng, name: str, media: str, division: dict[str, Any]) -> dict[str, Any]:
+    """A campaign by SMS or e-mail, as in SDK 269's model `MessagingCampaign`.
+
+    It is switched off and has never run, since no conversation of the sandbox comes out of one.
+    """
+    new = rng.uuid()
+    template = {"id": rng.uuid()}
+    sms = {
+        "phoneColumn": "mobile",
+        "senderSmsPhoneNumber": {"phoneNumber": "+12025550199"},
+        "contentTemplate": template,
+    }
+    email = {
+        "emailColumns": ["email"],
+        "contentTemplate": template,
+        "fromAddress": {"domain": {"id": "example.com"}, "friendlyName": "Larkspur & Finch", "localPart": "news"},
+    }
+    return {
+        "id": new,
+        "name": name,
+        "dateCreated": _created(rng),
+        "version": 1,
+        "division": _reference(division),
+        "campaignStatus": "off",
+        "contactList": {"id": rng.uuid()},
+        "alwaysRunning": False,
+        "messagesPerMinute": 10,
+        **({"smsConfig": sms} if media == "sms" else {"emailConfig": email}),
+        "selfUri": f"/api/v2/outbound/messagingcampaigns/{new}",
     }

@@ -154,7 +154,7 @@ def signed_server(
 def begun(
     subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, now: datetime
 ) -> x509.CertificateBuilder:
-    """What both certificates have."""
+    """A builder with the fields that both certificates have."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -168,7 +168,7 @@ def begun(
 
 
 def named(common_name: str) -> x509.Name:
-    """A subject whose name looks like no host."""
+    """A subject with a common name that cannot be taken for a host."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 

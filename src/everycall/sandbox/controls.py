@@ -34,7 +34,7 @@ def respond(faults: Faults, request: Request) -> Wire:
 
 
 def answer(faults: Faults, request: Request) -> Answer:
-    """What is done, as JSON.
+    """Carries out a request for a control; the result as JSON.
 
     Raises:
         ApiError: there is no such control, or the body is no JSON.
@@ -57,14 +57,14 @@ def answer(faults: Faults, request: Request) -> Answer:
 
 
 def shown(rule: Rule) -> dict[str, Any]:
-    """A rule by its number and its words."""
+    """A rule by its number and its text."""
     return {"number": rule.number, "text": rule.text}
 
 
 def body_of(request: Request) -> Mapping[str, Any]:
-    """The JSON object of a request that says that it is one.
+    """The JSON object of a request whose Content-Type is JSON.
 
-    A page of somebody else's in the same browser can send no such request.
+    A page of another origin in the same browser can send no such request.
     """
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise ApiError(415, "unsupported.media.type", "Send JSON, with Content-Type: application/json.")

@@ -6,7 +6,7 @@ API answers preflights, and so does this; which headers it exposes is a guess: t
     OPTIONS /api/v2/users, Origin: https://example.com, Access-Control-Request-Method: GET
     -> 204, Access-Control-Allow-Origin: https://example.com, ...
 
-The page at `/` and the controls below `/__admin/` are left out: a page of somebody else's must not reach them.
+The page at `/` and the controls below `/__admin/` are left out: pages of other origins must not reach them.
 """
 
 from collections.abc import Mapping

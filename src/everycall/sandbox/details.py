@@ -43,7 +43,7 @@ def answer_query(store: Store, request: Request, client: Client, unseen: Collect
     content: dict[str, Any] = {"conversations": [store.world.conversation(sketch, now_ms) for sketch in sketches]}
     if asked.aggregations:
         everything = list(stories(store, selection, now_ms))
-        content["aggregations"] = [aggregated(one, everything) for one in asked.aggregations]
+        content["aggregations"] = [aggregated(aggregation, everything) for aggregation in asked.aggregations]
     content["totalHits"] = len(selection)
     return Answer(200, content)
 
@@ -60,7 +60,7 @@ def several(store: Store, request: Request, client: Client, unseen: Collection[s
     if switches.repeated_ids == "once":
         asked = list(dict.fromkeys(asked))
     scope = Scope(client.division_ids, unseen)
-    found = [sketch for one in asked if (sketch := store.find(one, now_ms, scope)) is not None]
+    found = [sketch for conversation_id in asked if (sketch := store.find(conversation_id, now_ms, scope)) is not None]
     if len(found) < len(asked) and switches.unknown_ids == "404":
         raise not_found()
     conversations = [store.world.conversation(sketch, now_ms) for sketch in found]
@@ -91,21 +91,23 @@ def stories(store: Store, selection: Selection, now_ms: int) -> Iterable[Convers
 def aggregated(asked: Aggregation, conversations: Iterable[Conversation]) -> dict[str, Any]:
     """One facet over all conversations that match."""
     if asked.dimension is not None:
-        terms = Counter(term for one in conversations for term in terms_of(one, asked.dimension))
+        terms = Counter(term for conversation in conversations for term in terms_of(conversation, asked.dimension))
         frequent = sorted(terms.items(), key=lambda item: (-item[1], item[0]))[: asked.size]
         results: list[Mapping[str, Any]] = [{"count": count, "value": term} for term, count in frequent]
         return {"count": len(results), "dimension": asked.dimension, "type": asked.type, "results": results}
     metric = asked.metric or ""
-    sums = [sum(values) for one in conversations if (values := conversation_metric_values(metric, one))]
+    sums = [
+        sum(values) for conversation in conversations if (values := conversation_metric_values(metric, conversation))
+    ]
     results = [bucket(sums, gte, lt) for gte, lt in asked.ranges]
     return {"count": len(results), "metric": metric, "type": asked.type, "results": results}
 
 
 def terms_of(conversation: Conversation, dimension: str) -> set[str]:
     """The values of a dimension in a conversation, each once."""
-    words = CONVERSATIONS if dimension in CONVERSATIONS.dimensions else SEGMENTS
-    place = words.dimensions[dimension]
-    values = (value for leaf in words.leaves(conversation) for value in values_at(leaf, place))
+    vocabulary = CONVERSATIONS if dimension in CONVERSATIONS.dimensions else SEGMENTS
+    place = vocabulary.dimensions[dimension]
+    values = (value for leaf in vocabulary.leaves(conversation) for value in values_at(leaf, place))
     return {term for value in values if (term := scalar(value)) is not None}
 
 

@@ -1,8 +1,8 @@
 """One port for TLS, for plain HTTP, and for a proxy's `CONNECT`.
 
-The first byte of a connection tells which it is. After a `CONNECT` to one of the vendor's hosts, the connection goes on
-as if it had just been made, so that `HTTPS_PROXY` alone leads a client to the sandbox whatever hosts it has in its
-code. Nothing is passed on: a `CONNECT` to any other name is refused.
+The first byte of a connection shows which of them it is. After a `CONNECT` to one of the vendor's hosts, the connection
+goes on as if it had just been made, so that `HTTPS_PROXY` alone leads a client to the sandbox even where it hard-codes
+the vendor's hosts. Nothing is passed on: a `CONNECT` to any other name is refused.
 """
 
 import asyncio
@@ -109,9 +109,9 @@ class Door:
     async def _tunnelled(self, connection: socket.socket) -> bool:
         """Answers a `CONNECT`; whether the connection goes on."""
         loop = asyncio.get_running_loop()
-        words = (await head(connection)).split(b" ")
-        target = words[1].decode("latin-1").lower() if len(words) > 1 else ""
-        is_open = words[0] == b"CONNECT" and target in self._targets
+        request_line = (await head(connection)).split(b" ")
+        target = request_line[1].decode("latin-1").lower() if len(request_line) > 1 else ""
+        is_open = request_line[0] == b"CONNECT" and target in self._targets
         await loop.sock_sendall(connection, OPEN if is_open else refusal(target))
         return is_open
 
@@ -121,7 +121,7 @@ def targets(port: int) -> frozenset[str]:
 
     They are the vendor's hosts, and the sandbox's own port, which some clients ask the proxy for, too.
     """
-    own = ("localhost", *(f"[{one}]" if ":" in one else one for one in ADDRESSES))
+    own = ("localhost", *(f"[{address}]" if ":" in address else address for address in ADDRESSES))
     return frozenset((*(f"{host}:443" for host in VENDOR_HOSTS), *(f"{name}:{port}" for name in own)))
 
 

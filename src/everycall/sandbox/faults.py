@@ -6,7 +6,7 @@
     faults.on(None, "slow", delay_s=0.4)                   # every request
     faults.on(range(1, 4), "unseen", path=QUERY, conversation_id="...")   # it arrives with the fourth query
     faults.at_random(0.02, seed=7)                         # two of a hundred, of the kinds in AT_RANDOM
-    faults.arm("on query 3: 429 retry_after=42")           # in words, as `plans` reads them
+    faults.arm("on query 3: 429 retry_after=42")           # as text, which `plans` parses
     Faults.parse("on query 3: 503", "at random 2%")        # the same, all at once
 
 Requests are counted by each rule for itself, from 1, among those whose `METHOD /path` contains `path`, since it
@@ -171,7 +171,7 @@ class Faults:
         self._arm(Rule(None, path, None, drawn, text=text))
 
     def arm(self, text: str) -> None:
-        """Arms a fault in words, such as `on query 3: 429 retry_after=none`; `plans` has all of them.
+        """Arms a fault given as text, such as `on query 3: 429 retry_after=none`; `plans` has all of them.
 
         Raises:
             ValueError: the text cannot be understood, or there is no such kind.
@@ -252,7 +252,7 @@ def check_options(kind: Kind, options: Mapping[str, Any]) -> None:
 
 
 def strike_before(faults: Sequence[Fault], situation: Situation) -> None:
-    """What happens ahead of the request.
+    """Applies faults before the request is handled.
 
     Raises:
         ApiError: the answer is an error, whatever was asked.
@@ -269,7 +269,7 @@ def unseen(faults: Sequence[Fault]) -> frozenset[str]:
 
 
 def fate(faults: Sequence[Fault]) -> Fate:
-    """What becomes of the job that is being submitted; the last word counts."""
+    """What becomes of the job that is being submitted; of several fates the last counts."""
     fates = [strike(**options) for strike, options in of_moment(faults, "job")]
     return next((found for found in reversed(fates) if isinstance(found, Fate)), Fate())
 
@@ -280,7 +280,7 @@ def repeats_cursor(faults: Sequence[Fault]) -> bool:
 
 
 def strike_content(faults: Sequence[Fault], content: Any) -> Any:
-    """What the answer says instead; answers that hold no conversations stay as they are."""
+    """Changes the content of an answer; answers without conversations stay as they are."""
     for strike, options in of_moment(faults, "content"):
         if isinstance(content, dict) and content.get("conversations"):
             content = strike(copy.deepcopy(content), **options)
@@ -288,7 +288,7 @@ def strike_content(faults: Sequence[Fault], content: Any) -> Any:
 
 
 def strike_wire(faults: Sequence[Fault], wire: Wire) -> Wire:
-    """What goes over the connection instead, and when."""
+    """Changes what goes over the connection, and when."""
     for strike, options in of_moment(faults, "wire"):
         wire = strike(wire, **options)
     delay_s = sum(fault.options.get("delay_s", 0.0) for fault in faults)
@@ -309,12 +309,12 @@ def of_moment(faults: Sequence[Fault], *moments: Moment) -> list[tuple[Callable[
 
 
 def revoked(situation: Situation) -> None:
-    """Every token issued so far is worth nothing from this request on."""
+    """Revokes every token issued so far, from this request on."""
     situation.tokens.revoke()
 
 
 def rate_limited(situation: Situation, retry_after_s: int | None = 2, *, as_date: bool = False) -> ApiError:
-    """A 429 that says when to come again in seconds, as a date, or not at all."""
+    """A 429 whose Retry-After is in seconds, a date, or missing."""
     seconds = 60 if retry_after_s is None else retry_after_s
     message = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
     headers = retry_after(situation, retry_after_s, as_date=as_date)
@@ -374,7 +374,7 @@ def job_stuck() -> Fate:
 
 
 def job_slow(takes_s: float = 600.0) -> Fate:
-    """The job takes its time."""
+    """The job takes `takes_s` seconds."""
     return Fate(takes_s=takes_s)
 
 
@@ -399,7 +399,7 @@ def job_gone() -> Fate:
 
 
 def same_cursor() -> None:
-    """Only its name is asked for."""
+    """Does nothing itself: `repeats_cursor` looks for this kind."""
 
 
 # --- content
@@ -453,7 +453,7 @@ def null(content: dict[str, Any], name: str = "originatingDirection") -> dict[st
 
 def sessions(conversation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The sessions of all participants."""
-    return [one for person in conversation.get("participants", ()) for one in person.get("sessions", ())]
+    return [session for person in conversation.get("participants", ()) for session in person.get("sessions", ())]
 
 
 # --- wire
@@ -499,19 +499,19 @@ def cut_gzip(wire: Wire, share: float = 0.5) -> Wire:
 
 
 def bad_gzip(wire: Wire) -> Wire:
-    """A body that says gzip and is none."""
+    """A body with Content-Encoding gzip that is not gzip."""
     headers = {**wire.headers, "Content-Encoding": "gzip"}
     return resized(replace(wire, headers=headers), bytes(byte ^ 0x5A for byte in wire.body))
 
 
 def html(wire: Wire, status: int = 200) -> Wire:
-    """A page for people, such as a gateway sends it."""
+    """An HTML page, such as a gateway sends."""
     headers = {name: value for name, value in wire.headers.items() if name != "Content-Encoding"}
     return resized(replace(wire, status=status, headers={**headers, "Content-Type": "text/html"}), HTML)
 
 
 def resized(wire: Wire, body: bytes) -> Wire:
-    """Another body, and its true length."""
+    """The answer with another body and its Content-Length."""
     return replace(wire, body=body, headers={**wire.headers, "Content-Length": str(len(body))})
 
 
@@ -522,7 +522,9 @@ KINDS: Mapping[str, Kind] = {
         error(400, "bad.request", "The request could not be understood by the server due to malformed syntax."),
         "400 bad.request, never to be retried",
     ),
-    "401": Kind("instead", error(401, "bad.credentials", "Invalid login credentials."), "401, the token living on"),
+    "401": Kind(
+        "instead", error(401, "bad.credentials", "Invalid login credentials."), "401, though the token stays valid"
+    ),
     "403": Kind(
         "instead",
         error(403, "not.authorized", "You are not authorized to perform the requested action."),
@@ -576,9 +578,9 @@ KINDS: Mapping[str, Kind] = {
     "reset": Kind("wire", reset, "connection reset"),
     "cut": Kind("wire", cut, "the connection ends after share=0.5 of the body"),
     "drip": Kind("wire", drip, "the body in ten pieces, delay_s=... before each"),
-    "cut_json": Kind("wire", cut_json, "sound HTTP and gzip, JSON cut after share=0.5"),
-    "cut_gzip": Kind("wire", cut_gzip, "sound HTTP, gzip cut after share=0.5"),
-    "bad_gzip": Kind("wire", bad_gzip, "says gzip, is none"),
+    "cut_json": Kind("wire", cut_json, "HTTP and gzip intact, JSON cut after share=0.5"),
+    "cut_gzip": Kind("wire", cut_gzip, "HTTP intact, gzip cut after share=0.5"),
+    "bad_gzip": Kind("wire", bad_gzip, "Content-Encoding: gzip on a body that is not gzip"),
     "html": Kind("wire", html, "status=200 with an HTML page"),
 }
 """Everything that can go wrong: the moment, the function with its options, and a line for people."""

@@ -7,7 +7,7 @@
   participant); another entry may be met by another segment. The same goes for evaluations, surveys,
   resolutions.
 - An entry without a predicate holds always, and does not count as a filter.
-- `glance` answers from a sketch where that is enough, so that few stories need to be told.
+- `glance` answers from a sketch where that is enough, so that few stories need to be built.
 
 Source: SDK 269 (`ConversationDetailQueryFilter` and its kin). The rule of the same segment is confirmed on a
 live org by XxMasterbeasTxX/genesys-admin-app. Guesses: `notExists` of a segment filter asks for *a segment*
@@ -42,7 +42,7 @@ from everycall.sandbox.vocabulary import (
 Conversation = Mapping[str, Any]
 
 Verdict = bool | None
-"""None: a sketch cannot tell."""
+"""None: the sketch is not enough to decide."""
 
 BOOLEANS = ("and", "or")
 PREDICATE_TYPES = ("dimension", "property", "metric")
@@ -179,7 +179,7 @@ def read_group(raw: Mapping[str, Any], vocabulary: Vocabulary, level: Literal["F
 
 
 def read_predicate(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Predicate:
-    """One predicate; its type may be left out, since its left-hand side tells."""
+    """One predicate; its type may be left out, since its left-hand side implies it."""
     model = vocabulary.name("Predicate")
     fields = {"type", "operator", "value", "range"}
     fields |= {"metric"} if vocabulary.metrics else set()
@@ -271,7 +271,7 @@ def objects(raw: object) -> Sequence[Mapping[str, Any]]:
         return []
     if not isinstance(raw, list):
         raise malformed()
-    return [only_object(one) for one in raw]
+    return [only_object(item) for item in raw]
 
 
 def only_object(raw: object) -> Mapping[str, Any]:
@@ -343,7 +343,7 @@ def holds(predicate: Predicate, values: Iterable[Any], *, is_partial: bool = Fal
 
 
 def equals(predicate: Predicate, value: Any, *, is_partial: bool = False) -> bool:
-    """Whether a value is the one asked for, each compared as what it is."""
+    """Whether a value is the one asked for; instants compare as instants, numbers as numbers, addresses caseless."""
     asked = predicate.value
     if asked is None:
         return True
@@ -366,7 +366,7 @@ def within(predicate: Predicate, value: Any) -> bool:
 
 
 def instant(text: str) -> int | None:
-    """The instant in epoch milliseconds, or None where the text is none."""
+    """The instant in epoch milliseconds, or None where the text is not an instant."""
     try:
         return to_ms(text)
     except ValueError:
@@ -374,7 +374,7 @@ def instant(text: str) -> int | None:
 
 
 def number(text: str) -> float | None:
-    """The number, or None where the text is none."""
+    """The number, or None where the text is not a number."""
     try:
         return float(text)
     except ValueError:
@@ -438,21 +438,21 @@ def glance_at(predicate: Predicate, vocabulary: Vocabulary, sketch: Sketch, now_
 
 
 def every(verdicts: Iterable[Verdict]) -> Verdict:
-    """All of them hold, one does not, or it cannot be told."""
-    told: Verdict = True
+    """True if all hold, False if one does not, else None."""
+    verdict_of_all: Verdict = True
     for verdict in verdicts:
         if verdict is False:
             return False
-        told = told and verdict
-    return told
+        verdict_of_all = verdict_of_all and verdict
+    return verdict_of_all
 
 
 def some(verdicts: Iterable[Verdict]) -> Verdict:
-    """One of them holds, none does, or it cannot be told."""
-    told: Verdict = False
+    """True if one holds, False if none does, else None."""
+    verdict_of_any: Verdict = False
     for verdict in verdicts:
         if verdict is True:
             return True
         if verdict is None:
-            told = None
-    return told
+            verdict_of_any = None
+    return verdict_of_any

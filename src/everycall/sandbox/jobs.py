@@ -76,7 +76,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job: what it asks, who and when."""
+    """A job: its query, its client and its times."""
 
     job_id: str
     client: Client
@@ -324,7 +324,7 @@ def cursor(job_id: str, place: Place) -> str:
 
 
 def place_of(job_id: str, text: str) -> Place:
-    """The place in a job's results that a cursor stands for; none is the beginning.
+    """The place in a job's results that a cursor stands for; without a cursor the beginning.
 
     Raises:
         ApiError: 400, for a text that is no cursor of this job.
@@ -348,7 +348,7 @@ def limit(key: str, value: int) -> dict[str, Any]:
 
 
 def bad_cursor() -> ApiError:
-    """The 400 for a cursor of nothing. The text is a guess."""
+    """The 400 for a cursor that stands for no place. The text is a guess."""
     return bad_request("The cursor is not valid.")
 
 

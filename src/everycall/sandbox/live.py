@@ -50,38 +50,38 @@ def answer_live(store: Store, conversation_id: str, client: Client, unseen: Coll
     if "externalTag" in conversation:
         content["externalTag"] = conversation["externalTag"]
     content |= renamed(conversation, conversationStart="startTime", conversationEnd="endTime")
-    content["participants"] = [participant(one, names, codes) for one in conversation.get("participants", ())]
-    content["divisions"] = [{"division": {"id": one}} for one in conversation.get("divisionIds", ())]
+    content["participants"] = [participant(each, names, codes) for each in conversation.get("participants", ())]
+    content["divisions"] = [{"division": {"id": division_id}} for division_id in conversation.get("divisionIds", ())]
     content["selfUri"] = f"/api/v2/conversations/{conversation['conversationId']}"
     return Answer(200, content)
 
 
 def renamed(source: Mapping[str, Any], **names: str) -> Json:
-    """Those fields that there are, under other names."""
+    """The fields that are present, under their other names."""
     return {new: source[old] for old, new in names.items() if old in source}
 
 
-def participant(one: Mapping[str, Any], names: Mapping[str, str], codes: Mapping[str, str]) -> Json:
+def participant(analysed: Mapping[str, Any], names: Mapping[str, str], codes: Mapping[str, str]) -> Json:
     """A participant with its sessions by medium."""
-    sessions = one.get("sessions", ())
+    sessions = analysed.get("sessions", ())
     segments = sorted((part for each in sessions for part in each["segments"]), key=lambda part: part["segmentStart"])
-    made: Json = {"id": one["participantId"]}
+    made: Json = {"id": analysed["participantId"]}
     if segments:
         made["startTime"] = segments[0]["segmentStart"]
         if all("segmentEnd" in part for part in segments):
             made["endTime"] = max(part["segmentEnd"] for part in segments)
     made |= renamed(
-        one, participantName="name", userId="userId", teamId="teamId", externalContactId="externalContactId"
+        analysed, participantName="name", userId="userId", teamId="teamId", externalContactId="externalContactId"
     )
     queue_id = next((part["queueId"] for part in segments if "queueId" in part), None)
     if queue_id is not None:
         made |= {"queueId": queue_id, "queueName": names[queue_id]} if queue_id in names else {"queueId": queue_id}
-    made["purpose"] = one["purpose"]
+    made["purpose"] = analysed["purpose"]
     for each in sessions:
         made |= renamed(each, ani="ani", dnis="dnis")
         made.setdefault(MEDIA.get(each.get("mediaType", ""), "calls"), []).append(session(each))
     made |= wrap_up(segments, codes)
-    made["attributes"] = one.get("attributes", {})
+    made["attributes"] = analysed.get("attributes", {})
     return made
 
 
@@ -100,14 +100,14 @@ def wrap_up(segments: list[Mapping[str, Any]], codes: Mapping[str, str]) -> Json
     return {"wrapup": made}
 
 
-def session(one: Mapping[str, Any]) -> Json:
+def session(analysed: Mapping[str, Any]) -> Json:
     """One call, e-mail, chat and so on."""
-    segments = sorted(one["segments"], key=lambda part: part["segmentStart"])
+    segments = sorted(analysed["segments"], key=lambda part: part["segmentStart"])
     last = segments[-1]
     is_over = all("segmentEnd" in part for part in segments)
     state = "disconnected" if is_over else STATES.get(last["segmentType"], "connected")
-    made: Json = {"state": state, "id": one["sessionId"]}
-    made |= renamed(one, direction="direction", provider="provider", peerId="peerId", scriptId="scriptId")
+    made: Json = {"state": state, "id": analysed["sessionId"]}
+    made |= renamed(analysed, direction="direction", provider="provider", peerId="peerId", scriptId="scriptId")
     made["held"] = not is_over and last["segmentType"] == "hold"
     moments = {
         "startAlertingTime": next((part["segmentStart"] for part in segments if part["segmentType"] == "alert"), None),

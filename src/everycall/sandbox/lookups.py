@@ -4,9 +4,9 @@
     -> {"entities": [...], "pageSize", "pageNumber", "total", "firstUri", ..., "pageCount"}
 
 Source: SDK 269 (parameters and envelopes), platform-client-sdk-cli (permissions). A pageSize above an
-endpoint's most is cut without a word and the answer's pageSize is the one that counts (estuary/connectors
-source-genesys). The most of an endpoint is documented for queues and users (500) and campaigns (100); 100
-elsewhere is the careful guess. Sorted by name.
+endpoint's maximum is cut silently, and the answer's pageSize is the one that counts (estuary/connectors
+source-genesys). The maximum is documented for queues and users (500) and campaigns (100); 100
+elsewhere is a careful guess. Sorted by name.
 
 Teams have no numbers of pages, but links: `{"entities", "nextUri", "previousUri", "selfUri"}`, where a link
 holds the `after` or `before` that leads on. What such a cursor looks like is a guess.
@@ -53,7 +53,7 @@ class Entities(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What sets one listing apart from another."""
+    """How one listing differs from another."""
 
     kind: str
     """As the world calls it: `queues`."""
@@ -205,12 +205,12 @@ def seen_queue(world: Entities, client: Client, queue_id: str) -> Entity:
 def all_campaigns(world: Entities, request: Request, client: Client) -> Answer:
     """One page of the campaigns of all media."""
     media = set(request.listed("mediaType"))
-    calls = (_common(one, "voice") for one in _asked(world, CAMPAIGNS, request, client))
+    calls = (_common(campaign, "voice") for campaign in _asked(world, CAMPAIGNS, request, client))
     messages = (
-        _common(one, "email" if "emailConfig" in one else "sms")
-        for one in _asked(world, MESSAGING_CAMPAIGNS, request, client)
+        _common(campaign, "email" if "emailConfig" in campaign else "sms")
+        for campaign in _asked(world, MESSAGING_CAMPAIGNS, request, client)
     )
-    found = _sorted(one for one in (*calls, *messages) if not media or one["mediaType"] in media)
+    found = _sorted(campaign for campaign in (*calls, *messages) if not media or campaign["mediaType"] in media)
     page, size, number = paged(request, found, CAMPAIGNS.page_size_max)
     return Answer(200, envelope(request, page, size, number, len(found)))
 

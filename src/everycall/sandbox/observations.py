@@ -81,7 +81,7 @@ def answer_observations(store: Store, request: Request, client: Client, unseen: 
             if filters.hold_on((place,)):
                 now = happening.get((queue["id"], media_type), Now())
                 results.append({"group": place, "data": data_of(now, metrics, details, store.now_ms)})
-    return Answer(200, {"results": [one for one in results if one["data"]]})
+    return Answer(200, {"results": [result for result in results if result["data"]]})
 
 
 def observed(store: Store, scope: Scope) -> Mapping[tuple[str, str], Now]:
@@ -127,7 +127,7 @@ def open_legs(conversation: Mapping[str, Any]) -> Iterator[tuple[str, str, str, 
 def users_of(store: Store, queue_id: str, happening: Mapping[tuple[str, str], Now], metrics: Collection[str]) -> Json:
     """The group of a queue's users."""
     members = store.world.members(queue_id)
-    queue = next(one for one in store.world.entities("queues") if one["id"] == queue_id)
+    queue = next(entity for entity in store.world.entities("queues") if entity["id"] == queue_id)
     joined = set(members[: queue.get("joinedMemberCount", len(members))])
     busy = {user for (place, _), now in happening.items() if place == queue_id for user in now.user_ids} & joined
     counts = [
@@ -153,12 +153,14 @@ def data_of(now: Now, metrics: Collection[str], details: Collection[str], now_ms
             continue
         entry: Json = {"metric": name, "stats": {"count": len(found)}}
         if name in details:
-            shown = sorted(found, key=lambda one: str(one["observationDate"]))
-            observations = [{key: value for key, value in one.items() if key != "mediaType"} for one in shown]
+            shown = sorted(found, key=lambda observation: str(observation["observationDate"]))
+            observations = [
+                {key: value for key, value in observation.items() if key != "mediaType"} for observation in shown
+            ]
             entry |= {"truncated": False, "observations": observations}
         data.append(entry)
     for name, found in (("oLongestInteracting", now.interacting), ("oLongestWaiting", now.waiting)):
         if found and (not metrics or name in metrics):
-            first_ms = min(to_ms(one["observationDate"]) for one in found)
+            first_ms = min(to_ms(observation["observationDate"]) for observation in found)
             data.append({"metric": name, "stats": {"current": now_ms - first_ms}})
     return data

@@ -67,9 +67,13 @@ def limits_in_force(requests_a_minute: int, switches: Switches) -> Limits:
 
 
 def limits_docs(limits: Limits) -> Answer:
-    """What limits there are."""
+    """The documentation of all limits."""
     namespaces = [
-        {"name": name, "friendlyName": friendly, "limits": [documented(one) for one in limits if one.namespace == name]}
+        {
+            "name": name,
+            "friendlyName": friendly,
+            "limits": [documented(limit) for limit in limits if limit.namespace == name],
+        }
         for name, friendly in NAMESPACES.items()
     ]
     return Answer(200, {"url": URL, "namespaces": namespaces})
@@ -90,22 +94,26 @@ def namespaces(limits: Limits, request: Request) -> Answer:  # noqa: ARG001 - th
 
 def limits(known: Limits, namespace: str) -> Answer:
     """The values in force of a namespace."""
-    return listed(namespace, [(one.key, one.value) for one in known if one.namespace == namespace and one.value])
+    return listed(
+        namespace, [(limit.key, limit.value) for limit in known if limit.namespace == namespace and limit.value]
+    )
 
 
 def default_limits(known: Limits, namespace: str) -> Answer:
     """The values that a new organization has."""
-    return listed(namespace, [(one.key, one.default) for one in known if one.namespace == namespace and one.default])
+    return listed(
+        namespace, [(limit.key, limit.default) for limit in known if limit.namespace == namespace and limit.default]
+    )
 
 
 def listed(namespace: str, values: list[tuple[str, int]]) -> Answer:
-    """A listing of limits; 404 for a namespace that is none."""
+    """A listing of limits; 404 for an unknown namespace."""
     if namespace not in NAMESPACES:
         raise not_found()
     return Answer(200, {"entities": [{"key": key, "namespace": namespace, "value": value} for key, value in values]})
 
 
 def reporting_settings() -> Answer:
-    """Nothing is masked."""
+    """The reporting settings: nothing is masked."""
     names = ("piiMaskingEnabled", "queueAgentAccessObfuscation", "myInteractionsPiiMaskingEnabled")
     return Answer(200, dict.fromkeys(names, False))

@@ -52,7 +52,7 @@ PRESENCE_IDS: Final = UUID("b1f8a3c2-6d0e-4f57-9a41-5c0f6e2d7b90")
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What can be searched."""
+    """A kind of entity that can be searched."""
 
     kind: str
     model: str
@@ -87,9 +87,9 @@ def members(world: Entities, request: Request, client: Client, queue_id: str) ->
     ids = world.members(queue_id)
     joined = set(ids[: queue.get("joinedMemberCount", len(ids))])
     users = {user["id"]: user for user in world.entities("users") if not is_deleted(user)}
-    found = [member(queue_id, users[one], is_joined=one in joined) for one in ids if one in users]
-    shown = [one for one in found if is_asked(request, one)]
-    shown.sort(key=lambda one: str(one["name"]).casefold(), reverse=request.parameter("sortOrder") == "desc")
+    found = [member(queue_id, users[user_id], is_joined=user_id in joined) for user_id in ids if user_id in users]
+    shown = [entry for entry in found if is_asked(request, entry)]
+    shown.sort(key=lambda entry: str(entry["name"]).casefold(), reverse=request.parameter("sortOrder") == "desc")
     page, size, number = paged(request, shown, MEMBERS_PAGE_SIZE_MAX)
     content = envelope(request, page, size, number, len(shown))
     names = ("entities", "pageNumber", "pageSize", "firstUri", "selfUri", "nextUri", "previousUri")
@@ -97,7 +97,7 @@ def members(world: Entities, request: Request, client: Client, queue_id: str) ->
 
 
 def member(queue_id: str, user: Entity, *, is_joined: bool) -> dict[str, Any]:
-    """One who belongs to a queue."""
+    """A member of a queue."""
     return {
         "id": user["id"],
         "name": user["name"],
@@ -109,12 +109,12 @@ def member(queue_id: str, user: Entity, *, is_joined: bool) -> dict[str, Any]:
     }
 
 
-def is_asked(request: Request, one: Mapping[str, Any]) -> bool:
+def is_asked(request: Request, entry: Mapping[str, Any]) -> bool:
     """Whether the request's parameters let a member pass."""
-    joined, name, by = (request.parameter(word) for word in ("joined", "name", "memberBy"))
-    if joined and joined != str(one["joined"]).lower():
+    joined, name, by = (request.parameter(parameter) for parameter in ("joined", "name", "memberBy"))
+    if joined and joined != str(entry["joined"]).lower():
         return False
-    return (not name or name.casefold() in str(one["name"]).casefold()) and (not by or by == one["memberBy"])
+    return (not name or name.casefold() in str(entry["name"]).casefold()) and (not by or by == entry["memberBy"])
 
 
 def queue_wrap_up_codes(world: Entities, request: Request, client: Client, queue_id: str) -> Answer:
@@ -127,13 +127,13 @@ def queue_wrap_up_codes(world: Entities, request: Request, client: Client, queue
         for code in world.entities("wrapupcodes")
         if code["id"] in wanted and not is_deleted(code) and str(code["name"]).casefold().startswith(name)
     ]
-    codes.sort(key=lambda one: str(one["name"]).casefold())
+    codes.sort(key=lambda code: str(code["name"]).casefold())
     page, size, number = paged(request, codes, MEMBERS_PAGE_SIZE_MAX)
     return Answer(200, envelope(request, page, size, number, len(codes)))
 
 
 def me(world: Entities, switches: Switches) -> Answer:
-    """The user behind the token: none has one, so that a switch names the first user instead."""
+    """The user of the token: client credentials have none, unless a switch gives them the first user."""
     if switches.users_me == "400":
         message = (
             "This request requires a user context. Client credentials cannot be used for requests to this resource."
@@ -181,17 +181,17 @@ def search(world: Entities, request: Request, client: Client, searched: Searched
     criteria = objects(raw.get("query"))
     for criterion in criteria:
         check(criterion, searched)
-    entities = (one for one in world.entities(searched.kind) if is_visible(one, client))
+    entities = (entity for entity in world.entities(searched.kind) if is_visible(entity, client))
     if not asks_for("state", criteria):
-        entities = (one for one in entities if one.get("state", "active") == "active")
-    found = in_order((one for one in entities if passes(one, criteria, searched)), raw)
+        entities = (entity for entity in entities if entity.get("state", "active") == "active")
+    found = in_order((entity for entity in entities if passes(entity, criteria, searched)), raw)
     size = min(whole(raw, "pageSize", 25), SEARCH_PAGE_SIZE_MAX)
     number = whole(raw, "pageNumber", 1)
     pages = math.ceil(len(found) / size)
     content: dict[str, Any] = {"total": len(found), "pageCount": pages, "pageSize": size, "pageNumber": number}
     links = {"previousPage": number - 1, "currentPage": number, "nextPage": number + 1}
     content |= {name: link(request.path, raw, to) for name, to in links.items() if 1 <= to <= max(pages, 1)}
-    page = [only(one, None) for one in found[(number - 1) * size : number * size]]
+    page = [only(entity, None) for entity in found[(number - 1) * size : number * size]]
     return Answer(200, {**content, "types": [searched.kind], "results": page})
 
 
@@ -210,7 +210,7 @@ def linked(request: Request) -> Mapping[str, Any]:
 
 
 def check(criterion: Mapping[str, Any], searched: Searched) -> None:
-    """Refuses a criterion that is none, or that is not served."""
+    """Refuses a criterion that is invalid or not served."""
     fields = set("endValue values startValue value operator group dateFormat fields type".split())
     known_fields(criterion, fields, f"{searched.model}Criteria")
     optional(criterion.get("operator"), "Operator", ("AND", "OR", "NOT"))
@@ -252,11 +252,11 @@ def meets(entity: Entity, criterion: Mapping[str, Any], searched: Searched) -> b
     if kind == "REQUIRED_FIELDS":
         return all(texts_of(entity, str(field)) for field in fields)
     given = [criterion["value"]] if criterion.get("value") is not None else criterion.get("values") or []
-    wanted = [str(one).casefold() for one in given]
+    wanted = [str(text).casefold() for text in given]
     if kind == "QUERY_STRING":
-        words = [word.strip("*") for one in wanted for word in one.split()]
+        words = [word.strip("*") for text in wanted for word in text.split()]
         return all(any(word in text for text in held) for word in words)
-    return any(compares(kind, text, one) for text in held for one in wanted)
+    return any(compares(kind, text, want) for text in held for want in wanted)
 
 
 def compares(kind: str, text: str, wanted: str) -> bool:
@@ -274,7 +274,7 @@ def texts_of(entity: Entity, field: str) -> list[str]:
     for name in ("division", "id") if field == "divisionId" else field.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     values = value if isinstance(value, list) else [value]
-    return [str(one).casefold() for one in values if one is not None and not isinstance(one, Mapping | list)]
+    return [str(value).casefold() for value in values if value is not None and not isinstance(value, Mapping | list)]
 
 
 def in_order(entities: Iterable[Entity], raw: Mapping[str, Any]) -> list[Entity]:
@@ -284,5 +284,5 @@ def in_order(entities: Iterable[Entity], raw: Mapping[str, Any]) -> list[Entity]
     for sort in reversed(sorts):
         field = str(sort.get("sortBy") or "name")
         order = optional(sort.get("sortOrder"), "SortOrder", ("ASC", "DESC", "SCORE"))
-        found.sort(key=lambda one: texts_of(one, field), reverse=order == "DESC")
+        found.sort(key=lambda entity: texts_of(entity, field), reverse=order == "DESC")
     return found

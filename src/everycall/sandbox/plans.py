@@ -77,7 +77,7 @@ class Chance:
 
 
 def read_plan(text: str) -> Plan | Chance:
-    """What a text plans.
+    """The faults that a text describes.
 
     Raises:
         ValueError: it says nothing that can be understood; its text gives examples.
@@ -115,7 +115,7 @@ class Numbers:
     ranges: tuple[range, ...]
 
     def __contains__(self, number: object) -> bool:
-        return any(number in one for one in self.ranges)
+        return any(number in numbers for numbers in self.ranges)
 
 
 def read_options(text: str) -> dict[str, Any]:

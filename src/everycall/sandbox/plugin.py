@@ -28,7 +28,7 @@ MARK = "genesys_sandbox"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the mark known."""
+    """Registers the mark."""
     about = f"{MARK}(**settings): the settings of the test's sandbox, as everycall.sandbox.server takes them"
     config.addinivalue_line("markers", about)
 
@@ -60,8 +60,8 @@ def wrong_settings(mark: pytest.Mark, settings: Iterable[str]) -> str:
     for name in mark.kwargs:
         if name not in known:
             near = get_close_matches(name, known, n=3, cutoff=0.5)
-            words = f"near: {', '.join(near)}" if near else f"there are: {', '.join(known)}"
-            return f"@pytest.mark.{MARK} knows no setting {name!r}; {words}"
+            hint = f"near: {', '.join(near)}" if near else f"there are: {', '.join(known)}"
+            return f"@pytest.mark.{MARK} knows no setting {name!r}; {hint}"
     return ""
 
 

@@ -47,7 +47,7 @@ ORDERS = ("asc", "desc", "unordered")
 ORDERS_BY = ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd")
 AGGREGATIONS = ("termFrequency", "numericRange")
 
-FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {words.field for words in VOCABULARIES}
+FIELDS = {"interval", "order", "orderBy", "paging", "aggregations"} | {vocabulary.field for vocabulary in VOCABULARIES}
 
 JOB_FIELDS = FIELDS - {"paging", "aggregations"} | {"limit", "startOfDayIntervalMatching"}
 
@@ -141,7 +141,7 @@ def query_of(raw: Mapping[str, Any], switches: Switches) -> Query:
         order_by=optional(raw.get("orderBy"), "QueryOrderBy", ORDERS_BY) or "conversationStart",
         page_size=page_size,
         page_number=page_number,
-        aggregations=tuple(read_aggregation(one) for one in objects(raw.get("aggregations"))),
+        aggregations=tuple(read_aggregation(aggregation) for aggregation in objects(raw.get("aggregations"))),
     )
 
 
@@ -238,7 +238,7 @@ def names_of(raw: object, field_type: str, allowed: tuple[str, ...]) -> tuple[st
         return ()
     if not isinstance(raw, list):
         raise malformed()
-    return tuple(dict.fromkeys(known(one, field_type, allowed) for one in raw))
+    return tuple(dict.fromkeys(known(name, field_type, allowed) for name in raw))
 
 
 def read_aggregation(raw: Mapping[str, Any]) -> Aggregation:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from everycall.sandbox.instants import DAY_MS, to_ms
+from everycall.sandbox.stories.marks import put_attributes
 from everycall.sandbox.traffic import FOREVER_MS, Sketch
 from everycall.sandbox.vocabulary import SEGMENTS, segment_leaves, values_at
 
@@ -65,7 +66,7 @@ class Recorded:
 
     def with_attributes(self, sketch: Sketch, now_ms: int) -> dict[str, Any]:
         """The conversation as it was given, attributes included."""
-        return laid_on(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
+        return put_attributes(self.conversation(sketch, now_ms), self.attributes(sketch, now_ms))
 
     def locate(self, conversation_id: str, now_ms: int) -> Sketch | None:
         """The conversation of an id; None for an unknown one, or one that starts after `now_ms`."""
@@ -87,13 +88,18 @@ class Recorded:
     def members(self, queue_id: str) -> Sequence[str]:
         """The users of the conversations that the queue saw."""
         return sorted(
-            {one for sketch in self._sketches.values() if queue_id in sketch.queue_ids for one in sketch.user_ids}
+            {
+                user_id
+                for sketch in self._sketches.values()
+                if queue_id in sketch.queue_ids
+                for user_id in sketch.user_ids
+            }
         )
 
     def queue_codes(self, queue_id: str) -> Sequence[str]:
         """The wrap-up codes of the conversations that the queue saw."""
         seen = (sketch for sketch in self._sketches.values() if queue_id in sketch.queue_ids)
-        return sorted({one for sketch in seen for one in sketch.wrap_up_codes})
+        return sorted({code for sketch in seen for code in sketch.wrap_up_codes})
 
     def organization(self) -> dict[str, Any]:
         """An organization of no particular name."""
@@ -111,25 +117,18 @@ def without_attributes(conversation: Mapping[str, Any]) -> dict[str, Any]:
     return {**conversation, "participants": participants}
 
 
-def laid_on(conversation: dict[str, Any], noted: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """The conversation with the attributes of its participants, which come last in each."""
-    if not noted:
-        return conversation
-    participants = [
-        {**one, "attributes": noted[one["participantId"]]} if one.get("participantId") in noted else one
-        for one in conversation["participants"]
-    ]
-    return {**conversation, "participants": participants}
-
-
 def attributes(conversation: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The attributes of each participant that has some, by participantId."""
     participants = conversation.get("participants", ())
-    return {one["participantId"]: one["attributes"] for one in participants if one.get("attributes")}
+    return {
+        participant["participantId"]: participant["attributes"]
+        for participant in participants
+        if participant.get("attributes")
+    }
 
 
 def sketched(conversation: Mapping[str, Any], index: int) -> Sketch:
-    """The sketch of a told story; `index` is its place in the list."""
+    """The sketch of a recorded conversation; `index` is its place in the list."""
     end = conversation.get("conversationEnd")
     return Sketch(
         start_ms=to_ms(conversation["conversationStart"]),

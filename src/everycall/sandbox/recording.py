@@ -66,7 +66,7 @@ class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def question(self) -> tuple[str, str, Any]:
-        """What makes two requests the same: method, target, and the JSON that is sent, however it is spaced."""
+        """What makes two requests the same: method, target, and the JSON body, whatever its spacing."""
         return self.method, self.target, canonical(self.sent)
 
 
@@ -107,7 +107,7 @@ class Recorder:
         self._file.close()
 
     def reached_at(self, address: Address) -> Self:
-        """Itself, knowing its address."""
+        """The recorder, with its address set."""
         self.url, self._tls_environ = address.url, address.tls_environ
         return self
 
@@ -213,7 +213,7 @@ def kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_secrets(body: str) -> str:
-    """A login's answer whose tokens are worth nothing."""
+    """A login's answer without its tokens."""
     try:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -224,7 +224,7 @@ def without_secrets(body: str) -> str:
 
 
 def load(path: Path) -> Recorded:
-    """The world that a file tells of, one JSON object a line (`.gz` is unzipped): conversations, pages, exchanges.
+    """The world that a file holds, one JSON object a line (`.gz` is unzipped): conversations, pages, exchanges.
 
     A line is a conversation; a body with `conversations`, of a query or a job; a body with `entities`, of a look-up,
     whose `selfUri` says which; or an exchange of a recording that holds one of these. A conversation that comes more
@@ -240,8 +240,10 @@ def load(path: Path) -> Recorded:
         where = f"line {number} of {path}"
         for body in bodies(line, where):
             try:
-                conversations |= {one["conversationId"]: one for one in body.get("conversations", ())}
-                entities[kind_of(body)] |= {one["id"]: one for one in body.get("entities", ())}
+                conversations |= {
+                    conversation["conversationId"]: conversation for conversation in body.get("conversations", ())
+                }
+                entities[kind_of(body)] |= {entity["id"]: entity for entity in body.get("entities", ())}
             except (KeyError, TypeError) as error:
                 raise ValueError(f"{where} holds a conversation or an entity without an id") from error
     for queue in queues_of(conversations.values()):
@@ -271,7 +273,7 @@ def lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def bodies(line: Any, where: str) -> list[dict[str, Any]]:
-    """What a line tells of, each in the shape of a page or a listing.
+    """What a line holds, each in the shape of a page or a listing.
 
     Raises:
         ValueError: the line is none that can be served.

@@ -104,14 +104,14 @@ class Batches:
 
     def learn(self, look_up: LookUp, body: Mapping[str, Any]) -> None:
         """Takes in what a recorded look-up found."""
-        self.found |= {id_of(one): one for one in body.get(self.listed_in, ())}
+        self.found |= {id_of(entity): entity for entity in body.get(self.listed_in, ())}
         self.known |= self.found.keys()
         if body.get("pageCount", 1) <= 1:  # else an id that is missing here may stand on another page
             self.known |= {*look_up.ids}
 
     def answer(self, look_up: LookUp) -> dict[str, Any]:
         """The body for other ids, all of which are known."""
-        listed = [self.found[one] for one in look_up.ids if one in self.found]
+        listed = [self.found[entity_id] for entity_id in look_up.ids if entity_id in self.found]
         body = {name: value for name, value in self.body.items() if not name.endswith("Uri")}
         if "pageSize" not in body:
             return {**body, self.listed_in: listed}
@@ -177,7 +177,7 @@ class Replay:
             return wire(forbidden.status, forbidden.headers, forbidden.body.encode(), request)
         if batches is None:
             return refusal(self._missing(asked), request)
-        unknown = [one for one in look_up.ids if one not in batches.known]
+        unknown = [entity_id for entity_id in look_up.ids if entity_id not in batches.known]
         if unknown:
             return refusal(missing_ids(look_up, unknown, batches), request)
         return wire(200, batches.headers, msgspec.json.encode(batches.answer(look_up)), request)
@@ -204,15 +204,17 @@ class Replay:
         return answers[turn]
 
     def _missing(self, asked: Exchange) -> str:
-        """What is said of a request that was not recorded."""
+        """The message for a request that was not recorded."""
         method, target, body = asked.question
         path = target.partition("?")[0]
-        alike = [one for one in self._exchanges if one[0] == method and one[1].partition("?")[0] == path]
+        alike = [
+            exchange for exchange in self._exchanges if exchange[0] == method and exchange[1].partition("?")[0] == path
+        ]
         missing = f"The recording holds no {shown(method, target, body)}."
         if not alike:
-            held = Counter(f"{one[0]} {one[1].partition('?')[0]}" for one in self._exchanges)
+            held = Counter(f"{exchange[0]} {exchange[1].partition('?')[0]}" for exchange in self._exchanges)
             return f"{missing} It holds {', '.join(f'{count} {name}' for name, count in sorted(held.items()))}."
-        nearest = near(shown(method, target, body), [shown(*one) for one in alike[:COMPARED_MAX]])
+        nearest = near(shown(method, target, body), [shown(*exchange) for exchange in alike[:COMPARED_MAX]])
         return f"{missing} Of {method} {path} it holds {len(alike)}; the nearest is {nearest}."
 
 
@@ -235,7 +237,7 @@ def id_of(entity: Mapping[str, Any]) -> str:
 
 
 def missing_ids(look_up: LookUp, unknown: Sequence[str], batches: Batches) -> str:
-    """What is said of a look-up for ids that were not recorded."""
+    """The message for a look-up of ids that were not recorded."""
     more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
     return (
         f"The recording holds no look-up of {', '.join(unknown[:3])}{more} by {look_up.shown}. "
@@ -244,7 +246,7 @@ def missing_ids(look_up: LookUp, unknown: Sequence[str], batches: Batches) -> st
 
 
 def shown(method: str, target: str, body: str) -> str:
-    """A request for a reader."""
+    """A request as shown in messages."""
     cut = body if len(body) <= SHOWN_MAX else f"{body[:SHOWN_MAX]}..."
     return f"{method} {target}" + (f" with the body {cut}" if body else "")
 

@@ -27,7 +27,7 @@ def narrow(name: str, count: int) -> tuple[int, ...]:
 
 
 class Rng:
-    """An endless supply of draws for one name: the same name, the same draws in the same order."""
+    """A random number generator seeded by a name: the same name gives the same draws in the same order."""
 
     __slots__ = ("_draw", "uuid")
 
@@ -46,7 +46,7 @@ class Rng:
         return low + (self._draw() * (high - low + 1) >> 32)
 
     def chance(self, per_mille: int) -> bool:
-        """True so many times in a thousand."""
+        """True with a probability of `per_mille` in 1,000."""
         return self._draw() * 1000 >> 32 < per_mille
 
     def pick(self, things: Sequence[T]) -> T:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request on its way through the routes."""
+    """A request with its client, as a route's handler gets it."""
 
     request: Request
     client: Client

@@ -42,7 +42,7 @@ HOST: Final = "127.0.0.1"
 PORT_MAX: Final = 65_535
 
 STANDS_IN: Final = "X-Everycall-Sandbox"
-"""The header of every answer that no org gave, so that a client can tell."""
+"""The header of every answer that no org gave, so that a client can recognize it."""
 
 TRANSPORT: Final = "everycall.transport"
 """The ASGI extension by which a connection's transport reaches the application."""
@@ -104,7 +104,7 @@ def server(
         names: host names by which it may be called as well; addresses, localhost and names without a dot always may.
         tls: whether to speak TLS, under the names of the vendor's hosts and of this machine; a folder to keep the
             certificates in, where it is not to be the user's own. `sandbox.environ` then has the variables that make
-            a client trust them, and HTTPS_PROXY, which leads it to the sandbox whatever hosts it has in its code.
+            a client trust them, and HTTPS_PROXY, which leads even a client that hard-codes its hosts to the sandbox.
         **settings: as `Sandbox` takes them.
 
     Raises:
@@ -138,7 +138,7 @@ def serve(
 
     Args:
         port: to listen on; 0 for a free one.
-        ready: is told the sandbox, with its url, client id and secret, once it listens.
+        ready: is called with the sandbox, its url, client id and secret set, once it listens.
         until: ends it from another thread.
         world: what is served, as `Sandbox` takes it.
         host: as `server` takes it.
@@ -179,7 +179,7 @@ def listening(
     in_threads: bool = False,
     stands_in: bool = True,
 ) -> Iterator[Behind]:
-    """Whatever answers requests, behind a port while the block runs.
+    """Serves a responder behind a port while the block runs.
 
     Args:
         make: gets the address and gives what answers.
@@ -231,7 +231,7 @@ def certified(folder: Path | None) -> "Certificate":
 
 
 def certificates_folder(environ: Mapping[str, str], platform: str) -> Path:
-    """Where a program of this user keeps what is to stay: `~/.local/share/everycall/sandbox-tls` on Linux."""
+    """Where programs of this user keep their data: `~/.local/share/everycall/sandbox-tls` on Linux."""
     if platform == "win32":
         base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif platform == "darwin":
@@ -249,7 +249,7 @@ def address(host: str, port: int, certificate: "Certificate | None") -> Address:
         return Address(f"http://{netloc}")
     authority = str(certificate.authority)
     trusting = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), authority)
-    # A proxy is spoken to in plain HTTP until its CONNECT. Node looks at the variable only if it is told to.
+    # Clients speak plain HTTP to a proxy until its CONNECT. Node heeds HTTPS_PROXY only with NODE_USE_ENV_PROXY.
     return Address(f"https://{netloc}", {"HTTPS_PROXY": f"http://{netloc}", "NODE_USE_ENV_PROXY": "1", **trusting})
 
 
@@ -305,7 +305,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Says when it is up, and stops at once when it is told to."""
+    """Sets an event when it is up, and stops at once when it is asked to."""
 
     def __init__(self, app: "_App", context: ssl.SSLContext | None) -> None:
         self.app = app
@@ -359,7 +359,7 @@ class _Server(uvicorn.Server):
 
 
 class _App:
-    """Carries bytes between ASGI and what answers."""
+    """The ASGI application in front of a responder."""
 
     stopping: asyncio.Event
 
@@ -426,7 +426,7 @@ class _App:
         transport.abort()
 
     async def _pause(self, seconds: float) -> None:
-        """Waits, unless the server is told to stop."""
+        """Waits, unless the server is to stop."""
         if seconds > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), seconds)

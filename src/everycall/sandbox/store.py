@@ -2,8 +2,8 @@
 
 The rule: a conversation is found where its start lies on a UTC day that the interval touches, and it was
 alive at some time in the interval. So an interval from noon on also finds what started in the morning and
-still lived at noon, but not what started yesterday. Counting and paging touch columns of numbers only; a
-story is told for what stands on the page, and where a filter asks for more than a sketch knows.
+still lived at noon, but not what started yesterday. Counting and paging use columns of numbers only; a
+story is built for what stands on the page, and where a filter asks for more than a sketch knows.
 
 Source: developer.genesys.cloud, analytics detail page ("conversations are stored in daily indexes based on
 their start timestamp"); that it must have been alive is older wording of the SDK, and a capture of 2016
@@ -144,7 +144,7 @@ class Store:
     Args:
         world: where they come from.
         now: epoch seconds; a conversation exists from its start on.
-        switches: how to read what no source tells.
+        switches: how to behave where no source is known.
     """
 
     def __init__(self, world: World, now: Callable[[], float], switches: Switches | None = None) -> None:
@@ -352,7 +352,7 @@ class Store:
     def _positions(self, day: int, ids: Iterable[str]) -> list[int]:
         """Where some conversations stand on a day, without a look at the others."""
         sketches, found = self.world.day(day), set[int]()
-        for sketch in (self.world.locate(one, (day + 1) * DAY_MS) for one in ids):
+        for sketch in (self.world.locate(conversation_id, (day + 1) * DAY_MS) for conversation_id in ids):
             if sketch is None:
                 continue
             low, high = (side(sketches.starts, sketch.start_ms) for side in (bisect_left, bisect_right))
@@ -374,7 +374,7 @@ class Store:
         found.as_of_ms = now_ms
 
     def _ask(self, day: int, at: int, now_ms: int, filters: Filters, found: Found) -> int:
-        """Puts a conversation where it belongs; gives when to ask again, or 0 where that is never or always."""
+        """Puts a conversation where it belongs; returns when to ask again, or 0 where that is never or always."""
         sketch = self.world.day(day)[at]
         verdict = filters.glance(sketch, now_ms)
         passes = self._passes(sketch, now_ms, filters, verdict)

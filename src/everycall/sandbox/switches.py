@@ -1,7 +1,7 @@
 """What nobody outside the vendor knows for sure, each as a switch whose default is the careful reading.
 
 Switches(match="day", job_results_early="400")
-Switches.parse("match=day", "job_results_early=400")      # the same, as words of a command line
+Switches.parse("match=day", "job_results_early=400")      # the same, as on a command line
 """
 
 from collections.abc import Mapping, Sequence
@@ -175,6 +175,9 @@ class Switches:
     aggregate_media_type: Literal["always", "if asked"] = "always"
     """Whether a group of an aggregate names its mediaType though `groupBy` does not; answers seen in public code do."""
 
+    aggregate_interval_days_max: int = 31
+    """The longest interval of an aggregate, in days; 0 is any. No source knows one; 31 is that of a query."""
+
     aggregate_results_max: int = 30_000
     """An aggregate with more intervals over all groups is a 400, whose text is put together from two that a public
     program looks for."""
@@ -250,6 +253,7 @@ GROUNDS: Final[Mapping[str, tuple[Confidence, str]]] = {
     "job_cancelled_status": ("D", "the SDK says Deleted, without a body"),
     "job_finished_deleted": ("D", "the SDK says delete or cancel"),
     "aggregate_media_type": ("C", "answers of a real org in public code"),
+    "aggregate_interval_days_max": ("D", "no source; that of a query with a filter"),
     "aggregate_results_max": ("C", "a public Airflow operator looks for both texts, of another aggregate"),
     "users_me": ("C", "a public program's note of a real org"),
     "retention_days": ("D", "that conversations go by their start is a guess; the settings are those of SDK 269"),

@@ -109,7 +109,7 @@ KINDS: Final = (
     Kind("voice_flow_out", 70, 0, "voice", 1, 0, VOICE, "inbound", _WAIT),
     Kind("voicemail", 140, 0, "voice", 1, 0, VOICE, "inbound", _LONG_CALL),
     Kind("voice_blind_transfer", 290, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
-    Kind("voice_consult_transfer", 150, 0, "voice", 1, 2, VOICE, "inbound", _LONG_CALL),
+    Kind("voice_consult_transfer", 150, 0, "voice", 2, 2, VOICE, "inbound", _LONG_CALL),
     Kind("voice_consult_cancelled", 60, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_transfer_abandoned", 40, 0, "voice", 2, 1, VOICE, "inbound", _LONG_CALL),
     Kind("voice_third_party", 60, 0, "voice", 1, 1, VOICE, "inbound", _LONG_CALL),
@@ -320,20 +320,22 @@ class Traffic:
             if kind.queues == 2:
                 last = table[mixed >> 48 & 255]
                 queues = (first, last)
-            staff = last.temporary_members if monday else last.members
-            codes = first.codes
+            staff = first.temporary_members if monday else first.members
+            last_staff = last.temporary_members if monday else last.members
+            codes, last_codes = first.codes, last.codes
         else:
             queues, staff, codes = (), self.centre.switchboard, self.centre.queues[0].codes
+            last_staff, last_codes = staff, codes
         code = codes[mixed >> 42 & 63]
         if kind.name in SYSTEM_CODES_OF:
             code = SYSTEM_CODES_OF[kind.name][mixed >> 30 & 63] or code
-        count = len(staff)
+        if not kind.users:
+            return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
+        user = staff[(draw >> 48) * len(staff) >> 16]
         if kind.users == 1:
-            return queues, (staff[(draw >> 48) * count >> 16],), (code, codes[mixed >> 36 & 63])
-        if kind.users:
-            users = (staff[(draw >> 48) * count >> 16], staff[(draw >> 32 & 0xFFFF) * count >> 16])
-            return queues, users, (code, codes[mixed >> 36 & 63])
-        return queues, (), (code,) if kind.name in SYSTEM_CODES_OF else ()
+            return queues, (user,), (code, codes[mixed >> 36 & 63])
+        second = last_staff[(draw >> 32 & 0xFFFF) * len(last_staff) >> 16]
+        return queues, (user, second), (code, last_codes[mixed >> 36 & 63])
 
     def _captured_cast(self, kind: Kind, day: int, roll: int) -> Cast:
         """As many queues, users and codes as the captured answer had, each of them once."""
@@ -510,7 +512,7 @@ def _starts(name: str, day: int, slots: list[int], rolls: list[int]) -> list[int
 
 
 def _order_ties(day: int, starts: list[int], rolls: list[int]) -> dict[int, int]:
-    """Sorts conversations of the same millisecond by their id; gives the index of each that had to move."""
+    """Sorts conversations of the same millisecond by their id; returns the index of each that had to move."""
     moved: dict[int, int] = {}
     at = 0
     for tie in [n for n in range(1, len(starts)) if starts[n] == starts[n - 1]]:

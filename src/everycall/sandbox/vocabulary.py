@@ -255,5 +255,5 @@ def values_at(leaf: Leaf, place: Place) -> list[Any]:
     values: list[Any] = [leaf[position]]
     for field in fields:
         values = [value[field] for value in values if field in value]
-        values = [one for value in values for one in (value if isinstance(value, list) else [value])]
+        values = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [value for value in values if value is not None]

@@ -58,7 +58,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Work:
-    """What the conversations say of one user; instants in milliseconds."""
+    """What the conversations show of one user's work; instants in milliseconds."""
 
     busy: list[Stretch] = field(default_factory=list)
     missed: list[int] = field(default_factory=list)
@@ -77,16 +77,16 @@ def answer_user_details(store: Store, request: Request, client: Client) -> Answe
     size, number = read_paging(raw.get("paging"), store.switches)
     order = optional(raw.get("order"), "QueryOrder", ORDERS) or "asc"
     worked = gathered(store, interval, client)
-    ids = sorted((one for one in worked if users.hold_on(({"userId": one},))), reverse=order == "desc")
-    found = [detail(one, worked[one], interval, store.now_ms, presences, statuses) for one in ids]
-    found = [one for one in found if len(one) > 1]
+    ids = sorted((user_id for user_id in worked if users.hold_on(({"userId": user_id},))), reverse=order == "desc")
+    found = [detail(user_id, worked[user_id], interval, store.now_ms, presences, statuses) for user_id in ids]
+    found = [entry for entry in found if len(entry) > 1]
     page = found[(number - 1) * size : number * size]
     return Answer(200, {"userDetails": page, "totalHits": len(found)} if page else {"totalHits": len(found)})
 
 
 def read_filters_of(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Filters:
     """The filters of one list."""
-    groups = [read_group(one, vocabulary, "Filter") for one in objects(raw.get(vocabulary.field))]
+    groups = [read_group(group, vocabulary, "Filter") for group in objects(raw.get(vocabulary.field))]
     return Filters(tuple((vocabulary, group) for group in groups if not group.is_empty()), b"")
 
 
@@ -106,20 +106,20 @@ def gathered(store: Store, interval: Interval, client: Client) -> Mapping[str, W
 
 
 def note(work: Work, segments: Iterable[Mapping[str, Any]], whole: Interval, now_ms: int) -> None:
-    """Adds what one session says."""
-    ordered = sorted(segments, key=lambda one: str(one["segmentStart"]))
-    is_answered = any(one["segmentType"] in BUSY - {"wrapup"} for one in ordered)
-    for one in ordered:
-        start_ms = max(to_ms(one["segmentStart"]), whole.start_ms)
-        end_ms = min(to_ms(one["segmentEnd"]) if "segmentEnd" in one else now_ms, whole.end_ms)
-        if one["segmentType"] in BUSY and start_ms < end_ms:
+    """Adds what one session shows."""
+    ordered = sorted(segments, key=lambda segment: str(segment["segmentStart"]))
+    is_answered = any(segment["segmentType"] in BUSY - {"wrapup"} for segment in ordered)
+    for segment in ordered:
+        start_ms = max(to_ms(segment["segmentStart"]), whole.start_ms)
+        end_ms = min(to_ms(segment["segmentEnd"]) if "segmentEnd" in segment else now_ms, whole.end_ms)
+        if segment["segmentType"] in BUSY and start_ms < end_ms:
             work.busy.append((start_ms, end_ms))
-        elif one["segmentType"] == "alert" and "segmentEnd" in one and not is_answered and start_ms <= end_ms:
+        elif segment["segmentType"] == "alert" and "segmentEnd" in segment and not is_answered and start_ms <= end_ms:
             work.missed.append(end_ms)
 
 
 def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same time as stretches that do not touch, in order."""
+    """The same time as separate stretches, in order."""
     found: list[Stretch] = []
     for start, end in sorted(stretches):
         if found and start <= found[-1][1]:
@@ -138,7 +138,7 @@ def detail(user_id: str, work: Work, interval: Interval, now_ms: int, presences:
         ("routingStatus", line.status, statuses),
     ):
         found = [record(line, *run, name) for run in line.runs(value_at) if touches(run, interval)]
-        found = [one for one in found if filters.hold_on((one,))]
+        found = [entry for entry in found if filters.hold_on((entry,))]
         if found:
             made[name] = found
     return made
@@ -184,7 +184,7 @@ class TimeLine:
     def runs(self, value_at: Callable[[int], str]) -> list[Run]:
         """(start, end, value) of each stretch on which a value stays the same."""
         stretches = (*self.shifts, *self.busy, *self.missed)
-        edges = sorted({self.start_ms, self.end_ms, *(edge for one in stretches for edge in one)})
+        edges = sorted({self.start_ms, self.end_ms, *(edge for stretch in stretches for edge in stretch)})
         found: list[Run] = []
         for start, end in pairwise(edges):
             value = value_at(start)
@@ -198,7 +198,7 @@ class TimeLine:
 def shifts_of(day: int, work: Work, end_ms: int) -> Iterable[Stretch]:
     """When somebody is on queue on a UTC day: not at all, or once."""
     low, high = day * DAY_MS, (day + 1) * DAY_MS
-    moments = [moment for one in work.busy if one[0] < high and one[1] > low for moment in one]
+    moments = [moment for stretch in work.busy if stretch[0] < high and stretch[1] > low for moment in stretch]
     moments += [at for at in work.missed if low <= at < high]
     if not moments:
         return []

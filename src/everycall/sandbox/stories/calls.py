@@ -143,7 +143,7 @@ class Call:
             self.story.traits["mediaStatsMinConversationRFactor"] = min(r for _, r in self.mos)
 
     def ivr(self, until: int, *, to: Queue | None, ending: str = "", flow: Flow | None = None) -> int:
-        """The menu: from the connection to `until`, and on to a queue or to an `ending`; gives `until`."""
+        """The menu: from the connection to `until`, and on to a queue or to an `ending`; returns `until`."""
         rng = self.rng
         flow = flow or rng.pick(self.story.centre.flows["INBOUNDCALL"])
         begin = self.connected - (self.connected - self.story.start) * 3 // 4
@@ -303,7 +303,7 @@ class QueuedCall(Call):
         self.story.add("ivr", [made], name=flow.name)
 
     def voicemail(self, queue: Queue, start: int, end: int) -> None:
-        """The box that takes the message."""
+        """The leg of the voicemail box that takes the message."""
         flow = self.rng.pick(self.story.centre.flows["VOICEMAIL"])
         greeted = start + (end - start) // 6
         moments = [Moment(end, "tVoicemail", end - greeted)]
@@ -318,12 +318,12 @@ class QueuedCall(Call):
         self.story.add("voicemail", [made], name=queue.name)
 
     def enqueue(self, queue: Queue, low: int, high: int, most: int) -> int:
-        """The menu, which takes so long, on to a queue; gives when the wait begins."""
+        """The leg of the menu, which leads on to a queue; returns when the wait begins."""
         menu = self.ivr(self.connected + self.story.stretch(low, high, most), to=queue)
         return menu + self.story.stretch(20, 90, 5)
 
     def answered(self, queue: Queue) -> tuple[int, int]:
-        """Menu and queue up to the first user; gives the instant of the answer and how long the wait was."""
+        """Menu and queue up to the first user; returns the instant of the answer and how long the wait was."""
         self.selected = self.story.users[0].id
         return self.ring(queue, self.ivr(self.connected + self.story.stretch(4_000, 40_000, 100), to=queue))
 
@@ -343,6 +343,15 @@ class QueuedCall(Call):
         disconnect = "peer" if by_customer else "client"
         self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
 
+    def consulted(self, queue: Queue, asks: int, moved: int) -> None:
+        """The legs of a queue that is consulted from `asks` on, and of its user, who takes the customer at `moved`."""
+        self.selected = self.story.users[1].id
+        span = moved - asks
+        offered, answer = asks + span // 20, asks + span * self.rng.between(300, 600) // 1000
+        self.rang = (answer - offered) // 2
+        patience = self.wait(queue, offered, answer + self.story.stretch(5, 60, 1))
+        self.last_agent(1, queue, answer, patience)
+
     def third_party(self, queue: Queue, dials: int, answers: int, end: int, disconnect: str) -> None:
         """The leg of somebody outside whom a user called: purpose external, as that of a customer by e-mail is."""
         number = f"tel:+1202555{self.rng.below(10_000):04d}"
@@ -356,7 +365,7 @@ class QueuedCall(Call):
         self.story.add("external", [made], name=name)
 
     def ring(self, queue: Queue, start: int) -> tuple[int, int]:
-        """The acd leg of a queue up to an answer; gives the instant of the answer and how long the wait was.
+        """The acd leg of a queue up to an answer; returns the instant of the answer and how long the wait was.
 
         The user's alert is the stretch of `self.rang` before the answer.
         """
@@ -390,7 +399,7 @@ class QueuedCall(Call):
         moments = [Moment(moved, name, 1) for name in counted]
         self.agent(0, queue, stages, disconnect=disconnect, moments=moments, answered_after=waited)
 
-    def last_agent(self, number: int, queue: Queue, answer: int, waited: int, *, alert_from: int = 0) -> None:
+    def last_agent(self, number: int, queue: Queue | None, answer: int, waited: int, *, alert_from: int = 0) -> None:
         """The leg of the user who has the customer at the end, with the wrap-up that ends the conversation."""
         story = self.story
         self.talk_end, wrap_up = ending(story, number, 100)
@@ -402,7 +411,7 @@ class QueuedCall(Call):
         self.agent(number, queue, [alert, *talked, *wrap_up], disconnect=disconnect, answered_after=waited)
 
     def conference(self, queue: Queue, answer: int, asks: int, together: int, *, waited: int) -> None:
-        """Two users and the customer; what they say together is linked to a conversation of its own.
+        """Two users and the customer; the conference is linked to a conversation of its own.
 
         Where the conversation never ends, it is the second user's leg that stays connected.
         """

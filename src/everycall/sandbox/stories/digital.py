@@ -125,7 +125,7 @@ class Thread:
         }
 
     def wait(self, queue: Queue, start: int, end: int, disconnect: str = "transfer", *, abandoned: bool = False) -> int:
-        """The acd leg: one interact, nothing called a wait. Gives how long it was."""
+        """The acd leg: one interact segment and no delay. Returns how long the wait was."""
         moments = [Moment(start, "nOffered", 1), *waited(start, end, *["tAbandon"] * abandoned)]
         if queue.service_levels[self.media][1] < end - start < FOREVER_MS // 2:
             moments.append(Moment(end, "nOverSla", 1))
@@ -307,7 +307,7 @@ def email_reopened(story: Story) -> None:
 
 
 def _sorted(story: Story, thread: Thread) -> int:
-    """The flow that sorts mails; gives when the queue has it."""
+    """The flow that sorts mails; returns when the queue has it."""
     sorted_at = story.start + story.stretch(200, 9_000, 20)
     thread.flow(story.rng.pick(story.centre.flows["INBOUNDEMAIL"]), story.start, sorted_at, story.queues[0])
     return sorted_at
@@ -415,7 +415,7 @@ def message_web(story: Story) -> None:
 
 
 def _entry(story: Story, thread: Thread, per_mille: int) -> int:
-    """The entry flow and, so many times in a thousand, no bot after it; gives when the queue takes over."""
+    """The entry flow and, so many times in a thousand, no bot after it; returns when the queue takes over."""
     flow = story.centre.flows["INBOUNDSHORTMESSAGE"][0]
     bot = story.rng.pick(story.centre.flows["DIGITALBOT"] + story.centre.flows["BOT"])
     greeted = story.start + story.stretch(30, 900, 10)

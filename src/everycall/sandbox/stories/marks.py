@@ -1,5 +1,7 @@
 """What is added to a conversation from outside while it lives: tags, and attributes."""
 
+from collections.abc import Mapping
+
 from everycall.sandbox.rng import Rng
 from everycall.sandbox.stories.parts import Json
 from everycall.sandbox.stories.story import Story
@@ -30,12 +32,20 @@ def attributes(conversation: Json) -> dict[str, dict[str, str]]:
 
 def with_attributes(conversation: Json) -> Json:
     """The conversation as the results of jobs have it: attributes come last in a participant."""
-    noted = attributes(conversation)
+    return put_attributes(conversation, attributes(conversation))
+
+
+def put_attributes(conversation: Json, noted: Mapping[str, Mapping[str, str]]) -> Json:
+    """The conversation with these attributes, given by participantId."""
+    if not noted:
+        return conversation
     participants = [
-        {**one, "attributes": noted[one["participantId"]]} if one["participantId"] in noted else one
-        for one in conversation.get("participants", ())
+        {**participant, "attributes": noted[participant["participantId"]]}
+        if participant.get("participantId") in noted
+        else participant
+        for participant in conversation["participants"]
     ]
-    return {**conversation, "participants": participants} if participants else conversation
+    return {**conversation, "participants": participants}
 
 
 def _noted(participant: Json) -> dict[str, str]:

@@ -214,7 +214,7 @@ class Callback:
         return session({**self.shared, "sessionId": self.story.rng.uuid(), **more}, segments, moments)
 
     def called_back(self, call: QueuedCall, asked: int, due: int) -> tuple[Json, Json]:
-        """Queue and agent from `asked` to the end; gives the customer's two sessions, callback and voice."""
+        """Queue and agent from `asked` to the end; returns the customer's two sessions, callback and voice."""
         story = self.story
         queue, user = story.queues[0], story.users[0]
         # What is left is shared out from the end: the wrap-up, the call, the ringing, the alert.
@@ -237,16 +237,16 @@ class Callback:
         voice = [Stage("dialing", dials, talks), *with_holds(story.rng, talks, talk_end, 0)]
         outgoing = [Moment(dials, "nOutbound", 1), Moment(talks, "nOutboundConnected", 1), *handling(voice)]
         parts = story.segments(voice, queue_id=queue.id, disconnect="client", conference=False)
-        fields = {**call.inner(), "direction": "outbound"}
+        fields = dialled_back(call.inner())
         stats = call.stats(talks, talk_end, 2)
         story.add("agent", [shown, session(fields, parts, outgoing, stats=stats)], user=user)
         return self._customer(call, queue, asked, dials=dials, talks=talks, end=talk_end)
 
     def given_up(self, asked: int, due: int, end: int) -> Json:
-        """Queue and customer of a callback that nobody takes before it is given up; gives the customer's session."""
+        """Queue and customer of a callback that nobody takes before it is given up; returns the customer's session."""
         rng, queue = self.story.rng, self.story.queues[0]
         why = rng.pick(("client", "client", "timeout", "system", "endpoint"))
-        # The metrics of 2026 count it; until then nothing said that a callback was abandoned.
+        # The metrics of 2026 count it; until then no metric counted a callback that was abandoned.
         moments = [Moment(end, "tCallbackAbandon", end - due)] if rng.chance(500) else []
         self._queue(queue, asked, due, end, why, moments)
         return self.session(
@@ -281,8 +281,13 @@ class Callback:
             segment(Stage("dialing", dials, talks), conference=False),
             segment(Stage("interact", talks, end), queue_id=queue.id, disconnect="endpoint", conference=False),
         ]
-        fields = {**call.leg(), "direction": "outbound", "sessionId": self.story.rng.uuid()}
+        fields = dialled_back({**call.leg(), "sessionId": self.story.rng.uuid()})
         return waits, session(fields, segments, connected(talks, end), stats=call.stats(talks, end, 2))
+
+
+def dialled_back(leg: Json) -> Json:
+    """A leg of the call back: it goes out, so the org's number is the `ani` and the caller's the `dnis`."""
+    return {**leg, "ani": leg["dnis"], "direction": "outbound", "dnis": leg["ani"], "sessionDnis": leg["ani"]}
 
 
 def callback_requested(story: Story) -> None:
@@ -302,7 +307,7 @@ def callback_abandoned(story: Story) -> None:
 
 
 def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
-    """The call in which the caller leaves the queue for a callback; gives when."""
+    """The call in which the caller leaves the queue for a callback; returns when."""
     call = QueuedCall(story)
     queue = story.queues[0]
     waiting = call.enqueue(queue, 4_000, 30_000, 60)

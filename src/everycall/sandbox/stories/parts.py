@@ -229,22 +229,22 @@ _COMPLETE = (("interact", "tTalkComplete"), ("hold", "tHeldComplete"))
 
 
 def connected(start: int, end: int) -> list[Moment]:
-    """Of a leg of somebody outside that was connected."""
+    """The metrics of an external leg that was connected."""
     return [Moment(start, "nConnected", 1), Moment(end, "tConnected", end - start)]
 
 
 def flowed(start: int, end: int, *, is_left: bool) -> list[Moment]:
-    """Of a flow: left for a queue or another flow, or ended with the conversation."""
+    """The metrics of a flow: left for a queue or another flow, or ended with the conversation."""
     length = end - start
     how = "tFlowExit" if is_left else "tFlowDisconnect"
     return [Moment(start, "nFlow", 1), Moment(end, "tFlow", length), Moment(end, how, length)]
 
 
 def waited(start: int, end: int, *more: str) -> list[Moment]:
-    """Of a wait in a queue, from its offer to its end; `more` are other metrics of the same length, as tAbandon."""
+    """The metrics of a wait in a queue, from its offer to its end; `more` names others of its length: tAbandon."""
     return [Moment(end, name, end - start) for name in ("tAcd", *more)]
 
 
 def unanswered(start: int, end: int) -> list[Moment]:
-    """Of an alert that was missed."""
+    """The metrics of an alert that was missed."""
     return [Moment(end, "nError", 1), Moment(end, "tAlert", end - start), Moment(end, "tNotResponding", end - start)]

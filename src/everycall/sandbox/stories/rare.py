@@ -72,7 +72,7 @@ class Leg(NamedTuple):
     @property
     def end(self) -> int:
         """When its last segment ends; FOREVER_MS where it does not."""
-        ends = [one.get("segmentEnd") for one in self.session["segments"]]
+        ends = [segment.get("segmentEnd") for segment in self.session["segments"]]
         return FOREVER_MS if None in ends else max(map(to_ms, ends))
 
 
@@ -102,23 +102,25 @@ def emit(leg: Leg, at: int, **metrics: int) -> None:
     """Adds metrics to a session, unless they never come."""
     if at < FOREVER_MS:
         more = [{"emitDate": stamp(at), "name": name, "value": value} for name, value in metrics.items()]
-        merged = sorted([*leg.session.get("metrics", ()), *more], key=lambda one: (one["emitDate"], one["name"]))
+        merged = sorted(
+            [*leg.session.get("metrics", ()), *more], key=lambda metric: (metric["emitDate"], metric["name"])
+        )
         put(leg.session, metrics=merged)
 
 
 def legs(story: Story, *purposes: str, media: str = "") -> list[Leg]:
     """The sessions of participants of some purposes."""
     return [
-        Leg(one, leg)
-        for one in story.participants
-        if one["purpose"] in purposes
-        for leg in one["sessions"]
+        Leg(participant, leg)
+        for participant in story.participants
+        if participant["purpose"] in purposes
+        for leg in participant["sessions"]
         if media in {"", leg["mediaType"]}
     ]
 
 
 def first(story: Story, *purposes: str, media: str = "") -> Iterator[Leg]:
-    """The first of them, if any."""
+    """The first of these sessions, if any."""
     yield from legs(story, *purposes, media=media)[:1]
 
 
@@ -176,7 +178,7 @@ def ruled(story: Story, rng: Rng) -> None:
 
 def by_skill(story: Story, rng: Rng) -> None:
     """Skills that were asked for and given up, by an expression of them."""
-    skills = [one["id"] for one in story.centre.entities["skills"]]
+    skills = [skill["id"] for skill in story.centre.entities["skills"]]
     for leg in first(story, "acd"):
         fields = {"activeSkillIds": [rng.pick(skills)], "removedSkillIds": [rng.pick(skills)]}
         put(leg.session, skillExpressionId=rng.uuid(), **fields)
@@ -187,7 +189,7 @@ def by_skill(story: Story, rng: Rng) -> None:
 def by_group(story: Story, rng: Rng) -> None:
     """The groups of agents that a queue turned to."""
     kind = rng.pick(("Group", "SkillGroup", "Team"))
-    teams = [one["id"] for one in story.centre.entities["teams"]]
+    teams = [team["id"] for team in story.centre.entities["teams"]]
     group_id = rng.pick(teams if kind == "Team" else story.centre.group_ids)
     for leg in first(story, "acd"):
         put(leg.session, agentGroups=[{"agentGroupId": group_id, "agentGroupType": kind}])
@@ -359,9 +361,9 @@ def side_by_side(story: Story, rng: Rng) -> None:
     media, leg = rng.pick(allowed), talking[-1]
     time = middle(leg, rng)
     room = rng.uuid()
-    for which, one in enumerate((leg, *first(story, "customer"))):
+    for which, side in enumerate((leg, *first(story, "customer"))):
         if time:
-            one.participant["sessions"].append(_side(one, media, room, time, which, rng))
+            side.participant["sessions"].append(_side(side, media, room, time, which, rng))
 
 
 SIDES: Final = ("cobrowse", "screenshare", "video", "internalmessage", "unknown")
@@ -395,8 +397,8 @@ def social(story: Story, rng: Rng) -> None:
     """A message from one of the many networks, sometimes in public."""
     source = rng.pick(ENGAGEMENT_SOURCES)
     story.traits["originatingSocialMediaPublic"] = rng.chance(500)
-    for one in story.participants:
-        for leg in one["sessions"]:
+    for person in story.participants:
+        for leg in person["sessions"]:
             put(leg, engagementSource=source)
 
 

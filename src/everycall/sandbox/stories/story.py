@@ -141,7 +141,7 @@ def listed(participants: list[Json], roll: int) -> list[Json]:
     """
     draw = roll * 0xBF58476D1CE4E5B9 >> 40 & 0xFFFF
     if draw & 7 == 0:
-        participants = [{**one, "sessions": one["sessions"][::-1]} for one in participants]
+        participants = [{**participant, "sessions": participant["sessions"][::-1]} for participant in participants]
     if draw >> 4 & 15 == 0:
         turn = 1 + (draw >> 8) % max(1, len(participants) - 1)
         participants = participants[turn:] + participants[:turn] if draw >> 15 else participants[::-1]

@@ -142,7 +142,9 @@ class Template:
     @cached_property
     def later_ms(self) -> tuple[int, ...]:
         """The times after the start at which an evaluation, a survey or a resolution came, after the end; in order."""
-        times = {_offset(one["eventTime"]) for name in LATER for one in self.data.get(name, ()) if "eventTime" in one}
+        times = {
+            _offset(entry["eventTime"]) for name in LATER for entry in self.data.get(name, ()) if "eventTime" in entry
+        }
         return tuple(sorted(at for at in times if self.length_ms is not None and at > self.length_ms))
 
     def fill(self, centre: Centre, sketch: Sketch, cast: Cast) -> Json:
@@ -210,7 +212,7 @@ class _Capture:
         if isinstance(value, Mapping):
             return self._object(value)
         if isinstance(value, list):
-            return ["{divisions}"] if name == "divisionIds" else [self._value(holder, name, one) for one in value]
+            return ["{divisions}"] if name == "divisionIds" else [self._value(holder, name, item) for item in value]
         if isinstance(value, str):
             return self._text(holder, name, value) if value else value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -303,7 +305,9 @@ class _Filling:
         if isinstance(value, Mapping):
             return self.filled(value)
         if isinstance(value, list):
-            return list(self._sketch.division_ids) if value == ["{divisions}"] else [self._value(one) for one in value]
+            return (
+                list(self._sketch.division_ids) if value == ["{divisions}"] else [self._value(item) for item in value]
+            )
         return value
 
     def _text(self, text: str) -> str:

@@ -117,7 +117,7 @@ def blind_transfer(story: Story) -> None:
 
 
 def _blindly_moved(call: QueuedCall, first: Queue) -> int:
-    """Up to the blind transfer by the first user; gives its instant."""
+    """Up to the blind transfer by the first user; returns its instant."""
     answer, patience = call.answered(first)
     moved = answer + call.story.stretch(20_000, 300_000, 300)
     counted = ("nBlindTransferred", "nTransferred")
@@ -137,12 +137,17 @@ def transfer_abandoned(story: Story) -> None:
     call.finish()
 
 
+def _asking(story: Story) -> tuple[QueuedCall, int, int, int]:
+    """A call up to a question to somebody else; returns it, when it was answered, the wait, and when the user asks."""
+    call = QueuedCall(story)
+    answer, patience = call.answered(story.queues[0])
+    return call, answer, patience, answer + story.stretch(20_000, 240_000, 200)
+
+
 def consult_cancelled(story: Story) -> None:
     """The user asks for somebody of a second queue, waits in vain, and takes the consultation back."""
-    call = QueuedCall(story)
     queue, second = story.queues
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     back = asks + story.stretch(8_000, 120_000, 150)
     call.consulting(queue, answer, asks, back, waited=patience)
     call.selected = None
@@ -154,10 +159,8 @@ def consult_cancelled(story: Story) -> None:
 
 def third_party(story: Story) -> None:
     """The user calls somebody outside while the customer holds; now and then the customer is handed over to them."""
-    call = QueuedCall(story)
     queue = story.queues[0]
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     dials = asks + story.stretch(300, 2_000, 5)
     answers = dials + story.stretch(3_000, 25_000, 60)
     back = answers + story.stretch(10_000, 120_000, 150)
@@ -176,30 +179,31 @@ def third_party(story: Story) -> None:
 
 
 def consult_transfer(story: Story) -> None:
-    """The first user asks a second one while the customer holds, and hands over."""
-    call = QueuedCall(story)
-    queue = story.queues[0]
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    """The first user asks a second one, directly or through a queue, while the customer holds, and hands over."""
+    queue, second = story.queues
+    call, answer, patience, asks = _asking(story)
     moved = asks + story.stretch(15_000, 120_000, 200)
     counted = ("nConsult", "nConsultTransferred", "nTransferred")
     call.first_agent(
         queue, answer, moved, waited=patience, disconnect="consultTransfer", counted=counted, hold_from=asks
     )
-    joins = asks + story.stretch(2_000, 9_000, 20)
-    call.last_agent(1, queue, joins, -1, alert_from=asks)
+    if story.rng.chance(500):
+        call.consulted(second, asks, moved)
+        turns = [(queue, 0), (second, moved)]
+    else:
+        # A colleague who is called directly has no queue on any segment.
+        call.last_agent(1, None, asks + story.stretch(2_000, 9_000, 20), -1, alert_from=asks)
+        turns = [(queue, 0)]
     if story.rng.chance(500):
         story.traits["consultationConversationIds"] = [story.rng.uuid()]
-    call.caller_leg(call.talk_end, call.customer_end, [(queue, 0)])
+    call.caller_leg(call.talk_end, call.customer_end, turns)
     call.finish()
 
 
 def conference(story: Story) -> None:
     """The first user brings a second one in, and all three speak until the end."""
-    call = QueuedCall(story)
     queue = story.queues[0]
-    answer, patience = call.answered(queue)
-    asks = answer + story.stretch(20_000, 240_000, 200)
+    call, answer, patience, asks = _asking(story)
     together = asks + story.stretch(10_000, 60_000, 100)
     story.traits["conferenceStart"] = stamp(together)
     call.conference(queue, answer, asks, together, waited=patience)

@@ -1,8 +1,8 @@
-"""Orders of a test to somebody else's client, which runs in a process of its own.
+"""Commands of a test to somebody else's client, which runs in a process of its own.
 
-An order is a line of JSON on standard input, `["query", {"interval": ..., "page_size": 100}]`; the answer is a line of
+A command is a line of JSON on standard input, `["query", {"interval": ..., "page_size": 100}]`; the answer is a line of
 JSON on standard output: `{"answer": [...]}`, or `{"refused": {"status": 429, ...}}` where the client raises what it
-raises for an error of the API. Whatever else the client raises ends it, and the test shows its standard error.
+raises for an error of the API. Any other exception ends the client, and the test shows its standard error.
 """
 
 import json
@@ -10,19 +10,19 @@ import sys
 from typing import Any, Protocol
 
 
-class Obedient(Protocol):
-    """A client; each order is the name of one of its methods."""
+class Commanded(Protocol):
+    """A client; each command is the name of one of its methods."""
 
     def refusal(self, error: Exception) -> dict[str, Any] | None:
         """What the client shows of an error of the API; None for any other error."""
 
 
-def obey(client: Obedient) -> None:
-    """Carries out orders until there are no more."""
+def run_commands(client: Commanded) -> None:
+    """Runs commands until there are no more."""
     for line in sys.stdin:
-        order, words = json.loads(line)
+        command, arguments = json.loads(line)
         try:
-            answer = {"answer": getattr(client, order)(**words)}
+            answer = {"answer": getattr(client, command)(**arguments)}
         except Exception as error:
             refused = client.refusal(error)
             if refused is None:
