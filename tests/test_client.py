@@ -431,6 +431,16 @@ def test_a_look_up_of_names_that_fails_costs_seconds_and_names(status: int) -> N
     assert clock.monotonic() < 60
 
 
+def test_a_look_up_of_names_that_the_rate_limit_always_turns_away_is_given_up() -> None:
+    client, connection, clock = asked(OK, Response(429, {"retry-after": "1"}))
+    client.send(ME)
+    found = client.play(listing("queues"))
+
+    assert isinstance(found, Unavailable)
+    assert len(connection.sent_s) == 1 + 6
+    assert clock.monotonic() < 60
+
+
 def test_trouble_is_said_while_it_lasts_and_no_longer() -> None:
     client, _, clock = asked(OK, Response(503, {}, b'{"message":"Down."}'), OK)
     client.send(ME)

@@ -67,6 +67,9 @@ FIRST_PATIENCE_S = 20.0
 TRIES_MIN = 3
 """How often a request is tried at least, however long each try takes to fail."""
 
+LIMITED_MAX = 5
+"""How often in a row the rate limit may turn away a request that has bounds of its own: it can be done without."""
+
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
 
@@ -355,7 +358,8 @@ class Client:
     def _step_back(self, tries: "_Tries", response: Response) -> None:
         """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while.
 
-        It is no failure of the request, so the request's own bounds do not count.
+        It is no failure of the request, so the request's own bounds do not count; one that has such bounds is given up
+        all the same once it was turned away too often.
         """
         tries.count(self.clock.monotonic(), self._patience_s())
         tries.limited()
@@ -447,6 +451,7 @@ class _Tries:
         self.failures = 0
         self.timeouts = 0
         self.over = False
+        self._limited = 0
 
     def sent(self, now: float) -> None:
         """The request's own patience begins here: the time before was spent on the rate limit."""
@@ -456,6 +461,8 @@ class _Tries:
     def limited(self) -> None:
         """The rate limit turned it away: its own patience begins anew when it is sent again."""
         self._first_sent = None
+        self._limited += 1
+        self.over = self.over or (self.request.tries is not None and self._limited > LIMITED_MAX)
 
     def since(self, now: float) -> float:
         return now - self._start
@@ -469,6 +476,7 @@ class _Tries:
         """One that counts against the bounds of the request, too."""
         self.count(now, patience_s)
         self.failures += 1
+        self._limited = 0
         own_s = self.request.patience_s
         is_late = own_s is not None and self._since_sent(now) >= own_s
         self.over = self.over or is_late or self.failures == self.request.tries
