@@ -115,6 +115,23 @@ def test_pages_that_are_too_large_become_smaller_until_they_are_not(
     assert verdict_of(one).passes == 1
 
 
+class Repeating(Listed):
+    """A server, or a cache, that gives page 1 whatever page is asked for."""
+
+    def page(self, number: int, size: int) -> tuple[list[int], int | None]:  # noqa: ARG002
+        return super().page(1, size)
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_a_server_that_gives_page_1_for_ever_is_not_asked_for_ever(in_flight: int) -> None:
+    one = reading()
+
+    outcome = read(one, Repeating(list(range(25))), in_flight=in_flight)
+
+    assert not verdict_of(one).proven
+    assert pages_asked(outcome) <= 2 * 4
+
+
 # What no reading can know
 
 

@@ -149,13 +149,26 @@ class Reading:
         if ask.reading_pass != now.number or self.is_done:
             return False
         now.in_flight.discard(ask.number)
+        is_new = self._brings_new(ask, ids)
         now.ids += ids
         if ask.number == 1:
             self._first_page(len(ids) // ID_BYTES, total_hits, correlation_id)
         elif ids:
             now.moved |= total_hits is not None and total_hits != now.hits_before
-            self._extend(ask.number + 1)
+            if is_new:
+                self._extend(ask.number + 1)
         return not self.is_done
+
+    def _brings_new(self, ask: PageAsk, ids: bytes) -> bool:
+        """Whether it is worth to ask on after a page: not where it lies beyond the count and repeats what came before.
+
+        A server that ignores the page number would give page 1 for ever. Nothing is lost by it: a window is proven only
+        where as many different ids came as the count says.
+        """
+        now = self._pass
+        if ask.number <= -(-(now.hits_before or 0) // self._page_size):
+            return True
+        return distinct(now.ids + ids) > distinct(now.ids)
 
     def _first_page(self, rows: int, total_hits: int | None, correlation_id: str) -> None:
         now = self._pass
