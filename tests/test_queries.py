@@ -9,6 +9,7 @@ from rich.console import Console
 
 from everycall import Filters, Interval, Query, QueryError, SettingsError, UnknownName
 from everycall.api.asked import unknown_zone
+from everycall.api.retention import RETENTION_PATH
 from everycall.cli.display import Display
 from everycall.cli.lists import separated
 from everycall.cli.options import When, Which
@@ -251,6 +252,17 @@ def test_without_a_time_zone_database_that_is_the_reason() -> None:
 
     assert str(error) == "This system has no time zone database, so --timezone Europe/Berlin cannot be used."
     assert "pip install tzdata" in error.hint
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "hang", "html"])
+def test_a_retention_that_cannot_be_read_costs_seconds(fault: str) -> None:
+    where = org(conversations=[], switches=Switches(retention_days=100))
+    where.sandbox.faults.on(None, fault, path=RETENTION_PATH)
+    now, began = where.clock.utc(), where.clock.monotonic()
+    query = Query(Interval(now - timedelta(days=101), now))
+
+    assert kept_from(query, where.client, now, Display(Console(file=io.StringIO()))) is None
+    assert where.clock.monotonic() - began < 400
 
 
 @pytest.mark.parametrize(("age_days", "is_cut"), [(101, True), (99, False), (89, False)])

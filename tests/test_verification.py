@@ -143,6 +143,17 @@ def test_a_repair_asks_only_for_the_window_that_changed(where: Org, output: Path
     assert checked(where, output).holds
 
 
+def test_a_repair_proves_nothing_that_the_org_did_not_keep_when_it_was_exported(where: Org, output: Path) -> None:
+    hide(where, where.sandbox.store.conversations(THIRD_WEEK)[0])
+    where.export(output, THREE_WEEKS, kept_from=Interval.read(SECOND_WEEK).start + timedelta(days=1))
+    hide(where)
+
+    summary = repair(where.client, checked(where, output))
+
+    assert summary.verdict == "unproven"
+    assert len(manifest_of(output)["notKept"]) == 2
+
+
 @pytest.mark.parametrize("at", [0, 200, -2])
 def test_a_byte_that_was_changed_is_found_and_mended(where: Org, output: Path, at: int) -> None:
     where.export(output, THREE_WEEKS)

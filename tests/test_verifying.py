@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -22,10 +23,12 @@ from inprocess import org
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def verification(*states: str) -> Verification:
+def verification(*states: str, not_kept: tuple[str, ...] = ()) -> Verification:
     days = [Interval(MONDAY + timedelta(days=n), MONDAY + timedelta(days=n + 1)) for n in range(len(states))]
     findings = tuple(Finding(day, cast("State", state), None, None) for day, state in zip(days, states, strict=True))
-    return Verification(Path("rows.csv"), findings, Query(days[0]), cast("Manifest", None))
+    return Verification(
+        Path("rows.csv"), findings, Query(days[0]), cast("Manifest", SimpleNamespace(not_kept=not_kept))
+    )
 
 
 def shown(found: Verification, *, is_repaired: bool = False) -> str:
@@ -36,6 +39,13 @@ def shown(found: Verification, *, is_repaired: bool = False) -> str:
 
 def test_what_holds_is_one_line() -> None:
     assert shown(verification("holds")) == "Holds: all of rows.csv, 1 window.\n"
+
+
+def test_what_was_not_kept_by_the_org_is_not_proven_though_it_holds() -> None:
+    lines = shown(verification("holds", "holds", not_kept=("2026-01-05/2026-01-06",))).splitlines()
+
+    assert lines[0].startswith("Holds:")
+    assert lines[1].startswith("note: 1 window of it began before the org's retention")
 
 
 def test_what_does_not_hold_is_named_with_what_to_do() -> None:

@@ -39,6 +39,8 @@ from everycall.version import VERSION
 NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all."""
 
+NOT_KEPT = "it begins before the org's retention"
+
 RESUMES = (
     "An unfinished export of {} was found and is continued with that interval. "
     "Use --fresh to start over with the present one."
@@ -270,17 +272,21 @@ class Run:
 
     def manifest(self, size_bytes: int, sha256: str) -> Manifest:
         """The manifest of an output of that length and checksum."""
-        store, kept_from = self._store, self._setup.options.kept_from
+        store = self._store
         entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
         return Manifest.of(
             store.header,
             entries,
             unread=self.unread,
-            not_kept=[entry.window for entry in entries if kept_from is not None and entry.window.start < kept_from],
+            not_kept=[entry.window for entry in entries if not self._is_kept(entry.window)],
             started_at=text(self._setup.started_at),
             finished_at=text(self._setup.client.clock.utc()),
             output=Output(format=store.header.format, size_bytes=size_bytes, sha256=sha256),
         )
+
+    def _is_kept(self, window: Interval) -> bool:
+        kept_from = self._setup.options.kept_from
+        return kept_from is None or window.start >= kept_from
 
     # Acquired
 
@@ -359,8 +365,9 @@ class Run:
             line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
-            is_proven = read.verdict == "proven"
-            self._progress.report(WindowClosed(read.window, line.rows, is_proven, read.reason))
+            is_proven = read.verdict == "proven" and self._is_kept(read.window)
+            reason = read.reason or ("" if is_proven else NOT_KEPT)
+            self._progress.report(WindowClosed(read.window, line.rows, is_proven, reason))
         self._start_loading()
 
     def _notice(self, read: WindowRead, loaded: WindowLoaded) -> None:

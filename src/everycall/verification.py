@@ -10,7 +10,8 @@ One request a window; changes that leave the count as it was - a wrap-up code th
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +157,7 @@ def repair(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
+    options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
         ledger = environment.ledger(found.output, setup.sink, header, is_repair=True, filesystem=setup.filesystem)
@@ -169,6 +171,12 @@ def repair(
         raise failed(error, found.output) from error
     finally:
         setup.executor.close()
+
+
+def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
+    """What was not kept when it was exported is not proven by a repair either: where the last such window ends."""
+    ends = [Interval.read(window).end for window in manifest.not_kept]
+    return max([*ends, *([known] if known else [])], default=None)
 
 
 def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:

@@ -176,7 +176,8 @@ def problem(response: Response) -> Problem:
 def reason(response: Response) -> str:
     """Status, code and message of a refusal, as far as the answer has them, in one line for a reader."""
     found = problem(response)
-    return f"{response.status} {found.code}: {found.message}".strip(" :")
+    status = f"{response.status} {found.code}".rstrip()
+    return f"{status}: {found.message}" if found.message else status
 
 
 def refusal(response: Response) -> EverycallError:

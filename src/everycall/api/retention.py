@@ -14,6 +14,9 @@ from everycall.api.exchange import Exchange, Request
 
 RETENTION_PATH = "/api/v2/analytics/dataretention/settings"
 
+TRIES, PATIENCE_S = 3, 10.0
+"""Ours: an export can do without the answer, so it is not waited for any longer."""
+
 RETENTION_MIN = timedelta(days=90)
 """No org keeps less, so an interval that begins later need not ask."""
 
@@ -24,11 +27,11 @@ class _Settings(msgspec.Struct, rename="camel"):
 
 def retention() -> Exchange[timedelta | None]:
     """How long conversations are kept; None where the client may not know, or the answer does not say."""
-    response = yield Request("GET", RETENTION_PATH)
+    response = yield Request("GET", RETENTION_PATH, tries=TRIES, patience_s=PATIENCE_S)
     if response.status != 200:
         return None
     try:
         days = msgspec.json.decode(response.body, type=_Settings).retention_days
-        return timedelta(days=days) if days else None
+        return timedelta(days=days) if days and days > 0 else None
     except (msgspec.MsgspecError, OverflowError):
         return None

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from everycall.api.interval import Interval
 from everycall.cli.display import Display
-from everycall.cli.formats import duration, span
+from everycall.cli.formats import counted, duration, span
 from everycall.client import Counts
 from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
@@ -67,7 +67,7 @@ class Lines:
             self._print(exporting(event))
         elif isinstance(event, WindowClosed):
             verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
-            self._print(f"{span(event.window)}: {event.rows:,} rows, {verdict}")
+            self._print(f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}")
         elif isinstance(event, Noticed):
             self._display.notice(event.message)
         elif self._monotonic() - self._last >= LINE_EVERY_S:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from everycall.api.retention import RETENTION_MIN, retention
 from everycall.cli.display import Display
 from everycall.cli.options import When, Which
 from everycall.client import Client
-from everycall.errors import QueryError
+from everycall.errors import AccessError, QueryError, ServiceError
 
 LAST_DEFAULT = "7d"
 
@@ -53,7 +53,7 @@ def kept_from(query: Query, client: Client, now: datetime, display: Display) -> 
     The org is asked only about an interval so old that an org might not keep it.
     """
     start = query.interval.start
-    kept = client.play(retention()) if start < now - RETENTION_MIN else None
+    kept = retention_of(client) if start < now - RETENTION_MIN else None
     if kept is not None and start < now - kept:
         display.notice(
             f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}: what is older may be "
@@ -65,6 +65,20 @@ def kept_from(query: Query, client: Client, now: datetime, display: Display) -> 
             "Some of this interval is older than 18 months: the org may answer slowly, or may not keep it any more."
         )
     return None
+
+
+def retention_of(client: Client) -> timedelta | None:
+    """How long the org keeps conversations; None where it does not say, or fails to.
+
+    Raises:
+        EverycallError: not even the login worked, so nothing else will.
+    """
+    try:
+        return client.play(retention())
+    except (AccessError, ServiceError):
+        if not client.counts().tokens:
+            raise
+        return None
 
 
 # The interval

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from everycall import verification
-from everycall.api.retention import RETENTION_MIN, retention
+from everycall.api.retention import RETENTION_MIN
 from everycall.cli import outputs
 from everycall.cli.context import Context
 from everycall.cli.display import Display
@@ -15,6 +15,7 @@ from everycall.cli.options import Finished, Messages, Source
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
+from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
 from everycall.verification import Verification
 
@@ -34,7 +35,7 @@ def run(arguments: Arguments, context: Context) -> int:
                 hint="Set the environment to the org that it was exported from; for the sandbox, add --sandbox.",
             )
         found = verification.verify(org.client, output)
-        context.code = 0 if found.holds else NOT_PROVEN
+        context.code = 0 if found.holds and not found.manifest.not_kept else NOT_PROVEN
         if messages.json and not wanted.repair:
             outputs.write_json(found.as_json())
         elif not messages.quiet:
@@ -69,7 +70,7 @@ def refuse_to_lose_rows(found: Verification, org: Org) -> None:
     """A repair would replace the rows of days that the org no longer keeps by nothing."""
     wrong = [finding.window for finding in found.findings if finding.state != "holds"]
     now = org.client.clock.utc()
-    kept = org.client.play(retention()) if wrong[0].start < now - RETENTION_MIN else None
+    kept = retention_of(org.client) if wrong[0].start < now - RETENTION_MIN else None
     if kept is not None and wrong[0].start < now - kept:
         raise OutputRefused(
             f"{span(wrong[0])} begins before {_day(now - kept)}, and this org keeps conversations for {kept.days} "
@@ -88,6 +89,11 @@ def show(display: Display, found: Verification, *, is_repaired: bool = False) ->
     windows = counted(len(found.findings), "window")
     if not wrong:
         display.print(("Holds: ", "bold green"), f"all of {found.output}, {windows}.")
+        if not_kept := found.manifest.not_kept:
+            display.notice(
+                f"{counted(len(not_kept), 'window')} of it began before the org's retention: what the org no longer "
+                "kept when it was exported cannot be proven."
+            )
         return
     display.print(("DOES NOT HOLD: ", "bold red"), f"{len(wrong)} of {windows} of {found.output}.")
     display.blank()
