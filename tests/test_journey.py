@@ -128,6 +128,13 @@ def test_a_callback_without_a_call_has_its_first_number() -> None:
     assert cell("customerAddress", side("customer", waits, call), originatingDirection="inbound") == "tel:+12"
 
 
+def test_a_callback_whose_number_only_the_agents_leg_has_has_that() -> None:
+    waits = session(segment("interact", "08:00:00"), mediaType="callback")
+    agent = participant("agent", segment("interact", "08:05:00"), session={"callbackNumbers": ["+12"]}, userId="u1")
+
+    assert cell("customerAddress", side("customer", waits), agent) == "+12"
+
+
 # The agent
 
 
@@ -228,6 +235,13 @@ def test_a_consulted_agent_who_never_joined_is_not_the_agent_even_where_the_cust
     consulted = inside("u2", ("interact", "10:20", "20:30"))
 
     assert cell("agentName", CALLER, asks, consulted, end="08:20:30") == "Ann"
+
+
+def test_who_talked_while_two_others_held_the_customer_and_went_on_is_the_agent() -> None:
+    first = inside("u1", ("interact", "00:30", "05:00"), ("hold", "05:00", "10:00"), ("interact", "10:00", "10:05"))
+    second = inside("u2", ("interact", "03:00", "05:00"), ("hold", "05:00", "10:00"), ("interact", "10:00", "10:05"))
+
+    assert cell("agentName", CALLER, SALES, first, second, inside("u3", ("interact", "05:00", "15:00"))) == "Sue"
 
 
 def test_a_consulted_agent_who_gets_the_customer_is_the_agent() -> None:

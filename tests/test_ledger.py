@@ -490,6 +490,14 @@ def test_what_is_still_there_beside_rows_that_were_lost_is_known_again_and_again
         assert days_loaded(ledger(output)) == [day(1)]
 
 
+def test_a_window_whose_rows_are_not_as_many_as_it_owns_is_read_again(output: Path) -> None:
+    store = ledger(output)
+    read(store, day(0))
+    load(store, day(0), b"row\r\n", rows=7)
+
+    assert ledger(output).loaded == {}
+
+
 def test_a_window_that_was_read_again_is_in_the_output_once(output: Path) -> None:
     """Its first rows were lost, and the run that read it again was killed as well."""
     store = ledger(output)

@@ -383,6 +383,14 @@ def test_an_evaluation_counts_only_finished_with_a_score_neither_deleted_nor_for
     assert cell("evaluationScore", evaluations=[other]) is None
 
 
+def test_a_score_can_have_a_fraction() -> None:
+    finished = {"eventTime": "2026-01-05T09:00:00Z", "evaluationStatus": "Finished", "oTotalScore": 87.5}
+    survey = {"eventTime": "2026-01-05T09:00:00Z", "surveyStatus": "Finished", "oSurveyTotalScore": 62.5}
+
+    assert cell("evaluationScore", evaluations=[finished]) == 87.5
+    assert cell("surveyScore", surveys=[survey]) == 62.5
+
+
 def test_a_score_of_nothing_is_a_score() -> None:
     assert cell("evaluationScore", evaluations=[evaluation(0, 20), evaluation(60, 12)]) == 0
 

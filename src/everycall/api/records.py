@@ -280,7 +280,7 @@ class Evaluation(_Record, frozen=True, kw_only=True):
     system_submitted: bool | None = None
     user_id: str | None = None
     o_total_critical_score: int | None = None
-    o_total_score: int | None = None
+    o_total_score: int | float | None = None
 
 
 class Survey(_Record, frozen=True, kw_only=True):
@@ -298,7 +298,7 @@ class Survey(_Record, frozen=True, kw_only=True):
     survey_status: str | None = None
     survey_type: str | None = None
     user_id: str | None = None
-    o_survey_total_score: int | None = None
+    o_survey_total_score: int | float | None = None
 
 
 class Resolution(_Record, frozen=True, kw_only=True):

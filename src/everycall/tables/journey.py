@@ -198,7 +198,8 @@ def customer_address(journey: Journey) -> str | None:
     def called_back(session: Session) -> str | None:
         return session.callback_numbers[0] if session.callback_numbers else None
 
-    return first(journey.customer_legs, of) or first(journey.customer_legs, called_back)
+    own = first(journey.customer_legs, of) or first(journey.customer_legs, called_back)
+    return own or first((session for _, session in journey.all_legs()), called_back)
 
 
 # --- the agent
@@ -303,13 +304,22 @@ def joined_customer(person: Person, everybody: Iterable[Person], left: datetime)
     The API does not say who was consulted. In captured answers the customer's agent is on hold for the whole of a
     consultation; so somebody all of whose time lies within the holds of others (a second is let pass) never joined.
     """
-    held_s = 0.0
-    for other in everybody:
-        if other.participant is not person.participant:
-            held_s += sum(
-                _overlap_s(one, span, left) for one in other.spans if one[2] == "hold" for span in person.spans
-            )
+    others = [span for other in everybody if other.participant is not person.participant for span in other.spans]
+    holds = _joined_up(span for span in others if span[2] == "hold")
+    held_s = sum(_overlap_s(one, span, left) for one in holds for span in person.spans)
     return not held_s or _length_s(person.spans, left) - held_s > SECOND.total_seconds()
+
+
+def _joined_up(spans: Iterable[Span]) -> list[Span]:
+    """The same stretches, none of which overlaps another: two people can hold the customer at once."""
+    joined: list[Span] = []
+    for start, end, kind in sorted(spans, key=lambda span: span[:2]):
+        if joined and start <= joined[-1][1]:
+            first, last, _ = joined.pop()
+            joined.append((first, max(last, end), kind))
+        else:
+            joined.append((start, end, kind))
+    return joined
 
 
 def _overlap_s(one: Span, other: Span, left: datetime) -> float:

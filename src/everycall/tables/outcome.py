@@ -206,12 +206,12 @@ def counting(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
     return [one for one in evaluations if not one.deleted and not one.calibration_id]
 
 
-def survey_score(surveys: Iterable[Survey], score: Callable[[Survey], int | None]) -> int | None:
+def survey_score(surveys: Iterable[Survey], score: Callable[[Survey], V | None]) -> V | None:
     """A score of the latest finished survey that has it."""
     return latest_score(surveys, lambda one: one.survey_status, lambda one: one.event_time, score)
 
 
-def evaluation_score(evaluations: Iterable[Evaluation]) -> int | None:
+def evaluation_score(evaluations: Iterable[Evaluation]) -> int | float | None:
     """The score of the latest evaluation that counts."""
     return latest_score(
         counting(evaluations),
