@@ -115,6 +115,14 @@ def test_pages_that_are_too_large_become_smaller_until_they_are_not(
     assert verdict_of(one).passes == 1
 
 
+class Unreadable(Listed):
+    """A server whose totalHits is no number: it is taken for -1."""
+
+    @property
+    def count(self) -> int:
+        return -1
+
+
 class Repeating(Listed):
     """A server, or a cache, that gives page 1 whatever page is asked for."""
 
@@ -130,6 +138,14 @@ def test_a_server_that_gives_page_1_for_ever_is_not_asked_for_ever(in_flight: in
 
     assert not verdict_of(one).proven
     assert pages_asked(outcome) <= 2 * 4
+
+
+def test_a_count_that_cannot_be_read_is_called_so() -> None:
+    one = reading()
+    outcome = read(one, Unreadable(list(range(5))))
+
+    assert verdict_of(one).reason == "the API's count cannot be read, and 5 different ones came"
+    assert outcome.kept == list(range(5))
 
 
 # What no reading can know

@@ -218,7 +218,10 @@ class Reading:
         futile = bool(self._earlier) and steady and together == distinct(self._earlier[-1].ids) == unique
         if self._passes < self._passes_max and not futile:
             return None
-        reason = f"the API counts {before:,} before and {hits_after:,} after, and {together:,} different ones came"
+        counts = f"the API counts {before:,} before and {hits_after:,} after"
+        if min(before, hits_after) < 0:
+            counts = "the API's count cannot be read"
+        reason = f"{counts}, and {together:,} different ones came"
         return self._verdict(now, hits_after, together, kept, reason)
 
     def _verdict(self, now: _Pass, hits_after: int, unique: int, kept: tuple[int, ...], reason: str = "") -> Verdict:
