@@ -94,6 +94,20 @@ def test_a_conversation_indexed_under_the_neighbouring_day_is_kept_once(
     assert [found for found, _ in asked_by_id(where)] == [late["conversationId"]]
 
 
+@pytest.mark.parametrize("fault", ["403", "503", "504"])
+def test_a_stray_whose_day_cannot_be_asked_for_it_is_kept_and_leaves_its_window_unproven(
+    output: Path, fault: str
+) -> None:
+    late = call(99, "2026-01-11T23:59:59.999Z")
+    where = tampered(restarting(late["conversationId"], "2026-01-12T00:00:00.002Z"), conversations=[*CALLS, late])
+    where.sandbox.faults.on(lambda request: late["conversationId"].encode() in request.body, fault, path=QUERY)
+    summary = where.export(output, TWO_WEEKS)
+
+    assert ids(output) == all_ids(late["conversationId"])
+    assert [entry.verdict for entry in summary.entries] == ["unproven", "proven"]
+    assert "could not be asked for it" in summary.entries[0].reason
+
+
 def test_a_stray_is_kept_once_although_several_windows_return_it(output: Path) -> None:
     """Both weeks return a conversation without a plausible start."""
     lost = call(0, NO_DATE) | {"conversationId": STRAY}

@@ -30,12 +30,14 @@ from everycall.acquire.settling import (
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Query
 from everycall.client import Client
-from everycall.errors import QueryRefused
+from everycall.errors import PermissionMissing, QueryRefused, ServiceFailed, TimedOut
 from everycall.executor import Executor
 from everycall.filesystem import Filesystem
 
 UNREADABLE_MAX = 20
 """Conversations without a readable id that are named for each window."""
+
+NOT_ASKED = "it holds a conversation that starts on another day, and that day could not be asked for it"
 
 STOPPED = "not read to its end: --max-pages was reached"
 
@@ -277,8 +279,10 @@ class Acquisition:
         days = [(stray, stray.day(now)) for stray in read.strays or ()]
         waiting = {stray.id for stray, day in days if day is not None}
 
-        def answered(stray: StrayRow, has_it: bool) -> None:
-            stray.day_has_it = has_it
+        def answered(stray: StrayRow, has_it: bool | None) -> None:
+            if has_it is None:
+                read.verdict = _unproven(read.verdict, NOT_ASKED)
+            stray.day_has_it = bool(has_it)
             waiting.discard(stray.id)
             read.is_asking = bool(waiting)
 
@@ -287,11 +291,14 @@ class Acquisition:
                 read.is_asking = True
                 self._executor.submit(partial(self._day_has, day, stray.conversation_id), partial(answered, stray))
 
-    def _day_has(self, day: Interval, conversation_id: str) -> bool:
+    def _day_has(self, day: Interval, conversation_id: str) -> bool | None:
+        """Whether that day has it; None where the service does not answer that."""
         try:
             return self._client.play(self._route.find(day, conversation_id))
         except QueryRefused:  # an id that the API does not take for one
             return False
+        except (PermissionMissing, ServiceFailed, TimedOut):
+            return None
 
     def _finish(self, read: ReadWindow) -> None:
         """The window is settled."""
