@@ -13,7 +13,8 @@ from everycall.acquire.details_query import DetailsQuery, DetailsReading
 from everycall.acquire.loop import OPEN_MAX, Loop
 from everycall.acquire.route import FoundPage, TooSlow
 from everycall.acquire.windows import without
-from everycall.api.exchange import Exchange, Request
+from everycall.api.details_query import PageHead
+from everycall.api.exchange import Exchange, Request, Response
 from everycall.api.query import Filters
 from everycall.errors import TimedOut
 from everycall.executor import Executor, SerialExecutor
@@ -226,6 +227,26 @@ def test_a_window_that_the_service_is_too_slow_for_is_halved_and_the_size_rememb
     assert sum(one.verdict.unique_ids for one in found.ended if one.verdict and one.verdict.proven) == 8 * 21
     too_long = [one.window for one in found.ended if one.instead]
     assert all(window.start < Interval.read(WEEKS[1]).start for window in too_long)
+
+
+def test_what_was_under_way_when_a_window_was_halved_counts_no_more() -> None:
+    """Its halves are asked instead, so its pages would come twice."""
+    reading = DetailsQuery(Query(Interval.read(MONDAY)), page_size=1).read(Interval.read(MONDAY))
+    body = b'{"conversations":[{"conversationId":"%d","conversationStart":"2026-01-05T08:00:00.000Z"}],"totalHits":3}'
+
+    def page(number: int) -> Response:
+        return Response(200, content=body % number, decoded=PageHead.decode(body % number))
+
+    first = reading.next_ask()
+    assert first
+    assert reading.take(first, page(1), NOON)
+    second, third = reading.next_ask(), reading.next_ask()
+    assert second
+    assert third
+    reading.take(second, TooSlow("no answer in time"), NOON)
+
+    assert reading.take(third, page(3), NOON) is None
+    assert len(reading.instead or ()) == 2
 
 
 def test_a_second_for_which_the_service_is_too_slow_is_unproven() -> None:

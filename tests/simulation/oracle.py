@@ -166,10 +166,9 @@ def check_strays(summary: Summary, there: set[str], world: Drifting, runs: Mappi
         (start_ms,) = one.starts
         whole = ms(summary.interval.start), ms(summary.interval.end)
         is_ours = start_ms is None or one.start_text == YEAR_ONE or world.belongs(start_ms, whole)
-        is_others = any(touches(entry, start_ms) for entry in entries) or (
-            start_ms is not None and world.are_days_closed
-        )
-        check(is_others and not is_ours, f"{one.id}, which starts at {one.start_text}, is nowhere")
+        is_late = start_ms is not None and world.are_days_closed  # the day that it shows has it, too
+        is_others = any(touches(entry, start_ms) for entry in entries) and not is_ours
+        check(is_late or is_others, f"{one.id}, which starts at {one.start_text}, is nowhere")
 
 
 def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:

@@ -130,7 +130,7 @@ class Life:
         self.jobs_left: float = float("inf")
         self.loads_left: float = float("inf")
         self.max_pages: int | None = None
-        self.is_dead = self.is_meddled = False
+        self.is_dead = self.is_meddled = self.is_mending = False
         self.is_fresh = self.is_other = self.is_refused = False
         """Whether it was started over, whether with other words, and whether the last run was refused for that."""
 
@@ -344,8 +344,11 @@ class Life:
             self.filesystem.killed()
 
     def check_noted(self) -> None:
-        """What the ledger calls read is on disk, whole, unless somebody has damaged it."""
-        if not self.is_meddled:
+        """What the ledger calls read is on disk, whole, unless somebody has damaged it.
+
+        A repair takes windows over by two lines, and needs no part between them.
+        """
+        if not self.is_meddled and not self.is_mending:
             missing = {read.interval for read, loaded in self.lines() if loaded is None} - set(self.written_down())
             check(not missing, f"the ledger has {missing}, and their parts are not whole")
 
@@ -450,7 +453,7 @@ class Life:
 
     def mend(self) -> int:
         """Verify and repair what was finished until it holds; how many runs it took."""
-        mending = Mending(self)
+        mending, self.is_mending = Mending(self), True
         mending.begin()
         for number in range(1, self.runs_max + 1):
             is_calm = number > self.runs_max - CALM_RUNS

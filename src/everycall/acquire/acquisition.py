@@ -158,7 +158,7 @@ class Acquisition:
         for window in done:
             self._ownership.add(window)
         self._kept_strays = {window: frozenset(ids) for window, ids in strays.items() if ids}
-        self._writing: dict[int, _Writing] = {}
+        self._writing: dict[WindowReading, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
         self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
         self._is_at_the_end = False
@@ -210,9 +210,9 @@ class Acquisition:
     # Reading
 
     def _keep_page(self, reading: WindowReading, page: FoundPage) -> None:
-        writing = self._writing.get(id(reading))
+        writing = self._writing.get(reading)
         if writing is None:
-            writing = self._writing[id(reading)] = self._begin(reading.window)
+            writing = self._writing[reading] = self._begin(reading.window)
         writing.writer.add(page.reading_pass, page.content, page.found, is_zipped=page.is_zipped)
         writing.unreadable += page.unreadable[: UNREADABLE_MAX - len(writing.unreadable)]
         writing.texts.update(page.others)
@@ -223,7 +223,7 @@ class Acquisition:
         return _Writing(self._part(self._storage.path(window, ".part"), self._filesystem))
 
     def _end_reading(self, reading: WindowReading) -> None:
-        writing = self._writing.pop(id(reading), None)
+        writing = self._writing.pop(reading, None)
         if reading.verdict is None:
             if writing is not None:
                 writing.writer.discard()

@@ -103,6 +103,8 @@ class DetailsReading:
         """Take in an answer of `DetailsAsk`."""
         if not isinstance(ask, DetailsAsk):
             raise TypeError(f"{ask} is no question of this route")
+        if self.is_done:
+            return None  # it was under way when the window was halved
         if isinstance(answer, TooSlow):
             self._halve(answer)
         elif isinstance(answer, TooLarge):
@@ -135,8 +137,6 @@ class DetailsReading:
 
     def _halve(self, answer: TooSlow) -> None:
         """Read halves of the window instead. What was read of it cannot be kept: pages are numbered from its start."""
-        if self.is_done:
-            return
         pieces = halves(self.window)
         if len(pieces) == 1:
             self._proof.stop(answer.reason)
