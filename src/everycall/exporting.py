@@ -302,29 +302,28 @@ class Run:
         self._load(read)
 
     def _line(self, settled: Settled) -> WindowRead:
-        verdict, redact = settled.verdict, self._setup.client.redact
+        verdict = settled.verdict
         return WindowRead(
             interval=str(settled.window),
             route=self._acquisition.route,
             verdict="proven" if verdict.proven else "unproven",
-            reason=redact(verdict.reason),
+            reason=verdict.reason,
             hits_before=verdict.hits_before,
             hits_after=verdict.hits_after,
             unique_ids=verdict.unique_ids,
             owned=settled.owned,
             carried_in=verdict.unique_ids - settled.owned,
             strays=tuple(
-                Stray(conversation_id=one.conversation_id, start=one.start and redact(one.start), reason=one.reason)
-                for one in settled.strays
+                Stray(conversation_id=one.conversation_id, start=one.start, reason=one.reason) for one in settled.strays
             ),
-            unreadable=tuple(one.redacted(redact) for one in settled.unreadable),
+            unreadable=settled.unreadable,
             late=settled.late,
             open=len(settled.open_ids),
             open_conversations=settled.open_ids,
             re_reads=verdict.passes - 1,
             provisional=is_provisional(settled.window, self._setup.client.clock.utc()),
             counted_at=text(settled.counted_at),
-            correlation_ids=tuple(map(redact, verdict.correlation_ids)),
+            correlation_ids=verdict.correlation_ids,
             left_out=tuple(sorted(id_.hex() for id_ in settled.left_out)),
             part_sha256=settled.part.checksum,
         )
