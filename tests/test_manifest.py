@@ -107,7 +107,7 @@ def test_ledger_lines_are_distinguished_by_their_tag() -> None:
 
 def test_strays_and_what_was_left_out_are_known_by_their_sixteen_bytes() -> None:
     uuid = "00000000-0000-4000-8000-0000000000ff"
-    stray = Stray(conversation_id=uuid, start=None, reason="its start is no plausible date")
+    stray = Stray(conversation_id=uuid, start=None, reason="its start is not a plausible date")
     line = window_read(strays=(stray,), left_out=("ab" * 16,))
 
     assert line.kept_strays == {id_bytes(uuid)}

@@ -423,12 +423,12 @@ def _check_version(body: bytes, what: str) -> None:
 
 
 def check_interval(header: Header, path: Path) -> None:
-    """Refuse the header that stands in the file at `path` where its interval is not the one that was asked for."""
+    """Refuse the header of the file at `path` if its interval is not the one that its terms name."""
     named = header.named_instead
     if named is not None:
         raise OutputRefused(
-            f"{path} is about {header.interval}, and what was asked for ({_shown(header.asked)}) was {named} when it "
-            "was begun: somebody has edited it.",
+            f"{path} was edited: its interval is {header.interval}, but its terms ({_shown(header.asked)}) were "
+            f"{named} when it was started.",
             hint="Export again with --fresh.",
         )
 

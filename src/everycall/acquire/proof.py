@@ -229,11 +229,11 @@ class Reading:
         return Verdict(not reason, before, hits_after, unique, self._passes, kept, now.correlation_ids, reason)
 
     def stop(self, reason: str) -> None:
-        """Give up on the window as it stands, unproven; what was read is kept."""
+        """End the reading: the window is unproven, and what was read is kept."""
         if self.is_done:
             return
         passes = list(self._earlier)
-        if self._pass.hits_before is not None or not passes:  # or the next time through has told nothing yet
+        if self._pass.hits_before is not None or not passes:  # otherwise the present pass has no page yet
             passes.append(self._pass)
             self._passes += 1
         last = passes[-1]

@@ -101,7 +101,7 @@ class WindowReading(Protocol):
         ...
 
     def stop(self, reason: str) -> None:
-        """Give up on the window as it stands, unproven; what was read is kept."""
+        """End the reading: the window is unproven, and what was read is kept."""
         ...
 
 

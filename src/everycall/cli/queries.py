@@ -68,10 +68,10 @@ def kept_from(query: Query, client: Client, now: datetime, display: Display) -> 
 
 
 def retention_of(client: Client) -> timedelta | None:
-    """How long the org keeps conversations; None where it does not say, or fails to.
+    """How long the org keeps conversations; None if the answer does not say, or fails.
 
     Raises:
-        EverycallError: not even the login worked, so nothing else will.
+        EverycallError: the login failed.
     """
     try:
         return client.play(retention())
