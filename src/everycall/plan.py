@@ -1,4 +1,4 @@
-"""What an export would take, without exporting: one count for each window."""
+"""Plans an export without exporting: one count for each window."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from everycall.client import Client
 from everycall.executor import SerialExecutor
 
 PROOF_REQUESTS = 2
-"""Of a window, beyond its pages: the empty page past its end, and the count again."""
+"""The requests of a window beside its pages: the empty page after the last one, and the second count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +31,26 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an export would ask for."""
+    """The windows and requests of an export."""
 
     query: Query
     steps: tuple[Step, ...]
     allowed: float
-    """Requests a minute."""
+    """Requests a minute that the API allows."""
 
     @property
     def hits(self) -> int:
-        """Conversations that match, those carried in from an earlier window included."""
+        """Matching conversations, including those carried in from an earlier window."""
         return sum(step.hits for step in self.steps)
 
     @property
     def requests(self) -> int:
-        """Pages and proofs; look-ups of names come on top, a few dozen at most."""
+        """Requests for pages and proofs, without those for names, which are a few dozen at most."""
         return sum(step.requests for step in self.steps)
 
     @property
     def length(self) -> timedelta:
-        """At the rate limit: full minutes to wait through, and a few seconds for the last requests."""
+        """Duration at the rate limit: full minutes of waiting, and a few seconds for the last requests."""
         minutes_to_wait = max(0, -(-self.requests // max(1, int(self.allowed))) - 1)
         return timedelta(seconds=minutes_to_wait * RATE_WINDOW_S + 5)
 
@@ -76,10 +76,10 @@ class Plan:
 
 
 def plan(client: Client, query: Query, *, page_size: int) -> Plan:
-    """Count every window, splitting as an export would.
+    """Count every window, and split windows as an export would.
 
     Raises:
-        EverycallError: what the client and the query raise.
+        EverycallError: whatever the client and the query raise.
     """
     now = client.clock.utc()
     steps: list[Step] = []
@@ -98,4 +98,4 @@ def plan(client: Client, query: Query, *, page_size: int) -> Plan:
 
 
 def _no_page(_reading: CountReading, _page: FoundPage) -> None:
-    """A count brings none."""
+    """Do nothing: a count has no pages."""

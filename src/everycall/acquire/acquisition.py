@@ -1,9 +1,9 @@
-"""Acquiring: windows -> settled parts. Asks for each window until it is proven, and accounts for all that came.
+"""Acquires windows: reads each window until it is proven, and accounts for all conversations that it returned.
 
     window -> reading -> pages spooled into a part -> verdict -> sealed part -> settled
 
-Nothing here knows columns, names or formats. `Storage` is where parts and ids are kept; what becomes of a settled part
-is up to the caller.
+Acquiring does not depend on columns, names or formats. `Storage` keeps parts and ids; the caller decides what happens
+to a settled part.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ from everycall.executor import Executor
 from everycall.filesystem import Filesystem
 
 UNREADABLE_MAX = 20
-"""Conversations without a readable id that are named for each window."""
+"""The most conversations without a readable id that are reported for each window."""
 
 NOT_ASKED = "it holds a conversation that starts on another day, and that day could not be asked for it"
 
@@ -85,21 +85,21 @@ class Settled:
     verdict: Verdict
     counted_at: datetime
     owned: int
-    """Conversations that belong in the output because of this window, its strays included."""
+    """Conversations of this window in the output, its strays included."""
     open_ids: tuple[str, ...]
     """conversationIds of those without an end."""
     strays: tuple[KeptStray, ...]
     left_out: frozenset[bytes]
-    """Ids of conversations that start in the window by its own reading, and are another window's by a later one."""
+    """Ids of conversations that started in this window when it was read, and that a later reading gave to another."""
     unreadable: tuple[Oddity, ...]
-    """Conversations without a readable id, the first of them: nothing of them is kept."""
+    """The first conversations without a readable id; they are not kept."""
     late: int
-    """Conversations that it returned and that another window owns and did not have yet when it was read."""
+    """Conversations that it returned, and that another window owns but did not return, since it was read before."""
 
 
 @dataclass(slots=True)
 class _Writing:
-    """A window under way."""
+    """A window that is being read."""
 
     writer: PartWriter
     texts: dict[bytes, tuple[str, str | None]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class _Writing:
 
 
 class Acquisition:
-    """The acquiring of one export. To be run once: call `step` until it returns False."""
+    """Acquires the windows of one export. It can be run once: call `step` until it returns False."""
 
     def __init__(
         self,
@@ -332,13 +332,13 @@ class Acquisition:
         )
 
     def _decided(self, stray: StrayRow) -> KeptStray | None:
-        """The stray as it is kept; None where another day or window has it."""
+        """The stray to keep; None if another day or window has it."""
         if any(stray.conversation_id in kept for kept in self._kept_strays.values()):
             return None
         if stray.day_has_it:
             return None
         reason = (
-            "its start is no plausible date"
+            "its start is not a plausible date"
             if stray.day_has_it is None
             else "the day on which it starts does not have it"
         )

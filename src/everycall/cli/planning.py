@@ -32,7 +32,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
 
 def lines(found: Plan, source: str) -> Iterator[str]:
-    """The plan for people: a table of windows, and what they add up to."""
+    """The plan as text: a table of windows, and their totals."""
     rows = [("window (UTC)", "hits", "requests", "")]
     for step in found.steps[:SHOWN_MAX]:
         note = "provisional" if step.provisional else ""
