@@ -168,7 +168,10 @@ def check_strays(summary: Summary, there: set[str], world: Drifting, runs: Mappi
         is_ours = start_ms is None or one.start_text == YEAR_ONE or world.belongs(start_ms, whole)
         is_late = start_ms is not None and world.are_days_closed  # the day that it shows has it, too
         is_others = any(touches(entry, start_ms) for entry in entries) and not is_ours
-        check(is_late or is_others, f"{one.id}, which starts at {one.start_text}, is nowhere")
+        check(
+            is_late or is_others or is_read_later(start_ms, entries, summary, world, runs),
+            f"{one.id}, which starts at {one.start_text}, is nowhere",
+        )
 
 
 def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
