@@ -374,7 +374,7 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["verify"], "everycall verify needs the file of a finished export."),
         (["export", "--last", ""], "--last is empty."),
         (["export", "--last", "0d"], "The interval is empty"),
-        (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be counted"),
+        (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be added"),
         (["export", "--last", "soon"], "'soon' is not a duration."),
         (["export", "--interval", "2026-01-06/2026-01-05"], "The interval runs backwards"),
         (["export", "--interval", "2026-01-05/2026-01-05"], "The interval is empty"),

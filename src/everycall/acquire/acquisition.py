@@ -311,8 +311,8 @@ class Acquisition:
         ids = with_ids(read.owned, (one.id for one in kept))
         if not self._storage.can_take_back:
             left_out |= self._sent_out_already(read.window, ids)
-            ids = without_ids(ids, left_out)
-            kept = tuple(one for one in kept if one.id not in left_out)
+        ids = without_ids(ids, left_out)
+        kept = tuple(one for one in kept if one.id not in left_out)
         if ids != read.owned:
             self._storage.write_ids(read.window, ids)
         open_ids = sorted([*read.open_ids, *(one.conversation_id for one in kept if not one.has_end)])
