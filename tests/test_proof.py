@@ -144,7 +144,7 @@ def test_a_count_that_cannot_be_read_is_called_so() -> None:
     one = reading()
     outcome = read(one, Unreadable(list(range(5))))
 
-    assert verdict_of(one).reason == "the API's count cannot be read, and 5 different ones came"
+    assert verdict_of(one).reason == "the API's count cannot be read, but 5 different ones came"
     assert outcome.kept == list(range(5))
 
 
