@@ -112,7 +112,7 @@ def test_a_ledger_whose_header_was_narrowed_is_refused(where: Org, tmp_path: Pat
 
 
 def test_terms_that_contradict_the_query_are_refused_before_anything_is_asked(where: Org, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="the terms beside it"):
+    with pytest.raises(QueryError, match="the terms in `asked`"):
         where.export(tmp_path / "x.csv", asked={"interval": "2026-01-06"})
     assert where.queries == []
     assert list(tmp_path.iterdir()) == []

@@ -155,7 +155,9 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
         return msgspec.structs.replace(
             self,
             reason=redact(self.reason),
-            strays=tuple(msgspec.structs.replace(one, start=one.start and redact(one.start)) for one in self.strays),
+            strays=tuple(
+                msgspec.structs.replace(stray, start=stray.start and redact(stray.start)) for stray in self.strays
+            ),
             unreadable=tuple(oddity.redacted(redact) for oddity in self.unreadable),
             correlation_ids=tuple(map(redact, self.correlation_ids)),
         )

@@ -210,9 +210,9 @@ class Reading:
         unique = distinct(now.ids)
         if steady and unique == hits_after:
             return self._verdict(now, hits_after, unique, (now.number,))
-        everything = b"".join(one.ids for one in [*self._earlier, now])
+        everything = b"".join(past.ids for past in [*self._earlier, now])
         together = distinct(everything)
-        kept = tuple(one.number for one in [*self._earlier, now])
+        kept = tuple(past.number for past in [*self._earlier, now])
         if steady and together == hits_after:
             return self._verdict(now, hits_after, together, kept)
         futile = bool(self._earlier) and steady and together == distinct(self._earlier[-1].ids) == unique
@@ -238,8 +238,8 @@ class Reading:
             self._passes += 1
         last = passes[-1]
         hits_after = last.hits_after if last.hits_after is not None else last.hits_before or 0
-        unique = distinct(b"".join(one.ids for one in passes))
-        self.verdict = self._verdict(last, hits_after, unique, tuple(one.number for one in passes), reason)
+        unique = distinct(b"".join(past.ids for past in passes))
+        self.verdict = self._verdict(last, hits_after, unique, tuple(past.number for past in passes), reason)
 
 
 def distinct(ids: bytes | bytearray) -> int:

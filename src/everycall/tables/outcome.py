@@ -122,7 +122,7 @@ def ended_by(journey: Journey) -> str | None:
 def _customers_disconnect(journey: Journey) -> str | None:
     """The disconnectType of the customer's last leg, or of one that ended with it; None while it goes on."""
     legs = [leg for leg in journey.customer_legs if leg.segments]
-    ends = [max(end_of(segment, is_alive=journey.is_alive) for segment in one.segments) for one in legs]
+    ends = [max(end_of(segment, is_alive=journey.is_alive) for segment in leg.segments) for leg in legs]
     last = max(ends, default=NEVER)
     if last is NEVER:
         return None
