@@ -303,11 +303,12 @@ class Acquisition:
     def _finish(self, read: ReadWindow) -> None:
         """The window is settled."""
         self._unsettled.remove(read)
-        kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
+        left_out = frozenset(self._left_out[read.window])
+        decided = (self._decided(stray) for stray in read.strays or () if stray.id not in left_out)
+        kept = tuple(one for one in decided if one is not None)
         late = sum(self._is_late(stray) for stray in read.strays or ())
         if read.verdict.proven:  # or it may be read again, and not have them any more
             self._kept_strays[read.window] = frozenset(one.conversation_id for one in kept)
-        left_out = frozenset(self._left_out[read.window])
         ids = with_ids(read.owned, (one.id for one in kept))
         if not self._storage.can_take_back:
             left_out |= self._sent_out_already(read.window, ids)
