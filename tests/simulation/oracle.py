@@ -174,6 +174,18 @@ def check_strays(summary: Summary, there: set[str], world: Drifting, runs: Mappi
         )
 
 
+def is_read_later(
+    start_ms: int | None, entries: list[Entry], summary: Summary, world: Drifting, runs: Mapping[str, list[Answered]]
+) -> bool:
+    """Whether the window to which a start belongs was read by a later run than those that returned the conversation.
+
+    What an earlier, unproven reading of it had is not looked for again.
+    """
+    run = min(runs[entry.interval][0].run for entry in entries)
+    owners = [one for one in summary.entries if world.belongs(start_ms, (ms(one.window.start), ms(one.window.end)))]
+    return any(runs[owner.interval][0].run > run for owner in owners)
+
+
 def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
     """What a window returned, and the one to which it belongs did not have by then, is counted."""
     for entry in summary.entries:

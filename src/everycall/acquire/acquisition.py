@@ -158,6 +158,8 @@ class Acquisition:
         for window in done:
             self._ownership.add(window)
         self._kept_strays = {window: frozenset(ids) for window, ids in strays.items() if ids}
+        self._doubtful: set[Interval] = set()
+        """Of them, those that are not proven."""
         self._writing: dict[WindowReading, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
         self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
@@ -205,6 +207,7 @@ class Acquisition:
             self._ownership.remove(window)
             del self._settled[window]
             self._kept_strays.pop(window, None)
+            self._doubtful.discard(window)
         self._loop.add(windows)
 
     # Reading
@@ -303,11 +306,17 @@ class Acquisition:
     def _finish(self, read: ReadWindow) -> None:
         """The window is settled."""
         self._unsettled.remove(read)
-        kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
-        late = sum(self._is_late(stray) for stray in read.strays or ())
-        if read.verdict.proven:  # or it may be read again, and not have them any more
-            self._kept_strays[read.window] = frozenset(one.conversation_id for one in kept)
         left_out = frozenset(self._left_out[read.window])
+        decided = (
+            self._decided(stray, is_proven=read.verdict.proven)
+            for stray in read.strays or ()
+            if stray.id not in left_out
+        )
+        kept = tuple(one for one in decided if one is not None)
+        late = sum(self._is_late(stray) for stray in read.strays or ())
+        self._kept_strays[read.window] = frozenset(one.conversation_id for one in kept)
+        if not read.verdict.proven:
+            self._doubtful.add(read.window)
         ids = with_ids(read.owned, (one.id for one in kept))
         if not self._storage.can_take_back:
             left_out |= self._sent_out_already(read.window, ids)
@@ -332,9 +341,14 @@ class Acquisition:
             )
         )
 
-    def _decided(self, stray: StrayRow) -> KeptStray | None:
-        """The stray to keep; None if another day or window has it."""
-        if any(stray.conversation_id in kept for kept in self._kept_strays.values()):
+    def _decided(self, stray: StrayRow, *, is_proven: bool) -> KeptStray | None:
+        """The stray to keep; None if another day or window has it.
+
+        What an unproven window keeps does not count for a proven one: it is read again when the export resumes, and may
+        not have it any more.
+        """
+        holders = (window for window, kept in self._kept_strays.items() if stray.conversation_id in kept)
+        if any(not is_proven or window not in self._doubtful for window in holders):
             return None
         if stray.day_has_it:
             return None
