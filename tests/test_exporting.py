@@ -33,7 +33,7 @@ from everycall import (
 from everycall.api.exchange import Response
 from everycall.connection import Connection
 from everycall.executor import SerialExecutor, ThreadExecutor
-from everycall.exporting import RESUMES
+from everycall.exporting import NOTICES_MAX, RESUMES
 from everycall.filesystem import File, SystemFilesystem
 from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
@@ -786,3 +786,15 @@ def test_an_export_over_http_with_threads_is_complete(output: Path, kinds: tuple
 
         assert_proven(where, summary, output, WEEK)
         assert summary.rows == 2100
+
+
+@pytest.mark.parametrize(("fields", "reported"), [(1, 2), (NOTICES_MAX, NOTICES_MAX)])
+def test_an_oddity_is_reported_once_and_only_the_first_of_many(output: Path, fields: int, reported: int) -> None:
+    """Three windows have the same unknown fields, in conversations and in sessions."""
+    where, listening = flat(2), Listening()
+    for number in range(fields):
+        where.sandbox.faults.on(None, "new_field", path=QUERY, name=f"field{number:02}")
+    where.export(output, THREE_WEEKS, progress=listening)
+
+    assert len(listening.notices) == reported
+    assert len(set(listening.notices)) == reported
