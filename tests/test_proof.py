@@ -355,6 +355,21 @@ def test_a_count_that_moves_from_page_to_page_proves_nothing_in_that_pass() -> N
     assert verdict_of(one) == Verdict(True, 20, 20, 20, 2, (2,), ())
 
 
+@pytest.mark.parametrize(("stated", "passes"), [(11, 2), (0, 1), (10, 1)])
+def test_the_count_on_the_empty_last_page_has_to_agree_unless_it_is_0(stated: int, passes: int) -> None:
+    """One conversation came and another left while page 2 was asked for: only its count shows that."""
+
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
+        if ask.kind == "count" or ask.number == 1:
+            return TEN, 10
+        return [], stated if ask.reading_pass == 1 else 10
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one) == Verdict(True, 10, 10, 10, passes, (passes,), ())
+
+
 def test_a_window_of_several_days_with_too_many_hits_is_split_and_its_first_page_does_not_count() -> None:
     one = Reading(WEEK, page_size=10, hits_max=70)
     first = one.next_ask()

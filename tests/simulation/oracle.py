@@ -305,9 +305,8 @@ def check_values(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> N
 
 
 def check_whole(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms: int) -> None:
-    """What the API knew of by then is all there. Nobody can see that one left while another came."""
-    window = ms(entry.window.start), ms(entry.window.end)
-    left = [one for one in world.moving if one.moves and one.moves[0] <= by_ms and world.belongs(one.start_ms, window)]
+    """What the API knew of by then is all there. Nobody can see that one left the answers while another came."""
+    left = [one for one in world.moving if one.moves and one.moves[0] <= by_ms and touches(entry, one.start_ms)]
     known = world.owned(ms(entry.window.start), ms(entry.window.end), by_ms, surely=True)
     missing = known - {row["conversationId"] for row in rows}
     check(len(missing) <= len(left), f"{missing} are missing from {entry.interval}, which is called proven")

@@ -153,9 +153,10 @@ class Reading:
         now.ids += ids
         if ask.number == 1:
             self._first_page(len(ids) // ID_BYTES, total_hits, correlation_id)
-        elif ids:
-            now.moved |= total_hits is not None and total_hits != now.hits_before
-            if is_new:
+        else:
+            says_count = total_hits is not None and (bool(ids) or total_hits > 0)  # an empty page may say 0
+            now.moved |= says_count and total_hits != now.hits_before
+            if ids and is_new:
                 self._extend(ask.number + 1)
         return not self.is_done
 
