@@ -305,7 +305,7 @@ class Run:
         verdict, redact = settled.verdict, self._setup.client.redact
         return WindowRead(
             interval=str(settled.window),
-            route=self._acquisition.route,
+            route=settled.route,
             verdict="proven" if verdict.proven else "unproven",
             reason=redact(verdict.reason),
             hits_before=verdict.hits_before,

@@ -53,6 +53,7 @@ class ReadWindow:
     """A window that has its verdict, until it is settled."""
 
     window: Interval
+    route: str
     part: Part
     verdict: Verdict
     counted_at: datetime

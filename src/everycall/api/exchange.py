@@ -70,6 +70,9 @@ class Request:
     """How long to go on asking at most; None for the client's own patience."""
     attempts_on_timeout: int | None = field(default=None, repr=False, compare=False)
     """After so many time-outs and answers 504 in a row the client raises `TimedOut`; None for never."""
+    is_own_limit: Callable[["Response"], bool] | None = field(default=None, repr=False, compare=False)
+    """Which answers 429 are for the exchange, since waiting for the token's budget would not help: those about a limit
+    of what it asks for. None for none of them."""
 
 
 @dataclass(frozen=True, slots=True)
