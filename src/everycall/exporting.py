@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from everycall.acquire.acquisition import Acquisition, Settled
 from everycall.acquire.part import DamagedPart
+from everycall.acquire.route import Route, WindowReading
 from everycall.acquire.windows import is_provisional, windows, without
 from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
@@ -167,9 +168,17 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
     is_resumed = query.interval != store.header.window
     query = replace(query, interval=store.header.window)
     resumed = len(store.loaded)
-    this = Run(setup, query, store)
     try:
-        this.run(RESUMES.format(query.interval) if is_resumed else "")
+        this = Run(setup, query, store, setup.route(query, store.path))
+    except BaseException:
+        store.abandon()
+        setup.executor.close()
+        raise
+    try:
+        try:
+            this.run(RESUMES.format(query.interval) if is_resumed else "")
+        finally:
+            this.leave()
         manifest = store.finish(this.manifest)
     except BaseException as error:
         this.discard()
@@ -198,7 +207,7 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
 class Run:
     """One run: windows that are not done are acquired, and each settled part is loaded."""
 
-    def __init__(self, setup: Setup, query: Query, store: Store) -> None:
+    def __init__(self, setup: Setup, query: Query, store: Store, route: Route[WindowReading]) -> None:
         """Nothing is asked yet."""
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
@@ -215,7 +224,7 @@ class Run:
         self._acquisition = Acquisition(
             setup.client,
             query,
-            setup.environment.route(query, page_size=setup.options.page_size, proof=setup.environment.proof),
+            route,
             setup.executor,
             store,
             setup.filesystem,
@@ -260,6 +269,10 @@ class Run:
                 self._load(read)
         while self._acquisition.step():
             pass
+
+    def leave(self) -> None:
+        """Ask the API to end what it still does for this run."""
+        self._acquisition.leave()
 
     def discard(self) -> None:
         """Leave nothing behind of the windows under way."""

@@ -37,9 +37,7 @@ class AutoRoute:
 
     def _is_for_jobs(self, window: Interval) -> bool:
         left = self._jobs.by_query
-        return window.end <= self.seam and not any(
-            one.start <= window.start and window.end <= one.end for one in left
-        )
+        return window.end <= self.seam and not any(one.start <= window.start and window.end <= one.end for one in left)
 
     def find(self, day: Interval, conversation_id: str) -> Exchange[bool]:
         """Whether the details query has the conversation on that UTC day."""

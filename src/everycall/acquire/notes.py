@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -20,7 +21,7 @@ SUFFIX = ".job"
 
 class _Note(msgspec.Struct, rename="camel"):
     job_id: str
-    complete_before: datetime | None = None
+    complete_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class FileNotes:
