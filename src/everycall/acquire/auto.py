@@ -17,6 +17,13 @@ from everycall.instants import start_of_day
 EitherReading: TypeAlias = DetailsReading | JobReading
 
 
+def cut_at(seam: datetime | None, window: Interval) -> list[Interval]:
+    """The window, in two where the seam lies within."""
+    if seam is None or not window.start < seam < window.end:
+        return [window]
+    return [Interval(window.start, seam), Interval(seam, window.end)]
+
+
 class AutoRoute:
     """Both routes as one; see `route.Route`."""
 
@@ -27,8 +34,9 @@ class AutoRoute:
 
     def fitting(self, window: Interval) -> list[Interval]:
         """The window cut at the seam, and each piece as its route takes it."""
-        if window.start < self.seam < window.end:
-            return [*self.fitting(Interval(window.start, self.seam)), *self.fitting(Interval(self.seam, window.end))]
+        pieces = cut_at(self.seam, window)
+        if len(pieces) > 1:
+            return [one for piece in pieces for one in self.fitting(piece)]
         return [window] if self._is_for_jobs(window) else self._query.fitting(window)
 
     def read(self, window: Interval) -> EitherReading:

@@ -281,8 +281,8 @@ class CountReading:
 class Counting:
     """The details query, for counting windows instead of reading them; see `route.Reads`."""
 
-    def __init__(self, query: Query, *, hits_max: int = WINDOW_HITS_DEFAULT) -> None:
-        """A way to count windows of this query, split as they would be to read them."""
+    def __init__(self, query: Query, *, hits_max: Callable[[Interval], int] = lambda _: WINDOW_HITS_DEFAULT) -> None:
+        """A way to count windows of this query, split as they would be to read them, each by its own `hits_max`."""
         self._query, self._hits_max = query, hits_max
 
     def fitting(self, window: Interval) -> list[Interval]:
@@ -291,7 +291,7 @@ class Counting:
 
     def read(self, window: Interval) -> CountReading:
         """Begin to count a window."""
-        return CountReading(self._query, window, self._hits_max)
+        return CountReading(self._query, window, self._hits_max(window))
 
 
 def _positions(head: PageHead) -> Iterable[int]:

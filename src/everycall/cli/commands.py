@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
-from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, When, Which
+from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, Way, When, Which
 from everycall.cli.parser import HELP, Arguments, Command, UsageError
 from everycall.version import VERSION
 
@@ -26,13 +26,13 @@ To try it without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Source, Messages),
+    (When, Which, Rows, Paging, Way, Source, Messages),
 )
 PLAN = Command(
     "plan",
     "Show what an export would take: conversations, windows, requests, minutes at the rate limit.",
     "Exports nothing. Takes the options of export, and costs one request for each window.",
-    (When, Which, Paging, Source, PlanFormat),
+    (When, Which, Paging, Way, Source, PlanFormat),
 )
 VERIFY = Command(
     "verify",

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.cli.parser import Group, number, option, positional, switch, whole_number
@@ -148,6 +149,20 @@ class Paging:
         f"Conversations on a page, at most {PAGE_SIZE_MAX}. [default: {PAGE_SIZE_MAX}]",
         value="NUMBER",
         parse=whole_number(1, PAGE_SIZE_MAX),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """By which of the API's ways to read."""
+
+    route: Literal["query", "jobs", "auto"] = option(
+        "query",
+        SOURCE,
+        "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
+        "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
+        "the query for the rest. The rows are the same. [default: query]",
+        choices=("query", "jobs", "auto"),
     )
 
 
