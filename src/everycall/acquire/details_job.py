@@ -255,11 +255,16 @@ class JobReading:
         incomplete = self._incomplete()
         if agrees and not incomplete:
             self._end(hits_after, "")
-        elif incomplete or self._readings >= READINGS_MAX:
+        elif self._readings >= READINGS_MAX or (incomplete and not self._is_complete_now()):
             self._give_up(incomplete or self._difference(hits_after, unique), hits_after)
         else:
             self._hits_before = hits_after
             self._submit_again()
+
+    def _is_complete_now(self) -> bool:
+        """Whether a job that is submitted now would be complete; one of an earlier process may not have been."""
+        until = self._jobs.complete_until
+        return until is not None and until >= self.window.end
 
     def _incomplete(self) -> str:
         """Why the job may have been incomplete; empty where the lake was complete up to the end of the window."""
@@ -377,9 +382,12 @@ class JobReading:
         return None
 
     def _take_refused(self, ask: JobAsk, answer: Refused) -> None:
-        if answer.results_max is not None:
-            self._halve(f"the API pages through {answer.results_max:,} results of a job only")
-        elif not ask.cursor and ask.page_size is not None:  # pages may have to be smaller: leave it to the API
+        cap, size = answer.results_max, ask.page_size
+        if cap is not None and not ask.cursor and size is not None and size > max(1, cap):
+            self._jobs.page_size = max(1, cap)  # the first page alone may be too much
+        elif cap is not None:
+            self._halve(f"the API pages through {cap:,} results of a job only")
+        elif not ask.cursor and size is not None:  # pages may have to be smaller: leave it to the API
             self._jobs.page_size = None
         else:
             self._read_again(f"the API refused a page of results: {answer.reason}")
