@@ -76,6 +76,12 @@ def test_an_answer_without_an_id_is_none() -> None:
         played(jobs.submit(QUERY, DAY), answer({"id": 7}, 202))
 
 
+@pytest.mark.parametrize("exchange", [jobs.submit(QUERY, DAY), jobs.status(JOB)])
+def test_an_answer_202_without_a_body_got_lost(exchange: Any) -> None:
+    with pytest.raises(BrokenAnswer, match="empty"):
+        played(exchange, Response(202))
+
+
 # Status
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,7 @@ from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
 from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
+from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Sink
@@ -36,6 +38,9 @@ from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import flat_table
 from everycall.version import VERSION
+
+ATTRIBUTES_SHOWN = 5
+"""Names of attributes that are shown where none is near."""
 
 NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all."""
@@ -216,6 +221,8 @@ class Run:
         self._to_load: deque[WindowRead] = deque()
         self._loading = 0
         self._noticed: set[str] = set()
+        self._attributes: set[str] = set()
+        self._was_begun = bool(store.loaded)
         self._damaged: set[str] = set()
         """Windows whose parts were damaged when they were to be loaded."""
         done = [read.window for read in store.read.values()]
@@ -269,6 +276,16 @@ class Run:
                 self._load(read)
         while self._acquisition.step():
             pass
+        if not self._was_begun:  # or a window that an earlier run has loaded may have them
+            self._notice_attributes()
+
+    def _notice_attributes(self) -> None:
+        """Report the attributes that no conversation has, with near ones."""
+        for name in self._setup.table.attributes:
+            if name not in self._attributes:
+                near = get_close_matches(name, self._attributes, n=3) or sorted(self._attributes)[:ATTRIBUTES_SHOWN]
+                there = f"; there are {', '.join(map(repr, near))}" if near else ""
+                self._progress.report(Noticed(printable(f"No conversation has the attribute {name!r}{there}.")))
 
     def leave(self) -> None:
         """Ask the API to end what it still does for this run."""
@@ -379,6 +396,7 @@ class Run:
             line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
+            self._attributes |= loaded.attributes
             is_proven = read.verdict == "proven" and self._is_kept(read.window)
             reason = read.reason or ("" if is_proven else NOT_KEPT)
             self._progress.report(WindowClosed(read.window, line.rows, is_proven, reason))

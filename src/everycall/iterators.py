@@ -24,9 +24,10 @@ from everycall.api.names import Names
 from everycall.api.query import Interval, Query
 from everycall.api.records import Conversation, Page
 from everycall.client import Client
-from everycall.errors import EverycallError
+from everycall.errors import EverycallError, QueryError
 from everycall.executor import SerialExecutor
 from everycall.tables import flat as tables
+from everycall.tables.attributes import attribute_of
 from everycall.tables.flat import Facts, Value
 from everycall.zipped import unzipped
 
@@ -102,10 +103,12 @@ def rows(
     """Every conversation of the query as a row of the flat table: column name -> value, None where empty.
 
     Raises:
-        QueryError: no such view or column.
+        QueryError: no such view or column, or one of an attribute, which only an export can have.
         Unproven, EverycallError: as `conversations`.
     """
     table = tables.columns(view, columns)
+    if any(attribute_of(column) is not None for column in table):
+        raise QueryError("Rows of the details query have no attributes.", hint="Use export, which reads them by jobs.")
     names = Names()
     batch: list[Facts] = []
 

@@ -58,7 +58,8 @@ class Options:
     kept_from: datetime | None = None
     """When the org's retention begins, where that is known: windows before it are never called proven."""
     route: RouteName = "query"
-    """By which of the API's ways. Rows are the same, so an unfinished export may be continued by another one."""
+    """By which of the API's ways. Rows are the same, so an unfinished export may be continued by another one. Where a
+    column is an attribute, it is always "jobs": nothing else brings those."""
     file_mode: int = 0o600
     """Permissions of new files. A file that is replaced keeps its own."""
 
@@ -130,13 +131,14 @@ class Setup:
             ServiceError: as the client.
         """
         options, environment = self.options, self.environment
+        name = "jobs" if self.table.attributes else options.route
         by_query = environment.route(query, page_size=options.page_size, proof=environment.proof)
-        if options.route == "query":
+        if name == "query":
             return by_query
         try:
             complete_until = self.client.play(jobs.availability())
         except (AccessError, QueryError) as error:
-            if options.route == "jobs":
+            if name == "jobs":
                 raise
             self.progress.report(Noticed(f"Jobs cannot be used ({error}); the details query reads all."))
             return by_query
@@ -144,11 +146,11 @@ class Setup:
             query,
             complete_until=complete_until,
             jobs_max=self._jobs_max(),
-            falls_back=options.route == "auto",
+            falls_back=name == "auto",
             notes=FileNotes(path, self.filesystem),
             reading=environment.job_reading,
         )
-        if options.route == "jobs":
+        if name == "jobs":
             return by_jobs
         if complete_until is None:
             self.progress.report(Noticed("The API does not say until when jobs are complete; the query reads all."))

@@ -114,7 +114,7 @@ def received(request: Request, response: Response) -> Response:
 
     Raises:
         BrokenAnswer: the body is cut short, damaged, or not what the request is answered with. The API says `{}` where
-            it has nothing to say, so an answer 200 without a body got lost, unless it is that of a DELETE.
+            it has nothing to say, so an answer 200, 201 or 202 without a body got lost, unless it is that of a DELETE.
     """
     try:
         body = response.body
@@ -122,7 +122,7 @@ def received(request: Request, response: Response) -> Response:
         raise BrokenAnswer(str(error)) from error
     if response.status < 300 and response.status not in request.success:
         raise BrokenAnswer(f"the status {response.status} answers something else")
-    if not body and response.status == 200 and request.method != "DELETE":
+    if not body and response.status in (200, 201, 202) and request.method != "DELETE":
         raise BrokenAnswer("the answer is empty")
     if response.status < 300 and body:
         return replace(response, decoded=_decoded(request.decode, body, is_checked=response.is_zipped))

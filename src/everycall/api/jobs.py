@@ -220,7 +220,12 @@ def submit(query: Query, window: Interval) -> Exchange[Submitted | LimitMet | Re
         QueryRefused: it answered something else that no retry changes.
     """
     response = yield Request(
-        "POST", JOBS, json=body(query, window), decode=_decoder(_Job), is_own_limit=lambda one: bool(limit_key(one))
+        "POST",
+        JOBS,
+        json=body(query, window),
+        decode=_decoder(_Job),
+        success=(200, 201, 202),
+        is_own_limit=lambda one: bool(limit_key(one)),
     )
     if response.status == 429:
         return LimitMet(limit_key(response))
@@ -246,7 +251,7 @@ def status(job_id: str) -> Exchange[Status | NotFound]:
     Raises:
         PermissionMissing, QueryRefused: the API answered 403, or 400.
     """
-    response = yield Request("GET", _path(job_id), decode=_decoder(_Status))
+    response = yield Request("GET", _path(job_id), decode=_decoder(_Status), success=(200, 202))
     if response.status == 404:
         return NotFound()
     if response.status >= 300:
@@ -292,7 +297,7 @@ def availability() -> Exchange[datetime | None]:
     Raises:
         PermissionMissing, QueryRefused: the API answered 403, or 404: the org has no jobs.
     """
-    response = yield Request("GET", f"{JOBS}/availability", decode=_decoder(_Availability))
+    response = yield Request("GET", f"{JOBS}/availability", decode=_decoder(_Availability), success=(200,))
     if response.status >= 300:
         raise refusal(response)
     return _instant(response.decoded.data_availability_date)
@@ -304,7 +309,7 @@ def jobs_at_a_time() -> Exchange[int | None]:
     Source: SDK 269, organizations/limits/namespaces/{name}, which takes no permission.
     """
     try:
-        response = yield Request("GET", ANALYTICS_LIMITS, decode=_decoder(_Limits), tries=2)
+        response = yield Request("GET", ANALYTICS_LIMITS, decode=_decoder(_Limits), success=(200,), tries=2)
     except ServiceError:
         return None
     if response.status >= 300:

@@ -115,6 +115,14 @@ class Rows:
         choices=("default", "extended"),
     )
     columns: str | None = option(None, OUTPUT, "Only these columns, in this order, separated by commas.", value="NAMES")
+    attribute: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
+        "participants have it, that of who came last. Takes --route jobs.",
+        value="NAME",
+        many=True,
+    )
     fresh: bool = switch(OUTPUT, "Start over, and replace whatever the output or an unfinished run of it holds.")
     max_pages: int | None = option(
         None,
@@ -156,12 +164,12 @@ class Paging:
 class Way:
     """By which of the API's ways to read."""
 
-    route: Literal["query", "jobs", "auto"] = option(
-        "query",
+    route: Literal["query", "jobs", "auto"] | None = option(
+        None,
         SOURCE,
         "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
         "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
-        "the query for the rest. The rows are the same. [default: query]",
+        "the query for the rest. The rows are the same. [default: query; jobs with --attribute]",
         choices=("query", "jobs", "auto"),
     )
 

@@ -23,7 +23,9 @@ def run(arguments: Arguments, context: Context) -> int:
         now = org.client.clock.utc()
         query, _ = query_of(arguments.of(When), arguments.of(Which), org.client, now)
         kept_from(query, org.client, now, context.display)
-        found = plan(org.client, query, page_size=arguments.of(Paging).page_size, route=arguments.of(Way).route)
+        found = plan(
+            org.client, query, page_size=arguments.of(Paging).page_size, route=arguments.of(Way).route or "query"
+        )
         if arguments.of(PlanFormat).json:
             outputs.write_json(found.as_json())
         else:
