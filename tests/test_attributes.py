@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from everycall import Interval, Query, rows
+from everycall.attributes import Attribute, seen_attributes
 from everycall.errors import QueryError
 from everycall.progress import Event, Noticed
 from everycall.sandbox.recorded import Recorded
@@ -136,6 +137,38 @@ def test_rows_of_the_query_refuse_attributes() -> None:
 
     with pytest.raises(QueryError, match="have no attributes"):
         next(rows(where.client, Query(Interval.read(MONDAY)), columns=["attribute:a"]))
+
+
+# Which there are
+
+
+def test_names_are_listed_with_how_often_and_of_whom() -> None:
+    where = with_one(participant(1, "08:00", a="1", b="2"), participant(2, "08:30", a="1"))
+    seen = seen_attributes(where.client, Query(Interval.read(MONDAY)))
+
+    assert (str(seen.window), seen.conversations) == (MONDAY, 1)
+    assert seen.attributes == (Attribute("a", 1, {"customer": 2}), Attribute("b", 1, {"customer": 1}))
+
+
+@pytest.mark.parametrize(
+    ("interval", "day"),
+    [
+        ("2026-01-01T00:00:00.000Z/2026-01-06T00:00:00.000Z", MONDAY),
+        ("2026-02-20T00:00:00.000Z/2026-03-02T11:00:00.000Z", "2026-03-01T00:00:00.000Z/2026-03-02T00:00:00.000Z"),
+        ("2026-01-05T08:00:00.000Z/2026-01-05T10:00:00.000Z", "2026-01-05T08:00:00.000Z/2026-01-05T10:00:00.000Z"),
+        ("2026-03-02T08:00:00.000Z/2026-03-02T11:00:00.000Z", "2026-03-02T08:00:00.000Z/2026-03-02T11:00:00.000Z"),
+    ],
+)
+def test_the_last_whole_day_that_jobs_have_is_read(interval: str, day: str) -> None:
+    where = org(conversations_per_day=20)
+
+    assert str(seen_attributes(where.client, Query(Interval.read(interval))).window) == day
+
+
+def test_a_busy_day_is_not_read_to_its_end() -> None:
+    where = org(conversations_per_day=7000, flat=True)
+
+    assert seen_attributes(where.client, Query(Interval.read(MONDAY))).conversations == 5000
 
 
 def test_the_sandboxs_own_attributes_can_be_exported(output: Path) -> None:

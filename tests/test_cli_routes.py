@@ -78,3 +78,14 @@ def test_attributes_by_a_route_that_has_none_are_refused(cli: Cli, route: str) -
     assert code == 2
     assert f"--attribute does not go with --route {route}." in err
     assert "Only --route jobs brings attributes." in err
+
+
+def test_a_plan_lists_the_attributes_that_there_are(cli: Cli) -> None:
+    code, out, _ = cli("plan", "--interval", DAY, "--attributes")
+    _, as_json, _ = cli("plan", "--interval", DAY, "--attributes", "--json")
+
+    assert code == 0
+    assert "Attributes of 1,200 conversations" in out
+    first = json.loads(as_json)["attributes"]["attributes"][0]
+    assert repr(first["name"]) in out
+    assert first["conversations"] > 0

@@ -213,6 +213,11 @@ class PlanFormat:
     """How a plan is printed."""
 
     json: bool = switch(MESSAGES, "Print the plan as JSON.")
+    attributes: bool = switch(
+        OUTPUT,
+        "List the participant attributes, too: those seen on the last day that jobs have, in how many conversations, "
+        "and of whom. Takes a job.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from everycall.attributes import Seen, seen_attributes
 from everycall.cli import outputs
 from everycall.cli.context import Context
 from everycall.cli.display import write_lines
@@ -12,8 +13,11 @@ from everycall.cli.parser import Arguments
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.plan import Plan, plan
+from everycall.printable import printable
 
 SHOWN_MAX = 40
+
+ATTRIBUTES_SHOWN = 100
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -26,11 +30,27 @@ def run(arguments: Arguments, context: Context) -> int:
         found = plan(
             org.client, query, page_size=arguments.of(Paging).page_size, route=arguments.of(Way).route or "query"
         )
+        seen = seen_attributes(org.client, query) if arguments.of(PlanFormat).attributes else None
         if arguments.of(PlanFormat).json:
-            outputs.write_json(found.as_json())
+            outputs.write_json({**found.as_json(), **({"attributes": seen.as_json()} if seen else {})})
         else:
-            write_lines(lines(found, org.label))
+            write_lines([*lines(found, org.label), *(attribute_lines(seen) if seen else ())])
     return 0
+
+
+def attribute_lines(seen: Seen) -> Iterator[str]:
+    """The attributes for people: a table of names."""
+    yield ""
+    yield f"Attributes of {counted(seen.conversations, 'conversation')}, {span(seen.window)}:"
+    rows = [("name", "conversations", "participants by purpose")]
+    for one in seen.attributes[:ATTRIBUTES_SHOWN]:
+        purposes = ", ".join(f"{count:,} {printable(purpose) or '?'}" for purpose, count in one.purposes.items())
+        rows.append((repr(printable(one.name, 80)), f"{one.conversations:,}", purposes))
+    name, conversations = (max(len(row[at]) for row in rows) for at in (0, 1))
+    for row in rows:
+        yield f"{row[0]:<{name}}  {row[1]:>{conversations}}  {row[2]}".rstrip()
+    if len(seen.attributes) > ATTRIBUTES_SHOWN:
+        yield f"... and {len(seen.attributes) - ATTRIBUTES_SHOWN:,} more; --json lists them all"
 
 
 def lines(found: Plan, source: str) -> Iterator[str]:
