@@ -1,5 +1,6 @@
 """The route of jobs: what is exported through it, and what happens to jobs on the way."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -9,13 +10,14 @@ import pytest
 
 from everycall.acquire import details_job
 from everycall.acquire.details_job import DetailsJobs, JobReading
+from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
 from everycall.executor import SerialExecutor, ThreadExecutor
 from everycall.manifest import Entry
 from everycall.sandbox import JOBS, Switches
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
-from inprocess import MONDAY, WEEK, Org, assert_proven, manifest_of, org, told
+from inprocess import MONDAY, WEEK, InProcess, Org, assert_proven, client_of, manifest_of, org, told
 from thin import Thin
 
 PER_DAY = 130
@@ -188,6 +190,36 @@ def test_the_watermark_counts_though_the_numbers_agree(output: Path) -> None:
     entry = only(where.export(output, "2026-03-02T00:00:00.000Z/2026-03-02T06:00:00.000Z", route="jobs").entries)
 
     assert (entry.verdict, entry.hits_before, entry.hits_after, entry.unique_ids) == ("unproven", 0, 0, 0)
+
+
+# What comes beside what belongs to the window
+
+
+def test_what_the_query_counts_at_the_end_of_the_window_is_no_difference(output: Path) -> None:
+    """A question about a day may be answered with all of the next day, too: by both routes."""
+    where = busy(switches=Switches(match="day", end_at_midnight_touches_next_day=True))
+    summary = where.export(output, route="jobs")
+
+    assert_proven(where, summary, output)
+    assert only(summary.entries).carried_in == PER_DAY
+
+
+class Forgetful(InProcess):
+    """A way to an org that does not know the rule of the start day for jobs."""
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        """See `Connection.send`."""
+        rule = b'"startOfDayIntervalMatching":true'
+        return super().send(method, url, headers, body and body.replace(rule, b'"limit":100000'))
+
+
+def test_a_job_that_does_not_keep_the_rule_of_the_day_is_not_proven(output: Path) -> None:
+    where = org(conversations_per_day=400)
+    where.client = client_of(where.sandbox, where.clock, Forgetful(where.sandbox, where.clock))
+    entry = only(where.export(output, "2026-01-06T00:00:00.000Z/2026-01-07T00:00:00.000Z", route="jobs").entries)
+
+    assert entry.verdict == "unproven"
+    assert "started before its days" in entry.reason
 
 
 # What becomes of jobs

@@ -73,8 +73,7 @@ class JobTrouble(Trouble):
         return struck
 
     def _hidden(self) -> list[Fault]:
-        now_ms = self.clock.now_ms
-        return [Fault("unseen", {"conversation_id": one.id}) for one in self.world.late if one.arrives_ms > now_ms]
+        return [Fault("unseen", {"conversation_id": one}) for one in self.world.hidden(self.clock.now_ms)]
 
     def _of_job(self) -> list[Fault]:
         if self.rng.random() >= self.job_rate:
@@ -181,7 +180,7 @@ class JobsLife(Life):
         """A repair takes the query, and is tried elsewhere."""
         return 0
 
-    def judge(self, summary: Summary, data: bytes) -> None:
+    def judge(self, summary: Summary, data: bytes, *, is_repair: bool = False) -> None:  # noqa: ARG002
         """What the export says of itself, against what the org knows."""
         manifest = self.filesystem.content(MANIFEST)
         said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
@@ -207,6 +206,8 @@ class JobsLife(Life):
 
     def check_proven(self, summary: Summary, kept: set[str], *, is_calm: bool) -> None:
         """Where nothing went wrong and nothing changed, every window is proven that can be."""
+        if self.world.misfiled:
+            return
         for entry in summary.entries:
             is_provable = entry.route == "query" or entry.window.end <= self.complete_until
             is_provable &= not any(words in entry.reason for words in UNPROVABLE)

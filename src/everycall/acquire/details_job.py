@@ -6,8 +6,10 @@ A job says nothing about how many conversations there are, so the details query 
 window is *proven* where
 
 - the data lake was complete up to the end of the window, before the job was submitted and after its results came, and
-- the query counts the same before and after, and as many different conversations came that the window owns. Of windows
-  that do not begin and end at midnight UTC, as many as came at all: both routes then return others of those days, too.
+- the query counts the same before and after, and as many different conversations came.
+
+Both ask by the rule of the start day, so that they return the same. Where a job of whole UTC days returns what started
+earlier, it has not kept that rule, and one of those could stand for one that is missing: the window is not proven.
 
 Where the numbers differ, the job is submitted once more. Where they still do, or jobs fail again and again, the window
 is unproven, with the numbers; or, where `DetailsJobs.falls_back`, the details query reads it.
@@ -149,7 +151,7 @@ class JobReading:
         self._step: Step = "count"
         self._not_before: datetime | None = None
         self._is_asking = False
-        self._is_whole_days = window.start == start_of_day(window.start) and window.end == start_of_day(window.end)
+        self._begins_at_midnight = window.start == start_of_day(window.start)
         self._hits_before = 0
         self._correlation_ids: tuple[str, ...] = ()
         self._limited_since: datetime | None = None
@@ -168,6 +170,8 @@ class JobReading:
         self._cursor = ""
         self._cursors: set[str] = set()
         self._ids = bytearray()
+        self._earlier = 0
+        """Conversations that started before the window, which begins at midnight."""
         self._rows = 0
         self._complete_after: datetime | None = None
 
@@ -251,7 +255,7 @@ class JobReading:
     def _judge(self, hits_after: int) -> None:
         self._readings += 1
         unique = distinct(self._ids)
-        agrees = self._hits_before == hits_after == unique
+        agrees = self._hits_before == hits_after == unique and not self._earlier
         incomplete = self._incomplete()
         if agrees and not incomplete:
             self._end(hits_after, "")
@@ -277,6 +281,8 @@ class JobReading:
         return ""
 
     def _difference(self, hits_after: int, unique: int) -> str:
+        if self._earlier:
+            return f"the job brought {self._earlier:,} that started before its days, which the query does not count"
         return (
             f"the query counts {self._hits_before:,} before and {hits_after:,} after, "
             f"and the job brought {unique:,} different ones"
@@ -367,6 +373,7 @@ class JobReading:
         self._step, self._cursor = "results", ""
         self._cursors.clear()
         self._ids.clear()
+        self._earlier = 0
         self._rows, self._complete_after, self._wait = 0, None, POLL_FIRST
 
     def _take_results(self, ask: JobAsk, answer: object, asked_at: datetime) -> FoundPage | None:
@@ -415,7 +422,10 @@ class JobReading:
 
     def _found(self, answer: Response, head: ResultsHead) -> FoundPage:
         page = found_page(self._pass, answer, head.page, partial(self._jobs.place, self.window))
-        self._ids += b"".join(one.id for one in page.found if one.place != "left" or not self._is_whole_days)
+        self._ids += b"".join(one.id for one in page.found)
+        if self._begins_at_midnight:
+            first_ms = since_epoch_ms(self.window.start)
+            self._earlier += sum(one.start_ms is not None and one.start_ms < first_ms for one in page.found)
         self._rows += len(page.found)
         self.has_begun = True
         return page
