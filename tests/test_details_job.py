@@ -17,7 +17,7 @@ from everycall.manifest import Entry
 from everycall.sandbox import JOBS, Switches
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
-from inprocess import MONDAY, WEEK, InProcess, Org, assert_proven, client_of, manifest_of, org, told
+from inprocess import MONDAY, WEEK, InProcess, Org, assert_proven, client_of, exported_rows, manifest_of, org
 from thin import Thin
 
 PER_DAY = 130
@@ -481,7 +481,9 @@ def test_auto_reads_by_jobs_what_is_complete_and_by_the_query_what_is_not(output
     summary = where.export(output, interval, route="auto")
 
     assert summary.verdict == "proven"
-    assert [row[:2] for row in told(output)] == [row[:2] for row in where.truth(interval)]  # jobs know no later ends
+    assert [row[:2] for row in exported_rows(output)] == [
+        row[:2] for row in where.truth(interval)
+    ]  # jobs know no later ends
     routes = [(entry["interval"][:10], entry["route"]) for entry in manifest_of(output)["windows"]]
     assert routes == [("2026-02-27", "jobs"), ("2026-03-02", "query")]
 
