@@ -35,7 +35,7 @@ class InProcess:
     def __init__(self, sandbox: Sandbox, clock: StillClock, timeouts: Timeouts | None = None) -> None:
         self._sandbox, self._clock = sandbox, clock
         self._timeouts = timeouts or Timeouts()
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
         self.before: Callable[[Request], None] = lambda _: None
         """Looks at each request before it is answered; may raise."""
         self.is_closed = False
@@ -45,7 +45,7 @@ class InProcess:
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         request = Request.of(method, target, {**headers, "accept-encoding": "gzip"}, body or b"")
-        with self._one_at_a_time:
+        with self._lock:
             self.before(request)
             wire = self._sandbox.respond(request)
             self._travel(wire)

@@ -79,10 +79,10 @@ def test_a_manifest_about_another_interval_than_was_asked_for_is_refused(where: 
         narrowed(header)
     output.with_name("x.csv.manifest.json").write_bytes(msgspec.json.encode(manifest))
 
-    with pytest.raises(OutputRefused, match="somebody has edited it") as refused:
+    with pytest.raises(OutputRefused, match="was edited") as refused:
         verify(where.client, output)
     assert refused.value.hint == "Export again with --fresh."
-    with pytest.raises(OutputRefused, match="somebody has edited it"):
+    with pytest.raises(OutputRefused, match="was edited"):
         where.export(output, asked={"interval": "2026-01-05"})
     assert where.export(output, asked={"interval": "2026-01-05"}, fresh=True).verdict == "proven"
 
@@ -104,7 +104,7 @@ def test_a_ledger_whose_header_was_narrowed_is_refused(where: Org, tmp_path: Pat
     sound = ledger.read_bytes()
     ledger.write_bytes(sound.replace(b"2026-01-20T", b"2026-01-12T"))
 
-    with pytest.raises(OutputRefused, match=r"ledger\.jsonl is about .* somebody has edited it"):
+    with pytest.raises(OutputRefused, match=r"ledger\.jsonl was edited"):
         where.export(output, query=query, asked=asked)
 
     ledger.write_bytes(sound)
@@ -112,7 +112,7 @@ def test_a_ledger_whose_header_was_narrowed_is_refused(where: Org, tmp_path: Pat
 
 
 def test_terms_that_contradict_the_query_are_refused_before_anything_is_asked(where: Org, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="the terms beside it"):
+    with pytest.raises(QueryError, match="the terms in `asked`"):
         where.export(tmp_path / "x.csv", asked={"interval": "2026-01-06"})
     assert where.queries == []
     assert list(tmp_path.iterdir()) == []

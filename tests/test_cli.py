@@ -361,12 +361,12 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
     [
         (["bogus"], "everycall has no command 'bogus'."),
         (["export", "--bogus"], "everycall export has no option --bogus."),
-        (["export", "--queue", "Back", "Office"], "'Office' belongs to no option."),
+        (["export", "--queue", "Back", "Office"], "'Office' does not belong to an option."),
         (["bogus", "--help"], "everycall has no command 'bogus'."),
         (["exprot"], "everycall has no command 'exprot'."),
         (["--bogus"], "everycall has no option '--bogus'."),
-        (["export", "foo.csv"], "'foo.csv' belongs to no option."),
-        (["export", "-"], "'-' belongs to no option."),
+        (["export", "foo.csv"], "'foo.csv' does not belong to an option."),
+        (["export", "-"], "'-' does not belong to an option."),
         (["export", "--quiet=1"], "--quiet takes no value."),
         (["export", "--last", "1d", "--last", "2d"], "--last is given twice."),
         (["export", "--last", "--quiet"], "--last is followed by '--quiet', which looks like an option."),
@@ -374,7 +374,7 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["verify"], "everycall verify needs the file of a finished export."),
         (["export", "--last", ""], "--last is empty."),
         (["export", "--last", "0d"], "The interval is empty"),
-        (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be counted"),
+        (["export", "--last", "99999999999d"], "'99999999999d' is not a duration that can be added"),
         (["export", "--last", "soon"], "'soon' is not a duration."),
         (["export", "--interval", "2026-01-06/2026-01-05"], "The interval runs backwards"),
         (["export", "--interval", "2026-01-05/2026-01-05"], "The interval is empty"),
@@ -386,7 +386,7 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["export", "--queue", "Nonsense"], "The org has no queue called 'Nonsense'."),
         (["export", "--user", "nobody@nowhere"], "The org has no user called 'nobody@nowhere'."),
         (["export", "--columns", "nope"], "There is no column 'nope'."),
-        (["export", "--columns", ","], "--columns is empty."),
+        (["export", "--columns", ","], "--columns has an empty name."),
         (["export", "--view", "wide"], "--view is 'wide'."),
         (["export", "--format", "parquet"], "--format is 'parquet'."),
         (["export", "--page-size", "0"], "--page-size is 0."),
@@ -430,7 +430,7 @@ def test_wrong_usage_is_refused_with_the_next_step(
         ("x.parquet", "'x.parquet' does not look like CSV"),
         ("missing/x.csv", "The folder missing does not exist."),
         ("a.csv/x.csv", "a.csv is not a folder."),
-        ("a.csv", "a.csv exists, and is no export of everycall."),
+        ("a.csv", "a.csv exists, and everycall did not export it."),
         ("pipe", "pipe is a device or a pipe"),
         ("/dev/null", "/dev/null is a device or a pipe"),
         ("/dev/stdout", "/dev/stdout is a device or a pipe"),
@@ -470,10 +470,10 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_asked(
         (["plan", "--bogus"], "everycall plan --help lists its options."),
         (["exprot"], "Did you mean export?"),
         (["verify"], "everycall verify conversations.csv"),
-        (["export", "--queue", "Back", "Office"], "Put a value with spaces in quotes"),
-        (["export", "--page-size", "0"], "It takes a whole number from 1 to 100."),
-        (["export", "--rate-share", "2"], "It takes a number above 0 up to 1."),
-        (["export", "--view", "wide"], "It takes default or extended."),
+        (["export", "--queue", "Back", "Office"], "Quote values with spaces"),
+        (["export", "--page-size", "0"], "Give a whole number from 1 to 100."),
+        (["export", "--rate-share", "2"], "Give a number above 0 up to 1."),
+        (["export", "--view", "wide"], "Give default or extended."),
     ],
 )
 def test_a_usage_error_suggests_the_right_usage(arguments: list[str], hint: str, cli: Cli) -> None:
@@ -501,7 +501,7 @@ def test_another_query_on_the_same_output_is_refused(cli: Cli, folder: Path) -> 
     result = cli("export", "--interval", DAY, "-o", "x.csv", "--media", "chat")
 
     assert result.code == 2
-    assert "x.csv holds another export" in result.err
+    assert "x.csv contains another export" in result.err
     assert (folder / "x.csv").read_bytes() == before
     assert hint_of(result)
 
@@ -592,7 +592,7 @@ def test_an_export_from_something_that_is_not_the_api_fails(
     result = cli("export", "--interval", DAY)
 
     assert result.code == 5
-    assert f"The service answered {fault['status']}, which no retry will change." in result.err
+    assert f"The service answered {fault['status']}, and a retry would not help" in result.err
     assert "GENESYS_ENV" in hint_of(result)
 
 
@@ -656,7 +656,7 @@ def test_an_interrupted_export_to_standard_output_reports_that_it_starts_over(ow
         assert running.wait() == 130
 
     assert err.endswith(
-        b"hint: Rows on standard output cannot be continued: the same command starts from the beginning.\n"
+        b"hint: An export to standard output cannot be continued: the same command starts from the beginning.\n"
     )
 
 
@@ -710,7 +710,7 @@ def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, export
     result = cli("verify", "x.csv")
 
     assert result.code == 4
-    assert "damaged: the file does not hold what was written" in result.err
+    assert "damaged: these rows of the file were changed" in result.err
     assert cli("verify", "x.csv", "--repair").code == 0
     assert exported.read_bytes() == sound
 
@@ -1106,7 +1106,7 @@ def test_an_interval_older_than_18_months_is_noted_where_the_retention_may_not_b
         result = cli("plan", "--interval", f"{TODAY - timedelta(days=560)}/P1D")
 
     assert result.code == 0
-    assert "note: Some of this interval is older than 18 months" in result.err
+    assert "note: Part of this interval is older than 18 months" in result.err
 
 
 def test_no_mistake_of_the_user_is_reported_as_a_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,7 +258,7 @@ def test_a_429_stops_all_threads() -> None:
 def test_a_rate_limit_that_never_lets_anything_through_ends_with_an_error() -> None:
     client, _, clock = asked(Response(429, {"retry-after": "60", "inin-correlation-id": "abc"}))
 
-    with pytest.raises(ServiceFailed, match=r"let nothing through for 9\d\d s") as failed:
+    with pytest.raises(ServiceFailed, match=r"allowed no request for 9\d\d s") as failed:
         client.send(ME)
     assert failed.value.correlation_id == "abc"
     assert clock.monotonic() == pytest.approx(PATIENCE_S, abs=60)
@@ -331,7 +331,7 @@ def test_giving_up_on_a_service_mentions_that_the_export_resumes() -> None:
     with pytest.raises(ServiceFailed, match="answered 503: Down") as failed:
         client.send(ME)
     assert failed.value.correlation_id == "abc"
-    assert "goes on from here" in failed.value.hint
+    assert "continues from here" in failed.value.hint
     assert PATIENCE_S <= clock.monotonic() <= PATIENCE_S + WAIT_MAX_S
 
 
@@ -593,7 +593,7 @@ def test_the_share_of_the_rate_limit_is_above_0_and_at_most_1(share: float) -> N
 
 
 def test_an_invalid_region_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(SettingsError, match="no region, domain or base URL"):
+    with pytest.raises(SettingsError, match="not a region, domain or base URL"):
         Client(Credentials("id", "secret", "mars"), connection=Scripted(OK))
 
 

@@ -116,7 +116,7 @@ def test_unknown_fields_beside_known_ones_do_not_matter() -> None:
     ],
 )  # fmt: skip
 def test_an_unrecognised_answer_is_not_a_page(body: object) -> None:
-    with pytest.raises(NotAnAnswer, match="no page of conversations"):
+    with pytest.raises(NotAnAnswer, match="not a page of conversations"):
         head(body)
 
 
@@ -164,7 +164,7 @@ def test_a_conversation_without_an_id_is_dropped_and_named(odd: object) -> None:
 
 
 def test_an_answer_that_is_no_page_is_asked_for_again() -> None:
-    with pytest.raises(BrokenAnswer, match="no page of conversations"):
+    with pytest.raises(BrokenAnswer, match="not a page of conversations"):
         played(count(QUERY, DAY), answer({"results": []}))
     with pytest.raises(BrokenAnswer, match="202"):
         played(count(QUERY, DAY), answer(TWO, 202))

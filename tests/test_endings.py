@@ -96,7 +96,7 @@ def test_an_unknown_client(output: Path) -> None:
 
 
 def test_an_unknown_region() -> None:
-    with pytest.raises(SettingsError, match="no region, domain or base URL") as unknown:
+    with pytest.raises(SettingsError, match="not a region, domain or base URL") as unknown:
         org(url="mars")
     assert "eu-central-1" in unknown.value.hint
 
@@ -320,7 +320,7 @@ def test_a_count_that_is_always_off_ends_unproven_with_numbers(output: Path) -> 
     summary = where.export(output, page_size=20)
 
     assert summary.verdict == manifest_of(output)["verdict"] == "unproven"
-    assert summary.unproven[0].reason == "the API counts 53 before and 53 after, and 50 different ones came"
+    assert summary.unproven[0].reason == "the API counted 53 before and 53 after, but 50 different ones came"
     assert manifest_of(output)["unproven"] == [MONDAY]
     assert exported_rows(output) == where.truth()
     assert_whole(summary, output)

@@ -183,7 +183,7 @@ def test_a_403_is_a_permission_that_is_missing_and_names_it() -> None:
 
     assert isinstance(error, PermissionMissing)
     assert "analytics:conversationDetail:view" in str(error)
-    assert "roles" in error.hint
+    assert "role of the OAuth client" in error.hint
     assert error.correlation_id == "39e6254f"
 
 

@@ -507,7 +507,7 @@ def test_an_unknown_view_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(QueryError, match="no view 'full'") as refused:
         columns("full")
 
-    assert refused.value.hint == "There are default and extended."
+    assert refused.value.hint == "The views are default and extended."
 
 
 def test_only_the_ids_that_the_columns_need_are_looked_up() -> None:

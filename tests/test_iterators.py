@@ -141,7 +141,7 @@ def test_unproven_is_raised_after_the_last_conversation_of_the_window() -> None:
     found, unproven = until_unproven(conversations(where.client, of()))
 
     assert ids(found) == truth(where)
-    assert "253 before and 253 after, and 250 different ones came" in str(unproven)
+    assert "253 before and 253 after, but 250 different ones came" in str(unproven)
     assert unproven.window == Interval.read(MONDAY)
     assert unproven.verdict.unique_ids == 250
 
@@ -169,7 +169,7 @@ def test_more_strays_than_the_maximum_are_not_proven() -> None:
     found, unproven = until_unproven(conversations(where.client, of()))
 
     assert len(found) == STRAYS_MAX + 5
-    assert "25 conversations came that start on days that were not asked for" in str(unproven)
+    assert "25 of its conversations start on days that were not asked for" in str(unproven)
 
 
 def test_one_page_is_held_at_a_time() -> None:

@@ -355,7 +355,7 @@ def test_unavailable_names_are_reported_once(output: Path, kind: str, requests: 
 
     assert len(asked(where, "/api/v2/users")) == requests
     assert len(listening.notices) == 1
-    assert listening.notices[0].startswith(f"Names of users cannot be looked up ({kind} ")
+    assert listening.notices[0].startswith(f"The names of users cannot be looked up ({kind} ")
     assert set(manifest_of(output)["namesUnavailable"]) == {"users"}
     assert {row["agentName"] for row in read_csv(output)} == {USER.format(number) for number in range(350)}
     assert_proven(where, summary, output)

@@ -67,9 +67,9 @@ def manifest(entries: list[Entry] | None = None, *, unread: int = 0, not_kept: i
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"hits_before": 4}, "is called proven, and its counts differ"),
-        ({"hits_after": 4}, "is called proven, and its counts differ"),
-        ({"unique_ids": 2, "carried_in": 0}, "is called proven, and its counts differ"),
+        ({"hits_before": 4}, "is marked as proven, but its counts differ"),
+        ({"hits_after": 4}, "is marked as proven, but its counts differ"),
+        ({"unique_ids": 2, "carried_in": 0}, "is marked as proven, but its counts differ"),
         ({"owned": 3}, "do not add up"),
         ({"owned": 4, "carried_in": -1}, "do not add up"),
         ({"open": 3}, "more open conversations than conversations"),
@@ -107,7 +107,7 @@ def test_ledger_lines_are_distinguished_by_their_tag() -> None:
 
 def test_strays_and_what_was_left_out_are_known_by_their_sixteen_bytes() -> None:
     uuid = "00000000-0000-4000-8000-0000000000ff"
-    stray = Stray(conversation_id=uuid, start=None, reason="its start is no plausible date")
+    stray = Stray(conversation_id=uuid, start=None, reason="its start is not a plausible date")
     line = window_read(strays=(stray,), left_out=("ab" * 16,))
 
     assert line.kept_strays == {id_bytes(uuid)}
@@ -196,12 +196,12 @@ EDITS: list[tuple[dict[str, Any], str]] = [
     ({"rows": 9}, "the rows of its windows do not add up"),
     ({"verdict": "unproven"}, "its verdict is not that of its windows"),
     ({"unproven": [DAYS[0]]}, "its list of unproven windows"),
-    ({"unread": [DAYS[0]]}, "do not cover its interval once"),
+    ({"unread": [DAYS[0]]}, "have gaps or overlaps"),
     ({"unread": ["soon"]}, "soon"),
-    ({"windows": []}, "do not cover its interval once"),
-    ({"windows": [plain(entry(day)) for day in DAYS[:3]]}, "do not cover its interval once"),
+    ({"windows": []}, "have gaps or overlaps"),
+    ({"windows": [plain(entry(day)) for day in DAYS[:3]]}, "have gaps or overlaps"),
     ({"windows": [plain(entry(day)) for day in DAYS[::-1]]}, "not in the order of time"),
-    ({"windows": [plain(entry(day)) for day in (DAYS[0], DAYS[0], *DAYS[2:])]}, "do not cover its interval once"),
+    ({"windows": [plain(entry(day)) for day in (DAYS[0], DAYS[0], *DAYS[2:])]}, "have gaps or overlaps"),
     ({"interval": DAYS[0]}, "its interval is not that of its query"),
     ({"query": {**plain(HEADER), "interval": DAYS[0]}}, "its interval is not that of its query"),
     ({"query": {**plain(HEADER), "columns": []}}, "length >= 1"),

@@ -10,7 +10,7 @@ from everycall.api.names import (
     LOOK_UP_PATIENCE_S,
     LOOK_UP_TRIES,
     PATHS,
-    WORDS,
+    SINGULAR,
     Entity,
     Found,
     Kind,
@@ -128,7 +128,7 @@ def test_a_listing_that_repeats_its_first_page_ends() -> None:
 
     assert len(asked) == 2
     assert isinstance(found, Found)
-    assert "nothing that is new" in found.cut_short
+    assert "nothing new" in found.cut_short
 
 
 def test_a_listing_that_never_ends_is_given_up() -> None:
@@ -334,7 +334,7 @@ def test_users_are_listed_once_for_all_names_that_the_search_does_not_find() -> 
 
 
 def test_an_ambiguous_name_is_refused_with_the_ids() -> None:
-    with pytest.raises(UnknownName, match="2 queues are called 'Sales'") as refused:
+    with pytest.raises(UnknownName, match="The org has 2 queues called 'Sales'") as refused:
         played(ids_named("queues", ["Sales"]), entities("Sales", "Sales"))
 
     assert uuid(1) in refused.value.hint
@@ -346,14 +346,14 @@ def test_an_unknown_name_is_refused_with_similar_ones(written: str) -> None:
     with pytest.raises(UnknownName, match=f"no queue called '{written}'") as refused:
         played(ids_named("queues", [written]), entities("Sales", "Support", "Billing"))
 
-    assert refused.value.hint.startswith("Near: S")
+    assert refused.value.hint.startswith("Similar names: S")
 
 
 def test_a_part_of_a_name_finds_what_contains_it() -> None:
     with pytest.raises(UnknownName) as refused:
         played(ids_named("queues", ["care"]), entities("Customer Care Team North America", "Billing"))
 
-    assert refused.value.hint == "Near: Customer Care Team North America."
+    assert refused.value.hint == "Similar names: Customer Care Team North America."
 
 
 def test_where_no_name_is_similar_all_are_listed() -> None:
@@ -370,7 +370,7 @@ def test_an_empty_list_suggests_to_check_the_roles_of_the_oauth_client(kind: Kin
     with pytest.raises(UnknownName) as refused:
         played(ids_named(kind, ["x"]), *nobody, entities())
 
-    assert f"sees no {WORDS[kind]} at all" in refused.value.hint
+    assert f"sees no {SINGULAR[kind]} at all" in refused.value.hint
 
 
 def test_an_empty_name_is_refused() -> None:

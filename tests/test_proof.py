@@ -144,7 +144,7 @@ def test_a_count_that_cannot_be_read_is_called_so() -> None:
     one = reading()
     outcome = read(one, Unreadable(list(range(5))))
 
-    assert verdict_of(one).reason == "the API's count cannot be read, and 5 different ones came"
+    assert verdict_of(one).reason == "the API's count cannot be read, but 5 different ones came"
     assert outcome.kept == list(range(5))
 
 
@@ -312,7 +312,7 @@ def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None
     verdict = verdict_of(one)
     assert not verdict.proven
     assert verdict.passes == 2
-    assert verdict.reason == "the API counts 12 before and 12 after, and 10 different ones came"
+    assert verdict.reason == "the API counted 12 before and 12 after, but 10 different ones came"
     assert [ask.kind for ask in asked].count("count") == 2
 
 

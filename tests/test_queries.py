@@ -82,8 +82,8 @@ def test_options_that_contradict_each_other_are_refused(given: dict[str, str], c
     [
         ("Europe/Berln", "Did you mean Europe/Berlin"),
         ("berlin", "Europe/Berlin"),
-        ("../../etc/passwd", "Write one such as Europe/Berlin."),
-        ("Qqqqq", "Write one such as Europe/Berlin."),
+        ("../../etc/passwd", "Give a name such as Europe/Berlin."),
+        ("Qqqqq", "Give a name such as Europe/Berlin."),
     ],
 )
 def test_an_unknown_time_zone_brings_similar_ones(name: str, near: str) -> None:
@@ -165,11 +165,11 @@ def test_a_body_of_the_query_builder_is_accepted_with_its_paging_and_order() -> 
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ({"groupBy": ["queueId"]}, "'groupBy' belongs to other calls"),
-        ({"metrics": ["tHandle"]}, "'metrics' belongs to other calls"),
-        ({"view": "x"}, "'view' belongs to other calls"),
-        ({"pageSize": 100}, "'pageSize' belongs to other calls"),
-        ({"segmentfilters": []}, "'segmentfilters' is not known to the API"),
+        ({"groupBy": ["queueId"]}, "'groupBy' belongs to another API call"),
+        ({"metrics": ["tHandle"]}, "'metrics' belongs to another API call"),
+        ({"view": "x"}, "'view' belongs to another API call"),
+        ({"pageSize": 100}, "'pageSize' belongs to another API call"),
+        ({"segmentfilters": []}, "'segmentfilters' is unknown"),
         ({"segmentFilters": [{}]}, r"segmentFilters\[0\]\.type is None"),
         ({"segmentFilters": [{"type": "and"}]}, r"segmentFilters\[0\] is empty"),
         ({"segmentFilters": [{"type": "and", "predicates": []}]}, r"segmentFilters\[0\] is empty"),
@@ -239,7 +239,7 @@ def test_settled_takes_only_what_the_vendor_no_longer_rebuilds() -> None:
 
 
 def test_where_nothing_is_settled_yet_the_query_is_refused() -> None:
-    with pytest.raises(QueryError, match=r"^Nothing of .* is settled"):
+    with pytest.raises(QueryError, match=r"^No data of .* is settled"):
         interval_for(last="2d", settled=True)
 
 

@@ -107,7 +107,7 @@ def test_keys_that_tutorials_invent_are_refused_with_those_that_there_are(key: s
         ([{"type": "and", "clauses": {"type": "and"}}], r"\[0\].clauses is not a list"),
         ([{"type": "and", "operator": "x", "predicates": []}], "operator"),
         ([{"type": "and", "predicates": ["x"]}], r"predicates\[0\] is not an object"),
-        ([{"type": "and", "predicates": [{"value": "q"}]}], "names no dimension"),
+        ([{"type": "and", "predicates": [{"value": "q"}]}], "has no dimension"),
         ([{"type": "and", "predicates": [{"dimension": "queueId"}]}], "neither a value nor a range"),
         ([{"type": "and", "predicates": [{"dimension": "q", "operator": "is", "value": "x"}]}], "operator is 'is'"),
         ([{"type": "and", "clauses": [{"type": "and", "clauses": []}]}], r"clauses\[0\] has \['clauses'\]"),

@@ -195,7 +195,7 @@ def test_aggregations_are_known_and_ignored() -> None:
     [b"", b"[]", b"null", b'"ok"', b"7", b"<html>", b'{"conversations":{}}', b'{"message":"sign in","code":"x"}'],
 )
 def test_an_answer_that_is_no_page_is_never_taken_for_an_empty_one(body: bytes) -> None:
-    with pytest.raises(ServiceFailed, match="no page of conversations") as failed:
+    with pytest.raises(ServiceFailed, match="not a page of conversations") as failed:
         Page.read(body)
 
     assert "GENESYS_ENV" in failed.value.hint

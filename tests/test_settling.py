@@ -66,7 +66,7 @@ def test_a_conversation_whose_start_is_no_plausible_date_is_kept_and_named(outpu
     summary = where.export(output, TWO_WEEKS)
 
     assert (summary.verdict, ids(output)) == ("proven", all_ids())
-    assert strays(output) == [[(CALLS[2]["conversationId"], "its start is no plausible date")], []]
+    assert strays(output) == [[(CALLS[2]["conversationId"], "its start is not a plausible date")], []]
     assert manifest_of(output)["strays"] == 1
     assert asked_by_id(where) == []
     assert_whole(summary, output)

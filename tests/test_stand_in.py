@@ -13,7 +13,7 @@ VENDORS = [*REGIONS, *REGIONS.values(), "https://api.mypurecloud.de", "https://a
 @pytest.mark.parametrize("env", VENDORS)
 def test_an_answer_of_the_sandbox_never_passes_for_one_of_an_org(env: str) -> None:
     with pytest.raises(
-        SettingsError, match=r"sandbox answered in place of https://api\..*: its data is invented"
+        SettingsError, match=r"sandbox answered in place of https://api\..*, with invented data"
     ) as error:
         check_is_org(hosts(env, allow_http=True), INVENTED)
 

@@ -230,7 +230,7 @@ def test_a_window_that_was_never_proven_does_not_hold(where: Org, output: Path) 
     found = checked(where, output)
 
     assert states(found) == ["unproven", "unproven", "unproven"]
-    assert str(found.findings[0]).startswith("unproven: the API counts ")
+    assert str(found.findings[0]).startswith("unproven: the API counted ")
 
 
 def test_a_repair_that_fails_leaves_the_output_as_it_was_and_can_be_repeated(where: Org, output: Path) -> None:
@@ -358,7 +358,7 @@ def test_a_manifest_that_is_no_utf_8_is_refused(where: Org, output: Path) -> Non
     path = output.with_name(output.name + ".manifest.json")
     path.write_bytes(path.read_bytes().replace(b'"asked": {', b'"asked": {"\xe4": 1, '))
 
-    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+    with pytest.raises(OutputRefused, match="is not a manifest of everycall"):
         checked(where, output)
 
 
@@ -394,7 +394,7 @@ def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> No
 def test_a_manifest_of_something_else_is_refused(where: Org, output: Path) -> None:
     output.with_name("rows.csv.manifest.json").write_text('{"query": 1}')
 
-    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+    with pytest.raises(OutputRefused, match="is not a manifest of everycall"):
         checked(where, output)
 
 
@@ -445,7 +445,7 @@ def test_a_manifest_that_does_not_add_up_is_refused(where: Org, output: Path, ch
     where.export(output, THREE_WEEKS)
     edited(output, **changes)
 
-    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+    with pytest.raises(OutputRefused, match="is not a manifest of everycall"):
         checked(where, output)
 
 
@@ -460,7 +460,7 @@ def test_a_window_whose_numbers_contradict_each_other_is_refused(
     windows = manifest_of(output)["windows"]
     edited(output, windows=[{**windows[0], **changes}, *windows[1:]])
 
-    with pytest.raises(OutputRefused, match="is no manifest of everycall"):
+    with pytest.raises(OutputRefused, match="is not a manifest of everycall"):
         checked(where, output)
 
 

@@ -5,10 +5,10 @@
     with Client(Credentials(client_id, client_secret, "eu-central-1")) as client:
         summary = export(client, Query(Interval.last("7d", now=client.clock.utc())), "conversations.csv")
 
-Below an export there are `rows`, `conversations` and `pages`; each can be used alone.
+`rows`, `conversations` and `pages` are iterators for programs that do not need an output.
 
-Importing the package loads nothing else: each public name is loaded when it is first used (PEP 562), so that
-`everycall --version` need not wait for the HTTP client.
+Importing the package loads nothing else. Each public name is loaded when it is first used (PEP 562), so that
+`everycall --version` does not load the HTTP client.
 """
 
 from everycall.version import VERSION as __version__
@@ -98,16 +98,16 @@ _MODULES = {
     "everycall.progress": ("Progress",),
     "everycall.setup": ("Options",),
 }
-"""Where the public names are; those that are not listed here are errors."""
+"""The modules of the public names; all others are in `everycall.errors`."""
 
 
-if not TYPE_CHECKING:  # which would otherwise take any name for a public one
+if not TYPE_CHECKING:  # otherwise type checkers would accept any name
 
     def __getattr__(name: str) -> object:
         """Load a public name from its module, once."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module  # noqa: PLC0415 - only those who use the library pay for it
+        from importlib import import_module  # noqa: PLC0415 - the command line does not need it
 
         module = next((module for module, names in _MODULES.items() if name in names), "everycall.errors")
         value = getattr(import_module(module), name)

@@ -1,19 +1,17 @@
-"""Plays exchanges against an org: holds the token, keeps the pace, and tries again what can be tried again.
+"""Plays exchanges against an org: holds the token, paces the requests, and retries failures.
 
     client = Client(Credentials(...))
-    page = client.play(pages.page(query, window, 1, 100))
+    page = client.play(details_query.page(query, window, 1, 100))
 
-The only clock is the one passed in, and the only rng too. Safe to use from many threads, which then share one token
-and one rate budget. It knows the secret and every token that it was given, and takes them out of all that it reports:
-errors, and the trouble in `Counts`. What is tried again, and what is not:
+Clock and rng are arguments. Threads can share a client, and then share its token and its rate budget. The client
+removes the secret and all tokens from everything that it reports: errors, and the trouble in `Counts`. Retries:
 
 - 429: after `Retry-After` (seconds or a date), else after the window; everybody waits.
 - 408, 5xx other than 501, a broken or cut answer, a body that is not JSON: after a growing, jittered wait.
-- 401: once, with a new token. Many threads that meet the same dead token make one new token between them.
-- 400, 403, 404 and the rest: never; the exchange decides what they mean.
+- 401: once, with a new token. Threads whose requests failed with the same token share the new one.
+- 400, 403, 404 and the rest: never; the exchange handles them.
 
-Sources: the set of what may be tried again is that of the vendor's Go SDK; the contract of 429 is
-developer.genesys.cloud forum thread 12028.
+Sources: the vendor's Go SDK for the statuses to retry; developer.genesys.cloud forum thread 12028 for 429.
 """
 
 import random
@@ -56,19 +54,19 @@ RENEW_BEFORE_S = 300.0
 """A token is renewed this long before it expires."""
 
 TOKEN_USED_S = 60.0
-"""A token is used for at least this long, whatever its login says of its life: a 401 tells when it is dead."""
+"""A token is used for at least this long, even if its stated life is shorter: a 401 shows when it has expired."""
 
 PATIENCE_S = 900.0
-"""How long one request is tried again, once the org has answered at all."""
+"""How long one request is retried, once the org has answered any request."""
 
 FIRST_PATIENCE_S = 20.0
-"""How long the very first answer is waited for: a wrong address should not cost a quarter of an hour."""
+"""How long the very first request is retried, so that a wrong address is reported soon."""
 
 TRIES_MIN = 3
-"""How often a request is tried at least, however long each try takes to fail."""
+"""How often a request is tried at least, however long each try takes."""
 
 LIMITED_MAX = 5
-"""How often in a row the rate limit may turn away a request that has bounds of its own: it can be done without."""
+"""A request with its own limits on tries is not essential: it is given up after so many 429 answers in a row."""
 
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
@@ -79,63 +77,63 @@ RETRY_AFTER_LENGTH_MAX = 60
 
 
 class Clock(Protocol):
-    """What time it is, and waiting for another."""
+    """The time, and waiting."""
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Seconds of a clock that never runs backwards."""
         ...
 
     def utc(self) -> datetime:
-        """The present, aware."""
+        """The present time, aware."""
         ...
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Wait, with the condition held, until it is notified or the seconds (or infinity) are over."""
+        """Wait, with the condition held, until it is notified or the seconds (which can be infinite) are over."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Seconds of a clock that never runs backwards."""
         return time.monotonic()
 
     def utc(self) -> datetime:
-        """The present, aware."""
+        """The present time, aware."""
         return datetime.now(UTC)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Wait for a notification, or for as long as it takes."""
+        """Wait until the condition is notified or the seconds are over."""
         condition.wait(min(seconds, threading.TIMEOUT_MAX))
 
 
 class Closed(Exception):
-    """The client was closed while a thread was waiting in it; nobody asks for what it had in hand any more."""
+    """The client was closed while a thread was waiting in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the client did so far, for the progress line and the summary."""
+    """The client's counts so far, for the progress line and the summary."""
 
     requests: int = 0
-    """Sent, including those that were tried again; logins not."""
+    """Requests sent, including retries, without logins."""
     retried: int = 0
-    """Sent again after a failure other than a 429."""
+    """Requests sent again after a failure other than a 429."""
     rejected: int = 0
-    """Answered 429."""
+    """Requests answered 429."""
     tokens: int = 0
     """Logins."""
     allowed: float = 0.0
     """Requests a minute that the API allows this token."""
     waits_s: float = 0.0
-    """Seconds until the next request may go out; 0 where it may now."""
+    """Seconds until the next request may be sent; 0 for now."""
     trouble: str = ""
-    """What went wrong last, and what is done about it; empty once an answer came again."""
+    """The last failure, and what the client does about it; empty after the next good answer."""
 
 
 class Client:
-    """One OAuth client's way into one org. Use it as a context manager, or call `close`."""
+    """Sends requests to one org with one OAuth client. Use it as a context manager, or call `close`."""
 
     def __init__(
         self,
@@ -148,30 +146,31 @@ class Client:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         allow_http: bool = False,
     ) -> None:
-        """Nothing is sent yet.
+        """Prepare the client; nothing is sent yet.
 
         Args:
-            credentials: the OAuth client, and where its org lives.
-            connection: where requests go; a socket unless told otherwise.
-            clock: the machine's unless told otherwise.
+            credentials: the OAuth client, and the region of its org.
+            connection: where requests go; by default sockets.
+            clock: by default that of this machine.
             rng: for the jitter of the waits between tries.
-            rate_share: how much of the API's rate limit to use, above 0 and at most 1.
-            timeouts: how long an answer may take before it is asked for again; a connection of one's own has its own.
-            allow_http: whether the org's address may be `http://` on another machine, where others can read along.
+            rate_share: the share of the API's rate limit to use, above 0 and at most 1.
+            timeouts: how long an answer may take before a retry; used for the default connection only.
+            allow_http: whether the org's address may be `http://` on another machine, so that others on the network
+                can read the secret.
 
         Raises:
-            SettingsError: the region, a proxy setting or the share cannot be.
+            SettingsError: the region, a proxy setting or the share is not valid.
         """
         if not 0 < rate_share <= 1:
             raise SettingsError(
                 f"The share of the rate limit is {rate_share:g}.",
-                hint="It is above 0 and at most 1: 0.5 is half of it.",
+                hint="Give a number above 0 and at most 1: 0.5 is half of it.",
             )
         self.credentials = credentials
         self.clock: Clock = clock or SystemClock()
         self._hosts: Hosts = hosts(credentials.env, allow_http=allow_http)
         self.redact = Redaction()
-        """Takes the secret and all tokens out of a text. Whatever goes into a log or a manifest goes through it."""
+        """Removes the secret and all tokens from a text. All texts for logs and manifests go through it."""
         self.redact.learn(credentials.client_secret)
         self._connection = connection or _http(timeouts, self.clock)
         self._rng = rng or random.Random()
@@ -195,7 +194,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Wake up and turn away all who wait in here, and close the connections."""
+        """Wake up all waiting threads with `Closed`, and close the connections."""
         self._closed = True
         if self._changed.acquire(timeout=1.0):  # an interruption in the wrong moment may have left it locked
             self._changed.notify_all()
@@ -203,12 +202,12 @@ class Client:
         self._connection.close()
 
     def play(self, exchange: Exchange[T]) -> T:
-        """What the exchange found, after sending what it asked for.
+        """Send the requests of an exchange, and return its result.
 
         Raises:
-            EverycallError: what the exchange makes of a refusal.
-            CredentialsRefused: the login was refused, or a token that was just made.
-            Unreachable, ServiceFailed: no good answer came for longer than our patience.
+            EverycallError: the exchange's error for a refusal.
+            CredentialsRefused: the login was refused, or the API refused a new token.
+            Unreachable, ServiceFailed: no good answer came until the retries ended.
         """
         try:
             request = next(exchange)
@@ -226,11 +225,11 @@ class Client:
             raise error.redacted(self.redact) from error.__cause__
 
     def send(self, request: Request) -> Response:
-        """The final answer to one request: 2xx, or a refusal that asking again would not change.
+        """Send one request and return the final answer: 2xx, or a refusal that a retry would not change.
 
         Raises:
-            CredentialsRefused, Unreachable, ServiceFailed: as `play` says.
-            TimedOut: there was no answer in time, `attempts_on_timeout` times in a row.
+            CredentialsRefused, Unreachable, ServiceFailed: as `play`.
+            TimedOut: no answer came in time, `attempts_on_timeout` times in a row.
         """
         try:
             return self._send(request)
@@ -265,10 +264,10 @@ class Client:
             elif response.status == 401 and bearer is not None:
                 raise _token_refused(response)
             elif response.status == 501 or 300 <= response.status < 400:
-                said = problem(response).message
+                message = problem(response).message or "no reason given"
                 raise ServiceFailed(
-                    f"The service answered {response.status}, which no retry will change{': ' + said if said else '.'}",
-                    hint="Check GENESYS_ENV: the address may belong to something else.",
+                    f"The service answered {response.status}, and a retry would not help: {message}",
+                    hint="Check GENESYS_ENV: the address may belong to another service.",
                     correlation_id=response.correlation_id,
                 )
             else:
@@ -276,14 +275,14 @@ class Client:
                 return response
 
     def wait_until(self, instant: datetime) -> None:
-        """Return at that instant, or at once where it has passed."""
+        """Wait until that instant; return at once if it has passed."""
         with self._changed:
             while (left_s := (instant - self.clock.utc()).total_seconds()) > 0 and not self._closed:
                 self.clock.wait(self._changed, left_s)
             self._check_open()
 
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The counts so far."""
         with self._changed:
             now = self.clock.monotonic()
             free_at = self._pace.free_at(now)
@@ -347,7 +346,7 @@ class Client:
         return url, headers | {"content-type": "application/json"}, msgspec.json.encode(request.json)
 
     def _bearer(self, dead: list[Token]) -> Token:
-        """The token in use; a new one where there is none, or it expires soon, or it is among the dead."""
+        """The token in use; a new one if there is none, or if it expires soon or is in `dead`."""
         with self._login:
             now = self.clock.monotonic()
             if self._token is None or self._token in dead or now >= self._renew_at:
@@ -359,10 +358,10 @@ class Client:
             return self._token
 
     def _step_back(self, tries: "_Tries", response: Response) -> None:
-        """A 429: everybody waits as long as the answer says, or until the window ends, or a growing while.
+        """Handle a 429: all threads wait for `Retry-After`, or until the window ends, or for a growing time.
 
-        It is no failure of the request, so the request's own bounds do not count; one that has such bounds is given up
-        all the same once it was turned away too often.
+        A 429 is not a failure of the request, so it does not count for the request's own limits. A request with such
+        limits is given up nevertheless after `LIMITED_MAX` 429 answers in a row.
         """
         tries.count(self.clock.monotonic(), self._patience_s())
         tries.limited()
@@ -372,19 +371,19 @@ class Client:
         wait_s = min(wait_s, RETRY_AFTER_MAX_S)
         if tries.over:
             raise ServiceFailed(
-                f"The rate limit let nothing through for {tries.since(self.clock.monotonic()):.0f} s.",
-                hint="Something else may use the same OAuth client: give each job its own, or use --rate-share.",
+                f"The rate limit allowed no request for {tries.since(self.clock.monotonic()):.0f} s.",
+                hint="Another program may use the same OAuth client: give each its own, or use --rate-share.",
                 correlation_id=response.correlation_id,
             )
         with self._changed:
             self._pace.hold(self.clock.monotonic() + wait_s)
-            self._trouble = f"the rate limit was met (429); going on in {wait_s:.0f} s"
+            self._trouble = f"the rate limit was reached (429); continuing in {wait_s:.0f} s"
             self._changed.notify_all()
 
     def _count_timeout(
         self, tries: "_Tries", reason: str, *, is_timeout: bool, response: Response | None = None
     ) -> None:
-        """Give up on a request that has timed out so often in a row as it says."""
+        """Raise TimedOut if a request has timed out `attempts_on_timeout` times in a row."""
         tries.timeouts = tries.timeouts + 1 if is_timeout else 0
         if tries.timeouts and tries.timeouts == tries.request.attempts_on_timeout:
             raise TimedOut(
@@ -401,13 +400,13 @@ class Client:
         error: type[Unreachable] | type[ServiceFailed],
         response: Response | None = None,
     ) -> None:
-        """Wait before the next try; or raise the error where patience is over."""
+        """Wait before the next try; raise the error if the tries are used up."""
         tries.count_failure(self.clock.monotonic(), self._patience_s())
         if tries.over:
             times = "1 try" if tries.number == 1 else f"{tries.number} tries"
             raise error(
                 f"Gave up on {self._hosts.api} after {times}: {reason}.",
-                hint="The same command goes on from here, once the service can be reached."
+                hint="The same command continues from here, once the service can be reached."
                 if self._answered_once
                 else "Check the network, the proxy settings (HTTPS_PROXY) and GENESYS_ENV.",
                 correlation_id=response.correlation_id if response else "",
@@ -415,7 +414,7 @@ class Client:
         left_s = tries.left_s(self.clock.monotonic(), self._patience_s())
         if wait_s is not None:
             wait_s = min(wait_s, RETRY_AFTER_MAX_S)
-        else:  # the last try comes when patience is over, not long after
+        else:  # so that the last try is not long after the time limit
             wait_s = min(tries.next_wait_s(), left_s if left_s > 0 else WAIT_MAX_S)
         with self._changed:
             self._retried += 1
@@ -437,13 +436,13 @@ class Client:
 
 
 def _http(timeouts: Timeouts, clock: Clock) -> Connection:
-    from everycall.http_connection import HttpConnection  # noqa: PLC0415 - a tenth of a second for who needs a socket
+    from everycall.http_connection import HttpConnection  # noqa: PLC0415 - it takes a tenth of a second, and tests do not need it
 
     return HttpConnection(timeouts, monotonic=clock.monotonic)
 
 
 class _Tries:
-    """How often one request was tried, since when, and how long to wait before the next try."""
+    """The tries of one request: their number and times, and the wait before the next."""
 
     def __init__(self, now: float, rng: random.Random, request: Request) -> None:
         self.request = request
@@ -457,12 +456,12 @@ class _Tries:
         self._limited = 0
 
     def sent(self, now: float) -> None:
-        """The request's own patience begins here: the time before was spent on the rate limit."""
+        """Start the time limit of the request itself: waiting for the rate limit before does not count."""
         if self._first_sent is None:
             self._first_sent = now
 
     def limited(self) -> None:
-        """The rate limit turned it away: its own patience begins anew when it is sent again."""
+        """Restart the time limit of the request itself with its next try, after a 429."""
         self._first_sent = None
         self._limited += 1
         self.over = self.over or (self.request.tries is not None and self._limited > LIMITED_MAX)
@@ -471,12 +470,12 @@ class _Tries:
         return now - self._start
 
     def count(self, now: float, patience_s: float) -> None:
-        """A try that did not bring an answer."""
+        """Count a try without a good answer."""
         self.number += 1
         self.over = self.since(now) >= patience_s and self.number >= TRIES_MIN
 
     def count_failure(self, now: float, patience_s: float) -> None:
-        """One that counts against the bounds of the request, too."""
+        """Count a try that also counts for the limits of the request itself."""
         self.count(now, patience_s)
         self.failures += 1
         self._limited = 0
@@ -485,7 +484,7 @@ class _Tries:
         self.over = self.over or is_late or self.failures == self.request.tries
 
     def left_s(self, now: float, patience_s: float) -> float:
-        """Until patience is over; not above 0 where only the number of tries is what keeps it up."""
+        """Seconds to the time limit; 0 or less if only `TRIES_MIN` allows more tries."""
         left_s = patience_s - self.since(now)
         own_s = self.request.patience_s
         return left_s if own_s is None else min(left_s, own_s - self._since_sent(now))
@@ -499,9 +498,9 @@ class _Tries:
 
 
 def _retry_after_s(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or as an HTTP date.
+    """Parse `Retry-After`, a number of seconds or an HTTP date, to seconds.
 
-    None where it is absent or unreadable, and where it asks for no wait at all, which would be hammering.
+    None if it is absent or unreadable, or not above 0, since a retry without any wait would only be refused again.
     """
     text = headers.get("retry-after", "").strip()[:RETRY_AFTER_LENGTH_MAX]
     try:
@@ -518,7 +517,7 @@ def _token_refused(response: Response) -> CredentialsRefused:
     found = problem(response)
     reason = f"401 {found.code or 'unauthorized'}: {found.message or 'no reason given'}"
     return CredentialsRefused(
-        f"The API refused a token that was just made ({reason})",
+        f"The API refused a token that was just issued ({reason})",
         hint="Check that GENESYS_ENV is the region of this OAuth client.",
         correlation_id=response.correlation_id,
     )

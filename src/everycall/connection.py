@@ -11,15 +11,15 @@ class Connection(Protocol):
     """Where requests go: a socket, or a sandbox in the same process."""
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """The answer, its body as it came over the wire.
+        """Send a request and return the answer, with its body as it came over the wire.
 
         Raises:
-            Broken: there is none.
+            Broken: no complete answer came.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Close the connections."""
         ...
 
 
@@ -29,11 +29,11 @@ class Timeouts:
 
     connect_s: float = 10.0
     read_s: float = 60.0
-    """Between two pieces of an answer; a deep page of a large org takes tens of seconds."""
+    """Between two pieces of an answer; a late page of a large org takes tens of seconds."""
     total_s: float = 180.0
-    """From the first byte sent to the last one received, so that an answer that drips is given up too."""
+    """From the first byte sent to the last one received: an answer that arrives byte by byte ends, too."""
 
     @classmethod
     def of(cls, read_s: float) -> "Timeouts":
-        """Of somebody who waits so long for each piece of an answer, and three times as long for all of it."""
+        """Wait `read_s` for each piece of an answer, and three times as long for all of it."""
         return cls(read_s=read_s, total_s=3 * read_s)

@@ -1,25 +1,25 @@
 """What can go wrong, as a tree. Each error says what was wrong, where, and what to do next.
 
     EverycallError
-    ├── QueryError              the question cannot be asked as it stands; nothing was exported
+    ├── QueryError              the query is not valid as it stands; nothing was exported
     │   ├── UnknownName         a queue, user, wrap-up code or division that the org does not have
     │   ├── QueryRefused        the API answered 400
     │   └── WindowTooFull       more conversations in one millisecond than the API pages through
-    ├── SettingsError           a region, a proxy or an option that cannot be; nothing was asked yet
-    ├── AccessError             the org does not let us in
+    ├── SettingsError           an invalid region, proxy or option; nothing was requested yet
+    ├── AccessError             the org refuses access
     │   ├── CredentialsMissing  some of the three variables are set, but not all
-    │   ├── CredentialsRefused  client id, secret or region are wrong, or the token was refused twice
+    │   ├── CredentialsRefused  the client id, secret or region is wrong, or the API refused a new token
     │   └── PermissionMissing   the API answered 403
-    ├── ServiceError            the network or the service failed for longer than our patience; the same command resumes
-    │   ├── Unreachable         no connection, no answer in time, an answer that broke off
-    │   ├── ServiceFailed       429, 5xx or something that is no answer of the API, again and again
-    │   └── TimedOut            one question was not answered in time, as often as it was asked
-    └── OutputError             the rows have nowhere to go
-        ├── OutputRefused       found before anything was asked: no such folder, not writable, another query's output
-        └── OutputFailed        found on the way: the disk is full, the pipe is closed
+    ├── ServiceError            the network or the service failed on every retry; the same command resumes
+    │   ├── Unreachable         no connection, no answer in time, or an answer that broke off
+    │   ├── ServiceFailed       429, 5xx, or an answer that is not the API's, on every try
+    │   └── TimedOut            one request was not answered in time, on every try
+    └── OutputError             the rows cannot be written
+        ├── OutputRefused       before the first request: no such folder, not writable, another query's output
+        └── OutputFailed        during the export: the disk is full, the pipe is closed
 
-No error holds a secret or a token, and all that it says can be shown: `printable` has been through it.
-`correlation_id` is what the vendor's support asks for.
+No error contains a secret or a token. All texts are safe to print: they have gone through `printable`.
+The vendor's support asks for the `correlation_id`.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ CORRELATION_ID_MAX = 100
 
 
 class EverycallError(Exception):
-    """Something that a reader can act on.
+    """The base of all errors that the user or the caller can act on.
 
     `str(error)` says what was wrong and where; `error.hint` says what to do next.
     """
@@ -40,40 +40,40 @@ class EverycallError(Exception):
     def __init__(self, message: str, *, hint: str = "", correlation_id: str = "") -> None:
         super().__init__(printable(message))
         self.hint = printable(hint)
-        """The next step, as a sentence; empty where the message says it already."""
+        """The next step, as a sentence; empty if the message already contains it."""
         self.correlation_id = printable(correlation_id, CORRELATION_ID_MAX)
-        """The `ININ-Correlation-Id` of the answer that said no; empty where there was no answer."""
+        """The `ININ-Correlation-Id` of the failed answer; empty if there was no answer."""
 
     def redacted(self, redact: Callable[[str], str]) -> Self:
-        """This very error, its texts without secrets."""
-        self.args = tuple(redact(each) if isinstance(each, str) else each for each in self.args)
+        """Remove secrets from the texts of this error, and return it."""
+        self.args = tuple(redact(argument) if isinstance(argument, str) else argument for argument in self.args)
         self.hint = redact(self.hint)
         self.correlation_id = redact(self.correlation_id)
         return self
 
 
 class QueryError(EverycallError):
-    """The question cannot be asked as it stands. Change the query; asking again will not help."""
+    """The query is not valid as it stands. Change the query; trying again will not help."""
 
 
 class UnknownName(QueryError):
-    """A name that the org does not have, or has more than once. The hint lists the near ones."""
+    """A name that the org does not have, or has more than once. The hint lists similar names."""
 
 
 class QueryRefused(QueryError):
-    """The API answered 400: it does not take this query. It is never asked again unchanged."""
+    """The API answered 400: it does not accept this query. The same query is never sent again."""
 
 
 class WindowTooFull(QueryError):
-    """A single millisecond holds more conversations than the API pages through. Narrow the query by a filter."""
+    """A single millisecond holds more conversations than the API pages through. Narrow the query with a filter."""
 
 
 class SettingsError(EverycallError):
-    """A region, a proxy or an option that cannot be. Nothing was asked of the API yet."""
+    """An invalid region, proxy or option. No request was sent yet."""
 
 
 class AccessError(EverycallError):
-    """The org does not let us in. Mend the OAuth client or its roles, then run the same command."""
+    """The org refuses access. Correct the OAuth client or its roles, then run the same command."""
 
 
 class CredentialsMissing(AccessError):
@@ -81,7 +81,7 @@ class CredentialsMissing(AccessError):
 
 
 class CredentialsRefused(AccessError):
-    """The login was refused, or the API refused a token that was just made."""
+    """The login was refused, or the API refused a token that was just issued."""
 
 
 class PermissionMissing(AccessError):
@@ -89,28 +89,28 @@ class PermissionMissing(AccessError):
 
 
 class ServiceError(EverycallError):
-    """The network or the service failed for longer than our patience. The same command resumes."""
+    """The network or the service kept failing until the retries ended. The same command resumes."""
 
 
 class Unreachable(ServiceError):
-    """No connection, no answer in time, or an answer that broke off, until the tries were used up."""
+    """No connection, no answer in time, or an answer that broke off, until the retries ended."""
 
 
 class ServiceFailed(ServiceError):
-    """The service answered 408, 429, 5xx, or what is no answer of the API, until the tries were used up."""
+    """The service answered 408, 429, 5xx, or something that is not the API's, until the retries ended."""
 
 
 class TimedOut(ServiceError):
-    """A question that may be asked in smaller pieces was not answered in time, as often as it was to be asked."""
+    """A request was not answered in time, `attempts_on_timeout` times in a row. Smaller windows may be answered."""
 
 
 class OutputError(EverycallError):
-    """The rows have nowhere to go."""
+    """The rows cannot be written."""
 
 
 class OutputRefused(OutputError):
-    """The output cannot be written, and nothing was asked of the API yet."""
+    """The output cannot be written; this was found before the first request."""
 
 
 class OutputFailed(OutputError):
-    """Writing failed on the way. What was finished is kept, and the same command goes on from there."""
+    """Writing failed during the export. Finished windows are kept, and the same command continues from there."""

@@ -1,8 +1,7 @@
-"""Several jobs at once, their results one at a time.
+"""Runs several jobs at once, and hands over their results one at a time.
 
-One thread decides, and many wait for answers. The deciding thread submits jobs, each with the function that takes its
-result, and calls `run_next`, which runs those functions in the order in which the jobs end. So nothing that the
-deciding thread holds needs a lock.
+The main thread submits jobs, each with a callback for its result; worker threads do them. The main thread then calls
+`run_next`, which runs the callbacks in the order in which the jobs end. Callbacks therefore need no locks.
 """
 
 import threading
@@ -15,30 +14,30 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 Job = Callable[[], Callable[[], None]]
-"""Does the work, and returns what the deciding thread has to call with the result."""
+"""Does the work, and returns the callback with its result, for the main thread to call."""
 
 
 class Executor(Protocol):
-    """Does jobs, in whatever order it likes."""
+    """Runs jobs, in any order."""
 
     size: int
-    """How many jobs to submit at once."""
+    """How many jobs run at once."""
 
     @property
     def outstanding(self) -> int:
-        """Jobs whose results were not taken yet."""
+        """Jobs whose callbacks have not run yet."""
         ...
 
     def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Hand out a job; `run_next` calls `then` with its result."""
+        """Submit a job; `run_next` calls `then` with its result."""
         ...
 
     def run_next(self) -> None:
-        """Wait for the next result and take it. Raises what the job raised. Only to be called while jobs are out."""
+        """Wait for the next result and run its callback. Raises what the job raised. Requires outstanding jobs."""
         ...
 
     def close(self) -> None:
-        """No more jobs; results that nobody took are lost."""
+        """Accept no more jobs; results without a callback run so far are lost."""
         ...
 
 
@@ -54,7 +53,7 @@ def _raise(error: BaseException) -> None:
 
 
 class ThreadExecutor:
-    """An executor of threads. They never keep the process alive: an interrupted export ends at once."""
+    """Runs jobs in daemon threads, so that an interrupted export ends at once."""
 
     def __init__(self, size: int) -> None:
         """Threads start as they are needed, at most `size`."""
@@ -66,14 +65,14 @@ class ThreadExecutor:
         self._closed = False
 
     def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Hand out a job to the next thread that is free."""
+        """Submit a job to the next free thread."""
         self.outstanding += 1
         if len(self._threads) < min(self.size, self.outstanding):
             self._start_thread()
         self._jobs.put(_job(work, then))
 
     def _start_thread(self) -> None:
-        """One thread more. Where the system allows no more of them, those that run do all the work."""
+        """Start one more thread. If the system allows no more, the running ones do all the work."""
         thread = self._new_thread()
         try:
             thread.start()
@@ -88,13 +87,13 @@ class ThreadExecutor:
         return threading.Thread(target=self._work, name=f"everycall-{len(self._threads)}", daemon=True)
 
     def run_next(self) -> None:
-        """Wait for the next result and take it."""
-        take = self._wait()
+        """Wait for the next result and run its callback."""
+        callback = self._wait()
         self.outstanding -= 1
-        take()
+        callback()
 
     def _wait(self) -> Callable[[], None]:
-        """The next result. Waits by the second: a signal that comes just before a wait begins does not end it."""
+        """Wait for the next callback, a second at a time: a signal just before a wait begins does not interrupt it."""
         while True:
             try:
                 return self._results.get(timeout=1.0)
@@ -102,7 +101,7 @@ class ThreadExecutor:
                 continue
 
     def close(self) -> None:
-        """Let the threads go. Jobs under way go on to their end."""
+        """End the threads. Jobs that are running are finished first."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -111,33 +110,33 @@ class ThreadExecutor:
         while (job := self._jobs.get()) is not None and not self._closed:
             try:
                 self._results.put(job())
-            except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
+            except BaseException as error:  # noqa: BLE001 - `run_next` raises it again
                 self._results.put(partial(_raise, error))
 
 
 class SerialExecutor:
-    """An executor that does each job when its result is asked for: the same steps in the same order, every time."""
+    """Runs each job when `run_next` asks for its result: the same steps in the same order, every time."""
 
     size: int
 
     def __init__(self, size: int = 1) -> None:
-        """`size` jobs may be out at once, though they are done one after the other."""
+        """Accept `size` jobs at once, though they run one after the other."""
         self.size = size
         self._jobs: deque[Job] = deque()
 
     @property
     def outstanding(self) -> int:
-        """Jobs that were not done yet."""
+        """Jobs that have not run yet."""
         return len(self._jobs)
 
     def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Keep the job until its result is asked for."""
+        """Keep the job until `run_next`."""
         self._jobs.append(_job(work, then))
 
     def run_next(self) -> None:
-        """Do the oldest job and take its result."""
+        """Run the oldest job and its callback."""
         self._jobs.popleft()()()
 
     def close(self) -> None:
-        """Forget the jobs that were not done."""
+        """Drop the jobs that have not run."""
         self._jobs.clear()

@@ -1,9 +1,9 @@
-"""The straight line: a query, a client and an output -> the output, its manifest, and a summary.
+"""Exports a query: from a client, a query and an output to the written output, its manifest and a summary.
 
     query -> windows -> acquisition (pages -> parts, proven) -> load (parts -> rows) -> ledger -> output and manifest
 
-`export` opens the ledger of an output, `Run` reads what is missing and loads it, and the ledger puts the output
-together. A repair is the same run on a ledger in which the windows that still hold are done already.
+`export` opens the ledger of an output, `Run` reads and loads the missing windows, and the ledger assembles the output.
+A repair is the same run on a ledger in which the windows that still hold are already done.
 """
 
 import errno
@@ -43,13 +43,13 @@ ATTRIBUTES_SHOWN = 5
 """Names of attributes that are shown where none is near."""
 
 NOTICES_MAX = 20
-"""Oddities that are reported while the export runs; the manifest counts all."""
+"""Oddities that are reported while the export runs; the manifest counts all of them."""
 
 NOT_KEPT = "it begins before the org's retention"
 
 RESUMES = (
-    "An unfinished export of {} was found and is continued with that interval. "
-    "Use --fresh to start over with the present one."
+    "Continuing an unfinished export of {}, with that interval. "
+    "Use --fresh to start over with the interval of this command."
 )
 
 
@@ -60,27 +60,27 @@ class Summary:
     verdict: Verdict
     rows: int
     entries: tuple[Entry, ...]
-    """Every window that was read, in order."""
+    """Every window that was read, in order of time."""
     unread: tuple[Interval, ...]
-    """Windows that a safety stop left unread."""
+    """Windows that `max_pages` left unread."""
     resumed_windows: int
-    """Of the entries, those that an earlier run had finished."""
+    """How many of the entries an earlier run had finished."""
     counts: Counts
-    """Of this run."""
+    """The requests of this run."""
     pages: int
-    """Pages that came in this run."""
+    """Pages received in this run."""
     started_at: datetime
     finished_at: datetime
     interval: Interval
     output: Path | None
-    """None where the rows went to a stream."""
+    """None if the rows went to a stream."""
     manifest: Mapping[str, Any]
-    """What the manifest beside the output says, as plain data that `json.dumps` takes; without the lists of open
-    conversations, which only the file has."""
+    """The content of the manifest file, as plain data for `json.dumps`, except for the lists of open conversations,
+    which only the file has."""
 
     @property
     def unproven(self) -> tuple[Entry, ...]:
-        """The windows that were read and not proven."""
+        """The windows that were read and are not proven."""
         return tuple(entry for entry in self.entries if entry.verdict != "proven")
 
 
@@ -97,28 +97,28 @@ def export(
 ) -> Summary:
     """Export the conversations of a query, each once, and prove that none is missing.
 
-    Rows stand in the order of their windows, and by start and id within. An interrupted export continues after its
-    last finished window when it is called again with the same query and output; the output itself appears in one step
-    at the end, with `OUTPUT.manifest.json` beside it.
+    Rows are in the order of their windows, and within a window by start and id. After an interruption, the same call
+    continues with the windows that are not finished yet. The output appears in one step at the end, together with
+    `OUTPUT.manifest.json`.
 
     Args:
-        client: the way into the org.
-        query: which conversations. Its interval is cut where it reaches beyond a minute ago.
-        output: a file's path, or a binary stream, which gets only rows and cannot be resumed.
+        client: the client of the org.
+        query: which conversations. Its interval ends a minute ago at the latest.
+        output: the path of a file, or a binary stream, which gets only rows and cannot be resumed.
         view: "default" or "extended".
-        columns: instead of a view: these columns, in this order.
+        columns: these columns, in this order, instead of a view.
         options: how to export.
-        progress: is told what happens.
+        progress: receives the events of the export.
         environment: what tests replace.
 
     Returns:
         The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
 
     Raises:
-        OutputRefused: the output cannot be written, or holds another export.
-        OutputFailed: writing failed on the way; the same call continues from there.
-        QueryError: all of the interval is in the future, or `options.asked` names another one.
-        EverycallError: what the client and the query raise.
+        OutputRefused: the output cannot be written, or contains another export.
+        OutputFailed: writing failed during the export; the same call continues from there.
+        QueryError: the whole interval is in the future, or `options.asked` names another one.
+        EverycallError: whatever the client and the query raise.
     """
     asked = options.asked if options.asked is not None else {"interval": str(query.interval)}
     options = replace(options, asked=asked)
@@ -134,12 +134,12 @@ def export(
         else:
             store = Stream(output, setup.sink, header, filesystem=setup.filesystem)
     except OSError as error:
-        raise failed(error, output) from error
+        raise output_failed(error, output) from error
     return run(setup, query, store, output)
 
 
 def header_of(setup: Setup, query: Query) -> Header:
-    """What makes two exports the same one."""
+    """The header of the ledger: an export is resumed only with the same header."""
     options, credentials = setup.options, setup.client.credentials
     return Header(
         everycall=VERSION,
@@ -159,16 +159,16 @@ def _check_asked(header: Header) -> None:
     named = header.named_instead
     if named is not None:
         raise QueryError(
-            f"The interval is {header.interval}, and the terms beside it (`asked`) name {named}.",
-            hint="Pass the terms that the interval was made of, or none.",
+            f"The interval is {header.interval}, but the terms in `asked` name {named}.",
+            hint="Pass the terms from which the interval was made, or none.",
         )
 
 
 def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO) -> Summary:
-    """Read and load what the store does not have yet, and finish the output.
+    """Read and load the windows that are missing in the store, and finish the output.
 
     Raises:
-        OutputFailed, EverycallError: as `export`. What is done is kept, unless the output is a stream.
+        OutputFailed, EverycallError: as `export`. Finished windows are kept, unless the output is a stream.
     """
     is_resumed = query.interval != store.header.window
     query = replace(query, interval=store.header.window)
@@ -189,7 +189,7 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
         this.discard()
         store.abandon()
         if isinstance(error, OSError):
-            raise failed(error, output) from error
+            raise output_failed(error, output) from error
         raise
     finally:
         this.close()
@@ -210,10 +210,10 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
 
 
 class Run:
-    """One run: windows that are not done are acquired, and each settled part is loaded."""
+    """One run: acquires the windows that are not done, and loads each settled part."""
 
     def __init__(self, setup: Setup, query: Query, store: Store, route: Route[WindowReading]) -> None:
-        """Nothing is asked yet."""
+        """Prepare a run; no request is sent yet."""
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
         self._names = NameSource(self._ask_names)
@@ -224,7 +224,7 @@ class Run:
         self._attributes: set[str] = set()
         self._was_begun = bool(store.loaded)
         self._damaged: set[str] = set()
-        """Windows whose parts were damaged when they were to be loaded."""
+        """Windows whose part turned out to be damaged when it was loaded."""
         done = [read.window for read in store.read.values()]
         self._rows = sum(read.owned for read in store.read.values())
         self._covered = sum((window.length for window in done), timedelta())
@@ -237,8 +237,8 @@ class Run:
             setup.filesystem,
             todo=self._todo(done),
             done={read.window: datetime.fromisoformat(read.counted_at) for read in store.read.values()},
-            strays={read.window: [one.conversation_id for one in read.strays] for read in store.read.values()},
-            on_page=self._page_came,
+            strays={read.window: [stray.conversation_id for stray in read.strays] for read in store.read.values()},
+            on_page=self._count_page,
             on_settled=self._commit,
             max_pages=setup.options.max_pages,
             part=setup.environment.part,
@@ -247,26 +247,28 @@ class Run:
     def _todo(self, done: list[Interval]) -> list[Interval]:
         """The windows that are not read yet."""
         gaps = without(self._query.interval, done)
-        return [one for gap in gaps for one in windows(replace(self._query, interval=gap), self._setup.started_at)]
+        return [
+            window for gap in gaps for window in windows(replace(self._query, interval=gap), self._setup.started_at)
+        ]
 
     @property
     def unread(self) -> list[Interval]:
-        """Windows that the safety stop left unread."""
+        """Windows that `max_pages` left unread."""
         return self._acquisition.unread
 
     @property
     def pages(self) -> int:
-        """Pages that came in this run."""
+        """Pages received in this run."""
         return self._acquisition.pages
 
     def run(self, notice: str = "") -> None:
-        """Acquire and load all that is not done yet.
+        """Acquire and load all windows that are not done yet.
 
         Args:
-            notice: what to report when the run has begun.
+            notice: a note to report at the beginning.
 
         Raises:
-            EverycallError: what the client, the exchanges and the sink raise. Windows committed before stay so.
+            EverycallError: whatever the client, the exchanges and the sink raise. Committed windows are kept.
         """
         self._progress.report(Started(self._query.interval, self._covered, self._rows))
         if notice:
@@ -292,16 +294,16 @@ class Run:
         self._acquisition.leave()
 
     def discard(self) -> None:
-        """Leave nothing behind of the windows under way."""
+        """Remove the files of the windows that are being read."""
         self._acquisition.discard()
 
     def close(self) -> None:
-        """Let threads and worker processes go."""
+        """End the threads and the worker processes."""
         self._setup.executor.close()
         self._loader.close()
 
     def manifest(self, size_bytes: int, sha256: str) -> Manifest:
-        """The manifest of an output of that length and checksum."""
+        """The manifest for an output of that size and checksum."""
         store = self._store
         entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
         return Manifest.of(
@@ -320,41 +322,41 @@ class Run:
 
     # Acquired
 
-    def _page_came(self, owned: int) -> None:
+    def _count_page(self, owned: int) -> None:
         self._rows += owned
         self._progress.report(PageRead(self._rows, self._covered + self._acquisition.covered))
 
     def _commit(self, settled: Settled) -> None:
-        """Note that the window is read, and load it."""
+        """Record that the window is read, and load it."""
         read = self._line(settled).redacted(self._setup.client.redact)
         self._store.commit_read(read)
         self._covered += settled.window.length
         self._load(read)
 
     def _line(self, settled: Settled) -> WindowRead:
-        verdict, redact = settled.verdict, self._setup.client.redact
+        verdict = settled.verdict
         return WindowRead(
             interval=str(settled.window),
             route=settled.route,
             verdict="proven" if verdict.proven else "unproven",
-            reason=redact(verdict.reason),
+            reason=verdict.reason,
             hits_before=verdict.hits_before,
             hits_after=verdict.hits_after,
             unique_ids=verdict.unique_ids,
             owned=settled.owned,
             carried_in=verdict.unique_ids - settled.owned,
             strays=tuple(
-                Stray(conversation_id=one.conversation_id, start=one.start and redact(one.start), reason=one.reason)
-                for one in settled.strays
+                Stray(conversation_id=stray.conversation_id, start=stray.start, reason=stray.reason)
+                for stray in settled.strays
             ),
-            unreadable=tuple(one.redacted(redact) for one in settled.unreadable),
+            unreadable=settled.unreadable,
             late=settled.late,
             open=len(settled.open_ids),
             open_conversations=settled.open_ids,
             re_reads=verdict.passes - 1,
             provisional=is_provisional(settled.window, self._setup.client.clock.utc()),
             counted_at=text(settled.counted_at),
-            correlation_ids=tuple(map(redact, verdict.correlation_ids)),
+            correlation_ids=verdict.correlation_ids,
             left_out=tuple(sorted(id_.hex() for id_ in settled.left_out)),
             part_sha256=settled.part.checksum,
         )
@@ -382,11 +384,13 @@ class Run:
             return damaged
 
     def _take(self, read: WindowRead, loaded: Loaded | DamagedPart) -> None:
-        """The window is done; or its part is damaged, and it is read again."""
+        """Commit a loaded window; read it again if its part is damaged."""
         self._loading -= 1
         if isinstance(loaded, DamagedPart):
             if read.interval in self._damaged:
-                raise OutputFailed(f"{loaded}, twice.", hint="The disk may be failing: choose another one with -o.")
+                raise OutputFailed(
+                    f"{loaded}, for the second time.", hint="The disk may be failing: choose another one with -o."
+                )
             self._damaged.add(read.interval)
             self._progress.report(Noticed(f"{loaded}; the window is read again"))
             self._covered -= read.window.length
@@ -403,12 +407,13 @@ class Run:
         self._start_loading()
 
     def _notice(self, read: WindowRead, loaded: WindowLoaded) -> None:
-        """Report what is odd, the first of each kind and field; and names that cannot be looked up, once."""
+        """Report the first oddity of each kind and field, and each kind of names that cannot be looked up."""
         notices = {
             f"{oddity.kind}: {oddity.field}": str(oddity) for oddity in (*read.unreadable, *loaded.oddity_examples)
         }
         for kind, reason in loaded.names_unavailable.items():
-            notices[kind] = f"Names of {look_ups.WORDS[kind]}s cannot be looked up ({reason}); their ids are used."
+            noun = look_ups.SINGULAR[kind]
+            notices[kind] = f"The names of {noun}s cannot be looked up ({reason}); their ids are used."
         for name, message in notices.items():
             if name not in self._noticed and len(self._noticed) < NOTICES_MAX:
                 self._noticed.add(name)
@@ -435,13 +440,13 @@ def _loaded_line(read: WindowRead, loaded: Loaded, sink: Sink) -> WindowLoaded:
     )
 
 
-def failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
-    """What an error of the file system means to a reader."""
+def output_failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
+    """The error that reports an error of the filesystem to the user."""
     if isinstance(error, BrokenPipeError):
-        return OutputFailed("Whoever read the output went away before its end.")
+        return OutputFailed("The program that read the output ended before the export did.")
     where = f" ({error.filename})" if error.filename else ""
     reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
     steps = {**dict.fromkeys(DISK_FULL, "Make room"), errno.EFBIG: "Raise the limit (ulimit -f)"}
     first = steps.get(error.errno or 0, "Correct that")
-    follows = "it resumes from here" if isinstance(output, str | Path) else "it starts over, since a stream has to"
+    follows = "it resumes from here" if isinstance(output, str | Path) else "an export to a stream starts over"
     return OutputFailed(f"{reason}{where}.", hint=f"{first}, and run the same command: {follows}.")

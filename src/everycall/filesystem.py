@@ -1,7 +1,7 @@
-"""What an export does to a filesystem: few effects, all of them here, so that a test can hand in a disk that forgets.
+"""All operations of an export on the filesystem, so that tests can replace it, for example by one that loses writes.
 
-The promises that it rests on are few, too. What a file held is there after a power cut once the file was synced; what
-it is called, once its folder was. A `replace` is done whole or not at all. Nothing else is believed in.
+The export relies on three guarantees only. The content of a file survives a power cut once the file is synced; its
+name, once its folder is synced. A `replace` happens completely or not at all.
 """
 
 import os
@@ -19,23 +19,23 @@ class File(Protocol):
     """An open file; as a context manager it closes itself."""
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Take in all of the data, perhaps into a buffer."""
+        """Write all of the data, possibly into a buffer."""
         ...
 
     def read(self, size: int = -1, /) -> bytes:
-        """So many bytes, fewer at the end; all without a number."""
+        """Read `size` bytes, fewer at the end of the file; everything without a size."""
         ...
 
     def seek(self, offset: int, /) -> int:
-        """Go to so many bytes from the beginning."""
+        """Move to an offset in bytes from the beginning."""
         ...
 
     def flush(self) -> None:
-        """Hand what is buffered to the system: the end of this process cannot lose it any more."""
+        """Pass the buffer to the operating system, so that it survives the end of this process."""
         ...
 
     def close(self) -> None:
-        """Flush, and let go."""
+        """Flush and close the file."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -47,7 +47,7 @@ class Held(Protocol):
     """A lock that is held."""
 
     def release(self) -> None:
-        """Let it go; once is enough, and twice does no harm."""
+        """Release the lock. Can be called more than once."""
         ...
 
 
@@ -55,35 +55,35 @@ class Filesystem(Protocol):
     """Files and folders. Everything may raise an `OSError`."""
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
-        """The file, to read it, to write it anew, or to write on at its end."""
+        """Open a file to read it, to overwrite it, or to append to it."""
         ...
 
     def read(self, path: Path) -> bytes:
-        """All that the file holds."""
+        """Read a whole file."""
         ...
 
     def sync(self, file: File) -> None:
-        """Return once a power cut cannot lose what was written to the file."""
+        """Make the content of a file durable: a power cut cannot lose it after this returns."""
         ...
 
     def sync_folder(self, folder: Path) -> None:
-        """Return once a power cut cannot lose what was made, renamed and removed in the folder."""
+        """Make the names in a folder durable: files created, renamed and removed."""
         ...
 
     def replace(self, source: Path, target: Path) -> None:
-        """Give the file another name, in one step; whatever had that name is gone, but for its permissions."""
+        """Rename a file in one step, over an existing one if there is one, whose permissions it takes on."""
         ...
 
     def unlink(self, path: Path) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file, if it exists."""
         ...
 
     def make_folder(self, path: Path) -> None:
-        """Make the folder, if it is not there."""
+        """Create the folder, unless it exists."""
         ...
 
     def temporary_folder(self) -> Path:
-        """A new folder that nobody else uses."""
+        """Create a new folder that nobody else uses."""
         ...
 
     def remove_folder(self, path: Path) -> None:
@@ -91,11 +91,11 @@ class Filesystem(Protocol):
         ...
 
     def files(self, folder: Path) -> list[Path]:
-        """What is in the folder, in no particular order."""
+        """The files in the folder, in no particular order."""
         ...
 
     def exists(self, path: Path) -> bool:
-        """Whether there is a file or a folder of that name."""
+        """Whether a file or a folder of that name exists."""
         ...
 
     def is_folder(self, path: Path) -> bool:
@@ -107,27 +107,31 @@ class Filesystem(Protocol):
         ...
 
     def is_writable(self, folder: Path) -> bool:
-        """Whether files can be made in the folder."""
+        """Whether this process may create files in the folder."""
         ...
 
     def size(self, path: Path) -> int | None:
-        """Of the file in bytes; None where there is none."""
+        """The size of a file in bytes; None if it does not exist."""
         ...
 
-    def lock(self, path: Path, what: Path) -> Held:
-        """Take the lock that this file is; see `lock.Lock`."""
+    def lock(self, path: Path, output: Path) -> Held:
+        """Lock the output, by a lock file at `path`.
+
+        Raises:
+            OutputRefused: another process holds the lock.
+        """
         ...
 
 
 class SystemFilesystem(Filesystem):
-    """The machine's file system."""
+    """The filesystem of this machine."""
 
     def __init__(self, file_mode: int = 0o600) -> None:
-        """New files get these permissions; a file that replaces another keeps that one's."""
+        """New files get these permissions; a file that replaces another takes on the permissions of that one."""
         self._file_mode = file_mode
 
     def open(self, path: Path, mode: Literal["rb", "wb", "ab"]) -> File:
-        """Open the file; see `Filesystem.open`."""
+        """Open the file; a new one gets the permissions of this object."""
 
         def opener(name: str, flags: int) -> int:
             return os.open(name, flags, self._file_mode)
@@ -135,16 +139,16 @@ class SystemFilesystem(Filesystem):
         return cast("File", open(path, mode, opener=opener))
 
     def read(self, path: Path) -> bytes:
-        """All that the file holds."""
+        """Read a whole file."""
         return path.read_bytes()
 
     def sync(self, file: File) -> None:
         """Return once the system has the file on disk."""
         file.flush()
-        os.fsync(file.fileno())  # type: ignore[attr-defined]  # it is one of ours, from `open`
+        os.fsync(file.fileno())  # type: ignore[attr-defined]  # it comes from `open` above
 
     def sync_folder(self, folder: Path) -> None:
-        """Return once the system has the folder on disk. Windows cannot do that, and need not."""
+        """Return once the system has the folder on disk. Windows has no such call, and does not need it."""
         if sys.platform == "win32":
             return
         handle = os.open(folder, os.O_RDONLY)
@@ -154,21 +158,21 @@ class SystemFilesystem(Filesystem):
             os.close(handle)
 
     def replace(self, source: Path, target: Path) -> None:
-        """Rename the file over the other, after giving it the other's permissions."""
+        """Rename `source` to `target`, with the permissions of an existing `target`."""
         with suppress(FileNotFoundError):
             source.chmod(stat.S_IMODE(target.stat().st_mode))
         source.replace(target)
 
     def unlink(self, path: Path) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file, if it exists."""
         path.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
-        """Make the folder for its owner alone, if it is not there."""
+        """Create the folder, readable by its owner only, unless it exists."""
         path.mkdir(mode=0o700, exist_ok=True)
 
     def temporary_folder(self) -> Path:
-        """A new folder where the system keeps temporary files."""
+        """Create a folder where the system keeps temporary files."""
         return Path(tempfile.mkdtemp(prefix="everycall-"))
 
     def remove_folder(self, path: Path) -> None:
@@ -177,11 +181,11 @@ class SystemFilesystem(Filesystem):
             path.rmdir()
 
     def files(self, folder: Path) -> list[Path]:
-        """What is in the folder."""
+        """The files in the folder."""
         return list(folder.iterdir())
 
     def exists(self, path: Path) -> bool:
-        """Whether the name is taken, by what can be read or not."""
+        """Whether the name is taken, readable or not."""
         return path.exists()
 
     def is_folder(self, path: Path) -> bool:
@@ -193,13 +197,13 @@ class SystemFilesystem(Filesystem):
         return path.is_symlink()
 
     def is_writable(self, folder: Path) -> bool:
-        """Whether this process may make files in the folder."""
+        """Whether this process may create files in the folder."""
         return os.access(folder, os.W_OK | os.X_OK)
 
     def size(self, path: Path) -> int | None:
-        """Of the file in bytes; None where there is none."""
+        """The size of a file in bytes; None if it does not exist."""
         return path.stat().st_size if path.exists() else None
 
-    def lock(self, path: Path, what: Path) -> Lock:
-        """Take the lock; see `lock.Lock`."""
-        return Lock(path, what)
+    def lock(self, path: Path, output: Path) -> Lock:
+        """Lock the output, by a lock file at `path`."""
+        return Lock(path, output)

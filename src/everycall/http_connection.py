@@ -1,10 +1,10 @@
-"""The only sockets: one HTTP question and its answer as it came, as long as its headers say, or `Broken`.
+"""The connection over sockets: sends one HTTP request and returns its complete answer, or raises `Broken`.
 
-What the body holds is looked at in `exchange.received`. Proxies and certificates are the system's: `HTTPS_PROXY`,
-`NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and the certificate store are honoured.
+`exchange.received` checks the body. Proxies and certificates are those of the system: `HTTPS_PROXY`, `NO_PROXY`,
+`SSL_CERT_FILE`, `SSL_CERT_DIR` and the certificate store are used.
 
-No text of the HTTP library gets out of here, since it quotes headers, addresses and whatever the other side sent: all
-messages are ours, and the operating system's names of its errors.
+Messages of the HTTP library are never passed on, since they quote headers, addresses and the server's data. All
+messages are written here, except the operating system's names of its errors.
 """
 
 import errno
@@ -24,21 +24,21 @@ from everycall.printable import printable
 from everycall.zipped import UNZIPPED_MAX
 
 IN_FLIGHT_MAX = 128
-"""Connections kept open at most; the exporter has fewer requests under way."""
+"""The maximum number of connections; an export has at most as many concurrent requests."""
 
 KEEP_ALIVE_S = 5.0
-"""How long a connection is kept that nobody uses. The other side closes it at a time of its own."""
+"""How long an idle connection is kept, so that it is closed before the server closes it."""
 
 DISTRUSTED = {
     9: "it is not valid yet",
     10: "it has expired",
     18: "it is self-signed",
-    19: "its authority is self-signed, and this machine does not know it",
-    20: "this machine does not know the authority that signed it",
-    21: "this machine does not know the authority that signed it",
-    62: "it is for another name",
+    19: "its authority is self-signed and unknown to this machine",
+    20: "the authority that signed it is unknown to this machine",
+    21: "the authority that signed it is unknown to this machine",
+    62: "it is for another host name",
 }
-"""Why a certificate is not trusted, by OpenSSL's code. Source: its x509_vfy.h, X509_V_ERR_..."""
+"""Why a certificate is not trusted, by OpenSSL's error code. Source: its x509_vfy.h, X509_V_ERR_..."""
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -47,10 +47,10 @@ class HttpConnection:
     """HTTPS over kept-alive connections; safe to use from many threads."""
 
     def __init__(self, timeouts: Timeouts, *, monotonic: Callable[[], float]) -> None:
-        """Nothing is sent yet.
+        """Check the proxy settings; nothing is sent yet.
 
         Raises:
-            SettingsError: a proxy of the environment cannot be.
+            SettingsError: a proxy address in the environment is not valid.
         """
         self._timeouts = timeouts
         self._monotonic = monotonic
@@ -63,11 +63,11 @@ class HttpConnection:
                 _proxy_parts(proxy)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """See `Connection.send`.
+        """Send a request and return the answer, with its body as it came over the wire.
 
         Raises:
-            Broken: no whole answer came.
-            SettingsError: the address cannot be, or its certificate is not trusted; asking again would not help.
+            Broken: no complete answer came.
+            SettingsError: the address is not valid, or its certificate is not trusted; a retry would not help.
         """
         parts = _address(url)
         if self._is_closed:
@@ -85,7 +85,7 @@ class HttpConnection:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError, OSError) as error:
             _check_certificate(error, parts.hostname or "")
             raise Broken(_reason(error)) from error
-        except UnicodeError as error:  # of a host's name, such as a..b
+        except UnicodeError as error:  # an invalid host name, such as a..b
             raise _no_address() from error
         except (RuntimeError, httpcore2.UnsupportedProtocol) as error:  # closed by another thread
             raise Broken("the connection was closed") from error
@@ -102,7 +102,7 @@ class HttpConnection:
             return Response(answer.status, found, content)
 
     def close(self) -> None:
-        """Close the kept-alive connections; what is under way breaks off."""
+        """Close all connections; requests in flight fail."""
         with self._opening:
             self._is_closed = True
             pools = list(self._pools.values())
@@ -110,7 +110,7 @@ class HttpConnection:
             pool.close()
 
     def _pool(self, parts: SplitResult) -> httpcore2.ConnectionPool:
-        """The connections that lead to that address: through its proxy, or straight."""
+        """The connection pool for an address: through its proxy, or direct."""
         proxy = _proxy_of(parts)
         with self._opening:
             if proxy not in self._pools:
@@ -136,16 +136,16 @@ class HttpConnection:
             return httpcore2.SOCKSProxy(proxy_url=url, proxy_auth=login, **options)
         except (ImportError, RuntimeError) as error:
             raise SettingsError(
-                "The proxy of the environment is a SOCKS proxy, and the package for those is not installed.",
-                hint="pip install socksio, or use an http:// proxy.",
+                "The proxy in the environment is a SOCKS proxy, which needs a package that is not installed.",
+                hint="Run pip install socksio, or use an http:// proxy.",
             ) from error
 
 
 class _Sockets(httpcore2.NetworkBackend):
-    """The library's sockets, each of whose waits ends when the time for the whole answer is over.
+    """The library's sockets with a deadline for the whole answer.
 
-    The library's own time-outs start anew with every byte that comes, so a header that drips would last for ever.
-    A request is sent and its answer read by one thread, so each thread has its own end of time.
+    The library's time-outs start again with every byte received, so an answer that arrives byte by byte could take
+    for ever. One thread sends a request and reads its answer, so each thread has its own deadline.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -154,11 +154,11 @@ class _Sockets(httpcore2.NetworkBackend):
         self._thread = threading.local()
 
     def give_up_at(self, at: float) -> None:
-        """No wait of this thread lasts longer than until then."""
+        """Set the deadline of this thread."""
         self._thread.at = at
 
     def left_s(self, timeout: float | None) -> float | None:
-        """The time-out, or what is left of the time where that is less."""
+        """The time-out, or the time to the deadline if that is shorter."""
         at: float = getattr(self._thread, "at", float("inf"))
         left_s = at - self._monotonic()
         if left_s <= 0:
@@ -173,7 +173,6 @@ class _Sockets(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> "_Stream":
-        """See `httpcore2.NetworkBackend`."""
         left_s = self.left_s(timeout)
         return _Stream(self._plain.connect_tcp(host, port, left_s, local_address, socket_options), self)
 
@@ -185,7 +184,6 @@ class _Stream(httpcore2.NetworkStream):
         self._plain, self._sockets = plain, sockets
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """See `httpcore2.NetworkStream`, as the other methods."""
         return self._plain.read(max_bytes, self._sockets.left_s(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -217,18 +215,18 @@ def _address(url: str) -> SplitResult:
 
 
 def _no_address() -> SettingsError:
-    return SettingsError("The org's address is none that can be reached.", hint="Check GENESYS_ENV.")
+    return SettingsError("The org's address is not a valid URL.", hint="Check GENESYS_ENV.")
 
 
 def _proxy_of(parts: SplitResult) -> str | None:
-    """The proxy that the environment, or the system, names for that address."""
+    """The proxy for an address, from the environment or the system settings; None if there is none."""
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if proxy and not proxy_bypass(parts.netloc) else None
 
 
 def _proxy_parts(proxy: str) -> SplitResult:
-    """The proxy is not shown where it cannot be: it may hold a password."""
+    """Split the address of a proxy. The error does not show it, since it may contain a password."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         is_proxy = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0 and proxy.isascii()
@@ -236,8 +234,8 @@ def _proxy_parts(proxy: str) -> SplitResult:
         is_proxy = False
     if not is_proxy:
         raise SettingsError(
-            "The proxy settings cannot be used: one of HTTPS_PROXY, HTTP_PROXY and ALL_PROXY is no proxy's address.",
-            hint="Write scheme, host and port, http://proxy.example.com:3128; encode signs in a password: %2F for /.",
+            "The proxy settings cannot be used: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of a proxy.",
+            hint="Give scheme, host and port: http://proxy.example.com:3128. Percent-encode a password: %2F for /.",
         )
     return parts
 
@@ -247,7 +245,7 @@ def _certificates() -> ssl.SSLContext:
         return httpcore2.default_ssl_context()
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            raise Broken(_reason(error)) from error  # what is under way will end
+            raise Broken(_reason(error)) from error  # other requests will release descriptors
         raise SettingsError(
             f"The certificates of this machine cannot be used: {_reason(error)}.",
             hint="Check SSL_CERT_FILE and SSL_CERT_DIR.",
@@ -264,17 +262,17 @@ def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _check_certificate(error: BaseException, host: str) -> None:
-    """Say so at once where the other side is not who it says: the next try would end in the same way."""
-    for each in _chain(error):
-        if isinstance(each, ssl.SSLCertVerificationError):
-            code = getattr(each, "verify_code", 0)
+    """Raise an error at once if the server's certificate is not trusted, since a retry would fail in the same way."""
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            code = getattr(cause, "verify_code", 0)
             reason = DISTRUSTED.get(code) or printable(
-                str(each.verify_message or "it cannot be verified").rstrip("."), 200
+                str(cause.verify_message or "it cannot be verified").rstrip("."), 200
             )
             raise SettingsError(
                 f"The certificate of {host} is not trusted: {reason}.",
-                hint="A proxy or a stand-in with a certificate of its own? Name the file of its authority in "
-                "SSL_CERT_FILE. Otherwise somebody else answers in the API's place.",
+                hint="If a proxy or a stand-in uses its own certificate, set SSL_CERT_FILE to the file of its "
+                "authority. Otherwise another server answers in place of the API.",
             ) from error
 
 
@@ -282,23 +280,23 @@ def _reason(error: BaseException) -> str:
     kinds = {
         httpcore2.ConnectError: "no connection",
         httpcore2.ProxyError: "the proxy refused",
-        httpcore2.RemoteProtocolError: "the answer broke off, or is no HTTP",
+        httpcore2.RemoteProtocolError: "the answer broke off, or is not HTTP",
         httpcore2.LocalProtocolError: "the request cannot be sent",
         httpcore2.NetworkError: "the connection broke",
     }
     reason = next((reason for kind, reason in kinds.items() if isinstance(error, kind)), "")
-    if isinstance(error, httpcore2.ProxyError):  # its text begins with the status
+    if isinstance(error, httpcore2.ProxyError):  # its text begins with the status code
         return f"{reason} ({str(error)[:3]})" if str(error)[:3].isdecimal() else reason
-    system = next((each for each in _chain(error) if isinstance(each, OSError)), None)
+    system = next((cause for cause in _chain(error) if isinstance(cause, OSError)), None)
     detail = (system.strerror or getattr(system, "reason", "")) if system else ""
     return f"{reason} ({detail})" if reason and detail else reason or str(detail) or "the connection broke"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it came from, and so on."""
-    present: BaseException | None = error
+    """The error, its cause, the cause of that, and so on."""
+    cause: BaseException | None = error
     for _ in range(10):
-        if present is None:
+        if cause is None:
             return
-        yield present
-        present = present.__cause__ or present.__context__
+        yield cause
+        cause = cause.__cause__ or cause.__context__

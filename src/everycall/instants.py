@@ -9,7 +9,7 @@ DAY = timedelta(days=1)
 
 
 def text(instant: datetime) -> str:
-    """`2026-01-05T00:00:00.000Z`: the form that the API sends and that our columns hold. `instant` must be aware."""
+    """Format an aware instant as the API does, and as our columns do: `2026-01-05T00:00:00.000Z`."""
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
     return instant.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00
@@ -21,7 +21,7 @@ def since_epoch_ms(instant: datetime) -> int:
 
 
 def floor_ms(instant: datetime) -> datetime:
-    """The same instant in UTC, without the digits that the API would not keep."""
+    """The same instant in UTC, cut to whole milliseconds as the API keeps them."""
     instant = instant.astimezone(UTC)
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
@@ -34,12 +34,12 @@ def start_of_day(instant: datetime) -> datetime:
 def first_instant_at(wall: datetime, zone: tzinfo) -> datetime:
     """The first instant, in UTC, at which clocks in the zone show this time or a later one.
 
-    So a time that clocks skip is the moment at which they skip it, a time that they show twice is the first of the
-    two, and a later time is never an earlier instant.
+    A time that the clocks skip gives the moment of the skip, and a time that they show twice gives the first of the
+    two. A later time never gives an earlier instant.
 
     Args:
-        wall: what clocks show; naive.
-        zone: where they hang.
+        wall: local time; naive.
+        zone: its time zone.
 
     Raises:
         OverflowError: the instant is before year 1 or after year 9999.
@@ -52,7 +52,7 @@ def first_instant_at(wall: datetime, zone: tzinfo) -> datetime:
 
 
 def _end_of_skip(early: datetime, late: datetime, wall: datetime, zone: tzinfo) -> datetime:
-    """The second, between the two instants, at which clocks jump past `wall`: found by halving."""
+    """Find the second between the two instants at which clocks jump past `wall`, by bisection."""
     early, late = early.replace(microsecond=0), late.replace(microsecond=0) + SECOND
     while late - early > SECOND:
         middle = early + (late - early) // SECOND // 2 * SECOND

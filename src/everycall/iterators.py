@@ -1,11 +1,12 @@
-"""The rungs below an export, for programs: pages, conversations, rows - each made with the one below it.
+"""Iterators for programs: pages, conversations, rows; each is built on the one before.
 
     with Client(credentials) as client:
         for conversation in conversations(client, query):
             ...
 
-`pages` are answers as they came. `conversations` come once each, belong to the interval, and are proven window by
-window like an export's. `rows` have names. All of them hold one page in memory, and the ids of one window.
+`pages` yields the API's answers unchanged. `conversations` yields each conversation of the interval once, and proves
+each window as an export does. `rows` yields flat rows with names. All of them keep one page in memory, and the ids of
+one window.
 """
 
 from collections import deque
@@ -33,23 +34,23 @@ from everycall.zipped import unzipped
 
 
 class Unproven(EverycallError):
-    """A window was read as often as it helps, and its numbers still do not agree. Every row that came was yielded."""
+    """After all re-reads, the counts of a window do not match. All its conversations were yielded nevertheless."""
 
     def __init__(self, window: Interval, verdict: Verdict) -> None:
         super().__init__(
             f"{window} is not proven complete: {verdict.reason}.",
-            hint="Ask for this window again later: data that is still arriving settles within minutes.",
+            hint="Read this window again later: data that is still arriving settles within minutes.",
         )
         self.window = window
-        """The window to ask again."""
+        """The window to read again."""
         self.verdict = verdict
-        """The numbers."""
+        """The counts and the reason."""
 
 
 def pages(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MAX) -> Iterator[Page]:
-    """Every page of every window, in the API's order, as answered; empty ones are left out.
+    """Yield every page of every window as the API answered it, in the API's order, except empty ones.
 
-    Nothing is proven and nothing is put right: rows can be missing or come twice where pages shift meanwhile.
+    Nothing is proven or corrected: if pages shift meanwhile, conversations can be missing or come twice.
     """
     for _, answer in _answers(client, query, page_size, passes_max=1):
         if answer is not None:
@@ -57,15 +58,15 @@ def pages(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MAX) -> It
 
 
 def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MAX) -> Iterator[Conversation]:
-    """Every conversation of the query once, window by window, roughly in order of start.
+    """Yield every conversation of the query once, window by window, roughly in order of start.
 
-    A conversation that changes while its window is read comes in the version that was seen first. One that starts on a
-    day for which its window was not asked, or at no readable time, comes with the window that returned it first.
+    If a conversation changes while its window is read, the first version is yielded. A conversation without a readable
+    start, or with a start on a day outside of its window, is yielded with the window that returned it first.
 
     Raises:
-        Unproven: after the last conversation of a window whose numbers do not agree, or that returned more than
+        Unproven: after the last conversation of a window whose counts do not match, or that returned more than
             `STRAYS_MAX` conversations of other days.
-        EverycallError: what the client and the query raise.
+        EverycallError: whatever the client and the query raise.
     """
     seen: set[str] = set()
     strays: set[str] = set()
@@ -77,16 +78,16 @@ def conversations(client: Client, query: Query, *, page_size: int = PAGE_SIZE_MA
             continue
         for conversation in answer.conversations:
             place = reading.place(conversation.conversation_start)
-            known = strays if place == "foreign" else seen
-            if place != "left" and conversation.conversation_id not in known:
-                known.add(conversation.conversation_id)
+            yielded = strays if place == "foreign" else seen
+            if place != "left" and conversation.conversation_id not in yielded:
+                yielded.add(conversation.conversation_id)
                 yield conversation
 
 
 def _check(reading: DetailsReading, strays: int) -> None:
     verdict = reading.verdict
     if verdict is not None and verdict.proven and strays > STRAYS_MAX:
-        reason = f"{strays:,} conversations came that start on days that were not asked for"
+        reason = f"{strays:,} of its conversations start on days that were not asked for"
         verdict = replace(verdict, proven=False, reason=reason)
     if verdict is not None and not verdict.proven:
         raise Unproven(reading.window, verdict)
@@ -100,10 +101,10 @@ def rows(
     columns: Sequence[str] = (),
     page_size: int = PAGE_SIZE_MAX,
 ) -> Iterator[dict[str, Value]]:
-    """Every conversation of the query as a row of the flat table: column name -> value, None where empty.
+    """Yield every conversation of the query as a row of the flat table: column name -> value, None if empty.
 
     Raises:
-        QueryError: no such view or column, or one of an attribute, which only an export can have.
+        QueryError: the view or a column does not exist, or is an attribute, which only an export can have.
         Unproven, EverycallError: as `conversations`.
     """
     table = tables.columns(view, columns)
@@ -135,20 +136,20 @@ def rows(
 def _answers(
     client: Client, query: Query, page_size: int, passes_max: int
 ) -> Iterator[tuple[DetailsReading, Page | None]]:
-    """Every page that holds conversations, one at a time, with the reading that asked for it; None after the last."""
+    """Yield every page with conversations and the reading that asked for it; None after the last page of a window."""
     now = client.clock.utc()
     query = replace(query, interval=query.interval.until_now(now))
     route = DetailsQuery(query, page_size=page_size, passes_max=passes_max)
-    came: deque[tuple[DetailsReading, Page | None]] = deque()
+    received: deque[tuple[DetailsReading, Page | None]] = deque()
 
     def take(reading: DetailsReading, page: FoundPage) -> None:
         body = unzipped(page.content) if page.is_zipped else page.content
-        came.append((reading, Page.read(body)))
+        received.append((reading, Page.read(body)))
 
     def end(reading: DetailsReading) -> None:
-        came.append((reading, None))
+        received.append((reading, None))
 
     loop = Loop(client, route, SerialExecutor(), windows(query, now), on_page=take, on_end=end, open_max=1)
     while loop.step():
-        yield from came
-        came.clear()
+        yield from received
+        received.clear()

@@ -1,20 +1,20 @@
-"""What of an export is done, durably: resume, the finished output and its manifest.
+"""The store of an export to a file: records finished windows durably, and assembles the output and its manifest.
 
-    OUT.everycall/ledger.jsonl      a header, then a line per window that is read and one per window that is loaded
-    OUT.everycall/WINDOW.part       a window's conversations as the API sent them; goes once they are loaded
+    OUT.everycall/ledger.jsonl      a header, then a line for each window that is read, and one for each that is loaded
+    OUT.everycall/WINDOW.part       a window's conversations as the API sent them; removed once they are loaded
     OUT.everycall/WINDOW.ids        16 bytes for each conversation that the window owns, sorted
     OUT.everycall/WINDOW.rows       a window's rows
-    OUT.manifest.json, OUT          appear at the end, one right after the other, and the folder goes
+    OUT.manifest.json, OUT          appear at the end, one right after the other; then the folder is removed
 
-Rules of the file:
+Rules:
 
-- A window is read when its line is in the ledger, whole, and not before; its part and its ids are on disk by then.
-  It is done for the sink when the second line is there too; its rows are on disk by then.
-- What is done and not proven is read again when the export resumes.
-- OUT is replaced in one step, when all windows are done. Until then a file that was there before stays as it was.
-- A ledger answers one query. Another one on the same OUT is refused, with the difference.
-- One process at a time writes an OUT. A second one is refused, with the number of the first.
-- The folder is ours only as far as the names above go: a link is not followed, foreign files in it are left alone.
+- A window is read once its complete line is in the ledger. Its part and its ids are on disk before that.
+  It is loaded once its second line is in the ledger. Its rows are on disk before that.
+- When an export resumes, finished windows that are not proven are read again.
+- OUT is replaced in one step, when all windows are done. Until then an existing file stays as it is.
+- A ledger belongs to one query. Another query with the same OUT is refused, and the message shows the difference.
+- One process at a time writes an OUT. A second one is refused, and the message has the id of the first.
+- Only the files named above are touched in the folder: a link is not followed, and other files are left alone.
 """
 
 import errno
@@ -44,7 +44,7 @@ DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is 
 
 
 class Ledger:
-    """What is done of an export into a file."""
+    """Records the finished windows of an export to a file."""
 
     can_take_back = True
 
@@ -61,15 +61,15 @@ class Ledger:
         """Open the ledger beside the output, or begin one.
 
         Args:
-            output: where the file will be.
-            sink: what kind of file.
-            header: the query; an unfinished or finished export of another one is not touched.
-            fresh: start over, whatever is there.
-            is_repair: resume also what a repair has taken over; an export is to read all of it.
-            filesystem: the machine's unless another is given.
+            output: the path of the output.
+            sink: the kind of output.
+            header: the query; an unfinished or finished export of another query is not touched.
+            fresh: start over, and remove an unfinished export.
+            is_repair: also resume windows that a repair has taken over; an export reads them again.
+            filesystem: by default that of this machine.
 
         Raises:
-            OutputRefused: the folder is missing or not writable; or the output holds something else.
+            OutputRefused: the folder is missing or not writable, or the output contains something else.
         """
         self._output, self._sink, self._is_repair = output, sink, is_repair
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
@@ -102,12 +102,12 @@ class Ledger:
     def _locked(self) -> Held:
         if self._filesystem.is_link(self._folder):
             raise OutputRefused(
-                f"{self._folder} is a link, and what it points to may belong to somebody else.",
+                f"{self._folder} is a link, and the folder that it points to may belong to something else.",
                 hint="Remove the link, or choose another output with -o.",
             )
         try:
             self._filesystem.make_folder(self._folder)
-            self._filesystem.sync_folder(self._output.parent)  # or a power cut takes the folder away with all in it
+            self._filesystem.sync_folder(self._output.parent)  # otherwise a power cut could remove the folder
             return self._filesystem.lock(self._folder / "lock", self._output)
         except OSError as error:
             self._refuse(error)
@@ -123,7 +123,7 @@ class Ledger:
         folder = self._output.parent
         if not self._filesystem.is_folder(folder):
             raise OutputRefused(
-                f"The folder {folder} does not exist.", hint="Make it, or choose another output with -o."
+                f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o."
             )
         for path in (self._output, self._manifest):
             if self._filesystem.is_folder(path):
@@ -132,7 +132,7 @@ class Ledger:
             raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
 
     def _check_finished(self, header: Header) -> None:
-        """Refuse an output that is there already and is not this query's, or was changed since."""
+        """Refuse an existing output that belongs to another query, or was changed since it was exported."""
         if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
             return
         try:
@@ -141,7 +141,7 @@ class Ledger:
             manifest = msgspec.json.decode(body, type=Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise OutputRefused(
-                f"{self._output} exists, and is no export of everycall.",
+                f"{self._output} exists, and everycall did not export it.",
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         check_interval(manifest.query, self._manifest)
@@ -161,9 +161,9 @@ class Ledger:
             before = _header(lines[0])
             check_interval(before, self._path)
             _check_same(before, header, self._output)
-            # A line without its end was cut by a kill while it was written: that window was not done.
-            whole = [line for line in lines[1:] if line.endswith(b"\n")]
-            reads, loads = self._usable(_decoded(whole), before.window)
+            # A line without a line feed was interrupted while it was written: its window is not done.
+            complete = [line for line in lines[1:] if line.endswith(b"\n")]
+            reads, loads = self._usable(_decoded(complete), before.window)
             if len(reads) + len(loads) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
                 self._rewrite(before, reads, loads)
         except OSError as error:
@@ -177,9 +177,9 @@ class Ledger:
     def _usable(
         self, lines: Iterable[WindowRead | WindowLoaded], interval: Interval
     ) -> tuple[list[WindowRead], list[WindowLoaded]]:
-        """The lines whose windows need not be read again: proven, inside the interval, and with their files whole.
+        """The lines of windows that need not be read again: proven, inside the interval, and with complete files.
 
-        Where a ledger was edited, no window of it overlaps another or reaches beyond the interval.
+        Lines that overlap an earlier window or reach beyond the interval come from an edited ledger, and are dropped.
         """
         reads = {line.interval: line for line in lines if isinstance(line, WindowRead)}
         loads = {line.interval: line for line in lines if isinstance(line, WindowLoaded)}
@@ -215,29 +215,29 @@ class Ledger:
     # While windows are done
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """Where the window's part, ids or rows belong."""
+        """The path of the window's part, ids or rows."""
         return self._folder / (window_name(window) + suffix)
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
-        """Keep the ids that the window owns."""
+        """Store the ids that the window owns."""
         with self._filesystem.open(self.path(window, ".ids"), "wb") as file:
             file.write(ids)
             self._filesystem.sync(file)
 
     def ids(self, window: Interval) -> bytes | None:
-        """The ids that the window owns; None where a repair took the window over."""
+        """The ids that the window owns; None if a repair took the window over."""
         loaded = self.loaded.get(str(window))
         if loaded is not None and loaded.taken_over:
             return None
         return self._filesystem.read(self.path(window, ".ids"))
 
     def commit_read(self, read: WindowRead) -> None:
-        """Note that the window is read; durable when it returns."""
+        """Record durably that the window is read."""
         self._append(read)
         self.read[read.interval] = without_open(read)
 
     def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """Note that the window is loaded; durable when it returns. Its part goes."""
+        """Record durably that the window is loaded, and remove its part."""
         self._append(loaded)
         self.loaded[loaded.interval] = loaded
         self._filesystem.unlink(self.path(Interval.read(loaded.interval), ".part"))
@@ -249,14 +249,14 @@ class Ledger:
             self._filesystem.sync(ledger)
 
     def forget(self, windows: Sequence[Interval]) -> None:
-        """These windows are not done."""
+        """Remove these windows from the ledger, so that they are read again."""
         intervals = {str(window) for window in windows}
         self.keep(lambda interval: interval not in intervals)
 
-    def keep(self, is_good: Callable[[str], bool]) -> None:
-        """Forget the other windows, by interval."""
-        reads = [read for read in self._read_lines() if is_good(read.interval)]
-        loads = [loaded for loaded in self.loaded.values() if is_good(loaded.interval)]
+    def keep(self, is_kept: Callable[[str], bool]) -> None:
+        """Remove all windows from the ledger but those whose interval `is_kept` accepts."""
+        reads = [read for read in self._read_lines() if is_kept(read.interval)]
+        loads = [loaded for loaded in self.loaded.values() if is_kept(loaded.interval)]
         self._rewrite(self.header, reads, loads)
         self.read = {read.interval: without_open(read) for read in reads}
         self.loaded = {loaded.interval: loaded for loaded in loads}
@@ -267,16 +267,16 @@ class Ledger:
         return [line for line in _decoded(lines) if isinstance(line, WindowRead) and line.interval in self.read]
 
     def _rewrite(self, header: Header, reads: Sequence[WindowRead], loads: Sequence[WindowLoaded]) -> None:
-        """Only these; a second line of a window that is read again would contradict the first."""
+        """Replace the ledger by these lines, so that no window that is read again has two."""
         self._write_durably(self._path, b"".join(map(_line, (header, *reads, *loads))))
 
     # The end
 
     def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Put the windows together and write the manifest.
+        """Assemble the output from the windows, and write the manifest.
 
         Raises:
-            OutputFailed: rows are not what was written. Their window is forgotten, and will be read again.
+            OutputFailed: a window's rows have changed since they were written. The next run reads that window again.
         """
         whole, described = self._folder / "output", self._folder / "manifest"
         size_bytes, sha256 = self._put_together(whole)
@@ -285,9 +285,9 @@ class Ledger:
             for piece in pretty_pieces(found, self._with_open(found.windows)):
                 file.write(piece)
             self._filesystem.sync(file)
-        self._filesystem.sync_folder(self._folder)  # so that no power cut leaves a file under both of its names
+        self._filesystem.sync_folder(self._folder)  # so that a power cut cannot leave a file under both of its names
         self._filesystem.replace(described, self._manifest)
-        # Now, or a power cut could leave an output without a manifest, which would be taken for a foreign file.
+        # Sync before the output appears: the next run would refuse an output without a manifest.
         self._filesystem.sync_folder(self._output.parent)
         self._filesystem.replace(whole, self._output)
         self._filesystem.sync_folder(self._output.parent)
@@ -316,43 +316,43 @@ class Ledger:
         return tally.size, tally.whole.hexdigest()
 
     def _with_open(self, entries: Sequence[Entry]) -> Iterable[Entry]:
-        """The entries with their lists of open conversations, which only the ledger on disk has; one at a time."""
+        """Yield the entries with their lists of open conversations, which only the ledger on disk has."""
         with self._filesystem.open(self._path, "rb") as ledger:
-            places = self._places()
+            offsets = self._offsets()
             for entry in entries:
-                offset, length = places[entry.interval]
+                offset, length = offsets[entry.interval]
                 ledger.seek(offset)
                 line = msgspec.json.decode(ledger.read(length), type=WindowRead)
                 yield msgspec.structs.replace(entry, open_conversations=line.open_conversations)
 
-    def _places(self) -> dict[str, tuple[int, int]]:
-        """Where in the ledger the last line of each window that is read stands."""
-        places: dict[str, tuple[int, int]] = {}
+    def _offsets(self) -> dict[str, tuple[int, int]]:
+        """Offset and length of the last `WindowRead` line of each window in the ledger, by interval."""
+        offsets: dict[str, tuple[int, int]] = {}
         offset = 0
         for line in self._filesystem.read(self._path).splitlines(keepends=True):
             if line.startswith(_READ_TAG):
-                places[msgspec.json.decode(line, type=_Interval).interval] = offset, len(line)
+                offsets[msgspec.json.decode(line, type=_Interval).interval] = offset, len(line)
             offset += len(line)
-        return places
+        return offsets
 
     def abandon(self) -> None:
-        """Leave nothing behind where nothing was done yet; otherwise leave all of it, to resume from."""
+        """Remove all files if no window is done yet; otherwise keep them, so that the export can be resumed."""
         if self.read or self._has_lines():
             self._lock.release()
         else:
             self._leave()
 
     def _has_lines(self) -> bool:
-        """Whether a window was noted on disk, though an interruption came before it was noted here."""
+        """Whether the ledger on disk has a window, even if an interruption came before `read` had it."""
         try:
             return self._filesystem.read(self._path).count(b"\n") > 1
         except OSError:
             return False
 
     def _leave(self) -> None:
-        """Take our files away, the lock last, and only then let go of the lock.
+        """Remove our files, the lock file last, and then release the lock.
 
-        The ledger goes first: killed from here on, an export that is finished is not resumed.
+        The ledger is removed first, so that a finished export is not resumed if the process is killed here.
         """
         self._remove_files()
         self._lock.release()
@@ -364,7 +364,7 @@ class Ledger:
             self._filesystem.remove_folder(self._folder)
 
     def _clear(self) -> None:
-        """Remove our files but the lock; the ledger first, so that a crash never leaves a ledger without its files."""
+        """Remove our files except the lock; the ledger first, so that a crash never leaves a ledger without files."""
         self._filesystem.unlink(self._path)
         self._filesystem.sync_folder(self._folder)
         for path in self._filesystem.files(self._folder):
@@ -372,7 +372,7 @@ class Ledger:
                 self._filesystem.unlink(path)
 
     def _write_durably(self, path: Path, data: bytes) -> None:
-        """The whole file or the one before it, whatever happens."""
+        """Write a file so that after a crash either the new content or the old one is there, complete."""
         aside = path.with_name(path.name + ".new")
         with self._filesystem.open(aside, "wb") as file:
             file.write(data)
@@ -386,7 +386,7 @@ class _Interval(msgspec.Struct, frozen=True):
 
 
 _READ_TAG = b'{"line":"read"'
-"""How the line of a window that is read begins."""
+"""How a `WindowRead` line begins."""
 
 
 def _line(line: msgspec.Struct) -> bytes:
@@ -403,17 +403,17 @@ class _Version(msgspec.Struct, rename="camel"):
 
 
 def _header(line: bytes) -> Header:
-    """The first line of a ledger.
+    """Decode the first line of a ledger.
 
     Raises:
-        OutputRefused: another version of everycall wrote it.
+        OutputRefused: a version of everycall with another format wrote it.
     """
-    _check_version(line, "The unfinished export was begun")
+    _check_version(line, "The unfinished export was started")
     return msgspec.json.decode(line, type=Header)
 
 
 def _check_version(body: bytes, what: str) -> None:
-    """Refuse a ledger or a manifest that another version of everycall wrote."""
+    """Refuse a ledger or a manifest in the format of another version of everycall."""
     found = msgspec.json.decode(body, type=_Version)
     if found.everycall and found.format_version != FORMAT_VERSION:
         raise OutputRefused(
@@ -423,18 +423,18 @@ def _check_version(body: bytes, what: str) -> None:
 
 
 def check_interval(header: Header, path: Path) -> None:
-    """Refuse the header that stands in the file at `path` where its interval is not the one that was asked for."""
+    """Refuse the header of the file at `path` if its interval is not the one that its terms name."""
     named = header.named_instead
     if named is not None:
         raise OutputRefused(
-            f"{path} is about {header.interval}, and what was asked for ({_shown(header.asked)}) was {named} when it "
-            "was begun: somebody has edited it.",
+            f"{path} was edited: its interval is {header.interval}, but its terms ({_shown(header.asked)}) were "
+            f"{named} when it was started.",
             hint="Export again with --fresh.",
         )
 
 
 def _as_written(header: Header) -> Header:
-    """The header as it will be read: a tuple in `asked` is a list."""
+    """The header as it is after a round trip through JSON: a tuple in `asked` becomes a list."""
     return msgspec.json.decode(msgspec.json.encode(header), type=Header)
 
 
@@ -448,12 +448,12 @@ def sha256_of(path: Path, filesystem: Filesystem) -> str:
 
 
 def _check_same(before: Header, now: Header, output: Path) -> None:
-    """Refuse to mix two queries in one output, and show where they differ."""
+    """Refuse to mix two queries in one output, and show their differences."""
     differing = before.differences(now)
     if differing:
         shown = "; ".join(f"{name}: {_shown(old)} there, {_shown(new)} now" for name, (old, new) in differing.items())
         raise OutputRefused(
-            f"{output} holds another export ({shown}).",
+            f"{output} contains another export ({shown}).",
             hint="Choose another output with -o, run the first command again, or start over with --fresh.",
         )
 

@@ -1,4 +1,4 @@
-"""One process at a time: a file that says who is at work, and is let go when that process ends, however it ends."""
+"""A lock file: one process at a time writes an output. The system releases the lock when the process ends."""
 
 import os
 import sys
@@ -22,14 +22,18 @@ else:
 
 
 class Lock:
-    """Held from its making until `release`, or until the process is gone."""
+    """A lock, held until `release` or the end of the process."""
 
-    def __init__(self, path: Path, what: Path) -> None:
-        """Take the lock that this file is; `what` is what the reader calls the thing that it guards.
+    def __init__(self, path: Path, output: Path) -> None:
+        """Take the lock.
+
+        Args:
+            path: the lock file, which holds the id of the process.
+            output: what the lock protects, for the message.
 
         Raises:
-            OutputRefused: another process has it, which the message names.
-            OSError: the file cannot be made or written, or the file system knows no locks.
+            OutputRefused: another process holds the lock; the message has its id.
+            OSError: the lock file cannot be created or written, or the filesystem has no locks.
         """
         while True:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -43,13 +47,13 @@ class Lock:
                 holder = os.read(self._handle, 20).decode(errors="replace").strip() or "another"
                 self.release()
                 raise OutputRefused(
-                    f"{what} is being written by process {holder}.",
+                    f"{output} is being written by process {holder}.",
                     hint="Wait until it has ended, or choose another output with -o.",
                 ) from None
             except BaseException:
                 self.release()
                 raise
-            self.release()  # whoever had it has just finished, and took the file away
+            self.release()  # the process that held it has just finished, and removed the file: create it again
 
     def _is_at(self, path: Path) -> bool:
         try:
@@ -58,7 +62,7 @@ class Lock:
             return False
 
     def release(self) -> None:
-        """Let it go; once is enough, and twice does no harm."""
+        """Release the lock. Can be called more than once."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

@@ -1,11 +1,11 @@
-"""What an export writes down about itself, as typed values: the ledger's lines and the manifest beside the output.
+"""The records of an export as typed values: the lines of the ledger, and the manifest beside the output.
 
     ledger.jsonl       a `Header`, then a `WindowRead` for each window that is read and a `WindowLoaded` for each
-                       window that the sink has taken
+                       window that is loaded into the sink
     OUT.manifest.json  a `Manifest`: the header, the verdict, and an `Entry` for each window, in the order of time
 
-An `Entry` is both lines of a window in one. Everything here is written and read with the same types, and numbers that
-contradict each other are refused when they are read: somebody has edited them.
+An `Entry` combines both lines of a window. Everything is written and read with the same types. Reading refuses
+contradicting numbers, which come from an edited file.
 """
 
 from collections import Counter
@@ -24,27 +24,27 @@ from everycall.api.query import Interval, Match
 from everycall.errors import QueryError
 
 FORMAT_VERSION = 2
-"""Of ledger and manifest. Version 1 had a line per window that held rows only."""
+"""The format of ledger and manifest. Version 1 had one line per window, for its rows."""
 
 Verdict = Literal["proven", "unproven"]
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One JSON object of ours: camelCase names, no nulls where a default says the same."""
+    """A JSON object with camelCase names."""
 
 
 class Header(_Line, frozen=True, kw_only=True):
-    """What makes two exports the same one, and the interval that they are about."""
+    """The query of an export, and what else has to be the same when it is resumed."""
 
     format_version: int = FORMAT_VERSION
     everycall: str
-    """The version that wrote it."""
+    """The version of everycall that wrote it."""
     source: str
     """The org's API host, or the built-in sandbox."""
     client_id: str
     """The OAuth client. Another one may belong to another org of the region, or see other divisions."""
     interval: str
-    """`start/end`: the first run's, where `asked` moves with the clock."""
+    """`start/end`; that of the first run if `asked` moves with the clock."""
     begun_at: str
     """When the first run began."""
     asked: dict[str, Any]
@@ -59,7 +59,7 @@ class Header(_Line, frozen=True, kw_only=True):
     """Names of the output's columns, in order."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the interval is none."""
+        """Raise ValueError if the interval is not valid."""
         interval_of(self.interval)
 
     @property
@@ -77,74 +77,74 @@ class Header(_Line, frozen=True, kw_only=True):
         return contradiction(self.asked, self.window, begun_at.replace(tzinfo=begun_at.tzinfo or UTC))
 
     def differences(self, other: "Header") -> dict[str, tuple[Any, Any]]:
-        """The fields in which two exports differ, apart from their times: name -> (ours, the other's)."""
+        """The fields in which two exports differ, except their times: name -> (this one's, the other's)."""
         ours, theirs = plain(self), plain(other)
         names = [name for name in ours if name not in ("interval", "begunAt")]
         return {name: (ours[name], theirs[name]) for name in names if ours[name] != theirs[name]}
 
 
 class Stray(_Line, frozen=True, kw_only=True):
-    """A conversation that a window returned although it belongs to none of the export's windows."""
+    """A conversation that a window returned although it belongs to no window of the export."""
 
     conversation_id: str
     """As the API sent it."""
     start: str | None
-    """conversationStart as the API sent it; null where there was none."""
+    """conversationStart as the API sent it; null if it was absent."""
     reason: str
     """Why no other window has it."""
 
 
 class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read"):
-    """A window that has its verdict; its part is on disk."""
+    """A window that is read: it has a verdict, and its part is on disk."""
 
     interval: str
-    """`start/end`, as it was sent."""
+    """`start/end`, as it was sent to the API."""
     route: str
-    """By which of the API's ways it was read: query or jobs."""
+    """The route by which it was read: query or jobs."""
     verdict: Verdict
     """`proven` or `unproven`."""
     reason: str = ""
-    """Why it is unproven."""
+    """Why it is unproven; empty if it is proven."""
     hits_before: int
-    """The API's count on the first page of the last reading."""
+    """The API's count on the first page of the last pass."""
     hits_after: int
-    """The API's count after its last page."""
+    """The API's count after the last page of that pass."""
     unique_ids: int
-    """Different conversations that came; equal to both counts where proven."""
+    """Different conversations received; equal to both counts if the window is proven."""
     owned: int
-    """Conversations that belong to this window: they are in the output."""
+    """Conversations that belong to this window, and are in the output."""
     carried_in: int
-    """Conversations that came and belong to another window, or to none of this export's."""
+    """Conversations received that belong to another window, or to no window of this export."""
     strays: tuple[Stray, ...] = ()
-    """Conversations that are in the output although they do not start in this window: no other window has them."""
+    """Conversations in the output that do not start in this window, since no other window has them."""
     unreadable: tuple[Oddity, ...] = ()
-    """Conversations without a readable id, the first of them: they are not in the output."""
+    """The first conversations without a readable id; they are not in the output."""
     late: int = 0
-    """Conversations that came and belong to another window of this export, which was read before the API knew of them:
-    they are not in the output, and `verify --repair` adds them."""
+    """Conversations received that belong to another window of this export, which was read before the API had them.
+    They are not in the output; `verify --repair` adds them."""
     open: int
-    """Owned conversations without an end: they are still alive, or never end."""
+    """Owned conversations without an end: still going on, or never closed."""
     open_conversations: tuple[str, ...] = ()
-    """Their conversationIds: what to ask for again later. Only the file has them: a summary leaves them out."""
+    """The conversationIds of those, to export again later. Only the file has them: a summary leaves them out."""
     re_reads: int
     """How often the window was read again."""
     provisional: bool
-    """Whether the vendor will still rebuild this window's data: it ended less than four days before."""
+    """Whether the vendor will still rebuild this window's data: it ended less than four days before the export."""
     counted_at: str
-    """When the last count was asked for: the proof holds as of then."""
+    """When the last count was requested: the proof holds as of then."""
     correlation_ids: tuple[str, ...] = ()
-    """Of the counts, for the vendor's support."""
+    """Those of the counts, for the vendor's support."""
     left_out: tuple[str, ...] = ()
-    """16 bytes in hex for each conversation that started in this window by its reading, and that a later reading of
-    another window has."""
+    """16 bytes in hex for each conversation that started in this window when it was read, and that a later reading of
+    another window owns."""
     part_sha256: str = ""
-    """Of the index of the window's part, which holds a checksum of each page."""
+    """The checksum of the index of the window's part, which contains a checksum of each page."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the numbers contradict each other."""
+        """Raise ValueError if the numbers contradict each other."""
         interval_of(self.interval)
         if self.verdict == "proven" and not self.hits_before == self.hits_after == self.unique_ids:
-            raise ValueError(f"{self.interval} is called proven, and its counts differ")
+            raise ValueError(f"{self.interval} is marked as proven, but its counts differ")
         if self.owned + self.carried_in != self.unique_ids or min(self.owned, self.carried_in) < 0:
             raise ValueError(f"the conversations of {self.interval} do not add up")
         if not 0 <= self.open <= self.owned:
@@ -155,7 +155,9 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
         return msgspec.structs.replace(
             self,
             reason=redact(self.reason),
-            strays=tuple(msgspec.structs.replace(one, start=one.start and redact(one.start)) for one in self.strays),
+            strays=tuple(
+                msgspec.structs.replace(stray, start=stray.start and redact(stray.start)) for stray in self.strays
+            ),
             unreadable=tuple(oddity.redacted(redact) for oddity in self.unreadable),
             correlation_ids=tuple(map(redact, self.correlation_ids)),
         )
@@ -167,17 +169,17 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
 
     @property
     def kept_strays(self) -> frozenset[bytes]:
-        """Ids, in 16 bytes, of what is in the output although it does not start in the window."""
+        """Ids, in 16 bytes each, of the conversations in the output that do not start in the window."""
         return frozenset(id_bytes(stray.conversation_id) for stray in self.strays)
 
     @property
     def without(self) -> frozenset[bytes]:
-        """Ids, in 16 bytes, of what is not in the output although it started in the window."""
+        """Ids, in 16 bytes each, of the conversations that started in the window and are not in the output."""
         return frozenset(map(bytes.fromhex, self.left_out))
 
 
 class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="loaded"):
-    """A window that the sink has taken; its rows are on disk."""
+    """A window that is loaded into the sink; its rows are on disk."""
 
     interval: str
     """`start/end`, as in the line of the window that is read."""
@@ -186,26 +188,26 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     rows: Annotated[int, msgspec.Meta(ge=0)]
     """Rows of this window in the output: as many as it owns conversations."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """Length of this window's rows in the output; they stand in the order of the windows."""
+    """The size of this window's rows in the output, which has them in the order of the windows."""
     sha256: str
-    """Of exactly those bytes."""
+    """The checksum of those bytes."""
     outlasting: int = 0
-    """Conversations that go on for more than a day after everybody inside was done: a leg that never closed."""
+    """Conversations that end more than a day after the last agent was done, because a leg was not closed."""
     pages: int = 0
     """Pages in the part."""
     pages_checked: int = 0
-    """Pages that were checked for fields that we do not know."""
+    """Pages that were checked for unknown fields."""
     oddities: dict[str, int] = {}
-    """What did not fit the records, by kind and field, as often as it came."""
+    """How often something did not fit the records, by kind and field."""
     oddity_examples: tuple[Oddity, ...] = ()
-    """The first of each kind and field."""
+    """The first oddity of each kind and field."""
     names_unavailable: dict[Kind, str] = {}
-    """Which names could not be looked up, and why: ids stand in the rows instead."""
+    """The kinds of names that could not be looked up, with the reason; the rows have ids instead."""
     taken_over: bool = False
-    """Whether a repair found that the window still holds, and left it as it was."""
+    """Whether a repair found that the window still holds, and took over its rows."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the interval is none."""
+        """Raise ValueError if the interval is not valid."""
         interval_of(self.interval)
 
     def redacted(self, redact: Callable[[str], str]) -> Self:
@@ -218,7 +220,7 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
 
 
 class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
-    """One finished window, as the manifest has it: both of its lines in one."""
+    """One finished window in the manifest: both of its lines in one."""
 
     rows: Annotated[int, msgspec.Meta(ge=0)]
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
@@ -232,19 +234,19 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
     taken_over: bool = False
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the numbers contradict each other."""
+        """Raise ValueError if the numbers contradict each other."""
         super().__post_init__()
         if self.rows != self.owned:
             raise ValueError(f"{self.interval} has {self.rows} rows for {self.owned} conversations")
 
     @classmethod
     def of(cls, read: WindowRead, loaded: WindowLoaded) -> "Entry":
-        """The two lines of a window as one."""
-        taken = {name: getattr(loaded, name) for name in loaded.__struct_fields__ if name not in ("interval", "sink")}
-        return cls(**_fields(read), **taken)
+        """Combine the two lines of a window."""
+        fields = {name: getattr(loaded, name) for name in loaded.__struct_fields__ if name not in ("interval", "sink")}
+        return cls(**_fields(read), **fields)
 
     def lines(self, sink: str) -> tuple[WindowRead, WindowLoaded]:
-        """The entry as the ledger's two lines."""
+        """Split the entry into the two lines of the ledger."""
         fields = _fields(self)
         loaded = {name: fields[name] for name in WindowLoaded.__struct_fields__ if name not in ("interval", "sink")}
         read = {name: fields[name] for name in WindowRead.__struct_fields__}
@@ -252,7 +254,7 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
 
 
 class Output(_Line, frozen=True, kw_only=True):
-    """The file that the manifest is about."""
+    """The output file of an export."""
 
     format: Literal["csv"]
     """The kind of output."""
@@ -263,7 +265,7 @@ class Output(_Line, frozen=True, kw_only=True):
 
 
 class Manifest(_Line, frozen=True, kw_only=True):
-    """What stands beside the output: the query, the verdict, and the numbers that it rests on."""
+    """The manifest of an output: the query, the verdict, and the numbers behind it."""
 
     format_version: int = FORMAT_VERSION
     """Of the manifest. A version of everycall that writes another format refuses it."""
@@ -282,13 +284,13 @@ class Manifest(_Line, frozen=True, kw_only=True):
     finished_at: str
     """When the last run ended."""
     proven_as_of: str | None
-    """The earliest of the windows' last counts; null where no window was read."""
+    """The earliest of the windows' last counts; null if no window was read."""
     unproven: tuple[str, ...]
     """Windows that were read and are not proven."""
     unread: tuple[str, ...]
-    """Windows that a safety stop left unread."""
+    """Windows that `--max-pages` left unread."""
     not_kept: tuple[str, ...] = ()
-    """Windows that the org may no longer hold in full: they begin before its retention."""
+    """Windows that begin before the org's retention: the org may have deleted conversations of them."""
     provisional_from: str | None
     """Where the provisional windows begin; null where there are none."""
     provisional_rows: int
@@ -319,13 +321,13 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """The file: see below."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where it is not what an export has written: somebody has edited it."""
+        """Raise ValueError if it contradicts itself, so that it was edited."""
         if self.query.interval != self.interval:
             raise ValueError("its interval is not that of its query")
         whole, read = interval_of(self.interval), [entry.window for entry in self.windows]
         pieces = [*read, *(interval_of(text) for text in self.unread)]
-        if without(whole, pieces) or sum((one.length for one in pieces), timedelta()) != whole.length:
-            raise ValueError("its windows do not cover its interval once")
+        if without(whole, pieces) or sum((piece.length for piece in pieces), timedelta()) != whole.length:
+            raise ValueError("its windows have gaps or overlaps")
         if read != sorted(read, key=lambda window: window.start):
             raise ValueError("its windows are not in the order of time")
         if self.rows != sum(entry.rows for entry in self.windows):
@@ -347,7 +349,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
         finished_at: str,
         output: Output,
     ) -> "Manifest":
-        """The manifest of these windows, which are in the order of time."""
+        """The manifest of these windows, which have to be in the order of time."""
         unproven = tuple(entry.interval for entry in entries if entry.verdict != "proven")
         provisional = [entry for entry in entries if entry.provisional]
         return cls(
@@ -382,11 +384,11 @@ class Manifest(_Line, frozen=True, kw_only=True):
 
 
 EXAMPLES_MAX = 20
-"""Oddities that the manifest shows in full."""
+"""Oddities that the manifest lists in full."""
 
 
 def _joined(maps: Iterable[Mapping[Kind, str]]) -> dict[Kind, str]:
-    return {name: value for one in maps for name, value in one.items()}
+    return {kind: reason for reasons in maps for kind, reason in reasons.items()}
 
 
 def _counted(entry: Entry) -> Counter[str]:
@@ -406,16 +408,16 @@ def _fields(line: WindowRead) -> dict[str, Any]:
 
 
 def plain(line: msgspec.Struct) -> dict[str, Any]:
-    """The line as plain data that `json.dumps` takes, with the names that stand in the file."""
+    """The line as plain data for `json.dumps`, with the names of the JSON."""
     value: dict[str, Any] = msgspec.to_builtins(line)
     return value
 
 
 def interval_of(text: str) -> Interval:
-    """The interval that stands in a ledger or a manifest, which somebody may have edited.
+    """Parse the interval of a ledger or a manifest, which may have been edited.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a valid interval.
     """
     try:
         return Interval.read(text)
@@ -424,12 +426,12 @@ def interval_of(text: str) -> Interval:
 
 
 def pretty(value: Any) -> bytes:
-    """JSON for people, with a line feed at the end."""
+    """Indented JSON with a line feed at the end."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def pretty_pieces(manifest: Manifest, windows: Iterable[Entry]) -> Iterator[bytes]:
-    """The manifest as JSON for people, window by window; `windows` stands in the place of its own."""
+    """Yield the manifest as indented JSON, window by window, with `windows` in place of its own."""
     head = plain(manifest)
     if not head.pop("windows"):
         yield pretty({**head, "windows": []})

@@ -1,4 +1,4 @@
-"""What an export would take, without exporting: one count for each window."""
+"""Plans an export without exporting: one count for each window."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from everycall.instants import start_of_day, text
 from everycall.setup import RouteName
 
 PROOF_REQUESTS = 2
-"""Of a window, beyond its pages: the empty page past its end, and the count again."""
+"""The requests of a window beside its pages: the empty page after the last one, and the second count."""
 
 SECONDS_OF_A_JOB = 5.0
 """Ours: from its submission to its results, where it is small and the service is not busy."""
@@ -51,12 +51,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an export would ask for."""
+    """The windows and requests of an export."""
 
     query: Query
     steps: tuple[Step, ...]
     allowed: float
-    """Requests a minute."""
+    """Requests a minute that the API allows."""
     route: RouteName = "query"
     """What was asked for."""
     complete_until: datetime | None = None
@@ -64,12 +64,12 @@ class Plan:
 
     @property
     def hits(self) -> int:
-        """Conversations that match, those carried in from an earlier window included."""
+        """Matching conversations, including those carried in from an earlier window."""
         return sum(step.hits for step in self.steps)
 
     @property
     def requests(self) -> int:
-        """Pages and proofs; look-ups of names come on top, a few dozen at most."""
+        """Requests for pages and proofs, without those for names, which are a few dozen at most."""
         return sum(step.requests for step in self.steps)
 
     @property
@@ -120,7 +120,7 @@ class Plan:
 
 
 def plan(client: Client, query: Query, *, page_size: int, route: RouteName = "query") -> Plan:
-    """Count every window, splitting as an export would.
+    """Count every window, and split windows as an export would.
 
     Args:
         client: the way into the org.
@@ -129,7 +129,7 @@ def plan(client: Client, query: Query, *, page_size: int, route: RouteName = "qu
         route: see `setup.Options`; with jobs or auto, one request more asks until when the jobs' data is complete.
 
     Raises:
-        EverycallError: what the client and the query raise.
+        EverycallError: whatever the client and the query raise.
     """
     now = client.clock.utc()
     complete_until = _complete_until(client, route)
@@ -184,4 +184,4 @@ def _step(
 
 
 def _no_page(_reading: CountReading, _page: FoundPage) -> None:
-    """A count brings none."""
+    """Do nothing: a count has no pages."""

@@ -1,26 +1,26 @@
-"""Makes foreign text fit to be shown. Pure; the one place that does it.
+"""Makes external text safe to print. Pure.
 
-A server, a file or a variable can hold characters that clear a screen, forge a line or turn text around. Whatever
-comes from outside goes through `printable` before a person or a log sees it.
+Text from a server, a file or a variable can contain characters that clear the screen, forge a line or reverse text.
+All such text goes through `printable` before it is printed or logged.
 """
 
 PRINTABLE_MAX = 4000
-"""The API lists some hundred allowed values in one message; more than this is not read by anybody."""
+"""Enough for a message of the API that lists about a hundred allowed values."""
 
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, [*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0)]))
 )
-"""Letters, marks and signs without a shape of their own. U+FE0F, which makes an emoji colourful, is none of them."""
+"""Characters without a visible shape, except U+FE0F, which makes an emoji colourful."""
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def printable(text: str, limit: int = PRINTABLE_MAX) -> str:
-    r"""The text in one line, at most `limit` characters long; what cannot be seen is shown as an escape such as `\x1b`.
+    r"""The text in one line of at most `limit` characters, with invisible characters as escapes such as `\x1b`.
 
-    That is: control characters (C0, C1), line breaks, marks of direction and other formatting, invisible letters, half
-    a surrogate pair, and what no version of Unicode knows. Blanks of any kind become a space.
+    Invisible are control characters (C0, C1), line breaks, formatting such as direction marks, letters without a
+    shape, lone surrogates, and unassigned code points. Blanks of any kind become a space.
     """
     if len(text) > limit:
         text = text[: limit - 3] + "..."

@@ -1,6 +1,6 @@
-"""What happens during an export, as frozen values; whoever wants to see them implements `Progress`. Silent by default.
+"""The events of an export, as frozen values. A listener implements `Progress`; by default nothing listens.
 
-Progress is measured along the interval that was asked for, since that total is known from the start.
+Progress is measured along the interval of the query, since its length is known from the start.
 """
 
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from everycall.api.query import Interval
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The export begins, or goes on."""
+    """The export begins or resumes."""
 
     interval: Interval
-    """All of what was asked for."""
+    """The whole interval of the export."""
     covered: timedelta
-    """How much of it was done before: more than zero where an earlier run is continued."""
+    """How much of it earlier runs have finished; zero for a new export."""
     rows: int
-    """Rows that are there already."""
+    """Rows that earlier runs have finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """A page came."""
+    """A page was received."""
 
     rows: int
-    """Conversations so far that belong to the export, of finished windows and of those under way."""
+    """Conversations of the export so far, in finished windows and in those that are being read."""
     covered: timedelta
-    """How much of the interval is read; a window under way counts by its pages."""
+    """How much of the interval is read; a window that is being read counts by its pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowClosed:
-    """A window is on filesystem, with its verdict."""
+    """A window is finished: its rows are on disk, and it has its verdict."""
 
     window: Interval
     rows: int
@@ -45,7 +45,7 @@ class WindowClosed:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Something that a reader should know, said once."""
+    """Something that the user should know, reported once."""
 
     message: str
 
@@ -54,15 +54,15 @@ Event: TypeAlias = Started | PageRead | WindowClosed | Noticed
 
 
 class Progress(Protocol):
-    """Listens to an export. Called on the thread that runs it, in order."""
+    """A listener. It is called in the thread that runs the export, in the order of the events."""
 
     def report(self, event: Event) -> None:
-        """Something happened."""
+        """Receive an event."""
         ...
 
 
 class Silent:
-    """Listens and says nothing."""
+    """A listener that ignores all events."""
 
     def report(self, event: Event) -> None:
-        """Nothing."""
+        """Ignore the event."""

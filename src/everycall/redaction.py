@@ -1,13 +1,12 @@
-"""Takes secrets out of texts. The one place that knows them; safe to use from many threads.
+"""Removes secrets from texts. Safe to use from many threads.
 
     redaction = Redaction()
     redaction.learn(token)
     redaction("Authorization: Bearer eyJ...")     # "Authorization: Bearer (secret)"
 
-What follows `Bearer`, `Basic` or `access_token` is hidden even where it was not learnt: it is somebody's.
-A secret that was learnt is found as it is, URL-encoded, escaped as in JSON, in hexadecimal digits, and in base64 (plain
-and for URLs), there also in the middle of something longer, such as a Basic header. One that is cut off is found by its
-beginning.
+The value after `Bearer`, `Basic` or `access_token` is hidden even if it was not learned. A learned secret is found
+plain, URL-encoded, escaped as in JSON, in hexadecimal digits and in base64 (standard and for URLs), in base64 also in
+the middle of a longer text, such as a Basic header. A truncated secret is found by its beginning.
 """
 
 import re
@@ -17,10 +16,10 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 SECRET_MIN = 4
-"""A shorter one is not looked for: it would be found in every other word, and it is no secret."""
+"""Shorter secrets are ignored: they would match parts of ordinary words."""
 
 PREFIX = 12
-"""Of a long secret, so much is enough to know it by."""
+"""This many characters of a long secret identify it."""
 
 SHOWN = "(secret)"
 
@@ -28,18 +27,18 @@ _ANYBODYS = re.compile(
     r"""((?:\b(?:Bearer|Basic)\s)|access_token["']?\s?[:=]\s?["']?)[\w.~+/=-]{16,}""",
     re.IGNORECASE,
 )
-"""What stands where a token does, and is as long as one. No word of a message is."""
+"""A text in the place of a token, and as long as a token."""
 
 
 class Redaction:
-    """A function from text to text that hides all secrets which it has learnt."""
+    """A function that replaces all learned secrets in a text."""
 
     def __init__(self) -> None:
         self._forms: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, secret: str) -> None:
-        """From now on, hide this one too."""
+        """Hide this secret from now on."""
         if len(secret) < SECRET_MIN:
             return
         forms = {**self._forms, **dict.fromkeys(_forms(secret))}
@@ -54,7 +53,7 @@ class Redaction:
 
 
 def _forms(secret: str) -> list[str]:
-    """What the secret looks like in other people's hands."""
+    """The secret in all encodings in which it may appear."""
     data = secret.encode("utf-8", "surrogatepass")
     escaped = msgspec.json.encode(secret.encode("utf-8", "replace").decode()).decode()[1:-1]
     cores = [core for shift in range(3) if len(core := _base64_core(data, shift)) >= 2 * SECRET_MIN]
@@ -63,7 +62,7 @@ def _forms(secret: str) -> list[str]:
 
 
 def _base64_core(data: bytes, shift: int) -> str:
-    """The digits that stand for the data alone, where so many bytes stand before it, modulo 3."""
+    """The base64 digits that depend on the data only, if `shift` bytes (modulo 3) come before it."""
     digits = b64encode(b"\0" * shift + data).decode().rstrip("=")
     first = (shift * 8 + 5) // 6
     last = (shift + len(data)) * 8 // 6

@@ -1,4 +1,4 @@
-"""What a run is put together from: the caller's options, and what tests put in the place of the machine's."""
+"""The setup of a run: the caller's options, and the environment, which tests replace."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,42 +34,42 @@ RouteName = Literal["query", "jobs", "auto"]
 auto: jobs where they are complete and take fewer requests, the query for the rest."""
 
 IN_FLIGHT_DEFAULT = IN_FLIGHT_BEST
-"""Requests under way at once: enough to use a minute's 300 up in a few seconds, also where answers take two."""
+"""Concurrent requests: enough to use up a minute's 300 in a few seconds, also at a latency of two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to export; what to export is the query's business."""
+    """How to export; the query says what."""
 
     asked: Mapping[str, Any] | None = None
-    """The query in the caller's terms (`{"last": "7d"}`), where the interval moves with the clock. A second run with
-    the same terms continues with the first one's interval. Terms that the command line knows (`interval`, `last`,
+    """The query in the caller's terms, such as `{"last": "7d"}`, if its interval moves with the clock. A second run
+    with the same terms continues with the interval of the first. Terms of the command line (`interval`, `last`,
     `since`, `until`, `timezone`, `settled`) have to name the query's interval; others are the caller's own."""
     source: str = ""
-    """What the manifest calls the org; the host unless given."""
+    """The name of the org in the manifest; by default its host."""
     fresh: bool = False
-    """Start over, whatever the output or an unfinished run of it holds."""
+    """Start over, and replace the output and any unfinished run of it."""
     page_size: int = PAGE_SIZE_MAX
     """Conversations on a page, at most 100."""
     max_pages: int | None = None
-    """A safety stop. What was not read by then makes the export unproven."""
+    """A safety stop: windows that it leaves unread make the export unproven."""
     workers: int = 0
-    """Processes that load parts beside this one; 0 loads them in a thread of this one."""
+    """Processes that load parts; 0 loads them in a thread of this process."""
     kept_from: datetime | None = None
-    """When the org's retention begins, where that is known: windows before it are never called proven."""
+    """When the org's retention begins, if known: windows before that are never proven."""
     route: RouteName = "query"
     """By which of the API's ways. Rows are the same, so an unfinished export may be continued by another one. Where a
     column is an attribute, it is always "jobs": nothing else brings those."""
     file_mode: int = 0o600
-    """Permissions of new files. A file that is replaced keeps its own."""
+    """Permissions of new files. A replaced file keeps its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What an export runs on. Tests replace these; the defaults are the machine's."""
+    """What an export runs on. Tests replace these parts."""
 
     executor: Executor | None = None
-    """Who asks: threads."""
+    """Sends requests concurrently; by default in threads."""
     filesystem: Filesystem | None = None
     route: Callable[..., Route[WindowReading]] = DetailsQuery
     proof: Callable[..., Reading] = Reading
@@ -82,7 +82,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a run is put together from."""
+    """Everything that a run needs beside its query and its store."""
 
     client: Client
     table: FlatTable
@@ -113,7 +113,7 @@ class Setup:
         )
 
     def loader(self) -> Loader | Workers:
-        """Who loads parts: this process, or others beside it."""
+        """What loads parts: this process, or worker processes."""
         options = self.options
         if options.workers:
             return Workers([column.name for column in self.table.columns], options.file_mode, options.workers)

@@ -1,4 +1,4 @@
-"""Where an export keeps what is done: a ledger beside a file, or a stream that only goes forward."""
+"""Where an export keeps its finished windows: a ledger beside a file, or a stream."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ from everycall.sinks.interface import Writable
 
 
 class Store(Protocol):
-    """What is done so far: a ledger beside a file, or a stream that only goes forward."""
+    """The finished windows of an export: `ledger.Ledger` for a file, `stream.Stream` for a stream."""
 
     header: Header
     read: dict[str, WindowRead]
@@ -25,45 +25,45 @@ class Store(Protocol):
     """Whether a window that is done can be read again."""
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """Where the window's part, ids or rows belong."""
+        """The path of the window's part, ids or rows."""
         ...
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
-        """Keep the ids that the window owns: sorted, 16 bytes each. Durable when the window's line is."""
+        """Store the ids that the window owns: sorted, 16 bytes each. Durable once `commit_read` returns."""
         ...
 
     def ids(self, window: Interval) -> bytes | None:
-        """The ids that the window owns, sorted; None where a repair took the window over."""
+        """The ids that the window owns, sorted; None if a repair took the window over."""
         ...
 
     def commit_read(self, read: WindowRead) -> None:
-        """The window is read: its part and its ids are on disk."""
+        """Record that the window is read: its part and its ids are on disk."""
         ...
 
     def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """The window is loaded: its rows are on disk."""
+        """Record that the window is loaded: its rows are on disk."""
         ...
 
     def forget(self, windows: Sequence[Interval]) -> None:
-        """These windows are not done: they will be read again."""
+        """Remove these windows from the record, so that they are read again."""
         ...
 
     def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """All windows are done. `manifest` makes the manifest out of the output's length and SHA-256."""
+        """Write the output, once all windows are done. `manifest` is called with the output's size and SHA-256."""
         ...
 
     def abandon(self) -> None:
-        """The export ends here without being finished."""
+        """End the export without finishing it."""
         ...
 
 
 def without_open(read: WindowRead) -> WindowRead:
-    """The line without its list of open conversations, which only the disk keeps."""
+    """The line without its list of open conversations, which is kept on disk only."""
     return msgspec.structs.replace(read, open_conversations=())
 
 
 class Tally:
-    """Writes through, and counts and hashes what it wrote."""
+    """Writes to an output, and counts and hashes the bytes."""
 
     def __init__(self, output: Writable) -> None:
         self._output = output
@@ -72,17 +72,17 @@ class Tally:
         self.begin_window()
 
     def begin_window(self) -> None:
-        """What is written from now on belongs to the next window."""
+        """Start the hash of the next window."""
         self.window = hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of it, in as many pieces as the output takes."""
-        left = memoryview(data)
-        while left:  # a stream without a buffer may take only some of it
-            taken = self._output.write(left)
-            if taken is None:
-                raise BlockingIOError(errno.EAGAIN, "the stream takes nothing more without waiting")
-            left = left[taken:]
+        rest = memoryview(data)
+        while rest:  # an unbuffered stream may write only a part
+            written = self._output.write(rest)
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, "the stream is non-blocking, and its reader is too slow")
+            rest = rest[written:]
         self.size += len(data)
         self.whole.update(data)
         self.window.update(data)

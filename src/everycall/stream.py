@@ -1,4 +1,4 @@
-"""What is done of an export onto a stream: each window's rows go out once it is loaded, in the order of time."""
+"""The store of an export to a stream: writes each window's rows once it is loaded, in the order of time."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,15 +14,16 @@ from everycall.store import Tally, window_name, without_open
 
 
 class Stream:
-    """What is done of an export onto a stream: each window's rows go out once it is loaded, in the order of time.
+    """Writes each window's rows to a stream once it is loaded, in the order of time.
 
-    Rows that went out cannot be taken back, so there is nothing to resume; that is why a window waits for its verdict.
+    Rows on a stream cannot be taken back, so a window is written only when it has its verdict, and nothing can be
+    resumed.
     """
 
     can_take_back = False
 
     def __init__(self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None) -> None:
-        """`output` gets the head at once; windows wait in a temporary folder."""
+        """Write the header line at once; windows wait in a temporary folder."""
         self.header = header
         self.read: dict[str, WindowRead] = {}
         self.loaded: dict[str, WindowLoaded] = {}
@@ -35,11 +36,11 @@ class Stream:
         self._folder = self._filesystem.temporary_folder()
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """Where the window's part, ids or rows belong."""
+        """The path of the window's part, ids or rows."""
         return self._folder / (window_name(window) + suffix)
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
-        """Keep the ids that the window owns."""
+        """Store the ids that the window owns."""
         with self._filesystem.open(self.path(window, ".ids"), "wb") as file:
             file.write(ids)
 
@@ -48,11 +49,11 @@ class Stream:
         return self._filesystem.read(self.path(window, ".ids"))
 
     def commit_read(self, read: WindowRead) -> None:
-        """Note that the window is read."""
+        """Record that the window is read."""
         self.read[read.interval] = without_open(read)
 
     def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """Send out what is next in the order of time."""
+        """Record that the window is loaded, and write all windows that are next in the order of time."""
         self.loaded[loaded.interval] = loaded
         window = Interval.read(loaded.interval)
         self._filesystem.unlink(self.path(window, ".part"))
@@ -68,15 +69,15 @@ class Stream:
         self._next = window.end
 
     def forget(self, windows: Sequence[Interval]) -> None:
-        """Only what was not sent out can be read again."""
+        """Remove windows from the record, which is possible as long as they are not loaded."""
         for window in windows:
             if str(window) in self.loaded:
-                raise ValueError(f"{window} was sent out already")
+                raise ValueError(f"{window} is already written to the stream")
             self.read.pop(str(window), None)
 
     def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Send out what is left. A stream has no manifest beside it; the summary has what it would say."""
-        for _, loaded in sorted(self._waiting.items()):  # behind a window that a safety stop left unread
+        """Write the remaining windows. A stream has no manifest file; the summary contains the manifest."""
+        for _, loaded in sorted(self._waiting.items()):  # those after a window that `max_pages` left unread
             self._send(Interval.read(loaded.interval))
         self._output.flush()
         found = manifest(self._tally.size, self._tally.whole.hexdigest())

@@ -1,11 +1,12 @@
-"""A finished export, asked again: does each window still hold? And if not, only those windows anew.
+"""Verifies a finished export window by window, and repairs it by exporting again the windows that do not hold.
 
-    OUT and its manifest -> the bytes of each window against their checksum
-                         -> each window's count against the API's count now
+    OUT and its manifest -> compare the bytes of each window to their checksum
+                         -> compare the count of each window to the API's count now
 
-A window *holds* where both agree. It has *changed* where the API counts differently now: something arrived late. It is
-*damaged* where the bytes are not those that were written, and *unproven* or *unread* where the export already said so.
-One request a window; changes that leave the count as it was - a wrap-up code that came late - it does not see.
+A window *holds* if both match. It has *changed* if the API counts differently now, because something arrived late. It
+is *damaged* if its bytes have changed, and *unproven* or *unread* if the export was already incomplete there. Verifying
+costs one request for each window. It does not notice changes that leave the count the same, such as a late wrap-up
+code.
 """
 
 import os
@@ -24,7 +25,7 @@ from everycall.api.query import Filters, Interval, Query
 from everycall.client import Client
 from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
-from everycall.exporting import Summary, failed, run
+from everycall.exporting import Summary, output_failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, check_interval, sha256_of
 from everycall.manifest import Entry, Header, Manifest
@@ -39,76 +40,81 @@ State = Literal["holds", "changed", "damaged", "unproven", "unread"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one window."""
+    """The state of one window."""
 
     window: Interval
     state: State
     entry: Entry | None
-    """What the export wrote down; None where the window was never read."""
+    """The window in the manifest; None if the window was never read."""
     hits_now: int | None
-    """The API's count now; None where it was not asked for."""
+    """The API's count now; None if it was not requested."""
 
     def __str__(self) -> str:
-        """One phrase for a reader."""
+        """The state as a phrase for the user."""
         if self.state == "changed" and self.entry is not None and self.hits_now is not None:
             difference = self.hits_now - self.entry.hits_after
-            many = "conversation" if abs(difference) == 1 else "conversations"
-            return f"changed: {difference:+,} {many} since {self.entry.counted_at[:19]}Z"
+            noun = "conversation" if abs(difference) == 1 else "conversations"
+            return f"changed: {difference:+,} {noun} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
-        phrases = {"damaged": "damaged: the file does not hold what was written", "unread": "was never read"}
+        phrases = {"damaged": "damaged: these rows of the file were changed", "unread": "was never read"}
         return phrases.get(self.state, self.state) + reason
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What became of an export."""
+    """The state of an export."""
 
     output: Path
     findings: tuple[Finding, ...]
-    """In the order of time."""
+    """One for each window, in the order of time."""
     query: Query
     manifest: Manifest
 
     @property
     def holds(self) -> bool:
-        """Whether every window does."""
+        """Whether every window holds."""
         return all(finding.state == "holds" for finding in self.findings)
 
     def as_json(self) -> Mapping[str, Any]:
-        """For programs."""
+        """The findings as plain data for `json.dumps`."""
         windows = [
-            {"interval": str(one.window), "state": one.state, "hitsNow": one.hits_now, "message": str(one)}
-            for one in self.findings
+            {
+                "interval": str(finding.window),
+                "state": finding.state,
+                "hitsNow": finding.hits_now,
+                "message": str(finding),
+            }
+            for finding in self.findings
         ]
-        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may be no text
+        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may not be valid text
         return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
 def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
-    """What the export says of its query, and of where it came from.
+    """The header of an export, by its manifest: its query, and its org.
 
     Raises:
-        OutputRefused: it is no finished export.
+        OutputRefused: `output` is not a finished export.
     """
     return _manifest(output, filesystem or SystemFilesystem()).query
 
 
 def verify(client: Client, output: Path, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
-    """Check the bytes of each window, and count each that is undamaged again, with one request.
+    """Check the bytes of each window, and count each undamaged window again, with one request.
 
     Raises:
-        OutputRefused: `output` is no finished export, was made with another OAuth client, or by a version that writes
-            differently.
-        EverycallError: what the client raises.
+        OutputRefused: `output` is not a finished export, or it was made with another OAuth client, or by a version of
+            everycall with other columns.
+        EverycallError: whatever the client raises.
     """
     filesystem = environment.filesystem or SystemFilesystem()
     manifest = _manifest(output, filesystem)
     header = manifest.query
     if header.client_id != client.credentials.client_id:
         raise OutputRefused(
-            f"{output} was exported with the OAuth client {header.client_id}, and this is another one, "
-            "which may see other conversations.",
-            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client's, or export again with --fresh.",
+            f"{output} was exported with the OAuth client {header.client_id}. The present client is another one, "
+            "and may see other conversations.",
+            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
     sink = environment.sink(_table(header).columns, filesystem)
@@ -133,23 +139,23 @@ def repair(
     progress: Progress | None = None,
     environment: Environment = Environment(),  # noqa: B008 - frozen
 ) -> Summary:
-    """Export the windows that do not hold again, and put them in the place of the old ones, in one step.
+    """Export the windows again that do not hold, and replace the output in one step at the end.
 
-    Until then the output stays as it was. Windows that hold are taken over from it, and cost no request. Those that an
-    interrupted repair had read cost one each: they are counted again, and read again only where they have changed.
+    Windows that hold are taken over from the output, without a request. A window that an interrupted repair has read
+    costs one request: it is counted again, and read again only if the count has changed.
 
     Args:
-        client: the way into the org.
-        found: what `verify` has found just now.
-        options: see `export`; which org and which query are the export's.
-        progress: is told what happens.
+        client: the client of the org.
+        found: the result of `verify`.
+        options: as for `export`; the org and the query are those of the export.
+        progress: receives the events of the repair.
         environment: what tests replace.
 
     Raises:
-        OutputRefused: another process is at it, an export of another time is unfinished, or another version of
-            everycall made it.
-        OutputFailed: the disk is full; the same repair resumes from there, as after what an export raises.
-        EverycallError: what an export raises.
+        OutputRefused: another process writes the output, an export of another interval is unfinished, or another
+            version of everycall made the export.
+        OutputFailed: the disk is full, for example; the same repair resumes from there.
+        EverycallError: whatever an export raises.
     """
     header = found.manifest.query
     if header.everycall != VERSION:
@@ -168,31 +174,31 @@ def repair(
             raise
         return run(setup, found.query, ledger, found.output)
     except OSError as error:
-        raise failed(error, found.output) from error
+        raise output_failed(error, found.output) from error
     finally:
         setup.executor.close()
 
 
 def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
-    """What was not kept when it was exported is not proven by a repair either: where the last such window ends."""
+    """When the retention begins for a repair: after the last window that was not kept when it was exported."""
     ends = [Interval.read(window).end for window in manifest.not_kept]
     return max([*ends, *([known] if known else [])], default=None)
 
 
 def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:
-    """Bring the ledger to where all windows are done in it that need not be read again."""
+    """Record in the ledger all windows that need not be read again."""
     header = found.manifest.query
     if ledger.header.interval != header.interval:
         raise OutputRefused(
-            f"Beside {found.output} lies an unfinished export of {ledger.header.interval}.",
-            hint="Run its command again to finish it; or remove the folder "
-            f"{found.output.name}{FOLDER_SUFFIX}, which holds what it has read so far.",
+            f"There is an unfinished export of {ledger.header.interval} beside {found.output}.",
+            hint="Run its command again to finish it, or remove the folder "
+            f"{found.output.name}{FOLDER_SUFFIX} with its finished windows.",
         )
-    hits_now = {str(one.window): one.hits_now for one in found.findings if one.hits_now is not None}
+    hits_now = {str(finding.window): finding.hits_now for finding in found.findings if finding.hits_now is not None}
     uncounted = [read.window for read in ledger.read.values() if read.interval not in hits_now]
     hits_now |= _counts(setup.client, found.query, uncounted, setup.executor)
     ledger.keep(lambda interval: hits_now[interval] == ledger.read[interval].hits_after)
-    holding = {str(one.window) for one in found.findings if one.state == "holds"}
+    holding = {str(finding.window) for finding in found.findings if finding.state == "holds"}
     gaps = without(header.window, [read.window for read in ledger.read.values()])
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window
@@ -213,7 +219,7 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
         ) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OutputRefused(
-            f"{path} is no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
+            f"{path} is not a manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
             hint="Export again with --fresh.",
         ) from error
     check_interval(manifest.query, path)
@@ -225,7 +231,7 @@ def _table(header: Header) -> FlatTable:
         return flat_table(only=header.columns)
     except QueryError as error:
         raise OutputRefused(
-            f"The export was made by everycall {header.everycall}, whose columns were others: {error}",
+            f"The export was made by everycall {header.everycall}, which had other columns: {error}",
             hint="Export again with --fresh.",
         ) from error
 
@@ -235,7 +241,7 @@ def _placed(entries: Sequence[Entry]) -> list[Placed]:
 
 
 def _intact(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:
-    """For each window, by its interval, whether its rows are what was written."""
+    """Whether each window's rows are unchanged, by its interval."""
     intervals = [entry.interval for entry in manifest.windows]
     length = filesystem.size(output)
     if length is None:
@@ -245,18 +251,19 @@ def _intact(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem
 
 
 def _check_output(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
-    """Refuse a manifest whose length or checksum of the whole output is not that of its windows."""
+    """Refuse a manifest whose size or checksum of the output does not match its windows."""
     length = len(sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
     is_other = is_whole and sha256_of(output, filesystem) != manifest.output.sha256
     if manifest.output.size_bytes != length or is_other:
         raise OutputRefused(
-            f"The manifest of {output} contradicts itself: its output is not what its windows are.",
-            hint="Somebody has edited it: export again with --fresh.",
+            f"The manifest of {output} contradicts itself: the size or the checksum of the output does not match its "
+            "windows.",
+            hint="It was edited: export again with --fresh.",
         )
 
 
 def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:
-    """The API's present count of each window, by its interval."""
+    """Request the present count of each window; the counts by interval."""
     found: dict[str, int] = {}
     for window in windows:
         executor.submit(partial(_counted, client, query, window), partial(found.__setitem__, str(window)))
@@ -280,7 +287,7 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
 
 
 def _take_over(found: Verification, number: int, setup: Setup, ledger: Ledger) -> None:
-    """A window that holds, as a finished window of the export to be; durable before the ledger says so."""
+    """Record a window that holds as finished; its rows are durable before the ledger has it."""
     entry = found.manifest.windows[number]
     with setup.filesystem.open(found.output, "rb") as output:
         setup.sink.extract(output, _placed(found.manifest.windows), number, ledger.path(entry.window, ".rows"))

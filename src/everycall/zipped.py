@@ -1,7 +1,7 @@
-"""Unzips what came over the wire, piece by piece and within bounds. Pure.
+"""Unzips answers within bounds. Pure.
 
-A page of conversations is 900 kB, or 120 kB zipped. What unzips to more than `UNZIPPED_MAX` is no answer of the API:
-it is refused after counting, without ever being held in memory.
+A page of conversations has 900 kB, or 120 kB zipped. A body that unzips to more than `UNZIPPED_MAX` is not an answer of
+the API: its size is counted piece by piece, and it is refused without ever being held in memory.
 """
 
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 UNZIPPED_MAX = 256 << 20
-"""Ours: no answer of the API comes near it. The API refuses to give a page of more than some ten megabytes."""
+"""Ours: far above any answer of the API, which refuses pages larger than about ten megabytes."""
 
 RATIO_MAX = 1032
-"""What unzips to more than so many times its size is no deflate. Source: zlib, technical details, on its maximum."""
+"""The highest ratio that deflate can reach. Source: zlib, technical details."""
 
 ONE_PIECE_BYTES = 4 << 20
-"""What says at its end that it holds no more than this is unzipped in one piece, which is three times as fast."""
+"""A gzip whose trailer has at most this size is unzipped in one piece, which is three times as fast."""
 
 FED_BYTES, PIECE_BYTES = 1 << 18, 1 << 20
 
 
 class Damaged(ValueError):
-    """The gzip cannot be unzipped: it is cut short, it is no gzip, or it holds too much. `str(damaged)` says which."""
+    """The body cannot be unzipped: it is cut short, not a gzip, or too large. `str(damaged)` has the reason."""
 
 
 def unzipped(content: bytes, *, limit: int = UNZIPPED_MAX) -> bytes:
-    """What a gzip holds; a server may send several members, one after the other.
+    """Unzip a gzip, which may have several members.
 
     Raises:
-        Damaged: it is cut short or no gzip, or it holds more than `limit` bytes.
+        Damaged: it is cut short, not a gzip, or larger than `limit` bytes when unzipped.
     """
     size = int.from_bytes(content[-4:], "little")
     if len(content) > 4 and size <= min(limit, ONE_PIECE_BYTES):
@@ -40,16 +40,16 @@ def unzipped(content: bytes, *, limit: int = UNZIPPED_MAX) -> bytes:
             if unzip.eof and not unzip.unused_data and len(body) == size:
                 return body
     if len(content) * RATIO_MAX > limit:
-        for _ in pieces(content, limit=limit):  # counted first, and let go: a bomb ends here
+        for _ in pieces(content, limit=limit):  # counted without keeping it: a zip bomb ends here
             pass
     return b"".join(pieces(content, limit=limit))
 
 
 def pieces(content: bytes, *, limit: int = UNZIPPED_MAX) -> Iterator[bytes]:
-    """What a gzip holds, in pieces of at most a megabyte.
+    """Unzip a gzip in pieces of at most a megabyte.
 
     Raises:
-        Damaged: as `unzipped`, once the place is reached.
+        Damaged: as `unzipped`, when the damage is reached.
     """
     left = memoryview(content)
     size = 0

@@ -197,6 +197,6 @@ def test_a_miss_reaches_the_reader_through_the_client(own_export: tuple[Path, Sa
     with replay(recording) as player, pytest.raises(errors.ServiceFailed) as failed:
         exported(sandbox, player.url, tmp_path / "other.csv", "2025-12-24/P1D")
 
-    assert f"501, which no retry will change: The recording holds no POST {QUERY} with the body" in str(failed.value)
+    assert f"501, and a retry would not help: The recording holds no POST {QUERY} with the body" in str(failed.value)
     assert "2025-12-24" in str(failed.value)
     assert "; the nearest is POST" in str(failed.value)

@@ -168,7 +168,22 @@ def check_strays(summary: Summary, there: set[str], world: Drifting, runs: Mappi
         is_ours = start_ms is None or one.start_text == YEAR_ONE or world.belongs(start_ms, whole)
         is_late = start_ms is not None and world.are_days_closed  # the day that it shows has it, too
         is_others = any(touches(entry, start_ms) for entry in entries) and not is_ours
-        check(is_late or is_others, f"{one.id}, which starts at {one.start_text}, is nowhere")
+        check(
+            is_late or is_others or is_read_later(start_ms, entries, summary, world, runs),
+            f"{one.id}, which starts at {one.start_text}, is nowhere",
+        )
+
+
+def is_read_later(
+    start_ms: int | None, entries: list[Entry], summary: Summary, world: Drifting, runs: Mapping[str, list[Answered]]
+) -> bool:
+    """Whether the window to which a start belongs was read by a later run than those that returned the conversation.
+
+    What an earlier, unproven reading of it had is not looked for again.
+    """
+    run = min(runs[entry.interval][0].run for entry in entries)
+    owners = [one for one in summary.entries if world.belongs(start_ms, (ms(one.window.start), ms(one.window.end)))]
+    return any(runs[owner.interval][0].run > run for owner in owners)
 
 
 def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:

@@ -262,6 +262,8 @@ class Wire:
         self._sandbox, self._trouble, self._rng, self._effect, self.executor = sandbox, trouble, rng, effect, executor
         self.answered: list[Answered] = []
         self.run = 0
+        self.has_looked_up = False
+        """Whether a day was asked for a conversation."""
         self._asked = 0
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
@@ -308,7 +310,10 @@ class Wire:
         if request.path != QUERY:
             return ""
         body = msgspec.json.decode(request.body)
-        return "" if "conversationId" in str(body.get("conversationFilters")) else str(body["interval"])
+        if "conversationId" in str(body.get("conversationFilters")):
+            self.has_looked_up = True
+            return ""
+        return str(body["interval"])
 
     def _too_slow(self) -> Response:
         self._trouble.clock.advance(60)

@@ -118,8 +118,6 @@ class Life:
         self.executor = Interleaved(1, rng, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, rng, self.effect, self.executor)
         self.closed: dict[str, Interval] = {}
-        self.with_strays: set[str] = set()
-        """Windows that have kept a conversation which does not start in them."""
         self.runs_max = rng.choice(RUNS_MAX)
         self.effects_left: float = float("inf")
         self.signal_in: float = float("inf")
@@ -192,9 +190,7 @@ class Life:
 
     def written_down(self) -> dict[str, Interval]:
         """The windows that are done by the ledger on the filesystem, if the next run is an export of the same words."""
-        lines = self.lines()
-        self.with_strays |= {read.interval for read, _ in lines if read.strays}
-        return {read.interval: read.window for read, loaded in lines if self._is_whole(read, loaded)}
+        return {read.interval: read.window for read, loaded in self.lines() if self._is_whole(read, loaded)}
 
     def lines(self) -> list[tuple[WindowRead, WindowLoaded | None]]:
         """The lines of proven windows in the ledger on the filesystem."""
@@ -331,7 +327,7 @@ class Life:
         self.is_refused = isinstance(error, OutputRefused) and self.is_other
         may_refuse = self.is_refused or not self.filesystem.room_bytes
         check(may_refuse or not isinstance(error, OutputRefused), f"the same command is refused: {error}")
-        is_known = self.is_refused or (self.is_meddled and "has changed since" in str(error))
+        is_known = self.is_refused or (self.is_meddled and "changed since" in str(error))
         check(is_known or not is_calm, f"nothing goes wrong, and yet: {error}")
         self.filesystem.killed()
 
@@ -368,9 +364,8 @@ class Life:
 
         A window may be read again where a later reading of another one has what it keeps.
         """
-        if self.world.moving:
+        if self.world.moving or self.wire.has_looked_up:
             return
-        finished = {name: window for name, window in finished.items() if name not in self.with_strays}
         asked = (one for one in self.wire.answered[asked_before:] if not (but_counted and one.is_count))
         for interval in {one.interval for one in asked}:
             window = Interval.read(interval)

@@ -1,9 +1,9 @@
-"""Acquiring: windows -> settled parts. Asks for each window until it is proven, and accounts for all that came.
+"""Acquires windows: reads each window until it is proven, and accounts for all conversations that it returned.
 
     window -> reading -> pages spooled into a part -> verdict -> sealed part -> settled
 
-Nothing here knows columns, names or formats. `Storage` is where parts and ids are kept; what becomes of a settled part
-is up to the caller.
+Acquiring does not depend on columns, names or formats. `Storage` keeps parts and ids; the caller decides what happens
+to a settled part.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ from everycall.executor import Executor
 from everycall.filesystem import Filesystem
 
 UNREADABLE_MAX = 20
-"""Conversations without a readable id that are named for each window."""
+"""The most conversations without a readable id that are reported for each window."""
 
 NOT_ASKED = "it holds a conversation that starts on another day, and that day could not be asked for it"
 
@@ -91,21 +91,21 @@ class Settled:
     verdict: Verdict
     counted_at: datetime
     owned: int
-    """Conversations that belong in the output because of this window, its strays included."""
+    """Conversations of this window in the output, its strays included."""
     open_ids: tuple[str, ...]
     """conversationIds of those without an end."""
     strays: tuple[KeptStray, ...]
     left_out: frozenset[bytes]
-    """Ids of conversations that start in the window by its own reading, and are another window's by a later one."""
+    """Ids of conversations that started in this window when it was read, and that a later reading gave to another."""
     unreadable: tuple[Oddity, ...]
-    """Conversations without a readable id, the first of them: nothing of them is kept."""
+    """The first conversations without a readable id; they are not kept."""
     late: int
-    """Conversations that it returned and that another window owns and did not have yet when it was read."""
+    """Conversations that it returned, and that another window owns but did not return, since it was read before."""
 
 
 @dataclass(slots=True)
 class _Writing:
-    """A window under way."""
+    """A window that is being read."""
 
     writer: PartWriter
     texts: dict[bytes, tuple[str, str | None]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class _Writing:
 
 
 class Acquisition:
-    """The acquiring of one export. To be run once: call `step` until it returns False."""
+    """Acquires the windows of one export. It can be run once: call `step` until it returns False."""
 
     def __init__(
         self,
@@ -164,6 +164,8 @@ class Acquisition:
         for window in done:
             self._ownership.add(window)
         self._kept_strays = {window: frozenset(ids) for window, ids in strays.items() if ids}
+        self._doubtful: set[Interval] = set()
+        """Of them, those that are not proven."""
         self._writing: dict[WindowReading, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
         self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
@@ -213,6 +215,7 @@ class Acquisition:
             self._ownership.remove(window)
             del self._settled[window]
             self._kept_strays.pop(window, None)
+            self._doubtful.discard(window)
         self._loop.add(windows)
 
     # Reading
@@ -321,15 +324,22 @@ class Acquisition:
     def _finish(self, read: ReadWindow) -> None:
         """The window is settled."""
         self._unsettled.remove(read)
-        kept = tuple(one for one in map(self._decided, read.strays or ()) if one is not None)
+        left_out = frozenset(self._left_out[read.window])
+        decided = (
+            self._decided(stray, is_proven=read.verdict.proven)
+            for stray in read.strays or ()
+            if stray.id not in left_out
+        )
+        kept = tuple(one for one in decided if one is not None)
         late = sum(self._is_late(stray) for stray in read.strays or ())
         self._kept_strays[read.window] = frozenset(one.conversation_id for one in kept)
-        left_out = frozenset(self._left_out[read.window])
+        if not read.verdict.proven:
+            self._doubtful.add(read.window)
         ids = with_ids(read.owned, (one.id for one in kept))
         if not self._storage.can_take_back:
             left_out |= self._sent_out_already(read.window, ids)
-            ids = without_ids(ids, left_out)
-            kept = tuple(one for one in kept if one.id not in left_out)
+        ids = without_ids(ids, left_out)
+        kept = tuple(one for one in kept if one.id not in left_out)
         if ids != read.owned:
             self._storage.write_ids(read.window, ids)
         open_ids = sorted([*read.open_ids, *(one.conversation_id for one in kept if not one.has_end)])
@@ -350,14 +360,19 @@ class Acquisition:
             )
         )
 
-    def _decided(self, stray: StrayRow) -> KeptStray | None:
-        """The stray as it is kept; None where another day or window has it."""
-        if any(stray.conversation_id in kept for kept in self._kept_strays.values()):
+    def _decided(self, stray: StrayRow, *, is_proven: bool) -> KeptStray | None:
+        """The stray to keep; None if another day or window has it.
+
+        What an unproven window keeps does not count for a proven one: it is read again when the export resumes, and may
+        not have it any more.
+        """
+        holders = (window for window, kept in self._kept_strays.items() if stray.conversation_id in kept)
+        if any(not is_proven or window not in self._doubtful for window in holders):
             return None
         if stray.day_has_it:
             return None
         reason = (
-            "its start is no plausible date"
+            "its start is not a plausible date"
             if stray.day_has_it is None
             else "the day on which it starts does not have it"
         )

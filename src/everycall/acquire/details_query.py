@@ -1,6 +1,6 @@
-"""The route of the details query: pages by number, fresh, a request for each 100 conversations. Pure.
+"""The route of the details query: pages by number, with fresh data, one request for 100 conversations. Pure.
 
-`proof.Reading` decides which page to ask for next; here its questions become exchanges, and answers become ids.
+`proof.Reading` decides which page to request next. This module turns its requests into exchanges, and answers into ids.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,12 +21,12 @@ from everycall.api.query import Filters, Interval, Query
 from everycall.instants import DAY, since_epoch_ms, start_of_day
 
 ATTEMPTS_ON_TIMEOUT = 3
-"""Ours: after so many time-outs in a row for one question, its window is halved."""
+"""Ours: after so many time-outs in a row for one request, its window is halved."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetailsAsk:
-    """A page of the window, or its count, which is the count on a page of one."""
+    """A request for a page of the window, or for its count, by a page of one."""
 
     query: Query
     window: Interval
@@ -51,7 +51,7 @@ class DetailsAsk:
 
 
 class DetailsReading:
-    """A window read by the details query; see `route.WindowReading`."""
+    """Reads a window by the details query; implements `route.WindowReading`."""
 
     route = "query"
 
@@ -104,9 +104,9 @@ class DetailsReading:
     def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
         """Take in an answer of `DetailsAsk`."""
         if not isinstance(ask, DetailsAsk):
-            raise TypeError(f"{ask} is no question of this route")
+            raise TypeError(f"{ask} is not a request of this route")
         if self.is_done:
-            return None  # it was under way when the window was halved
+            return None  # it was in flight when the window was halved
         if isinstance(answer, TooSlow):
             self._halve(answer)
         elif isinstance(answer, TooLarge):
@@ -133,7 +133,7 @@ class DetailsReading:
         self._route.page_size = min(self._route.page_size, max(1, page.size // 2))
 
     def _halve(self, answer: TooSlow) -> None:
-        """Read halves of the window instead. What was read of it cannot be kept: pages are numbered from its start."""
+        """Read halves of the window instead. Its pages cannot be kept, since they are numbered from its start."""
         pieces = halves(self.window)
         if len(pieces) == 1:
             self._proof.stop(answer.reason)
@@ -151,7 +151,7 @@ class DetailsReading:
 
 
 class DetailsQuery:
-    """The route; see `route.Route`."""
+    """The route of the details query; implements `route.Route`."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ def found_page(reading_pass: int, answer: Response, head: PageHead, place: Calla
 
 
 def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found]:
-    """What acquiring keeps of each conversation of a page, in its order; `place` tells by a start whose it is."""
+    """The conversations of a page as `Found`, in its order; `place` returns the place for a start."""
     found = []
     for position, one in zip(_positions(head), head.conversations, strict=True):
         start_ms = start_ms_of(one.conversation_start)
@@ -236,7 +236,7 @@ def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found
 
 
 class CountReading:
-    """A window that is only counted, and split as it would be to read it; see `route.WindowReading`."""
+    """Counts a window, and splits it as an export would; implements `route.WindowReading`."""
 
     route = "query"
     verdict: Verdict | None = None
@@ -279,7 +279,7 @@ class CountReading:
 
 
 class Counting:
-    """The details query, for counting windows instead of reading them; see `route.Reads`."""
+    """Counts windows by the details query; implements `route.Reads`."""
 
     def __init__(self, query: Query, *, hits_max: Callable[[Interval], int] = lambda _: WINDOW_HITS_DEFAULT) -> None:
         """A way to count windows of this query, split as they would be to read them, each by its own `hits_max`."""
@@ -303,12 +303,12 @@ def _positions(head: PageHead) -> Iterable[int]:
 
 
 def hits(head: PageHead) -> int:
-    """What a first page says matched; an empty page means none."""
+    """The count on a first page; without one, the conversations on it."""
     return head.total_hits if head.total_hits is not None else len(head.conversations)
 
 
 def start_ms_of(text: str | None) -> int | None:
-    """ConversationStart in milliseconds since 1970; None where it is no instant."""
+    """Parse conversationStart to milliseconds since 1970; None if it is not an instant."""
     if text is None:
         return None
     if len(text) == 24 and text[19] == "." and text[23] == "Z" and text[17:19].isdigit() and text[20:23].isdigit():

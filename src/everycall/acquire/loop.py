@@ -1,9 +1,9 @@
-"""The loop that reads windows: it asks what they want to know next, several questions at once, and splits them.
+"""The loop that reads windows: sends their requests concurrently, hands pages to the caller, and splits windows.
 
-    windows -> readings of a route -> questions -> executor -> answers -> pages and verdicts
+    windows -> readings of a route -> requests -> executor -> answers -> pages and verdicts
 
-Export, plan and the library's iterators all read windows through it; what becomes of a page is the caller's business.
-One thread decides and owns all that changes. What is handed to the executor is one question at a time.
+Export, plan and the library's iterators all read windows through it. All state belongs to the main thread; the executor
+gets one request at a time.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ from everycall.executor import Executor
 R = TypeVar("R", bound=WindowReading)
 
 OPEN_MAX = 8
-"""Windows under way at once, at most: small ones need several to fill the time between question and answer."""
+"""Windows that are read at once, at most: several small ones are needed to keep all requests in flight."""
 
 
 class Loop(Generic[R]):
-    """Reads windows one after the other, several at a time. To be run once."""
+    """Reads windows in order, several at a time. It can be run once."""
 
     def __init__(
         self,
@@ -38,17 +38,17 @@ class Loop(Generic[R]):
         max_pages: int | None = None,
         open_max: int = OPEN_MAX,
     ) -> None:
-        """Nothing is asked yet.
+        """Prepare the loop; no request is sent yet.
 
         Args:
-            client: the way into the org.
-            route: how to ask.
-            executor: who asks.
-            windows: what to read, the first first.
-            on_page: is given each page whose conversations count.
-            on_end: is given each reading that has its verdict, or other windows in its place, or neither where it was
-                stopped before anything came.
-            max_pages: how many pages to ask for at most.
+            client: the client of the org.
+            route: makes the readings of windows.
+            executor: sends the requests.
+            windows: the windows to read, in order.
+            on_page: is called with each page whose conversations count.
+            on_end: is called with each reading that has its verdict, or other windows in its place, or neither if it
+                was stopped before its first page.
+            max_pages: how many pages to request at most.
             open_max: how many windows to read at once at most.
         """
         self.pages = 0
@@ -62,8 +62,8 @@ class Loop(Generic[R]):
 
     @property
     def covered(self) -> timedelta:
-        """How much is read of the windows under way."""
-        return sum((one.window.length * one.covered for one in self._open), timedelta())
+        """How much is read of the windows that are open."""
+        return sum((reading.window.length * reading.covered for reading in self._open), timedelta())
 
     @property
     def is_done(self) -> bool:
@@ -71,25 +71,25 @@ class Loop(Generic[R]):
         return not self._open and not self._todo
 
     def add(self, windows: Iterable[Interval]) -> None:
-        """Read these too, before those that were not begun."""
+        """Read these windows, too, before those that are not begun."""
         self._todo.extendleft(reversed(list(windows)))
 
     def step(self) -> bool:
-        """Ask what can be asked, and take one answer; False where there is none to wait for."""
-        self._hand_out()
+        """Send what can be sent, and process one answer; False if there is none to wait for."""
+        self._send_requests()
         if not self._executor.outstanding:
             return False
         self._executor.run_next()
         self._close_windows()
         return True
 
-    def _hand_out(self) -> None:
+    def _send_requests(self) -> None:
         while self._executor.outstanding < self._executor.size:
             if not self._ask_next() and not self._open_next():
                 return
 
     def _ask_next(self) -> bool:
-        """Hand out the next question of the earliest window that has one."""
+        """Submit the next request of the earliest window that has one."""
         for reading in self._open:
             ask = reading.next_ask(may_page=self._pages_left > 0)
             if ask is not None:
@@ -116,8 +116,8 @@ class Loop(Generic[R]):
             except TimedOut as error:
                 return TooSlow(str(error)), asked_at
 
-        def then(came: tuple[object, datetime]) -> None:
-            page = reading.take(ask, *came)
+        def then(answer: tuple[object, datetime]) -> None:
+            page = reading.take(ask, *answer)
             self.pages += ask.is_page
             if page is not None:
                 self._on_page(reading, page)
@@ -131,10 +131,10 @@ class Loop(Generic[R]):
             self._on_end(reading)
 
     def stop(self, reason: str) -> list[Interval]:
-        """End here: windows under way keep what was read, unproven.
+        """Stop reading. Open windows keep their pages, and are unproven.
 
         Returns:
-            The windows of which nothing was read, in order.
+            The windows without any page, in order.
         """
         unread = [reading.window for reading in self._open if not reading.has_begun] + list(self._todo)
         self._todo.clear()

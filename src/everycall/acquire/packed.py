@@ -1,7 +1,7 @@
-"""Records of one size, one after the other in bytes: sorted and thinned out in little memory. Pure.
+"""Sorts and deduplicates records of a fixed size, packed in bytes, in little memory. Pure.
 
-A window may hold a hundred thousand conversations. As Python objects, their index entries take three times the memory
-of their bytes; so what has to look at all of them does it in lots, and only one lot is objects at a time.
+A window can have a hundred thousand conversations. As Python objects, their index entries take three times the memory
+of their bytes. These functions therefore divide them into lots, and make objects of one lot at a time.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def _in_lots(data: bytes | bytearray, size: int, lot_of: Callable[[bytes], int])
 
 
 def sort_by_start(data: bytes, size: int) -> bytes:
-    """The records sorted; each begins with a number of eight bytes, by which they are put into lots."""
+    """Sort the records. Each begins with a number of eight bytes, which decides its lot."""
     if not data:
         return b""
     starts = [int.from_bytes(data[at : at + 8]) for at in range(0, len(data), size)]
@@ -34,12 +34,12 @@ def sort_by_start(data: bytes, size: int) -> bytes:
 
 
 def sort_ids(data: bytes, size: int) -> bytes:
-    """The records sorted; their first byte is as good as random, and puts them into lots."""
+    """Sort the records. Their first byte, which is as good as random, decides their lot."""
     lots = _in_lots(data, size, lambda record: record[0])
     return b"".join(b"".join(sorted(records(lot, size))) for lot in lots)
 
 
 def last_of_each(data: bytes | bytearray, size: int, key: slice) -> bytes:
-    """The records, in no order, of which no later one has the same key, whose first byte is as good as random."""
+    """Keep the last record of each key, in no order. The first byte of the key has to be as good as random."""
     lots = _in_lots(data, size, lambda record: record[key.start])
     return b"".join(b"".join({record[key]: record for record in records(lot, size)}.values()) for lot in lots)

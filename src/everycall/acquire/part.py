@@ -2,12 +2,12 @@
 
     page | page | ... | index | trailer        OUT.everycall/WINDOW.part
 
-Pages are appended as they come, still zipped where they came zipped, while an index of 33 bytes a conversation grows in
-memory. `seal` keeps the newest version of each conversation out of the passes that count, orders the index by start and
-id, and writes it behind the pages. Pages of the details query come nearly in that order, so reading a part back opens
-each page about once. Where they do not, `seal` writes the conversations again in order.
+Pages are appended as they come, zipped or not, while an index with 33 bytes for each conversation grows in memory.
+`seal` keeps the newest version of each conversation from the passes that count, sorts the index by start and id, and
+writes it after the pages. Pages of the details query come nearly in that order, so that reading a part opens each page
+about once. If they do not, `seal` writes the conversations again in order.
 
-A part knows nothing of columns, names or formats. Its checksum is that of the index, which holds one of each page.
+A part does not depend on columns, names or formats. Its checksum is that of the index, which has one of each page.
 """
 
 import struct
@@ -32,7 +32,7 @@ _ENTRY = struct.Struct(">Q16sIIB")
 """One conversation: start in ms, id, page, position on the page, flags. Bytes sort as start and id do."""
 
 _ID = slice(8, 24)
-"""Where in an entry the id stands."""
+"""The position of the id in an entry."""
 
 _PAGE = struct.Struct(">QIB32s")
 """One page: offset, length, whether it is zipped, SHA-256."""
@@ -46,7 +46,7 @@ _PLACE, _HAS_END, _HAS_START = 3, 4, 8
 """The flags of an entry: the place in the two lowest bits, and two more."""
 
 DISORDER_MAX = 2.0
-"""A part is put in order where reading it back would open each page more often than this on average."""
+"""A part is put in order if reading it would open each page more often than this on average."""
 
 PAGES_HELD = 4
 """Unzipped pages in memory while a part is read back. Pages overlap where conversations shifted or start together."""
@@ -63,17 +63,17 @@ _PLACE_FLAGS = {place: number for number, place in enumerate(PLACES)}
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """What acquiring reads of one conversation."""
+    """One conversation of a page, with what acquiring needs of it."""
 
     id: bytes
-    """16 bytes; see `proof.id_bytes`."""
+    """16 bytes, made by `proof.id_bytes`."""
     start_ms: int | None
-    """conversationStart in milliseconds since 1970; None where it is no readable instant."""
+    """conversationStart in milliseconds since 1970; None if it is absent or unreadable."""
     has_end: bool
     position: int
-    """In the answer, from 0."""
+    """The position in the answer, from 0."""
     place: Place
-    """To whom it belongs."""
+    """Whether the window owns it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ class Slice:
     body: bytes
     """The whole answer, unzipped."""
     positions: Sequence[int]
-    """Which of its conversations, by their position in the answer."""
+    """The positions of these conversations in the answer."""
 
 
 class PartWriter:
-    """A part while its window is read."""
+    """Writes a part while its window is read."""
 
     def __init__(self, path: Path, filesystem: Filesystem) -> None:
-        """The part will be at `path`; until it is sealed, it is no part."""
+        """Begin a part at `path`; it can be read once it is sealed."""
         self._path, self._filesystem = path, filesystem
         self._file: File = filesystem.open(path, "wb")
         self._offset = 0
@@ -112,7 +112,7 @@ class PartWriter:
         self._entries = bytearray()
 
     def add(self, reading_pass: int, content: bytes, found: Iterable[Found], *, is_zipped: bool) -> None:
-        """Append a page and what was found on it.
+        """Append a page and its conversations.
 
         Raises:
             OSError: the disk is full, for example.
@@ -131,7 +131,7 @@ class PartWriter:
         self._file.flush()
 
     def seal(self, kept_passes: Sequence[int]) -> "Part":
-        """The part, complete and durable on disk; `add` must not be called again.
+        """Complete the part and make it durable. `add` must not be called again.
 
         Args:
             kept_passes: the passes whose conversations count.
@@ -148,7 +148,7 @@ class PartWriter:
         return Part(self._path, self._filesystem, self._pages, index)
 
     def _newest(self, kept_passes: frozenset[int]) -> bytes:
-        """The last entry of each id, in no order: what came last is the newest version."""
+        """The last entry of each id, in no order: the last version that came is the newest."""
         entries: bytes | bytearray = self._entries
         if not kept_passes.issuperset(self._passes):
             each = records(entries, _ENTRY.size)
@@ -156,7 +156,7 @@ class PartWriter:
         return last_of_each(entries, _ENTRY.size, _ID)
 
     def _put_in_order(self, index: bytes) -> bytes:
-        """Write the conversations again, in the order of the index, through an unzipped copy on disk; the new index."""
+        """Write the conversations again in the order of the index, by an unzipped copy; return the new index."""
         entries = list(records(index, _ENTRY.size))
         aside = self._path.with_suffix(".unzipped")
         with self._filesystem.open(aside, "wb") as copy:
@@ -172,7 +172,7 @@ class PartWriter:
         return b"".join(ordered)
 
     def _unzip_into(self, copy: File, entries: list[bytes]) -> dict[tuple[int, int], tuple[int, int]]:
-        """Where in the copy each conversation stands, by page and position: offset and length."""
+        """Copy the conversations unzipped; return offset and length of each in the copy, by page and position."""
         places: dict[tuple[int, int], tuple[int, int]] = {}
         wanted = sorted(_ENTRY.unpack(entry)[2:4] for entry in entries)
         offset = 0
@@ -202,15 +202,15 @@ class PartWriter:
         self._offset += len(content)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
+        """Remove the files."""
+        with suppress(OSError):  # closing writes the buffer, which fails again if the disk is full
             self._file.close()
         self._filesystem.unlink(self._path.with_suffix(".unzipped"))
         self._filesystem.unlink(self._path)
 
 
 class DamagedPart(ValueError):
-    """A part is not what was sealed: the disk is failing, or somebody has changed it. The window is read again."""
+    """A part has changed since it was sealed, or the disk is failing. The window is read again."""
 
 
 class Part:
@@ -225,10 +225,10 @@ class Part:
 
     @classmethod
     def open(cls, path: Path, filesystem: Filesystem, checksum: str = "") -> "Part":
-        """The part at `path`.
+        """Open the part at `path`.
 
         Raises:
-            DamagedPart: it is not complete, or not the one with that checksum.
+            DamagedPart: it is not complete, or does not have that checksum.
             OSError: it cannot be read.
         """
         size = filesystem.size(path) or 0
@@ -239,7 +239,7 @@ class Part:
                 raise DamagedPart(f"{path} is not complete")
             _, offset, pages, entries = _TRAILER.unpack(trailer)
             if offset + pages * _PAGE.size + entries * _ENTRY.size + _TRAILER.size != size:
-                raise DamagedPart(f"{path} has another length than it says")
+                raise DamagedPart(f"{path} has a length that does not match its index")
             file.seek(offset)
             index = file.read(pages * _PAGE.size + entries * _ENTRY.size)
         at = pages * _PAGE.size
@@ -258,7 +258,7 @@ class Part:
         return sort_ids(b"".join(id_ for _, id_, _, _, flags in self._entries() if not flags & _PLACE), 16)
 
     def open_ids(self) -> list[bytes]:
-        """Ids of those of them without an end."""
+        """Ids of the conversations that the window owns and that have no end."""
         return [id_ for _, id_, _, _, flags in self._entries() if not flags & (_PLACE | _HAS_END)]
 
     def conversations(self) -> Iterator[Kept]:
@@ -284,13 +284,13 @@ class Part:
         return any(pages.values())
 
     def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:
-        """The wanted conversations in order, page by page; an unzipped page is held as long as it may be needed.
+        """Yield the wanted conversations in order, page by page; `PAGES_HELD` unzipped pages stay in memory.
 
         Args:
-            is_wanted: says by its id and its place whether a conversation is wanted; by default the owned ones are.
+            is_wanted: whether a conversation is wanted, by its id and its place; by default, owned ones are.
 
         Raises:
-            DamagedPart: a page is not what it was.
+            DamagedPart: a page has changed since it was written.
         """
         with self._filesystem.open(self.path, "rb") as file:
             held: OrderedDict[int, bytes] = OrderedDict()
@@ -303,7 +303,7 @@ class Part:
                 yield Slice(page, held[page], positions)
 
     def _wanted(self, is_wanted: Callable[[bytes, Place], bool] | None) -> Iterator[tuple[int, list[int]]]:
-        """Pages, and the positions of what is wanted of them, in order; a page comes as often as it is needed."""
+        """Pages with the positions of their wanted conversations, in order; a page can come more than once."""
         page, positions = -1, list[int]()
         for _, id_, number, position, flags in self._entries():
             if flags & _PLACE if is_wanted is None else not is_wanted(id_, PLACES[flags & _PLACE]):
@@ -325,7 +325,7 @@ _RAWS = msgspec.json.Decoder(_Raws)
 
 
 def raw_conversations(body: bytes) -> list[msgspec.Raw]:
-    """The conversations of an answer, each as the JSON that it came as, but for half characters."""
+    """The conversations of an answer, each as its own JSON, with lone surrogates replaced."""
     try:
         return _RAWS.decode(body).conversations
     except msgspec.DecodeError:

@@ -1,20 +1,20 @@
-"""Hits, ids, re-reads -> a verdict per window. Pure.
+"""Proves a window: compares the ids of its pages with the API's count, and reads it again if they do not match. Pure.
 
-A `Reading` is one window's way to its proof. It says which page to ask for next, several at a time if need be, is told
-what came back in any order, and ends with a `Verdict` or with the windows to read in its place.
+A `Reading` is the state machine of one window. It returns the next pages to request, several at a time, takes their
+answers in any order, and ends with a `Verdict`, or with other windows to read in its place.
 
-    page 1 tells the hits -> all other pages, and the one after the last, which has to be empty -> the count again
+    page 1 has the hits -> all other pages, and the one after the last, which has to be empty -> the count again
 
-The window is *proven* where the count was the same before, during and after, and as many unique ids were gathered.
-Where not, it is read again, at most `PASSES_MAX` times and no further than it helps: either a whole pass agrees with
-its count, and then that pass alone is kept; or all passes together do, and then the newest version of each
-conversation is. Otherwise the verdict is *unproven*, with the numbers.
+The window is *proven* if the count is the same before, during and after, and equals the number of unique ids. If not,
+the window is read again, at most `PASSES_MAX` times and only while that may help. Either a whole pass matches its
+count, and that pass alone is kept; or all passes together match it, and the newest version of each conversation is
+kept. Otherwise the verdict is *unproven*, with the numbers.
 
-What that is worth: as long as conversations only arrive and the count is true, a proven window holds exactly those that
-were there at its final count. What the count cannot tell is not seen: that one left while another came into a page
-that was read already; or, where passes were put together, that one which has left since stands for one held back.
+Guarantee: as long as conversations only arrive and the count is correct, a proven window has exactly the conversations
+that existed at its final count. Two cases change no count, and are not noticed: a conversation is deleted while another
+arrives on a page that was already read; or, if passes are combined, a deleted conversation makes up for a missing one.
 
-Rule of the file: an answer of a pass that was given up changes nothing.
+An answer to a pass that was given up changes nothing.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class PageAsk:
-    """One question that a reading wants answered."""
+    """One request of a reading: a page, or the count."""
 
     kind: Literal["page", "count"]
     number: int
@@ -42,7 +42,7 @@ class PageAsk:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a window is proven, and by which numbers."""
+    """Whether a window is proven, with the numbers behind it."""
 
     proven: bool
     hits_before: int
@@ -52,18 +52,18 @@ class Verdict:
     unique_ids: int
     """Different conversations in what is kept."""
     passes: int
-    """How often the window was read; more than 1 where the first time did not agree."""
+    """How often the window was read; more than 1 if the first pass did not match."""
     kept_passes: tuple[int, ...]
-    """Whose rows are kept; where a conversation is in several, the newest version."""
+    """The passes whose conversations are kept; of a conversation in several passes, the newest version."""
     correlation_ids: tuple[str, ...]
-    """Of the two counts, for the vendor's support."""
+    """Those of the two counts, for the vendor's support."""
     reason: str = ""
-    """Why it is unproven, for a reader; empty where it is proven."""
+    """Why it is unproven, for the user; empty if it is proven."""
 
 
 @dataclass(slots=True)
 class _Pass:
-    """What one time through the pages has gathered."""
+    """One pass through the pages of the window."""
 
     number: int
     ids: bytearray = field(default_factory=bytearray)
@@ -115,17 +115,17 @@ class Reading:
 
     @property
     def hits(self) -> int | None:
-        """The API's count, once the first page has told it."""
+        """The API's count, once the first page has come."""
         return self._pass.hits_before
 
     @property
     def wants_count(self) -> bool:
-        """Whether all pages came, so that the next question is the count."""
+        """Whether all pages came, so that the next request is the count."""
         now = self._pass
         return not (self.is_done or now.counting or now.in_flight) and now.next_page > now.last_page
 
     def next_ask(self) -> PageAsk | None:
-        """What to ask now; None where an answer has to come first, or where the reading is done."""
+        """The next request; None if an answer has to come first, or if the reading is done."""
         now = self._pass
         if self.is_done or now.counting:
             return None
@@ -181,7 +181,7 @@ class Reading:
             self._extend(-(-now.hits_before // self._page_size) + 1)
 
     def _extend(self, number: int) -> None:
-        """Pages up to this one have to be asked, as far as the API pages at all."""
+        """Request pages up to this one, within the API's limit."""
         self._pass.last_page = max(self._pass.last_page, min(number, HITS_MAX // self._page_size))
 
     def too_large(self, ask: PageAsk) -> None:
@@ -191,7 +191,7 @@ class Reading:
             self._pass = _Pass(self._pass.number + 1)
 
     def counted(self, ask: PageAsk, total_hits: int, correlation_id: str = "") -> None:
-        """The count after the last page came."""
+        """Take the count after the last page."""
         now = self._pass
         if ask.reading_pass != now.number or self.is_done:
             return
@@ -210,18 +210,18 @@ class Reading:
         unique = distinct(now.ids)
         if steady and unique == hits_after:
             return self._verdict(now, hits_after, unique, (now.number,))
-        everything = b"".join(one.ids for one in [*self._earlier, now])
+        everything = b"".join(past.ids for past in [*self._earlier, now])
         together = distinct(everything)
-        kept = tuple(one.number for one in [*self._earlier, now])
+        kept = tuple(past.number for past in [*self._earlier, now])
         if steady and together == hits_after:
             return self._verdict(now, hits_after, together, kept)
         futile = bool(self._earlier) and steady and together == distinct(self._earlier[-1].ids) == unique
         if self._passes < self._passes_max and not futile:
             return None
-        counts = f"the API counts {before:,} before and {hits_after:,} after"
+        counts = f"the API counted {before:,} before and {hits_after:,} after"
         if min(before, hits_after) < 0:
             counts = "the API's count cannot be read"
-        reason = f"{counts}, and {together:,} different ones came"
+        reason = f"{counts}, but {together:,} different ones came"
         return self._verdict(now, hits_after, together, kept, reason)
 
     def _verdict(self, now: _Pass, hits_after: int, unique: int, kept: tuple[int, ...], reason: str = "") -> Verdict:
@@ -229,17 +229,17 @@ class Reading:
         return Verdict(not reason, before, hits_after, unique, self._passes, kept, now.correlation_ids, reason)
 
     def stop(self, reason: str) -> None:
-        """Give up on the window as it stands, unproven; what was read is kept."""
+        """End the reading: the window is unproven, and what was read is kept."""
         if self.is_done:
             return
         passes = list(self._earlier)
-        if self._pass.hits_before is not None or not passes:  # or the next time through has told nothing yet
+        if self._pass.hits_before is not None or not passes:  # otherwise the present pass has no page yet
             passes.append(self._pass)
             self._passes += 1
         last = passes[-1]
         hits_after = last.hits_after if last.hits_after is not None else last.hits_before or 0
-        unique = distinct(b"".join(one.ids for one in passes))
-        self.verdict = self._verdict(last, hits_after, unique, tuple(one.number for one in passes), reason)
+        unique = distinct(b"".join(past.ids for past in passes))
+        self.verdict = self._verdict(last, hits_after, unique, tuple(past.number for past in passes), reason)
 
 
 def distinct(ids: bytes | bytearray) -> int:

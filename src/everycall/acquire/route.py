@@ -1,8 +1,8 @@
-"""A route: one of the API's ways to ask for conversations, as a state machine per window. Pure.
+"""A route: one of the API's ways to request conversations, as a state machine for each window. Pure.
 
-A route begins a `WindowReading` for each window. The reading says what to ask next as values, each of which carries the
-exchange that asks it; it is given what came, in any order, and ends with a verdict or with other windows in its place.
-So `loop.Loop` reads windows by any route and knows neither page numbers nor cursors.
+A route makes a `WindowReading` for each window. The reading returns its next requests as values, each with its
+exchange; it takes the answers in any order, and ends with a verdict or with other windows in its place. `loop.Loop`
+therefore reads windows by any route, and knows neither page numbers nor cursors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,26 @@ from everycall.api.query import Interval
 
 
 class Ask(Protocol):
-    """One question that a reading wants answered."""
+    """One request of a reading."""
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer brings conversations: a safety stop counts those."""
+        """Whether the answer contains conversations: `max_pages` counts those."""
         ...
 
     @property
     def not_before(self) -> datetime | None:
-        """When it may be asked; None where it may be asked at once."""
+        """When it may be sent at the earliest; None for at once."""
         ...
 
     def exchange(self) -> Exchange[object]:
-        """The exchange that asks it. Its result goes to `WindowReading.take` of the same route."""
+        """The exchange that sends it. Its result goes to `WindowReading.take` of the same route."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TooSlow:
-    """The service did not answer a question in time, several times in a row."""
+    """The service did not answer a request in time, several times in a row."""
 
     reason: str
 
@@ -103,7 +103,7 @@ class WindowReading(Protocol):
         ...
 
     def stop(self, reason: str) -> None:
-        """Give up on the window as it stands, unproven; what was read is kept."""
+        """End the reading: the window is unproven, and what was read is kept."""
         ...
 
 

@@ -1,11 +1,11 @@
-"""Windows that are read, and what they returned that is not theirs. Pure.
+"""Settles windows: checks that the conversations which a window leaves to other windows are there. Pure.
 
-A conversation belongs to the window in which it started. What a window returns beyond that is left to its owner - and
-has to be among the owner's ids. What is not there, or starts where the window cannot have found it, is a *stray*: its
-start's own day is asked for it once, by a filter on its id. If that day has it, it belongs there; if not, it is kept in
-the window that returned it, once in the whole export.
+A conversation belongs to the window in which it started: its owner. A window leaves other conversations to their
+owners, whose ids have to contain them. A conversation that is missing there, or that starts where the window cannot
+have found it, is a *stray*. The day of its start is then asked for it once, by a filter on its id. If that day has it,
+it belongs there; if not, the window that returned it keeps it, once in the whole export.
 
-So a window *settles* once every window that it left something to is read, and its strays are decided.
+A window *settles* once all owners of its other conversations are read, and its strays are decided.
 """
 
 from bisect import bisect_right
@@ -21,10 +21,10 @@ from everycall.api.query import Interval, Query
 from everycall.instants import DAY, EPOCH, MILLISECOND, since_epoch_ms, start_of_day
 
 STRAYS_MAX = 20
-"""Ours: a window with more strays than this is not asked about them, and not proven."""
+"""Ours: a window with more strays is unproven, and its strays are not asked for."""
 
 PLAUSIBLE_FROM_MS = since_epoch_ms(datetime(2010, 1, 1, tzinfo=UTC))
-"""The vendor's cloud was launched after this: an earlier start is no date."""
+"""The vendor's cloud was launched later: an earlier start is not plausible."""
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class StrayRow:
     start_ms: int | None
     has_end: bool
     day_has_it: bool | None = None
-    """Whether the day of its start returns it; None while that is not known."""
+    """Whether the day of its start returns it; None while unknown."""
 
     def day(self, now: datetime) -> Interval | None:
-        """The UTC day to ask for it; None where its start is no plausible date."""
+        """The UTC day to ask for it; None if its start is not a plausible date."""
         if self.start_ms is None or not PLAUSIBLE_FROM_MS <= self.start_ms < since_epoch_ms(now + DAY):
             return None
         midnight = start_of_day(EPOCH + self.start_ms * MILLISECOND)
@@ -50,7 +50,7 @@ class StrayRow:
 
 @dataclass(slots=True)
 class ReadWindow:
-    """A window that has its verdict, until it is settled."""
+    """A window with a verdict that is not settled yet."""
 
     window: Interval
     route: str
@@ -60,15 +60,15 @@ class ReadWindow:
     owned: bytes
     """Ids of the conversations that start in it, sorted."""
     open_ids: tuple[str, ...]
-    """conversationIds of those of them without an end."""
+    """conversationIds of its own conversations without an end."""
     others: tuple[Kept, ...]
-    """What it returned and does not own."""
+    """The conversations that it returned and does not own."""
     texts: dict[bytes, tuple[str, str | None]]
-    """Of the others: conversationId and conversationStart as the API sent them."""
+    """conversationId and conversationStart of `others`, as the API sent them."""
     unreadable: tuple[Oddity, ...] = ()
-    """Conversations without a readable id, the first of them."""
+    """The first conversations without a readable id."""
     strays: list[StrayRow] | None = None
-    """What is to be decided; None while an owner is not read yet."""
+    """The strays to decide; None while an owner is not read yet."""
     is_asking: bool = False
 
 
@@ -77,27 +77,27 @@ Owner: TypeAlias = Interval | Literal["outside", "not read"]
 
 @dataclass(slots=True)
 class Ownership:
-    """Which window of the export owns what."""
+    """The owner of each conversation of an export."""
 
     query: Query
     ids_of: Callable[[Interval], bytes | None]
-    """The ids that a window owns, sorted; None where they are not known (a repair took the window over)."""
+    """Returns the ids that a window owns, sorted; None if they are not known (a repair took the window over)."""
     _starts: list[datetime] = field(default_factory=list)
     _windows: list[Interval] = field(default_factory=list)
 
     def add(self, window: Interval) -> None:
-        """The window is read: its ids are known."""
+        """Add a window that is read."""
         at = bisect_right(self._starts, window.start)
         self._starts.insert(at, window.start)
         self._windows.insert(at, window)
 
     def remove(self, window: Interval) -> None:
-        """The window will be read again."""
+        """Remove a window that will be read again."""
         at = self._windows.index(window)
         del self._starts[at], self._windows[at]
 
     def owner(self, start_ms: int) -> Owner:
-        """The window in which a conversation that starts then belongs."""
+        """The window to which a conversation with that start belongs."""
         start = EPOCH + self.query.belongs_at(start_ms) * MILLISECOND
         if not self.query.interval.start <= start < self.query.interval.end:
             return "outside"
@@ -107,31 +107,33 @@ class Ownership:
         return "not read"
 
     def unaccounted(self, others: Iterable[Kept], *, at_the_end: bool) -> list[Kept] | None:
-        """Those whose owner does not have them; None where an owner is not read yet.
+        """The conversations that their owner does not have; None if an owner is not read yet.
 
         Args:
-            others: what a window returned and does not own.
-            at_the_end: whether windows that are not read yet will not be.
+            others: conversations that a window returned and does not own.
+            at_the_end: whether no more windows will be read.
         """
         found: list[Kept] = []
         ids: dict[Interval, bytes | None] = {}
-        for one in others:
-            owner: Owner = "outside" if one.start_ms is None else self.owner(one.start_ms)
+        for conversation in others:
+            owner: Owner = "outside" if conversation.start_ms is None else self.owner(conversation.start_ms)
             if owner == "not read":
                 if not at_the_end:
                     return None
             elif owner == "outside":
-                found += [one] if one.place == "foreign" else []
+                if conversation.place == "foreign":
+                    found.append(conversation)
             else:
                 if owner not in ids:
                     ids[owner] = self.ids_of(owner)
-                known = ids[owner]
-                found += [one] if known is not None and not contains(known, one.id) else []
+                owned = ids[owner]
+                if owned is not None and not contains(owned, conversation.id):
+                    found.append(conversation)
         return found
 
 
 def contains(ids: bytes, id_: bytes) -> bool:
-    """Whether the sorted ids hold this one."""
+    """Whether the sorted ids contain this one, by bisection."""
     low, high = 0, len(ids) // ID_BYTES
     while low < high:
         middle = (low + high) // 2
@@ -151,17 +153,17 @@ def with_ids(ids: bytes, more: Iterable[bytes]) -> bytes:
 
 
 def without_ids(ids: bytes, fewer: frozenset[bytes]) -> bytes:
-    """The sorted ids but for some of them."""
+    """The sorted ids without some of them."""
     if not fewer:
         return ids
-    each = (ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES))
-    return b"".join(id_ for id_ in each if id_ not in fewer)
+    single = (ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES))
+    return b"".join(id_ for id_ in single if id_ not in fewer)
 
 
 def owned_twice(windows: Sequence[Interval], ids_of: Callable[[Interval], bytes | None]) -> dict[bytes, list[Interval]]:
     """Ids that more than one window owns, with those windows.
 
-    Ids are compared in sixteen lots, so that memory holds a sixteenth of them as objects.
+    Ids are compared in sixteen lots, so that only a sixteenth of them is in memory as objects.
     """
     found: dict[bytes, list[Interval]] = {}
     for lot in range(16):
@@ -182,7 +184,7 @@ def _lot(ids: bytes, lot: int) -> Iterable[bytes]:
 
 
 def _first(ids: bytes, prefix: bytes) -> int:
-    """Offset of the first id that is not below the prefix."""
+    """The offset of the first id that is not below the prefix, by bisection."""
     low, high = 0, len(ids) // ID_BYTES
     while low < high:
         middle = (low + high) // 2

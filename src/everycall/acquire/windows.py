@@ -1,10 +1,10 @@
-"""An interval -> windows, each of which one question can answer. Pure.
+"""Splits an interval into windows that the API can answer. Pure.
 
-A *window* is a half-open slice of the interval. The API bounds it three ways: at most 7 days without a filter, 31
-with one, and fewer than 100,000 hits. Two more things make whole UTC days the best windows: the API keeps an index a
-day, and a window that begins inside a day also returns what started earlier that day and still lives.
+A *window* is a half-open slice of the interval. The API limits it to 7 days without a filter or 31 days with one, and
+to fewer than 100,000 hits. Whole UTC days are the best windows: the API has an index for each day, and a window that
+begins inside a day also returns conversations that started earlier on that day and had not ended.
 
-Rule of the file: windows of an interval, however they were split, tile it - in order, no gap, no overlap.
+The windows of an interval always tile it, however they are split: in order, without gaps and overlaps.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from everycall.instants import DAY, MILLISECOND, SECOND, start_of_day
 
 
 def windows(query: Query, now: datetime) -> Iterator[Interval]:
-    """The longest windows that the API would answer, cut at midnight UTC, earliest first.
+    """The longest windows that the API answers, cut at midnight UTC, earliest first.
 
-    One of the cuts is where data settles: what the vendor will still rebuild and what it will not are different
-    windows. How many hits each holds is not known yet: see `split`.
+    A window is also cut where data settles, so that none contains both data that the vendor will still rebuild and
+    data that it will not. The hits of the windows are not known yet: `split` splits those that have too many.
     """
     span = SPAN_FILTERED if query.filters else SPAN_UNFILTERED
     border = settled_until(now)
@@ -39,13 +39,13 @@ def is_provisional(window: Interval, now: datetime) -> bool:
 
 
 def split(window: Interval, hits: int, hits_max: int = WINDOW_HITS_DEFAULT) -> list[Interval]:
-    """The windows to ask instead of this one, now that its hits are known; `[window]` where it may stand.
+    """The windows to read instead of this one, once its hits are known; `[window]` if it need not be split.
 
-    Days stay whole as long as the API can page through them: several days are taken apart when they hold more than
-    `hits_max`, one day only at the API's own limit.
+    Days stay whole as long as the API can page through them: a window of several days is split if it has `hits_max`
+    hits, and a single day only at the API's own limit.
 
     Raises:
-        WindowTooFull: a single millisecond holds 100,000 conversations or more.
+        WindowTooFull: a single millisecond has 100,000 conversations or more.
     """
     days = -(-(window.end - start_of_day(window.start)) // DAY)
     if hits >= HITS_MAX and days == 1:
@@ -71,7 +71,7 @@ def halves(window: Interval) -> list[Interval]:
 
 
 def without(interval: Interval, done: list[Interval]) -> list[Interval]:
-    """What is left of the interval after the windows that are done, in order. Together with them it tiles it."""
+    """The rest of the interval without the windows that are done, in order."""
     left, start = [], interval.start
     for window in sorted(done, key=lambda window: window.start):
         if start < window.start:
@@ -92,12 +92,12 @@ def _cut(interval: Interval, span: timedelta) -> Iterator[Interval]:
 
 
 def _slices(window: Interval, hits: int) -> list[Interval]:
-    """A full day cut into equal slices of time, with room for the busy hour being three times the mean."""
+    """A full day cut into equal slices of time, small enough for a busy hour with three times the mean."""
     count = min(3 * -(-hits // HITS_MAX), window.length // MILLISECOND)
     if count < 2:
         raise WindowTooFull(
-            f"{window} holds {hits:,} conversations, and the API pages through fewer than {HITS_MAX:,}.",
-            hint="Narrow the query, for example one export per queue or media type.",
+            f"{window} has {hits:,} conversations, and the API returns fewer than {HITS_MAX:,} of a window.",
+            hint="Narrow the query, for example to one queue or media type for each export.",
         )
     borders = [_border(window, index, count) for index in range(count + 1)]
     return [Interval(start, end) for start, end in pairwise(borders)]

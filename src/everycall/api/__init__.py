@@ -1,1 +1,1 @@
-"""What is sent to the API and what it answers. Pure: no clock, socket, file or thread."""
+"""The requests to the API and its answers. Pure: no clock, socket, file or thread."""

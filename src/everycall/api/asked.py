@@ -1,6 +1,6 @@
-"""The caller's terms for an interval, such as `{"last": "7d"}` -> the interval that they name at a given time. Pure.
+"""The caller's terms for an interval, such as `{"last": "7d"}`, and the interval that they name at a given time. Pure.
 
-A ledger and a manifest hold both, the terms and the interval, so each can be checked against the other.
+A ledger and a manifest have both the terms and the interval, so that each can be checked against the other.
 """
 
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from everycall.errors import QueryError
 from everycall.instants import text
 
 TERMS = ("interval", "last", "since", "until", "timezone", "settled")
-"""What names an interval. Whatever else stands among the terms is about filters, or the caller's own."""
+"""The terms that name an interval. Others are about filters, or the caller's own."""
 
 LOOK_UPS_MAX = timedelta(hours=1)
-"""Ours: an export begins at most this long after its interval was made, since names are looked up in between."""
+"""Ours: the longest time between making an interval and the begin of its export, in which names are looked up."""
 
 
 def interval_asked(asked: Mapping[str, str], now: datetime) -> Interval:
     """The interval that the terms name now.
 
     Args:
-        asked: one of `interval`, `last`, and `since` with or without `until`; and `timezone`, UTC without it, and
-            `settled`, both where they are wanted.
+        asked: one of `interval`, `last`, and `since` with or without `until`; optionally `timezone` (UTC by default)
+            and `settled`.
         now: the present.
 
     Raises:
-        QueryError: they name no interval, or one in the future.
+        QueryError: the terms do not name an interval, or one in the future.
     """
     zone = zone_of(asked.get("timezone", "UTC"))
     if "since" in asked:
@@ -43,15 +43,15 @@ def interval_asked(asked: Mapping[str, str], now: datetime) -> Interval:
 
 
 def contradiction(asked: Mapping[str, Any], interval: Interval, begun_at: datetime) -> Interval | None:
-    """The interval that the terms named when an export began, where it is another one than that of the export.
+    """The interval that the terms named when an export began, if it differs from the interval of the export.
 
     Args:
-        asked: the terms. What we do not know is ignored, and so are terms that name no interval.
-        interval: what was exported.
+        asked: the terms. Unknown ones are ignored.
+        interval: the interval of the export.
         begun_at: when the export began: a little after the interval was made, if the terms move with the clock.
 
     Returns:
-        None where both agree, or where the terms do not say.
+        None if both agree, or if the terms do not name an interval.
     """
     terms = {name: asked[name] for name in TERMS if name in asked}
     if not {"interval", "last", "since"} & set(terms) or not all(isinstance(term, str) for term in terms.values()):
@@ -77,8 +77,8 @@ def _settled(interval: Interval, now: datetime) -> Interval:
     border = settled_until(now)
     if interval.start >= border:
         raise QueryError(
-            f"Nothing of {interval} is settled: the vendor still rebuilds what is younger than {text(border)}.",
-            hint="Leave --settled out, or ask for earlier days.",
+            f"No data of {interval} is settled: the vendor still changes data after {text(border)}.",
+            hint="Leave out --settled, or choose earlier days.",
         )
     return Interval(interval.start, min(interval.end, border))
 
@@ -87,7 +87,7 @@ def zone_of(name: str) -> tzinfo:
     """The time zone of that name.
 
     Raises:
-        QueryError: there is none, or this system knows no time zones at all.
+        QueryError: it does not exist, or this system has no time zone database.
     """
     if name.upper() in ("UTC", "Z"):
         return UTC
@@ -98,7 +98,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 def unknown_zone(name: str, known: set[str]) -> QueryError:
-    """Why there is no such zone among those that the system knows, and what to write instead."""
+    """The error for an unknown time zone, with similar names; `known` are the zones of the system."""
     if not known:
         return QueryError(
             f"This system has no time zone database, so --timezone {name} cannot be used.",
@@ -106,7 +106,7 @@ def unknown_zone(name: str, known: set[str]) -> QueryError:
         )
     names = {zone.casefold(): zone for zone in known}
     cities = {zone.rpartition("/")[2]: names[zone] for zone in names}
-    near = [names[zone] for zone in get_close_matches(name.casefold(), names, n=3, cutoff=0.6)]
-    near += [cities[city] for city in get_close_matches(name.casefold(), cities, n=2)]
-    hint = f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else "Write one such as Europe/Berlin."
+    similar = [names[zone] for zone in get_close_matches(name.casefold(), names, n=3, cutoff=0.6)]
+    similar += [cities[city] for city in get_close_matches(name.casefold(), cities, n=2)]
+    hint = f"Did you mean {' or '.join(dict.fromkeys(similar))}?" if similar else "Give a name such as Europe/Berlin."
     return QueryError(f"'{name}' is not a time zone.", hint=hint)

@@ -1,4 +1,4 @@
-"""Where an org is, and how its token is got. Pure.
+"""The hosts of an org, the credentials, and the login. Pure.
 
     region or domain or URL -> Hosts
     client id and secret    -> token, an exchange with the login host
@@ -42,7 +42,7 @@ REGIONS: Mapping[str, str] = {
     "ap-southeast-1": "apse1.pure.cloud",
     "eusc-de-east-1": "edee1.eusc-pure.cloud",
 }
-"""AWS region -> the domain of the orgs that live there."""
+"""AWS region -> the domain of its orgs."""
 
 VARIABLES = ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV")
 
@@ -51,7 +51,7 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The two places that an org is reached at, without a trailing slash."""
+    """The two base URLs of an org, without a trailing slash."""
 
     api: str
     """`https://api.mypurecloud.de`"""
@@ -61,21 +61,21 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An OAuth client of the grant type "Client Credentials", and where its org lives."""
+    """An OAuth client with the grant type "Client Credentials", and the region of its org."""
 
     client_id: str
     client_secret: str = field(repr=False)
     env: str
     """A region (`eu-central-1`), a domain (`mypurecloud.de`) or a base URL (`http://127.0.0.1:8080`)."""
     source: str = field(default="", compare=False)
-    """Where they were read, for a reader: `the environment` or `.env`; empty where they were given."""
+    """Where they come from, for messages: `the environment` or `.env`; empty if the caller gave them."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str], dotenv: Mapping[str, str] | None = None) -> "Credentials | None":
-        """The credentials in the environment, else those in a `.env`; None where none of the three is set in either.
+        """Read the credentials from the environment, or from a `.env`; None if none of the three is set in either.
 
-        All three come from one place: a `.env` that came with somebody else's folder could otherwise send the secret
-        of the environment to an address of its own.
+        All three have to come from one place. Otherwise a `.env` in a downloaded folder could send the secret from the
+        environment to another address.
 
         Raises:
             CredentialsMissing: some are set, but not all; or they are spread over both places.
@@ -91,7 +91,7 @@ class Credentials:
             raise CredentialsMissing(
                 f"{_listed(found)} set in the environment, and {_listed(in_file)} set in .env: "
                 "all three have to come from one place.",
-                hint=f"Set all of {', '.join(VARIABLES)} in the environment, or unset those there to use .env.",
+                hint=f"Set all of {', '.join(VARIABLES)} in the environment, or unset them there to use .env.",
             )
         missing = [name for name in VARIABLES if name not in (found or in_file)]
         raise CredentialsMissing(
@@ -101,7 +101,7 @@ class Credentials:
 
 
 def _values(variables: Mapping[str, str]) -> dict[str, str]:
-    """Those of the three that are set, in their order."""
+    """The variables that are set, in the order of `VARIABLES`."""
     found = {name: variables.get(name, "").strip() for name in VARIABLES}
     return {name: value for name, value in found.items() if value}
 
@@ -116,24 +116,24 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def hosts(env: str, *, allow_http: bool = False) -> Hosts:
-    """Where the org of that region, domain or base URL is reached.
+    """The hosts for a region, domain or base URL.
 
     A base URL serves both API and login, unless it is one of the vendor's (`https://api.mypurecloud.de`).
 
     Args:
         env: the region, domain or base URL.
-        allow_http: whether an `http://` address may lie on another machine, so that everybody on the way can read
-            the secret.
+        allow_http: whether an `http://` address may be on another machine, although the network between can read the
+            secret.
 
     Raises:
-        SettingsError: it is none of the three, and the hint lists near regions; or it is not to be reached safely.
-            The message holds nothing that could be a secret.
+        SettingsError: `env` is none of the three, or not safe. The hint lists similar regions. The message contains
+            nothing that could be a secret.
     """
     found = _hosts(env)
     if not allow_http and found.api.startswith("http://") and not _is_this_machine(urlsplit(found.api).hostname or ""):
         raise SettingsError(
-            "GENESYS_ENV is an http:// address on another machine: everybody on the way could read the secret.",
-            hint="Use https://; or, inside a network that you trust, say --allow-http or set EVERYCALL_ALLOW_HTTP=1.",
+            "GENESYS_ENV is an http:// address on another machine: others on the network could read the secret.",
+            hint="Use https://. In a network that you trust, add --allow-http or set EVERYCALL_ALLOW_HTTP=1.",
         )
     return found
 
@@ -159,18 +159,18 @@ _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 
 
 def _unknown(domain: str) -> SettingsError:
-    """It is named only where it looks like a region that was misspelt: it could be a secret in the wrong variable."""
-    near = get_close_matches(domain, [*REGIONS, *REGIONS.values()], n=3, cutoff=0.5) if len(domain) < 40 else []
-    own = f" is '{domain}', which" if near else ""
+    """The error for an unknown region. It shows a value only if it is a misspelt region: others could be secrets."""
+    similar = get_close_matches(domain, [*REGIONS, *REGIONS.values()], n=3, cutoff=0.5) if len(domain) < 40 else []
+    value = f" is '{domain}', which" if similar else ""
     return SettingsError(
-        f"GENESYS_ENV{own} is no region, domain or base URL.",
-        hint=f"{'Near' if near else 'The regions'}: {', '.join(near or REGIONS)}. "
-        "The org's own address tells it: apps.mypurecloud.de is mypurecloud.de.",
+        f"GENESYS_ENV{value} is not a region, domain or base URL.",
+        hint=f"{'Similar regions' if similar else 'The regions'}: {', '.join(similar or REGIONS)}. "
+        "The org's own address contains its domain: apps.mypurecloud.de is mypurecloud.de.",
     )
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether nothing that is sent to that host leaves the machine."""
+    """Whether requests to that host do not leave this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -184,22 +184,22 @@ def _of_domain(domain: str) -> Hosts:
 
 
 def _of_url(url: str) -> Hosts:
-    """Of a base URL; messages do not show it, since it may hold a password or be something else altogether."""
+    """The hosts of a base URL. Messages do not show it, since it may contain a password or be a secret."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
     except ValueError:  # of the port, or of an IPv6 address
         parts, host = urlsplit(""), ""
     if "@" in url:
-        raise SettingsError("GENESYS_ENV holds a user name or a password.", hint="Leave out what stands before the @.")
+        raise SettingsError("GENESYS_ENV contains a user name or a password.", hint="Remove everything before the @.")
     prefix, _, domain = host.partition(".")
     is_vendors = domain in REGIONS.values() or domain.endswith("pure.cloud")
     if prefix in ("api", "login", "apps") and is_vendors:
         return _of_domain(domain)
     if parts.scheme not in ("http", "https") or not host or not _URL.fullmatch(url) or parts.query or parts.fragment:
         raise SettingsError(
-            "GENESYS_ENV looks like a base URL, but is none.",
-            hint="Write scheme, host and port, and nothing after a question mark: http://127.0.0.1:8080, say.",
+            "GENESYS_ENV looks like a base URL, but is not a valid one.",
+            hint="Give scheme, host and port, without a query: http://127.0.0.1:8080, for example.",
         )
     url = f"{parts.scheme}://{parts.netloc}{parts.path}"
     return Hosts(url, url)
@@ -209,22 +209,22 @@ _URL = re.compile(r"[\x21-\x7e]+")
 
 
 TOKEN_LIFE_S = 86_399.0
-"""What captures say of a token's life; the documentation says 86,400. There is no refresh token."""
+"""The life of a token in captures; the documentation has 86,400. There is no refresh token."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
-"""What can be sent in a header. Source: RFC 9110, field-vchar; real tokens have 86 characters."""
+"""The characters that a header can contain. Source: RFC 9110, field-vchar; real tokens have 86 characters."""
 
 
 class Token(msgspec.Struct, frozen=True):
     """A bearer token; never printed."""
 
     access_token: str
-    """Visible ASCII characters, none of them a blank."""
+    """Visible ASCII characters without blanks."""
     expires_in: float = TOKEN_LIFE_S
-    """Seconds from its making."""
+    """Seconds from when it was issued."""
 
     def __repr__(self) -> str:
-        """Without the token."""
+        """Show the life without the token."""
         return f"Token(expires_in={self.expires_in})"
 
 
@@ -234,7 +234,7 @@ class _Answer(msgspec.Struct):
 
 
 def token(credentials: Credentials) -> Exchange[Token]:
-    """A new token. Each has a rate budget of its own, so none is made without need.
+    """Request a new token. The caller reuses it, since the API counts requests for each token.
 
     Raises:
         CredentialsRefused: unknown client id (400), wrong secret or wrong region (401), or an answer without a token.
@@ -256,14 +256,14 @@ def token(credentials: Credentials) -> Exchange[Token]:
     if not _TOKEN.fullmatch(answer.access_token):
         raise CredentialsRefused(
             f"The login at {_hosts(credentials.env).login} answered with a token that cannot be sent: "
-            "it is too long, or has blanks, line breaks or other characters that no token has.",
-            hint="Check GENESYS_ENV, and the proxy: something on the way may have changed the answer.",
+            "it is too long, or contains blanks, line breaks or other characters that are not valid in a token.",
+            hint="Check GENESYS_ENV and the proxy settings: a proxy may have changed the answer.",
         )
     return Token(answer.access_token, _life_s(answer.expires_in))
 
 
 def _life_s(expires_in: Any) -> float:
-    """Seconds that a token lives, also where they came as a text; what captures say where nobody can read them."""
+    """The life of a token in seconds, also if it came as text; `TOKEN_LIFE_S` if it cannot be read."""
     try:
         life_s = float(expires_in)
     except (ValueError, TypeError, OverflowError):
@@ -272,7 +272,7 @@ def _life_s(expires_in: Any) -> float:
 
 
 LIFE_MAX_S = 7 * TOKEN_LIFE_S
-"""Ours: no token is kept longer, whatever its login says."""
+"""Ours: a token is never kept longer, whatever the login's answer says."""
 
 
 class _LoginError(msgspec.Struct):
@@ -293,6 +293,6 @@ def _refused(response: Response, credentials: Credentials) -> CredentialsRefused
         f"{printable(reason, REASON_MAX) or 'no reason given'}",
         hint="Check GENESYS_CLIENT_ID and GENESYS_ENV: this region does not know that client."
         if unknown
-        else "Check GENESYS_CLIENT_SECRET and GENESYS_ENV; a client of another region is refused in the same words.",
+        else "Check GENESYS_CLIENT_SECRET and GENESYS_ENV: a client of another region gets the same answer.",
         correlation_id=response.correlation_id,
     )

@@ -2,14 +2,14 @@
 
     POST /api/v2/analytics/conversations/details/query
 
-- Pages are asked for by number, in the body's `paging`: at most 100 conversations each, from 1. There is no cursor,
-  so any page can be asked for at any time, and several at once.
-- An answer is `{"conversations": [...], "totalHits": n}`; past the end, and where nothing matches, it is `{}`.
-- `totalHits` is counted anew for each answer. A page may come short before the end: only an empty one is the end.
+- Pages are requested by number, in the body's `paging`: from 1, with at most 100 conversations each. There is no
+  cursor, so pages can be requested in any order, and several at once.
+- An answer is `{"conversations": [...], "totalHits": n}`; past the end, and if nothing matches, it is `{}`.
+- `totalHits` is counted again for each answer. A page can be short before the end: only an empty one is the end.
 - pageNumber x pageSize beyond 100,000 is refused.
 
-Sources: SDK 269, ConversationQuery and AnalyticsConversationQueryResponse; the empty answer is what production code
-at Teleperformance (dganalytics) compares with; the limit is splunk/genesys_cloud_ta, CHANGELOG of 0.2.2.
+Sources: SDK 269, ConversationQuery and AnalyticsConversationQueryResponse, for the fields; Teleperformance's
+dganalytics, which compares with the empty answer; splunk/genesys_cloud_ta, CHANGELOG of 0.2.2, for the limit.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,40 +27,40 @@ from everycall.api.records import Page
 DETAILS_QUERY = "/api/v2/analytics/conversations/details/query"
 
 HITS_UNREADABLE = -1
-"""A count that agrees with no number of conversations, so that nothing is proven by it."""
+"""A count that equals no number of conversations, so that it proves nothing."""
 
 
 class Head(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What acquiring needs of a conversation."""
+    """The fields of a conversation that acquiring needs."""
 
     conversation_id: str
     conversation_start: str | None = None
-    """As the API wrote it; not yet looked at."""
+    """As the API wrote it; not checked yet."""
     conversation_end: str | None = None
-    """As the API wrote it; None while the conversation lives."""
+    """As the API wrote it; None while the conversation goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageHead:
-    """What acquiring needs of a page: a fortieth of the work of reading it."""
+    """The fields of a page that acquiring needs. Decoding them takes a fortieth of the time for the whole page."""
 
     conversations: list[Head]
-    """In the API's order; empty past the end. Those without a readable id are left out."""
+    """In the API's order; empty past the end. Conversations without a readable id are left out."""
     total_hits: int | None
-    """How many matched at the moment of this answer; None where the answer does not say, and `HITS_UNREADABLE` where
-    nobody can read what it says."""
+    """How many conversations matched at the moment of this answer; None if it has no count, `HITS_UNREADABLE` if the
+    count cannot be read."""
     dropped: tuple[int, ...] = ()
-    """Positions on the page, from 0, of what is left out, in order."""
+    """Positions on the page, from 0, of the conversations that are left out, in order."""
     oddities: tuple[Oddity, ...] = field(default=(), repr=False)
-    """What could not be read, or not as it stands. Fields that nobody knows are not looked for."""
+    """Values that could not be read, or were unusual. Unknown fields are not reported."""
 
     @classmethod
     def decode(cls, body: bytes) -> "PageHead":
-        """The head of a page of the details query: `{}`, or an object with `conversations` or `totalHits`.
+        """Decode the head of a page: `{}`, or an object with `conversations` or `totalHits`.
 
         Raises:
-            NotAnAnswer: it is JSON, but no page of conversations.
-            msgspec.DecodeError, RecursionError: it is no JSON, or it is nested too deeply.
+            NotAnAnswer: the body is JSON, but not a page of conversations.
+            msgspec.DecodeError, RecursionError: the body is not JSON, or it is nested too deeply.
         """
         try:
             found = _HEADS.decode(body)
@@ -85,15 +85,17 @@ _HEADS = msgspec.json.Decoder(_Heads)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _HEAD = msgspec.json.Decoder(Head)
-_HEAD_FIELDS = {one.encode_name for one in msgspec.structs.fields(Head)}
+_HEAD_FIELDS = {head_field.encode_name for head_field in msgspec.structs.fields(Head)}
 _NULL = msgspec.Raw(b"null")
 _KNOWN = {"conversations", "totalHits", "aggregations"}
 _SIGNS_OF_REFUSAL = {"message", "error", "errors", "code", "status"}
-"""What else an empty page may hold, nobody knows; with one of these it is an error that came with status 200."""
+"""An empty page with one of these fields is an error that came with status 200."""
 
 
 def decoded_slowly(body: bytes, known: Collection[str] = _KNOWN) -> PageHead:
-    """The head of a page, value by value: an odd one costs the others nothing. `known` are the fields of a page.
+    """Decode the head of a page value by value, so that an unreadable value does not affect the others.
+
+    `known` are the names of the fields that a page has.
 
     Raises:
         NotAnAnswer, msgspec.DecodeError, RecursionError: as `PageHead.decode`.
@@ -116,13 +118,13 @@ def decoded_slowly(body: bytes, known: Collection[str] = _KNOWN) -> PageHead:
 
 
 def _hits(raw: msgspec.Raw, oddities: list[Oddity]) -> int | None:
-    """The count, also where it came as a text or a real number; `HITS_UNREADABLE` where nobody can read it."""
+    """The count, also if it came as text or as a real number; `HITS_UNREADABLE` if it cannot be read."""
     value = _value(raw)
-    found, odd = fitted({"totalHits": value}, _Hits)
+    found, count_oddities = fitted({"totalHits": value}, _Hits)
     hits = found.total_hits if found else None
-    if any(isinstance(one, int | float) and one > TOTAL_HITS_MAX for one in (value, hits)):
-        raise NotAnAnswer(f"the answer counts {shortened(str(value))} conversations, which no org has")
-    oddities += odd
+    if any(isinstance(number, int | float) and number > TOTAL_HITS_MAX for number in (value, hits)):
+        raise NotAnAnswer(f"the answer counts {shortened(str(value))} conversations, more than any org has")
+    oddities += count_oddities
     return HITS_UNREADABLE if hits is None and value is not None else hits
 
 
@@ -131,15 +133,15 @@ def _head(raw: msgspec.Raw, oddities: list[Oddity]) -> Head | None:
         return _HEAD.decode(raw)
     except msgspec.ValidationError:
         tree = _value(raw)
-    if isinstance(tree, dict):  # what is not part of the head is none of its business
+    if isinstance(tree, dict):  # other fields are checked when the part is loaded
         tree = {name: value for name, value in tree.items() if name in _HEAD_FIELDS}
-    head, odd = fitted(tree, Head)
-    oddities += odd
+    head, head_oddities = fitted(tree, Head)
+    oddities += head_oddities
     return head
 
 
 def _value(raw: msgspec.Raw) -> Any:
-    """The value as Python has it; as text, where it is a number that no machine holds."""
+    """The value as a Python object; a number that is out of range as text."""
     try:
         return msgspec.json.decode(raw)
     except msgspec.ValidationError:
@@ -147,33 +149,33 @@ def _value(raw: msgspec.Raw) -> Any:
 
 
 def _not_a_page(fields: Iterable[str]) -> NotAnAnswer:
-    """The names of the fields and not their values, which may be anybody's secrets."""
+    """The error for another answer. It shows the names of the fields only, since the values may be secrets."""
     names = shortened(", ".join(sorted(fields)))
-    return NotAnAnswer(f"the answer is no page of conversations{f', but has {names}' if names else ''}")
+    return NotAnAnswer(f"the answer is not a page of conversations{f', but has {names}' if names else ''}")
 
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """The answer would have been over the server's size limit: ask for smaller pages, from the first one on."""
+    """The answer would exceed the server's size limit: request smaller pages, beginning with the first."""
 
     page_size: int
-    """What was asked for."""
+    """The page size that was too large."""
 
 
 def answer(
     query: Query, window: Interval, number: int, size: int, *, attempts_on_timeout: int | None = None
 ) -> Exchange[Response | TooLarge]:
-    """One page of a window: `decoded` is its `PageHead`, its body a page of the details query.
+    """Request one page of a window. `decoded` of the response is its `PageHead`.
 
     Args:
-        query: what is asked for.
-        window: the slice of its interval, short enough for one question.
-        number: from 1.
+        query: the filters.
+        window: a slice of the query's interval that the API answers.
+        number: the page number, from 1.
         size: conversations on a page, at most 100.
         attempts_on_timeout: after so many time-outs in a row the client raises `TimedOut`; None for never.
 
     Raises:
-        QueryRefused: the API answered 400, and not about the size of its answer.
+        QueryRefused: the API answered 400, for another reason than the size of its answer.
         PermissionMissing: the API answered 403.
     """
     response = yield Request(
@@ -192,17 +194,17 @@ def answer(
 
 
 def page(query: Query, window: Interval, number: int, size: int) -> Exchange[Page | TooLarge]:
-    """One page of a window, read; otherwise as `answer`."""
+    """Request one page of a window and read it; otherwise as `answer`."""
     response = yield from answer(query, window, number, size)
     return response if isinstance(response, TooLarge) else Page.read(response.body)
 
 
 def count(query: Query, window: Interval) -> Exchange[int]:
-    """How many conversations match at this moment: one cheap request, a page of one."""
+    """Request how many conversations match now: one cheap request, for a page of one."""
     first = yield from answer(query, window, 1, 1)
     return hits(first.decoded) if isinstance(first, Response) else 0
 
 
 def hits(first: Page | PageHead) -> int:
-    """What a first page says matched; an empty page means none."""
+    """The count on a first page; without one, the conversations on it."""
     return first.total_hits if first.total_hits is not None else len(first.conversations)

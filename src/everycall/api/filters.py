@@ -1,6 +1,6 @@
-"""The filters of a query: checked here for what the API would refuse, so that a mistake costs no round trip. Pure.
+"""The filters of a query, checked for what the API would refuse, so that mistakes cost no request. Pure.
 
-What the API may learn tomorrow (a new dimension, a new media type inside `--filter`) is let through.
+Values that the API may add in future (a new dimension, a new media type inside `--filter`) are accepted.
 
 Source: SDK 269, ConversationQuery and its filter types.
 """
@@ -37,17 +37,17 @@ Filter = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of a query, by the API's own list names; every entry of every list must hold."""
+    """The filters of a query, by the API's list names. A conversation has to match every entry of every list."""
 
     lists: Mapping[str, Sequence[Filter]] = field(default_factory=dict)
-    """Keys out of `FILTER_LISTS`, values never empty."""
+    """Keys are in `FILTER_LISTS`, and values are never empty."""
 
     def __bool__(self) -> bool:
-        """Whether there is any: it decides between the 7 and the 31 days that one question may span."""
+        """Whether there is any filter: a query without one may span 7 days, a query with one 31 days."""
         return bool(self.lists)
 
     def __add__(self, other: "Filters") -> "Filters":
-        """Both: every entry of either must hold."""
+        """The combined filters: a conversation has to match the entries of both."""
         names = [name for name in FILTER_LISTS if name in self.lists or name in other.lists]
         return Filters({name: [*self.lists.get(name, ()), *other.lists.get(name, ())] for name in names})
 
@@ -63,16 +63,16 @@ class Filters:
         directions: Iterable[str] = (),
         conversation_ids: Iterable[str] = (),
     ) -> "Filters":
-        """Any of the queues, and any of the users, and any of the media types, and so on.
+        """Filters for any of the queues, and any of the users, and any of the media types, and so on.
 
-        The entries may be met by different segments of a conversation: with a queue and a wrap-up code, it passed
-        through that queue, and somebody closed it with that code, perhaps after a transfer elsewhere.
+        Different segments of a conversation may match the entries: with a queue and a wrap-up code, the conversation
+        passed through that queue, and somebody closed it with that code, perhaps after a transfer to another queue.
 
         Raises:
-            QueryError: a media type or a direction that the API does not know.
+            QueryError: a media type or a direction is not valid.
         """
-        media_types = [_one_of(word, MEDIA_TYPES, "media type") for word in media_types]
-        directions = [_one_of(word, DIRECTIONS, "direction") for word in directions]
+        media_types = [_known(name, MEDIA_TYPES, "media type") for name in media_types]
+        directions = [_known(name, DIRECTIONS, "direction") for name in directions]
         segment = [
             ("queueId", queue_ids),
             ("userId", user_ids),
@@ -92,10 +92,10 @@ class Filters:
 
     @classmethod
     def read(cls, body: object) -> "Filters":
-        """The filters of a body as the vendor's query builder writes it; they are sent as they are.
+        """The filters of a body as the vendor's query builder writes it; they are sent unchanged.
 
         Raises:
-            QueryError: the body is no object, has a key that the API does not know, or a filter that it would refuse.
+            QueryError: the body is not an object, or it has an unknown key or a filter that the API would refuse.
         """
         if not isinstance(body, Mapping):
             raise QueryError("The filter is not a JSON object.", hint='Write {"segmentFilters": [...]}.')
@@ -132,10 +132,10 @@ _TUTORIAL_KEYS = (
 def _check_key(key: str) -> None:
     if key in FILTER_LISTS or key in _IGNORED_KEYS:
         return
-    wrong = "belongs to other calls" if key in _TUTORIAL_KEYS else "is not known to the API"
+    reason = "belongs to another API call" if key in _TUTORIAL_KEYS else "is unknown"
     raise QueryError(
-        f"'{key}' {wrong}: the conversation details query does not take it.",
-        hint=f"It takes {', '.join(FILTER_LISTS)}.",
+        f"The key '{key}' {reason}: the conversation details query does not accept it.",
+        hint=f"Use {', '.join(FILTER_LISTS)}.",
     )
 
 
@@ -152,14 +152,14 @@ def _check_entry(entry: object, where: str, *, nested: bool) -> None:
     unknown = set(entry) - ({"type", "predicates"} if nested else {"type", "predicates", "clauses"})
     if unknown:
         raise QueryError(
-            f"{where} has {sorted(map(str, unknown))}, which the API does not take there.",
+            f"{where} has {sorted(map(str, unknown))}, which the API does not accept there.",
             hint="A filter has type, predicates and clauses; a clause has type and predicates.",
         )
     if entry.get("type") not in ("and", "or"):
-        raise QueryError(f"{where}.type is {entry.get('type')!r}.", hint='The API takes "and" or "or".')
+        raise QueryError(f"{where}.type is {entry.get('type')!r}.", hint='Write "and" or "or".')
     predicates, clauses = entry.get("predicates") or (), entry.get("clauses") or ()
     if not predicates and not clauses:
-        raise QueryError(f"{where} is empty.", hint="An empty filter does not count as one: leave it out.")
+        raise QueryError(f"{where} is empty.", hint="Leave out an empty filter.")
     for name, items in (("predicates", predicates), ("clauses", clauses)):
         if not isinstance(items, Sequence) or isinstance(items, str):
             raise QueryError(f"{where}.{name} is not a list.", hint=f'Write "{name}": [...].')
@@ -173,21 +173,24 @@ def _check_predicate(predicate: object, where: str) -> None:
     if not isinstance(predicate, Mapping):
         raise QueryError(f"{where} is not an object.", hint='Write {"dimension": "queueId", "value": "..."}.')
     if not any(predicate.get(subject) for subject in ("dimension", "metric", "property")):
-        raise QueryError(f"{where} names no dimension, metric or property.", hint='Add "dimension": "queueId", say.')
+        raise QueryError(
+            f"{where} has no dimension, metric or property.", hint='Add "dimension": "queueId", for example.'
+        )
     operator = predicate.get("operator", "matches")
     if operator not in OPERATORS:
-        raise QueryError(f"{where}.operator is {operator!r}.", hint=f"The API takes {', '.join(OPERATORS)}.")
+        raise QueryError(f"{where}.operator is {operator!r}.", hint=f"Use {', '.join(OPERATORS)}.")
     if operator == "matches" and predicate.get("value") is None and predicate.get("range") is None:
         raise QueryError(
             f"{where} has neither a value nor a range.",
-            hint='For any value, use the operator "exists".',
+            hint='To match any value, use the operator "exists".',
         )
 
 
-def _one_of(word: str, known: Sequence[str], kind: str) -> str:
-    match = next((name for name in known if name.lower() == word.lower()), None)
+def _known(name: str, values: Sequence[str], kind: str) -> str:
+    """The value of that name, in the API's case."""
+    match = next((value for value in values if value.lower() == name.lower()), None)
     if match is None:
-        raise QueryError(f"'{word}' is not a {kind}.", hint=f"The API knows {', '.join(known)}.")
+        raise QueryError(f"'{name}' is not a {kind}.", hint=f"Use {', '.join(values)}.")
     return match
 
 

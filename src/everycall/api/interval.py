@@ -1,8 +1,8 @@
-"""An interval of time, and the ways to write one down. Pure.
+"""An interval of time, and its parser. Pure.
 
-An interval is half-open, [start, end). What people write (`2026-01-05`, `P7D`, `2026-01-05T08:00/10:00`, `7d`) is read
-on the clocks of a time zone. Days, weeks, months and years are counted on the calendar: the end of a local day is the
-start of the next date, so that days tile the time line also where clocks are changed at midnight.
+An interval is half-open, [start, end). Dates and times that the user gives (`2026-01-05`, `P7D`,
+`2026-01-05T08:00/10:00`, `7d`) are in a time zone. Days, weeks, months and years are counted on its calendar: a local
+day ends where the next date starts, so that days have no gaps even if clocks change at midnight.
 """
 
 import re
@@ -17,12 +17,12 @@ from everycall.instants import first_instant_at, floor_ms, start_of_day, text
 
 
 class Interval:
-    """A half-open stretch of time, [start, end): the end itself is outside. Immutable; equal where both ends are."""
+    """A half-open interval of time, [start, end): the end itself is outside. Immutable."""
 
     __slots__ = ("_end", "_start")
 
     def __init__(self, start: datetime, end: datetime) -> None:
-        """From one instant to a later one; both aware, and cut to whole milliseconds, which is what the API keeps.
+        """From one aware instant to a later one; both are cut to whole milliseconds, as the API keeps them.
 
         Raises:
             QueryError: an instant has no time zone, or the interval is empty or backwards.
@@ -31,7 +31,7 @@ class Interval:
         if self._start == self._end:
             raise QueryError(
                 f"The interval is empty: it starts and ends at {text(self._start)}.",
-                hint="The end is outside the interval: to take one day, end it at the next day's midnight.",
+                hint="The end is not included: for one day, end the interval at the next midnight.",
             )
         if self._start > self._end:
             raise QueryError(
@@ -51,7 +51,7 @@ class Interval:
 
     @property
     def length(self) -> timedelta:
-        """How long it is; more than zero."""
+        """The length; more than zero."""
         return self._end - self._start
 
     def __eq__(self, other: object) -> bool:
@@ -71,23 +71,23 @@ class Interval:
 
     @classmethod
     def read(cls, written: str) -> "Interval":
-        """The interval that `str(interval)` was written from."""
+        """Parse the result of `str(interval)`."""
         start, _, end = written.partition("/")
         return cls(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
     @classmethod
     def parse(cls, written: str, *, now: datetime, zone: tzinfo = UTC) -> "Interval":
-        """The interval that somebody wrote down.
+        """Parse an interval that the user gave.
 
         Args:
             written: any ISO 8601 interval - two instants, instant/duration, duration/instant, a duration that ends
-                now, an end that gives only what differs (`2026-01-05/07`) - or one date, which is that whole day,
+                now, an end with only the parts that differ (`2026-01-05/07`) - or one date, for that whole day,
                 week, month or year (`2026-01-05`, `2026-W02`, `2026-01`, `2026`).
             now: the present; a duration by itself ends then.
-            zone: where instants and dates without a zone are; days and months are counted on its calendar.
+            zone: the time zone of instants and dates without one; days and months are counted on its calendar.
 
         Raises:
-            QueryError: it is none of these, or it is empty or backwards.
+            QueryError: the text is not such an interval, or the interval is empty or backwards.
         """
         start, slash, end = (_normalised(part) for part in written.replace("--", "/").partition("/"))
         if not slash:
@@ -111,27 +111,27 @@ class Interval:
         start, end = _instant(date, zone), _shifted(date, _precision(written), zone, +1)
         if start == end:
             raise QueryError(
-                f"There was no {written} in {zone}: its clocks skipped that date.", hint="Ask for the day after."
+                f"The date {written} does not exist in {zone}: its clocks skipped it.", hint="Use the next day."
             )
         return cls(start, end)
 
     @classmethod
     def last(cls, duration: str, *, now: datetime, zone: tzinfo = UTC) -> "Interval":
-        """The stretch that ends now: `7d`, `36h`, `90m`, `2w` or an ISO 8601 duration such as `P1M`."""
+        """The interval of a duration that ends now: `7d`, `36h`, `90m`, `2w` or ISO 8601 such as `P1M`."""
         end = now - FRESHNESS
         return cls(_shifted(end, duration, zone, -1), end)
 
     @classmethod
     def between(cls, since: str, until: str | None, *, now: datetime, zone: tzinfo = UTC) -> "Interval":
-        """From one instant or date to another; until now where there is no other."""
+        """The interval from one instant or date to another, or until now."""
         end = _instant(_parse_point(until), zone) if until else now - FRESHNESS
         return cls(_instant(_parse_point(since), zone), end)
 
     def until_now(self, now: datetime) -> "Interval":
-        """The part that can be asked for: up to now minus a minute, since the newest rows are still arriving.
+        """The part of the interval up to a minute ago, since newer conversations are still arriving at the API.
 
         Raises:
-            QueryError: all of it is in the future.
+            QueryError: the whole interval is in the future.
         """
         latest = floor_ms(now - FRESHNESS)
         if self.start >= latest:
@@ -149,19 +149,19 @@ def settled_until(now: datetime) -> datetime:
 
 def _aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
-        raise QueryError(f"{instant.isoformat()} has no time zone.", hint="Pass aware datetimes.")
+        raise QueryError(f"{instant.isoformat()} has no time zone.", hint="Give a datetime with a time zone.")
     return floor_ms(instant)
 
 
-# A *point* is what somebody wrote for one end of an interval: aware where a zone was written, and otherwise naive, what
-# the clocks of the query's zone show. It becomes an instant last, after durations were added on the calendar.
+# A *point* is one end of an interval as the user gave it: aware if it has a zone, and otherwise naive, in the zone of
+# the query. It becomes an instant only after durations were added on the calendar.
 
 
 def _instant(point: datetime, zone: tzinfo) -> datetime:
     try:
         return point.astimezone(UTC) if point.tzinfo else first_instant_at(point, zone)
     except (OverflowError, ValueError) as error:
-        raise QueryError(f"{point} is too far away.", hint="Years from 2 to 9998 can be counted in.") from error
+        raise QueryError(f"{point} is out of range.", hint="Use years from 2 to 9998.") from error
 
 
 _SHORT_DURATION = re.compile(r"(?P<count>\d+)\s*(?P<unit>M|MIN|H|D|W)")
@@ -173,26 +173,26 @@ def _is_duration(written: str) -> bool:
 
 
 def _shifted(point: datetime, duration: str, zone: tzinfo, sign: int) -> datetime:
-    """The instant that lies the duration after the point (+1) or before it (-1).
+    """The instant a duration after the point (sign +1) or before it (-1).
 
     Days, weeks, months and years are counted on the zone's calendar, so that a day may have 23 or 25 hours; hours
     and below are counted in real time.
     """
     try:
         days, hours = _parse_duration(duration)
-        if days:  # hours alone have no need of the calendar, on which one hour of the year comes twice
+        if days:  # hours alone are not counted on the calendar, where one hour of the year comes twice
             wall = point.astimezone(zone).replace(tzinfo=None) if point.tzinfo else point
             point = wall + days if sign > 0 else wall - days
         return _instant(point, zone) + sign * hours
     except (isodate.ISO8601Error, OverflowError, ValueError) as error:
         raise QueryError(
-            f"'{duration}' is not a duration that can be counted from {point.isoformat(timespec='minutes')}.",
+            f"'{duration}' is not a duration that can be added to {point.isoformat(timespec='minutes')}.",
             hint=_DURATION_HINT,
         ) from error
 
 
 def _parse_duration(written: str) -> tuple[Any, timedelta]:
-    """The part that is counted on the calendar (it can be added to a datetime; false if zero), and the rest."""
+    """Split a duration into the part that is counted on the calendar (false if zero), and hours and below."""
     iso = _normalised(written)
     if not (_is_duration(iso) and re.search(r"\d", iso)):
         raise QueryError(f"'{written}' is not a duration.", hint=_DURATION_HINT)
@@ -212,9 +212,9 @@ _DIGITS = re.compile(r"[0-9TWZ:.,+-]+")
 
 
 def _completed(end: str, start: str) -> str:
-    """The end with what it leaves out taken from the start: `2026-01-05T08:00Z/10:00` ends at `2026-01-05T10:00Z`.
+    """Complete an abbreviated end from the start: `2026-01-05T08:00Z/10:00` ends at `2026-01-05T10:00Z`.
 
-    A time without a date is one of the start's day; digits that might be hours or minutes are left as they are.
+    A time without a date is on the day of the start. Digits that could be hours or minutes are left unchanged.
     """
     if _is_duration(start) or _WHOLE_DATE.match(end) or not _DIGITS.fullmatch(end):
         return end
@@ -230,7 +230,7 @@ def _completed(end: str, start: str) -> str:
 
 
 def _precision(written: str) -> str:
-    """How long the period lasts that this date names: a year, a month, a week or a day."""
+    """The length of the period of a date: a year, a month, a week or a day."""
     for pattern, duration in ((r"\d{4}", "P1Y"), (r"\d{4}-\d\d", "P1M"), (r"\d{4}-?W\d\d", "P1W")):
         if re.fullmatch(pattern, written):
             return duration
@@ -241,7 +241,7 @@ _MIDNIGHT_24 = re.compile(r"T24(?::?00){0,2}(?:[.,]0*)?(?=Z|[+-]|$)")
 
 
 def _normalised(written: str) -> str:
-    """In the one form that the rest of this file knows: T, Z, W and P in capitals, a T between date and time."""
+    """The text in the form that the rest of this module expects: upper case, with a T between date and time."""
     return re.sub(r"(?<=\d) +(?=\d)", "T", written.strip()).upper()
 
 
@@ -256,10 +256,10 @@ def _parse_point(written: str) -> datetime:
 
 
 def _point(iso: str) -> datetime:
-    if _MIDNIGHT_24.search(iso):  # ISO 8601 lets a day end at 24:00, which the parser does not know
+    if _MIDNIGHT_24.search(iso):  # ISO 8601 allows 24:00, but isodate does not
         return _point(_MIDNIGHT_24.sub("T00:00", iso)) + timedelta(days=1)
     if re.fullmatch(r"\d{1,3}|\d{5,6}", iso):
-        raise ValueError("a century, or something that might be a month or a day")
+        raise ValueError("ambiguous: a century, a month or a day")
     if "T" in iso:
         instant: datetime = isodate.parse_datetime(iso)
         return instant

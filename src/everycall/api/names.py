@@ -1,14 +1,14 @@
 """Names for ids, and ids for names: queues, users, wrap-up codes, divisions. Pure.
 
-History holds ids; people want names. Queues, wrap-up codes and divisions are few and are listed whole, once, when the
-first id of the kind turns up; users are many and are looked up in bulk by the ids that turn up, deleted ones too.
+Conversations contain ids; users want names. Queues, wrap-up codes and divisions are few: the first id of such a kind
+causes one listing of the whole kind. Users are many: they are looked up in bulk by id, deleted users included.
 
-A look-up never ends an export: it is tried a few times, and then ids stand in place of the names. One that is cut short
-(the API lists no more than 10,000 users, say) keeps what it got.
+A failing look-up never ends an export: after a few tries, the rows have ids instead of names. The names of an
+incomplete look-up are used (the API lists at most 10,000 users, for example).
 
-Source of paths and parameters: SDK 269 (RoutingApi, UsersApi, AuthorizationApi, SearchApi); that the server cuts a
-pageSize that is too large silently, and says so in the answer, was seen by estuary/connectors. System wrap-up codes
-(`ININ-WRAP-UP-TIMEOUT` ...) and deleted queues and codes are in no list: the row falls back as its column says.
+Sources: SDK 269 (RoutingApi, UsersApi, AuthorizationApi, SearchApi) for paths and parameters; estuary/connectors
+observed that the server reduces a pageSize that is too large, and that the answer has the reduced one. System wrap-up
+codes (`ININ-WRAP-UP-TIMEOUT` ...) and deleted queues and codes are not listed; each column documents its fallback.
 """
 
 import re
@@ -35,39 +35,44 @@ PATHS: Mapping[Kind, str] = {
 
 USERS_SEARCH = "/api/v2/users/search"
 
-WORDS: Mapping[Kind, str] = {"queues": "queue", "users": "user", "wrapupcodes": "wrap-up code", "divisions": "division"}
-"""What a reader calls one of the kind."""
+SINGULAR: Mapping[Kind, str] = {
+    "queues": "queue",
+    "users": "user",
+    "wrapupcodes": "wrap-up code",
+    "divisions": "division",
+}
+"""What messages call one entity of each kind."""
 
 LOOK_UP_TRIES, LOOK_UP_PATIENCE_S = 5, 20.0
-"""Ours: how often and how long a page of names is asked for: some ten seconds where failures come at once.
+"""Ours: how often and how long a page of names is tried: about ten seconds if each try fails at once.
 
-A short outage should not cost the names of a whole export, and names are never worth a row.
+A short outage should not cost the names of a whole export, but names must not hold up the rows for long.
 """
 
 LISTING_PAGES_MAX = 1000
-"""Ours: a listing that goes on is given up; at the smallest pages ever seen (25) it is 25,000 names."""
+"""Ours: a listing ends after this many pages: 25,000 names with the smallest pages ever observed (25)."""
 
 IDS_MIN = 25
-"""Ours: users are not asked for in smaller batches than this, even if larger ones are refused."""
+"""Ours: users are not looked up in smaller batches than this, even if the API refuses larger ones."""
 
 SEARCH_PAGE_SIZE = 25
-"""Ours: so many users of one name are enough to see that it is not one."""
+"""Ours: enough users of the same name to list in a message."""
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """One queue, user, wrap-up code or division, as far as a row needs it."""
+    """One queue, user, wrap-up code or division: the fields that rows need."""
 
     id: str
     name: str | None = None
     email: str | None = None
-    """Users only; absent for some."""
+    """Users only; some have none."""
 
     @property
-    def called(self) -> tuple[str, ...]:
-        """What a reader may call it by."""
-        return tuple(word for word in (self.name, self.email) if word)
+    def aliases(self) -> tuple[str, ...]:
+        """The names that the user may give for it."""
+        return tuple(alias for alias in (self.name, self.email) if alias)
 
 
 class _Listing(msgspec.Struct, frozen=True, rename="camel"):
@@ -82,40 +87,40 @@ class _Search(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look-up came back with."""
+    """The result of a look-up."""
 
     kind: Kind
     entities: tuple[Entity, ...]
     cut_short: str = ""
-    """Why these are not all, for a reader; empty where they are."""
+    """Why the result is incomplete, for the user; empty if it is complete."""
 
     def redacted(self, redact: Callable[[str], str]) -> "Found":
-        """The same, its text without secrets."""
+        """The same result without secrets in its text."""
         return replace(self, cut_short=redact(self.cut_short))
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The org forbids the look-up or does not have it, or it fails; names of the kind stay ids."""
+    """The look-up was refused or failed; rows have the ids of the kind instead of names."""
 
     kind: Kind
     reason: str
-    """For a reader: the status and the API's own message, or what the client says of its tries."""
+    """For the user: the status and the API's message, or the client's error."""
 
     def redacted(self, redact: Callable[[str], str]) -> "Unavailable":
-        """The same, its text without secrets."""
+        """The same without secrets in its text."""
         return replace(self, reason=redact(self.reason))
 
 
 def listing(kind: Kind) -> Exchange[Found | Unavailable]:
-    """All of a kind, page after page; users of any state."""
+    """List all entities of a kind, page by page; users of any state."""
     return _found(kind, {"state": "any"} if kind == "users" else {}, LISTING_PAGE_SIZE)
 
 
 def users(ids: Sequence[str]) -> Exchange[Found | Unavailable]:
-    """The users with these ids, at most `IDS_MAX`, deleted ones too. Ids that nobody has are simply missing.
+    """Look up the users with these ids, at most `IDS_MAX`, deleted users included. Unknown ids are left out.
 
-    Where the API takes fewer ids at once, they are asked for in smaller batches.
+    If the API refuses so many ids at once, they are requested in smaller batches.
     """
     found = yield from _found("users", {"id": ",".join(ids), "state": "any"}, IDS_MAX)
     is_refused = isinstance(found, Unavailable) and found.reason.startswith("400")
@@ -132,7 +137,7 @@ def users(ids: Sequence[str]) -> Exchange[Found | Unavailable]:
 
 
 def _found(kind: Kind, params: Mapping[str, str], page_size: int) -> Exchange[Found | Unavailable]:
-    """Page after page, as long as each brings something new."""
+    """Request page after page, as long as each contains something new."""
     found: dict[str, Entity] = {}
     for number in range(1, LISTING_PAGES_MAX + 1):
         page = yield from _page(kind, {**params, "pageSize": str(page_size), "pageNumber": str(number)})
@@ -144,14 +149,14 @@ def _found(kind: Kind, params: Mapping[str, str], page_size: int) -> Exchange[Fo
         if last or not page.entities:
             return Found(kind, tuple(found.values()))
         if len(found) == known:
-            return Found(kind, tuple(found.values()), f"cut short: page {number} brings nothing that is new")
+            return Found(kind, tuple(found.values()), f"cut short: page {number} contains nothing new")
     return Found(kind, tuple(found.values()), f"cut short: it does not end after {LISTING_PAGES_MAX} pages")
 
 
 def _page(kind: Kind, params: Mapping[str, str]) -> Exchange[_Listing | Unavailable]:
-    asked = Request("GET", PATHS[kind], params, tries=LOOK_UP_TRIES, patience_s=LOOK_UP_PATIENCE_S)
+    request = Request("GET", PATHS[kind], params, tries=LOOK_UP_TRIES, patience_s=LOOK_UP_PATIENCE_S)
     try:
-        response = yield asked
+        response = yield request
     except (AccessError, ServiceError) as error:
         return Unavailable(kind, str(error))
     if response.status >= 300:
@@ -164,19 +169,19 @@ def _page(kind: Kind, params: Mapping[str, str]) -> Exchange[_Listing | Unavaila
 
 @dataclass(slots=True)
 class Names:
-    """What is known of names so far. Filled by `learn`; `wanted` says what to ask next."""
+    """The names known so far. `wanted` returns the ids to look up, and `learn` adds the result."""
 
     unavailable: dict[Kind, str] = field(default_factory=dict)
-    """Kinds whose look-up failed or was cut short, with the reason; what it told before is known all the same."""
+    """Kinds whose look-up failed or was cut short, with the reason. Names learned before stay known."""
     _known: dict[Kind, dict[str, str]] = field(default_factory=lambda: {kind: {} for kind in PATHS})
     _listed: set[Kind] = field(default_factory=set)
 
     def name(self, kind: Kind, entity_id: str) -> str | None:
-        """The name; None where the org has none for the id, or was not asked."""
+        """The name of an id; None if the org has none for it, or it was not looked up."""
         return self._known[kind].get(entity_id) or None
 
     def is_settled(self, kind: Kind, entity_id: str) -> bool:
-        """Whether asking would tell no more: it was asked, or cannot be, or it is a system code."""
+        """Whether a look-up is of no use: it was done, it is not possible, or the id is a system code."""
         return (
             kind in self.unavailable
             or entity_id in self._known[kind]
@@ -185,7 +190,7 @@ class Names:
         )
 
     def wanted(self, ids: Iterable[tuple[Kind, str]]) -> dict[Kind, list[str]]:
-        """What is not known yet of these, by kind, each id once, in order."""
+        """The ids that need a look-up, by kind, each once, in their order."""
         wanted: dict[Kind, dict[str, None]] = {}
         for kind, entity_id in ids:
             if not self.is_settled(kind, entity_id):
@@ -193,7 +198,7 @@ class Names:
         return {kind: list(found) for kind, found in wanted.items()}
 
     def learn(self, found: Found | Unavailable, asked: Sequence[str] = ()) -> None:
-        """Take in an answer; ids that were `asked` and are not in it are settled as nameless."""
+        """Add a result. Ids that were `asked` for and are not in the result have no name."""
         if isinstance(found, Unavailable):
             self.unavailable[found.kind] = found.reason
             return
@@ -209,92 +214,96 @@ class Names:
 
 
 def look_up(kind: Kind, ids: Sequence[str]) -> Exchange[Found | Unavailable]:
-    """The exchange that tells these names: users by id, at most `IDS_MAX` of them; the other kinds whole."""
+    """The exchange that looks up the names of ids: users by id, at most `IDS_MAX`; the other kinds as a whole."""
     return users(ids[:IDS_MAX]) if kind == "users" else listing(kind)
 
 
-def ids_named(kind: Kind, words: Sequence[str]) -> Exchange[list[str]]:
-    """The ids of what a reader named; what is an id already is taken as it is, and costs no request.
+def ids_named(kind: Kind, names: Sequence[str]) -> Exchange[list[str]]:
+    """The ids of entities that the user has named. A name that is an id already costs no request.
 
-    Names are compared without regard to case; a user may be named by e-mail address. Users are searched for, one by
-    one; the whole kind is listed only where that finds nobody.
+    Names are compared without regard to case; a user can also be given by e-mail address. Users are searched for one
+    by one; all users are listed only if a search finds nobody.
 
     Raises:
-        UnknownName: the org has none of that name, or several, and the hint lists the near ones; or it does not let
-            names be looked up.
+        UnknownName: the org has no entity of that name, or several, or it refuses the look-up. The hint lists similar
+            names.
     """
-    words = [_normal(kind, word.strip()) for word in words]
+    names = [_normalised(kind, name.strip()) for name in names]
     ids: list[str] = []
     listed: Found | None = None
-    for word in words:
-        found = (yield from _searched(word)) if kind == "users" and not _is_id(kind, word) else ()
-        if not found and not _is_id(kind, word):
-            listed = listed or (yield from _listed(kind, word))
-            found = listed.entities
-        ids.append(word if _is_id(kind, word) else _the_one(kind, word, found))
+    for name in names:
+        if _is_id(kind, name):
+            ids.append(name)
+            continue
+        entities = (yield from _searched(name)) if kind == "users" else ()
+        if not entities:
+            listed = listed or (yield from _listed(kind, name))
+            entities = listed.entities
+        ids.append(_id_of(kind, name, entities))
     return ids
 
 
-def _listed(kind: Kind, word: str) -> Exchange[Found]:
+def _listed(kind: Kind, name: str) -> Exchange[Found]:
     found = yield from listing(kind)
     if isinstance(found, Unavailable):
         raise UnknownName(
-            f"The {WORDS[kind]} '{word}' cannot be looked up ({found.reason}).",
-            hint=f"Give the {WORDS[kind]}'s id instead of its name, or give the OAuth client the permission.",
+            f"The {SINGULAR[kind]} '{name}' cannot be looked up ({found.reason}).",
+            hint=f"Give the {SINGULAR[kind]}'s id instead of its name, or give the OAuth client the permission.",
         )
     return found
 
 
-def _searched(word: str) -> Exchange[Sequence[Entity]]:
-    """Users of that name or e-mail address; none where the search finds none, or cannot be had.
+def _searched(name: str) -> Exchange[Sequence[Entity]]:
+    """Search for users of that name or e-mail address; nobody if the search fails.
 
-    Source: SDK 269, UserSearchRequest; that deleted users have to be asked for, MyPureCloud's Terraform provider.
+    Sources: SDK 269, UserSearchRequest; MyPureCloud's Terraform provider, which asks for deleted users explicitly.
     """
     criteria = [
-        {"type": "EXACT", "fields": ["email" if "@" in word else "name"], "value": word},
+        {"type": "EXACT", "fields": ["email" if "@" in name else "name"], "value": name},
         {"type": "EXACT", "fields": ["state"], "values": ["active", "inactive", "deleted"]},
     ]
     body = {"pageSize": SEARCH_PAGE_SIZE, "pageNumber": 1, "query": criteria}
-    asked = Request("POST", USERS_SEARCH, json=body, tries=LOOK_UP_TRIES, patience_s=LOOK_UP_PATIENCE_S)
+    request = Request("POST", USERS_SEARCH, json=body, tries=LOOK_UP_TRIES, patience_s=LOOK_UP_PATIENCE_S)
     try:
-        response = yield asked
+        response = yield request
         found = msgspec.convert(response.decoded if response.status == 200 else {}, _Search, strict=False).results
     except (AccessError, ServiceError, msgspec.ValidationError):
         return ()
-    return [entity for entity in found if word.casefold() in map(str.casefold, entity.called)]
+    return [entity for entity in found if name.casefold() in map(str.casefold, entity.aliases)]
 
 
-def _is_id(kind: Kind, word: str) -> bool:
-    return bool(UUID.fullmatch(word)) or (kind == "wrapupcodes" and word.upper().startswith("ININ-"))
+def _is_id(kind: Kind, name: str) -> bool:
+    return bool(UUID.fullmatch(name)) or (kind == "wrapupcodes" and name.upper().startswith("ININ-"))
 
 
-def _normal(kind: Kind, word: str) -> str:
-    """A word as the API writes it, where it is an id; a name as it is."""
-    if UUID.fullmatch(word):
-        return word.lower()
-    return word.upper() if _is_id(kind, word) else word
+def _normalised(kind: Kind, name: str) -> str:
+    """An id in the API's case; a name unchanged."""
+    if UUID.fullmatch(name):
+        return name.lower()
+    return name.upper() if _is_id(kind, name) else name
 
 
-def _the_one(kind: Kind, word: str, entities: Sequence[Entity]) -> str:
-    matches = [entity for entity in entities if word.casefold() in map(str.casefold, entity.called)]
-    exact = [entity for entity in matches if word in entity.called]
+def _id_of(kind: Kind, name: str, entities: Sequence[Entity]) -> str:
+    """The id of the one entity with that name; the exact case decides between several."""
+    matches = [entity for entity in entities if name.casefold() in map(str.casefold, entity.aliases)]
+    exact = [entity for entity in matches if name in entity.aliases]
     if len(exact) == 1 or len(matches) == 1:
         return (exact if len(exact) == 1 else matches)[0].id
     if matches:
-        listed = "; ".join(" ".join((*entity.called, entity.id)) for entity in matches[:8])
+        listed = "; ".join(" ".join((*entity.aliases, entity.id)) for entity in matches[:8])
         raise UnknownName(
-            f"{len(matches)} {WORDS[kind]}s are called '{word}'.", hint=f"Give the id of the one you mean: {listed}"
+            f"The org has {len(matches)} {SINGULAR[kind]}s called '{name}'.", hint=f"Give the id of one: {listed}"
         )
-    raise UnknownName(f"The org has no {WORDS[kind]} called '{word}'.", hint=_near(kind, word, entities))
+    raise UnknownName(f"The org has no {SINGULAR[kind]} called '{name}'.", hint=_similar(kind, name, entities))
 
 
-def _near(kind: Kind, word: str, entities: Sequence[Entity]) -> str:
+def _similar(kind: Kind, name: str, entities: Sequence[Entity]) -> str:
     names = {entity.name.casefold(): entity.name for entity in entities if entity.name}
-    near = get_close_matches(word.casefold(), names, n=5, cutoff=0.5)
-    near += [name for name in sorted(names) if word.casefold() in name and name not in near][:5]
-    if near:
-        return f"Near: {', '.join(names[name] for name in near)}."
+    similar = get_close_matches(name.casefold(), names, n=5, cutoff=0.5)
+    similar += [known for known in sorted(names) if name.casefold() in known and known not in similar][:5]
+    if similar:
+        return f"Similar names: {', '.join(names[known] for known in similar)}."
     shown = sorted(names.values(), key=str.casefold)
     if not shown:
-        return f"This OAuth client sees no {WORDS[kind]} at all: check its roles and divisions."
+        return f"This OAuth client sees no {SINGULAR[kind]} at all: check its roles and divisions."
     return f"It has {len(shown)}: {', '.join(shown[:8])}{' ...' if len(shown) > 8 else ''}."

@@ -1,13 +1,13 @@
-"""What an answer holds that we did not expect, named - and the rest of it, fitted to the records all the same. Pure.
+"""Reads conversations that do not fit the records, and reports each deviation as an `Oddity`. Pure.
 
-The records are decoded strictly, at full speed, and nothing here runs. Where that fails - a field that the API added
-yesterday, a malformed date, a number that came as text - the one conversation is walked through slowly:
-what can be read is read, what cannot is left out, and each departure becomes an `Oddity` with its place.
+Conversations are normally decoded strictly, at full speed. If that fails - because of a new field, a malformed date, a
+number that came as text - `fitted` walks through that one conversation slowly: it reads what it can, leaves out the
+rest, and reports each deviation with its path.
 """
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -22,35 +22,35 @@ T = TypeVar("T", bound=msgspec.Struct)
 _ABSENT: Any = object()
 
 ODDITIES_MAX = 1000
-"""In one conversation, at most; what more there is stays unnamed, so that memory stays flat."""
+"""The most oddities reported for one conversation, so that memory stays flat."""
 
 PATH_MAX = 200
-"""The API's longest path has some 80 characters; a longer one is cut."""
+"""Longer paths are cut; the API's longest has about 80 characters."""
 
 ID_MAX = 100
 """A conversation's id has 36 characters."""
 
 TEXT_MAX = 60
-"""No number and no instant is written in more characters; a longer text is not looked into."""
+"""Longer texts are not parsed as numbers or instants."""
 
 WHOLE_MAX = 2**53
-"""A larger real number is not taken for a whole one: its last digits are anybody's guess."""
+"""A larger real number is not read as a whole one, since its last digits are not exact."""
 
 
 class Oddity(msgspec.Struct, frozen=True, rename="camel"):
-    """One departure from what the API documents, in one place."""
+    """One deviation from what the API documents."""
 
     kind: Literal["unknown field", "unreadable value", "unusual value"]
-    """"unknown field": not part of the record, left out of it. "unreadable value": left out, the field is empty.
-    "unusual value": read all the same, as `read_as` says."""
+    """"unknown field": left out of the record. "unreadable value": left out, so that the field is empty. "unusual
+    value": read as `read_as`."""
     conversation_id: str
-    """Where it was; empty where the conversation has no id."""
+    """The id of the conversation; empty if it has none."""
     path: str
     """The field, in the API's names: `participants[0].sessions[0].segments[0].segmentStart`."""
     value: str
-    """What stood there, as JSON, at most 80 characters."""
+    """The value as JSON, at most 80 characters."""
     read_as: str = ""
-    """What it was taken for; empty where it was left out."""
+    """How the value was read; empty if it was left out."""
 
     @property
     def field(self) -> str:
@@ -58,31 +58,32 @@ class Oddity(msgspec.Struct, frozen=True, rename="camel"):
         return _POSITION.sub("", self.path)
 
     def redacted(self, redact: Callable[[str], str]) -> "Oddity":
-        """Without secrets: what stood there may be anything."""
+        """The same oddity without secrets: the value may contain anything."""
         texts = {name: redact(getattr(self, name)) for name in ("conversation_id", "path", "value", "read_as")}
         return msgspec.structs.replace(self, **texts)
 
     def __str__(self) -> str:
-        """One line for a reader."""
-        read = f"; read as {self.read_as}" if self.read_as else "; left out" if self.kind != "unknown field" else ""
+        """One line for the user."""
+        read = ""
+        if self.read_as:
+            read = f"; read as {self.read_as}"
+        elif self.kind != "unknown field":
+            read = "; left out"
         return f"conversation {self.conversation_id or '(no id)'}: {self.path}: {self.kind} {self.value}{read}"
 
 
 def may_overflow(body: bytes | msgspec.Raw) -> bool:
-    """Whether an instant in the JSON may lie outside of what a datetime in UTC can hold.
+    """Whether an instant in the JSON may be out of range for a datetime in UTC.
 
-    `9999-12-31T23:59:59-05:00` is decoded without complaint, and fails wherever it is calculated with. So a body for
-    which this is true is not decoded strictly, but fitted.
+    `9999-12-31T23:59:59-05:00` can be decoded, but later calculations fail. A body for which this is true is therefore
+    not decoded strictly, but fitted.
     """
     data = bytes(body)
     return b'"9999-12-31' in data or b'"0001-01-01' in data
 
 
 def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
-    """The record that the decoded JSON holds, and what did not fit.
-
-    None in place of the record where not even what it requires can be read.
-    """
+    """The record of a decoded JSON value, and what did not fit. No record if a required field is missing."""
     conversation_id = tree.get("conversationId") if isinstance(tree, dict) else None
     walk = _Walk(conversation_id if isinstance(conversation_id, str) else "")
     value = walk.value(tree, _kind_of(record), "")
@@ -90,24 +91,24 @@ def fitted(tree: Any, record: type[T]) -> tuple[T | None, list[Oddity]]:
 
 
 def oddity(kind: Any, conversation_id: str, path: str, value: str, read_as: str = "") -> Oddity:
-    """An oddity whose texts can be shown, and are short."""
+    """An oddity with short texts that are safe to print."""
     return Oddity(kind, conversation_id, printable(path, PATH_MAX) or "$", shortened(value), shortened(read_as))
 
 
 @cache
 def _kind_of(record: type) -> inspect.Type:
-    """The type tree of a record: slow to make, and the same for every conversation."""
+    """The type tree of a record, cached since it is slow to make."""
     return inspect.type_info(record)
 
 
 @cache
 def _fields_of(record: type) -> Mapping[str, inspect.Field]:
     kind = _kind_of(record)
-    return {one.encode_name: one for one in kind.fields} if isinstance(kind, inspect.StructType) else {}
+    return {field.encode_name: field for field in kind.fields} if isinstance(kind, inspect.StructType) else {}
 
 
 class _Walk:
-    """One conversation's way through the type tree: values come back fitted, or `_ABSENT`."""
+    """Walks through one conversation along the type tree. Methods return the fitted value, or `_ABSENT`."""
 
     def __init__(self, conversation_id: str) -> None:
         self.conversation_id = printable(conversation_id, ID_MAX)
@@ -132,13 +133,14 @@ class _Walk:
         return self._leaf(value, kind, path)
 
     def _optional(self, value: Any, kind: inspect.UnionType, path: str) -> Any:
-        """`X | None`, or `int | float | None`. A null stands for an absent field, which is how the API says it."""
+        """Fit `X | None`, or `int | float | None`. A null counts as an absent field."""
         if value is None:
             return _ABSENT
-        kinds = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
-        if any(_is_of(value, one) for one in kinds):
+        kinds = [option for option in kind.types if not isinstance(option, inspect.NoneType)]
+        if any(_is_of(value, option) for option in kinds):
             return value
-        return self.value(value, next((one for one in kinds if isinstance(one, inspect.FloatType)), kinds[0]), path)
+        real = next((option for option in kinds if isinstance(option, inspect.FloatType)), None)
+        return self.value(value, real or kinds[0], path)
 
     def _struct(self, value: Any, kind: inspect.StructType, path: str) -> Any:
         if not isinstance(value, dict):
@@ -148,12 +150,12 @@ class _Walk:
         for name in [name for name in value if name not in fields]:
             self.note("unknown field", f"{path}.{name}".lstrip("."), value[name])
         found = {}
-        for name, one in fields.items():
-            place = f"{path}.{name}".lstrip(".")
-            fit = self.value(value[name], one.type, place) if name in value else _ABSENT
+        for name, field in fields.items():
+            field_path = f"{path}.{name}".lstrip(".")
+            fit = self.value(value[name], field.type, field_path) if name in value else _ABSENT
             if fit is not _ABSENT:
                 found[name] = fit
-            elif one.required:
+            elif field.required:
                 self.note("unreadable value", path, value)
                 return _ABSENT
         return found
@@ -175,11 +177,12 @@ class _Walk:
     def _leaf(self, value: Any, kind: inspect.Type, path: str) -> Any:
         if _is_of(value, kind):
             return value
-        for read in _readings(value, kind):
-            self.note("unusual value", path, value, read if isinstance(read, str) else str(msgspec.to_builtins(read)))
-            return read
-        self.note("unreadable value", path, value)
-        return _ABSENT
+        read = _reading(value, kind)
+        if read is None:
+            self.note("unreadable value", path, value)
+            return _ABSENT
+        self.note("unusual value", path, value, read if isinstance(read, str) else str(msgspec.to_builtins(read)))
+        return read
 
 
 def _is_of(value: Any, kind: inspect.Type) -> bool:
@@ -195,27 +198,24 @@ def _is_of(value: Any, kind: inspect.Type) -> bool:
     return isinstance(value, {inspect.StrType: str, inspect.BoolType: bool}.get(type(kind), ()))
 
 
-def _readings(value: Any, kind: inspect.Type) -> Iterator[Any]:
-    """What an unusual value can safely be taken for: at most one."""
+def _reading(value: Any, kind: inspect.Type) -> Any:
+    """How an unusual value can safely be read; None if it cannot."""
     if isinstance(kind, inspect.StrType) and isinstance(value, int | float):
-        yield _json(value)
-    elif (
-        isinstance(kind, inspect.IntType) and isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_MAX
-    ):
-        yield int(value)
-    elif isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
+        return _json(value)
+    if isinstance(kind, inspect.IntType) and isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < WHOLE_MAX else None
+    if isinstance(kind, inspect.IntType | inspect.FloatType) and isinstance(value, str):
         if _WHOLE.fullmatch(value):
-            yield int(value)
-        elif isinstance(kind, inspect.FloatType) and len(value) <= TEXT_MAX and _REAL.fullmatch(value):
-            yield float(value)
-    elif isinstance(kind, inspect.DateTimeType) and isinstance(value, str):
-        instant = _loose_instant(value)
-        if instant is not None:
-            yield instant
+            return int(value)
+        is_real = isinstance(kind, inspect.FloatType) and len(value) <= TEXT_MAX and _REAL.fullmatch(value)
+        return float(value) if is_real else None
+    if isinstance(kind, inspect.DateTimeType) and isinstance(value, str):
+        return _loose_instant(value)
+    return None
 
 
 def instant(text: str) -> datetime | None:
-    """The instant that a text names, as strictly or as loosely as it takes; None where it names none."""
+    """Parse an instant, strictly or else loosely; None if that fails."""
     try:
         found = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
@@ -223,7 +223,7 @@ def instant(text: str) -> datetime | None:
     return _in_utc(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
 
 
-# None of these can match in two ways, so none of them tries again; the texts are short all the same.
+# None of these can match in two ways, so none of them backtracks.
 _POSITION = re.compile(r"\[\d{1,9}\]")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _REAL = re.compile(r"-?\d{1,40}\.\d{1,40}")
@@ -233,7 +233,7 @@ _LOOSE_INSTANT = re.compile(
 
 
 def _loose_instant(value: str) -> datetime | None:
-    """An instant whose parts lack leading zeros or whose zone is missing (then UTC); None where it is none."""
+    """Parse an instant without leading zeros or without a zone (then UTC); None if it is not an instant."""
     match = _LOOSE_INSTANT.fullmatch(value.strip()) if len(value) <= TEXT_MAX else None
     if not match:
         return None
@@ -255,7 +255,7 @@ def _offset(zone: str | None) -> timezone:
 
 
 def _in_utc(instant: datetime) -> datetime | None:
-    """The instant, if it has a zone and a date in UTC, too."""
+    """The instant in UTC; None if it has no zone, or is out of range in UTC."""
     try:
         return instant.astimezone(UTC) if instant.tzinfo is not None else None
     except OverflowError:
@@ -276,13 +276,13 @@ _ESCAPE = re.compile(
 
 
 def without_lone_surrogates(body: bytes) -> bytes:
-    """The JSON with U+FFFD in place of each escape that is half of a surrogate pair.
+    """The JSON with U+FFFD in place of each lone surrogate.
 
-    A server leaves such a half where it cuts a text in the middle of an emoji. No JSON reader has to take it.
+    A server that cuts a text in the middle of an emoji leaves such a half. JSON readers may refuse it.
     """
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["lone"] else escape[0], body)
 
 
 def shortened(text: str) -> str:
-    """At most 80 characters of it, in one line, so that it can be shown."""
+    """At most 80 characters of the text, in one line, safe to print."""
     return printable(text, 80)

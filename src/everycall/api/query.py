@@ -1,4 +1,4 @@
-"""A query: an interval and filters, and the body that is sent for one page of one window. Pure.
+"""A query: an interval and filters, and the request body for one page of one window. Pure.
 
 Source of the body: SDK 269, ConversationQuery.
 """
@@ -18,30 +18,30 @@ Match = Literal["start", "activity"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for: which conversations, of when."""
+    """Which conversations to export, and of which interval."""
 
     interval: Interval
     filters: Filters = field(default_factory=Filters)
     match: Match = "start"
-    """"start": conversations that started in the interval, so that adjacent exports add up. "activity": the API's
-    wider answer, with those that started earlier on the first UTC day and were still alive."""
+    """"start": conversations that started in the interval, so that adjacent exports add up. "activity": also those that
+    started earlier on the first UTC day of the interval and had not ended, as the API returns them."""
 
     def body(self, interval: Interval, page_number: int, page_size: int) -> dict[str, Any]:
         """The body of the details query for one page of one slice of the interval.
 
-        Ordered by start, so that what arrives late shifts as few pages as it can.
+        It asks for the order of start, so that late arrivals shift as few pages as possible.
         """
         paging = {"pageSize": page_size, "pageNumber": page_number}
         order = {"order": "asc", "orderBy": "conversationStart"}
         return {"interval": str(interval), **order, **self.filters.lists, "paging": paging}
 
     def belongs_at(self, start_ms: int) -> int:
-        """When a conversation that started then counts as started, in milliseconds since 1970.
+        """The instant that decides to which window a conversation belongs, in milliseconds since 1970.
 
-        With match "activity", what started before the whole interval belongs to the interval's first window.
+        That is its start, or with match "activity" the start of the interval, if that is later.
         """
         return max(start_ms, since_epoch_ms(self.interval.start)) if self.match == "activity" else start_ms
 
     def owns(self, started: datetime, window: Interval) -> bool:
-        """Whether a conversation that started then belongs to the window; each belongs to exactly one."""
+        """Whether a conversation with that start belongs to the window; each belongs to exactly one."""
         return since_epoch_ms(window.start) <= self.belongs_at(since_epoch_ms(started)) < since_epoch_ms(window.end)

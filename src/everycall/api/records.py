@@ -1,10 +1,10 @@
 """Pages, conversations and everything below them, as the API sends them. Pure.
 
-Field names are the API's, mechanically in snake_case; a field that an answer lacks is None, or an empty tuple. Every
-enumeration is open: values are plain text, and one that is new tomorrow is no error.
+Field names are the API's in snake_case; a field that is absent in an answer is None, or an empty tuple. Enumerations
+are open: their values are plain text, and new ones are accepted.
 
-Source of the fields: SDK 269, models `AnalyticsConversation` and below. A field that is not among them is left out of
-the record and named in `Page.oddities`; `jsonl` and `raw` outputs are made from the answer itself and keep it.
+Source of the fields: SDK 269, models `AnalyticsConversation` and below. Unknown fields are left out of the record and
+reported in `Page.oddities`.
 """
 
 import json
@@ -19,11 +19,11 @@ from everycall.api.oddities import Oddity, fitted, may_overflow, oddity, shorten
 from everycall.errors import ServiceFailed
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware datetime. The API writes UTC with three digits of a second, or none; any number of digits is read."""
+"""An aware datetime. The API writes UTC with three decimals of a second, or none; any number is accepted."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", forbid_unknown_fields=True):
-    """Strict, so that what is new is noticed; never part of a reference cycle, so the collector need not look."""
+    """Strict, so that new fields are noticed. Without garbage collection, since records have no reference cycles."""
 
 
 class FlowOutcome(_Record, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class MediaEndpointStat(_Record, frozen=True, kw_only=True):
 
 
 class Metric(_Record, frozen=True, kw_only=True):
-    """One number that the session emitted. Key: (sessionId, ordinal); names repeat, tTalk once a stretch."""
+    """One number that the session emitted. Key: (sessionId, ordinal), since names repeat: tTalk for each talk."""
 
     emit_date: Instant | None = None
     """When the metric was emitted, at the end of what it measures."""
@@ -100,7 +100,7 @@ class Property(_Record, frozen=True, kw_only=True):
 
 
 class Segment(_Record, frozen=True, kw_only=True):
-    """One stretch of a session: alert, interact, hold, wrapup ... Key: (sessionId, ordinal); the start repeats."""
+    """One part of a session: alert, interact, hold, wrapup ... Key: (sessionId, ordinal), since starts repeat."""
 
     audio_muted: bool | None = None
     conference: bool | None = None
@@ -318,15 +318,15 @@ class Conversation(_Record, frozen=True, kw_only=True):
     conference_start: Instant | None = None
     consultation_conversation_ids: tuple[str, ...] = ()
     conversation_end: Instant | None = None
-    """None while it lives. It can be absent for ever (a stuck e-mail) and come back (a reopened one)."""
+    """None while it goes on. It can stay absent (a stuck e-mail) and become absent again (a reopened one)."""
     conversation_id: str
-    """The API's id, a UUID; the key of everything."""
+    """The API's id, a UUID; the key of the conversation."""
     conversation_initiator: str | None = None
     conversation_start: Instant | None = None
-    """When it began: the day of the index that it is found in. Can lie some milliseconds off its first segment."""
+    """When it began. The API finds it on that UTC day. Can differ by some milliseconds from its first segment."""
     customer_participation: bool | None = None
     division_ids: tuple[str, ...] = ()
-    """All divisions that touched it; an OAuth client sees it if its roles cover one."""
+    """All divisions that took part; an OAuth client sees the conversation if its roles cover one of them."""
     external_tag: str | None = None
     inactivity_timeout: Instant | None = None
     knowledge_base_ids: tuple[str, ...] = ()
@@ -341,26 +341,12 @@ class Conversation(_Record, frozen=True, kw_only=True):
     resolutions: tuple[Resolution, ...] = ()
     participants: tuple[Participant, ...] = ()
 
-    @property
-    def began(self) -> datetime | None:
-        """conversationStart; where that is missing or cannot be read, the earliest segmentStart; None without any."""
-        return self.conversation_start or min(
-            (
-                segment.segment_start
-                for participant in self.participants
-                for session in participant.sessions
-                for segment in session.segments
-                if segment.segment_start is not None
-            ),
-            default=None,
-        )
-
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of the details query, read but not changed."""
 
     conversations: tuple[Conversation, ...] = ()
-    """In the API's order, at most as many as were asked for; empty past the end."""
+    """In the API's order, at most the page size; empty past the end."""
     total_hits: int | None = None
     """How many matched at the moment of this answer; None on a page past the end, whose body is `{}`."""
     oddities: tuple[Oddity, ...] = ()
@@ -368,10 +354,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, body: bytes) -> "Page":
-        """The page that a body of the details query holds; `{}`, `{"totalHits": 0}` and empty lists are empty pages.
+        """Read a body of the details query; `{}`, `{"totalHits": 0}` and empty lists are empty pages.
 
         Raises:
-            ServiceFailed: the body is something else: a gateway's greeting in place of the API's answer, say.
+            ServiceFailed: the body is something else, for example a gateway's page in place of the API's answer.
         """
         if may_overflow(body):
             return _read_slowly(body)
@@ -393,9 +379,9 @@ class _Answer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     conversations: tuple[Conversation, ...] = ()
     total_hits: int | None = None
     aggregations: msgspec.Raw = msgspec.Raw()
-    """Only where they were asked for; not read."""
+    """Only if they were requested; ignored."""
     cursor: msgspec.Raw = msgspec.Raw()
-    """Only on a page of a job's results, as the next one; not read."""
+    """Only on a page of a job's results; ignored."""
     data_availability_date: msgspec.Raw = msgspec.Raw()
 
 
@@ -406,11 +392,11 @@ _HITS = msgspec.json.Decoder(float | None, strict=False)
 _CONVERSATION = msgspec.json.Decoder(Conversation)
 _NULL = msgspec.Raw(b"null")
 _SIGNS_OF_REFUSAL = {"message", "error", "errors", "code", "status"}
-"""What else an empty page may hold, nobody knows; with one of these it is an error that came with status 200."""
+"""An empty page with one of these fields is an error that came with status 200."""
 
 
 def _read_slowly(body: bytes) -> Page:
-    """The page, conversation by conversation, so that an odd one costs the others nothing."""
+    """Read the page conversation by conversation, so that an unreadable one does not affect the others."""
     try:
         fields = _FIELDS.decode(body)
         raws = _ITEMS.decode(fields.pop("conversations", _NULL)) or []
@@ -424,8 +410,8 @@ def _read_slowly(body: bytes) -> Page:
     conversations: list[Conversation] = []
     oddities = [oddity("unknown field", "", name, _as_text(raw)) for name, raw in fields.items()]
     for raw in raws:
-        conversation, odd = conversation_of(raw)
-        oddities += odd
+        conversation, its_oddities = conversation_of(raw)
+        oddities += its_oddities
         if conversation is not None:
             conversations.append(conversation)
     total_hits = None if hits is None or not math.isfinite(hits) else int(hits)
@@ -433,15 +419,15 @@ def _read_slowly(body: bytes) -> Page:
 
 
 def _no_page(body: bytes) -> ServiceFailed:
-    words = shortened(body.decode(errors="replace")) or "nothing"
+    excerpt = shortened(body.decode(errors="replace")) or "nothing"
     return ServiceFailed(
-        f"The service answered with something that is no page of conversations: {words}",
-        hint="Check GENESYS_ENV, and the proxy: something on the way may have answered in the API's place.",
+        f"The service answered with something that is not a page of conversations: {excerpt}",
+        hint="Check GENESYS_ENV and the proxy settings: another server may have answered in place of the API.",
     )
 
 
 def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, list[Oddity]]:
-    """One conversation out of its JSON, and what did not fit; None where it has no readable id."""
+    """Read one conversation from its JSON, and report what did not fit; None if it has no readable id."""
     if not may_overflow(body):
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return _CONVERSATION.decode(body), []
@@ -456,9 +442,9 @@ def conversation_of(body: bytes | msgspec.Raw) -> tuple[Conversation | None, lis
 
 
 def _plain(body: bytes | msgspec.Raw) -> Any:
-    """The JSON as plain values, with U+FFFD for bytes that are not UTF-8, and for halves of surrogate pairs.
+    """The JSON as plain values, with U+FFFD for bytes that are not UTF-8, and for lone surrogates.
 
-    The standard library takes a number beyond the range of numbers for infinity, where msgspec refuses the whole.
+    If a number is out of range, msgspec refuses the whole text; the standard library then reads it as infinity.
     """
     text = without_lone_surrogates(_as_text(body).encode())
     try:

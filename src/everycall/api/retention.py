@@ -1,9 +1,9 @@
-"""How long the org keeps conversations. Pure.
+"""The org's retention of conversations. Pure.
 
     GET /api/v2/analytics/dataretention/settings -> {"retentionDays": 730}
 
-Needs the permission analytics:dataRetention:view, which is of no use for anything else, so most clients will not have
-it. Sources: the vendor's API explorer for the endpoint; help.mypurecloud.com for "at least 90 days, at most 5 years".
+It needs the permission analytics:dataRetention:view, which most clients do not have, since nothing else needs it.
+Sources: the vendor's API explorer for the endpoint; help.mypurecloud.com for "at least 90 days, at most 5 years".
 """
 
 from datetime import timedelta
@@ -15,10 +15,10 @@ from everycall.api.exchange import Exchange, Request
 RETENTION_PATH = "/api/v2/analytics/dataretention/settings"
 
 TRIES, PATIENCE_S = 3, 10.0
-"""Ours: an export can do without the answer, so it is not waited for any longer."""
+"""Ours: a low limit, since an export does not need the answer."""
 
 RETENTION_MIN = timedelta(days=90)
-"""No org keeps less, so an interval that begins later need not ask."""
+"""Every org keeps conversations at least this long, so for younger intervals the retention is not requested."""
 
 
 class _Settings(msgspec.Struct, rename="camel"):
@@ -26,7 +26,7 @@ class _Settings(msgspec.Struct, rename="camel"):
 
 
 def retention() -> Exchange[timedelta | None]:
-    """How long conversations are kept; None where the client may not know, or the answer does not say."""
+    """How long conversations are kept; None if the client lacks the permission, or the answer has no number."""
     response = yield Request("GET", RETENTION_PATH, tries=TRIES, patience_s=PATIENCE_S)
     if response.status != 200:
         return None

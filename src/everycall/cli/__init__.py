@@ -6,13 +6,13 @@ Exit codes:
     1    something failed on this machine (the disk is full), or something unexpected
     2    wrong usage, or a query that the API refuses
     3    credentials or permission
-    4    finished, but not proven complete; or verified, and it does not hold
+    4    finished, but not proven complete; or verified, and does not hold
     5    gave up on the network or the service; the same command continues
     130  interrupted; the same command continues
-    141  the program that read standard output went away
+    141  the program that read standard output ended early
 
-This module is all that is loaded for `everycall --version`. `commands` is loaded for help and for wrong usage, and each
-command loads what it needs when it runs.
+`everycall --version` loads this module only. Help and wrong usage load `commands`, and each command loads what it needs
+when it runs.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code."""
+    """Run a command and exit with its exit code."""
     _end_at_once_when_interrupted()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"] and _version_is_printed():
         sys.exit(0)
-    from everycall.cli import process  # noqa: PLC0415 - what takes time to load comes after the signal handler
+    from everycall.cli import process  # noqa: PLC0415 - slow imports come after the signal handler
 
     process.main(arguments)
 
 
 def _end_at_once_when_interrupted() -> None:
-    """While the command is being loaded, Ctrl-C is answered by one line instead of a traceback."""
+    """Make Ctrl-C print one line instead of a traceback while the command is being loaded."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
 
@@ -53,7 +53,7 @@ def _end_at_once(_number: int, _frame: FrameType | None) -> None:
 
 
 def _version_is_printed() -> bool:
-    """Whether it went well; where it did not, `commands.run` says what is wrong with standard output."""
+    """Print the version. Return False if that fails; `commands.run` then reports the error of standard output."""
     from everycall.version import VERSION  # noqa: PLC0415 - as above
 
     try:

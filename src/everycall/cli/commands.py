@@ -1,6 +1,7 @@
-"""The commands, and how one of them is run: its options are read, its module is loaded, its errors become exit codes.
+"""Declares the commands and runs them: parses the options, loads the command's module, turns errors into exit codes.
 
-Loading this module loads neither the HTTP client nor the decoder nor the sandbox: help and wrong usage need none.
+Importing this module loads neither the HTTP client nor the decoder nor the sandbox, since help and wrong usage do not
+need them.
 """
 
 import sys
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 EXPORT = Command(
     "export",
-    "Export conversations into a file, one row each, and prove that none is missing.",
+    "Export conversations to a file, one row each, and prove that none is missing.",
     """
-GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV, in the environment or in .env, say which org to use.
-To try it without an org, add --sandbox.
+Set GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV in the environment or in .env to use your org.
+To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
@@ -30,28 +31,28 @@ After an interruption, the same command continues with the windows that are not 
 )
 PLAN = Command(
     "plan",
-    "Show what an export would take: conversations, windows, requests, minutes at the rate limit.",
-    "Exports nothing. Takes the options of export, and costs one request for each window.",
+    "Show how large an export would be: conversations, windows, requests, minutes at the rate limit.",
+    "Exports nothing. Takes the options of export, and sends one request for each window.",
     (When, Which, Paging, Way, Source, PlanFormat),
 )
 VERIFY = Command(
     "verify",
-    "Ask the API again for every window of a finished export, and show whether the export still holds.",
+    "Count every window of a finished export again, and show whether the export still holds.",
     """
-Costs one request for each window, and reads the file once to compare checksums. The exit code is 0 if all windows hold,
+Sends one request for each window, and reads the file once to compare checksums. The exit code is 0 if all windows hold,
 4 if not.
 
-A change that leaves the count as it was, such as a late wrap-up code, is not noticed: to get that too, export again.
+A change that leaves the count the same, such as a late wrap-up code, is not noticed: export again to get it.
 """,
     (Finished, Source, Messages),
     "FILE [OPTIONS]",
 )
 SANDBOX = Command(
     "sandbox",
-    "Serve a stand-in for the API: an invented contact centre behind the real routes, limits and errors.",
+    "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
     """
-Any program that uses Genesys Cloud can use it instead. Nothing leaves this machine, except what --record passes on.
-In a browser, its address shows what it holds and what it was asked. Ctrl-C ends it.
+Any program that uses Genesys Cloud can use it instead. Nothing leaves this machine, except requests with --record.
+Open its address in a browser to see its conversations and the requests it has received. Ctrl-C ends it.
 """,
     (Serving,),
 )
@@ -63,11 +64,11 @@ MODULES = {"export": "exporting", "plan": "planning", "verify": "verifying", "sa
 
 
 def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = tuple) -> int:
-    """Run a command and return its exit code. Errors become messages, unless EVERYCALL_TRACEBACK asks for more.
+    """Run a command and return its exit code. Errors become messages, or a traceback with EVERYCALL_TRACEBACK.
 
     Args:
         arguments: the command and its options.
-        watch_signals: lets signals interrupt the command from now on, and returns those that came, a list that grows.
+        watch_signals: installs the signal handlers, and returns a list to which they append each signal.
     """
     try:
         if text := _without_command(arguments):
@@ -77,7 +78,7 @@ def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = t
         command = COMMANDS[arguments[0]]
         given = parser.parse(command, arguments[1:])
     except (UsageError, OSError) as error:
-        from everycall.cli.failures import report  # noqa: PLC0415 - loads the terminal's library
+        from everycall.cli.failures import report  # noqa: PLC0415 - it loads rich
 
         return report(error)
     from everycall.cli.failures import guarded  # noqa: PLC0415 - as above
@@ -91,10 +92,10 @@ def _run(command: Command, given: Arguments, context: "Context") -> int:
 
 
 def _without_command(arguments: Sequence[str]) -> str:
-    """What is printed without running a command: help, or the version; empty where a command is to run.
+    """The help or the version, if the arguments ask for it; empty if a command is to run.
 
     Raises:
-        UsageError: there is no such command.
+        UsageError: the command does not exist.
     """
     first = arguments[0] if arguments else HELP[0]
     width, bold = help_text.width(), help_text.is_bold()
@@ -108,9 +109,11 @@ def _without_command(arguments: Sequence[str]) -> str:
 
 
 def _unknown_command(first: str) -> UsageError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for mistakes only
 
     kind = "option" if first.startswith("-") else "command"
-    near = get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
-    hint = "everycall --help lists the commands, everycall COMMAND --help the options of one."
-    return UsageError(f"everycall has no {kind} {first!r}.", hint=f"Did you mean {near[0]}? {hint}" if near else hint)
+    similar = get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
+    hint = "everycall --help lists the commands, everycall COMMAND --help the options of a command."
+    if similar:
+        hint = f"Did you mean {similar[0]}? {hint}"
+    return UsageError(f"everycall has no {kind} {first!r}.", hint=hint)

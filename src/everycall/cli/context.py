@@ -1,4 +1,4 @@
-"""What a command shares with whoever runs it."""
+"""The state that a command shares with `failures.guarded`, which runs it."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from everycall.cli.display import Display
 
 @dataclass
 class Context:
-    """Where a command shows things, and what is to be said and returned if it is cut short."""
+    """The display of a command, and what to report if the command is interrupted."""
 
     display: Display
     kept: object = ""
-    """`str` of it says, after an interruption, what is kept and how to continue."""
+    """`str(kept)` is the hint after an interruption: what is kept, and how to continue."""
     code: int = 0
-    """The exit code if all that fails from here on is standard output."""
+    """The exit code if nothing but standard output fails from here on."""

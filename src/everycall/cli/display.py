@@ -1,7 +1,7 @@
-"""What people read: standard error, and plain lines on standard output. All text for people goes through here.
+"""Prints text for people: on standard error, and plain lines on standard output. All such text goes through here.
 
-Names, messages and paths come from servers, files and the environment. Whatever could move the cursor, recolour or
-reorder a terminal's text, or begin a line of its own, is shown escaped.
+Names, messages and paths come from servers, files and the environment. Characters that could move the cursor, change
+colours, reorder text or begin a new line are escaped.
 """
 
 import os
@@ -21,19 +21,19 @@ Piece: TypeAlias = str | tuple[str, str]
 
 
 class Display:
-    """Where messages, progress and summaries are shown."""
+    """Shows messages, progress and summaries."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        """For a bar that moves; all else is printed with the methods below."""
+        """For the progress bar; everything else is printed by the methods below."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody watches, rather than reads a log."""
+        """Whether the output is an interactive terminal rather than a log."""
         return self.console.is_terminal and not self.console.is_dumb_terminal
 
     def print(self, *pieces: Piece, wrap: bool = False) -> None:
-        """One line, made of the pieces; broken between words where a terminal is too narrow and `wrap` is given."""
+        """Print one line. With `wrap`, it is broken between words if the terminal is too narrow."""
         line = Text()
         for piece in pieces:
             text, style = piece if isinstance(piece, tuple) else (piece, "")
@@ -43,20 +43,20 @@ class Display:
     def _print(self, line: Text, *, wrap: bool = False) -> None:
         if self.console.is_terminal or self.console.quiet:
             self.console.print(line, soft_wrap=not wrap)
-        else:  # in one step, since an interruption could let the console print the same line once more
+        else:  # in one step: after an interruption, the console could print the same line once more
             self.console.file.write(f"{line.plain}\n")
             self.console.file.flush()
 
     def blank(self) -> None:
-        """An empty line."""
+        """Print an empty line."""
         self._print(Text())
 
     def notice(self, message: str) -> None:
-        """Something to know."""
+        """Print a note."""
         self.print(("note: ", "yellow"), message, wrap=True)
 
     def failure(self, message: str, hint: str = "", correlation_id: str = "") -> None:
-        """What went wrong, a blank line, what to do."""
+        """Print an error: what went wrong, an empty line, and what to do."""
         self.print(("error: ", "bold red"), message, wrap=True)
         if hint:
             self.blank()
@@ -65,11 +65,11 @@ class Display:
             self.print((f"For the vendor's support: ININ-Correlation-Id {correlation_id}", "dim"), wrap=True)
 
     def hint(self, hint: str) -> None:
-        """What to do."""
+        """Print a hint: what to do."""
         self.print(("hint: ", "bold cyan"), hint, wrap=True)
 
     def fact(self, name: str, text: str) -> None:
-        """A line of a summary; its text is broken under itself where a terminal is too narrow, paths are not."""
+        """Print a line of a summary. On a terminal, its text is wrapped with an indent, unless it contains a path."""
         text = printable(text)
         if self.console.is_terminal and os.sep not in text:
             text = textwrap.fill(
@@ -83,7 +83,7 @@ class Display:
 
 
 class _StandardError:
-    """Standard error as the console sees it. That it is full or that nobody reads it does not end an export."""
+    """Standard error for the console, which ignores write errors: a full or closed one does not end an export."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -99,20 +99,20 @@ class _StandardError:
 
 
 def standard_error() -> Display:
-    """Standard error, as wide as it is; NO_COLOR and TERM=dumb are honoured."""
+    """A display on standard error, with the width of the terminal; it respects NO_COLOR and TERM=dumb."""
     return Display(Console(file=cast("IO[str]", _StandardError()), highlight=False, soft_wrap=True))
 
 
 def nowhere() -> Display:
-    """Where nothing is shown."""
+    """A display that prints nothing."""
     return Display(Console(quiet=True))
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Lines for people on standard output.
+    """Print lines on standard output.
 
     Raises:
-        OSError: nobody reads it any more, or it is full.
+        OSError: standard output is closed or full.
     """
     for line in lines:
         sys.stdout.write(printable(line) + "\n")

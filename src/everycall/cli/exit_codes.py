@@ -1,4 +1,4 @@
-"""The exit codes; what each means stands in the package's docstring, from which the documentation takes it."""
+"""The exit codes. The docstring of the package explains them, and the documentation is made from it."""
 
 from collections.abc import Mapping
 

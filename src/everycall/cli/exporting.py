@@ -21,18 +21,18 @@ from everycall.setup import Options
 from everycall.tables import flat
 from everycall.tables.attributes import PREFIX
 
-STARTS_OVER = "Rows on standard output cannot be continued: the same command starts from the beginning."
+STARTS_OVER = "An export to standard output cannot be continued: the same command starts from the beginning."
 
 
 def run(
     arguments: Arguments, context: Context, *, connect: Callable[[Source], AbstractContextManager[Org]] = connected
 ) -> int:
-    """Export, show how it ended, and return the exit code. `connect` makes the client of the org."""
+    """Export, show the summary, and return the exit code. `connect` makes the client of the org."""
     rows, messages = arguments.of(Rows), arguments.of(Messages)
     outputs.check(rows)
     columns = _columns(rows, arguments.of(Way))
-    flat.columns(rows.view, columns)  # refuses unknown ones before anything is asked
-    # Standard error has room for progress or for the summary as JSON, not for both.
+    flat.columns(rows.view, columns)  # refuses unknown columns before the first request
+    # Standard error shows either progress or the summary as JSON, not both.
     display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
     check(arguments.of(When), arguments.of(Which), SystemClock().utc())
     with connect(arguments.of(Source)) as org:
@@ -93,9 +93,9 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
 
 
 def report(display: Display, done: Summary, org: Org, messages: Messages) -> None:
-    """How an export or a repair ended."""
+    """Show how an export or a repair ended."""
     if messages.json:
-        outputs.write_json(as_json(done, org.source), rows_are_there=done.output is None)
+        outputs.write_json(as_json(done, org.source), to_standard_error=done.output is None)
     elif not messages.quiet:
         summary.show(display, done, org.label)
     elif done.verdict != "proven":
@@ -103,5 +103,5 @@ def report(display: Display, done: Summary, org: Org, messages: Messages) -> Non
 
 
 def as_json(done: Summary, source: str) -> dict[str, Any]:
-    """The manifest, and what only this run knows."""
+    """The manifest and the counts of this run."""
     return {**done.manifest, "source": source, "requests": done.counts.requests, "rejected": done.counts.rejected}

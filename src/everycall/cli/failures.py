@@ -1,4 +1,4 @@
-"""Errors -> what is shown, and the exit code."""
+"""Turns errors into messages and exit codes."""
 
 import errno
 import os
@@ -21,12 +21,12 @@ STEPS = {
 
 
 def guarded(command: Callable[[Context], int], watch_signals: Callable[[], Sequence[int]]) -> int:
-    """The exit code of a command, whatever becomes of it.
+    """Run a command and return its exit code, also if it fails or is interrupted.
 
     Args:
-        command: what to run.
-        watch_signals: lets signals interrupt from now on, and returns those that came, a list that grows: whatever
-            fails after one fails because of it.
+        command: runs the command.
+        watch_signals: installs the signal handlers, and returns a list to which they append each signal. Any error
+            after a signal counts as an interruption.
     """
     context = Context(standard_error())
     signals: Sequence[int] = ()
@@ -46,30 +46,30 @@ def guarded(command: Callable[[Context], int], watch_signals: Callable[[], Seque
 
 
 def report(error: Exception, display: Display | None = None, *, code: int = 0) -> int:
-    """Show what went wrong and what to do, and return the exit code.
+    """Show an error and its hint, and return the exit code.
 
-    Nothing is shown where the program that read standard output went away: that is how `| head` ends.
+    Nothing is shown if the program that read standard output has ended, as in `| head`.
 
     Args:
         error: what went wrong.
-        display: standard error unless another is given.
-        code: the exit code that the command had come to before standard output failed, 0 if none.
+        display: standard error by default.
+        code: the exit code that the command had reached before standard output failed; 0 if none.
     """
     display = display or standard_error()
-    if nobody_reads(error):
+    if is_closed_pipe(error):
         return code or NOBODY_READS
     if isinstance(error, errors.EverycallError):
         display.failure(str(error), error.hint, error.correlation_id)
         return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED_HERE)
     if isinstance(error, OSError):
-        display.failure(*_of_the_system(error))
+        display.failure(*_system_error(error))
         return code or FAILED_HERE
     display.failure(*_unexpected(error))
     return FAILED_HERE
 
 
-def nobody_reads(error: BaseException) -> bool:
-    """Whether the program that read standard output went away."""
+def is_closed_pipe(error: BaseException) -> bool:
+    """Whether the program that read standard output has ended."""
     if isinstance(error, errors.OutputFailed):
         return isinstance(error.__cause__, BrokenPipeError)
     return isinstance(error, BrokenPipeError)
@@ -80,16 +80,16 @@ def _interrupted(context: Context) -> int:
     return INTERRUPTED
 
 
-def _of_the_system(error: OSError) -> tuple[str, str]:
+def _system_error(error: OSError) -> tuple[str, str]:
     where = error.filename or "Standard output"
-    step = STEPS.get(error.errno or 0, "Correct that")
+    step = STEPS.get(error.errno or 0, "Correct this")
     return f"{where} cannot be used: {error.strerror or error}.", f"{step}, and run the same command again."
 
 
 def _unexpected(error: Exception) -> tuple[str, str]:
     message = f"Something unexpected happened ({type(error).__name__}: {error}). This is a bug in everycall."
     hint = (
-        "Run the same command again: it continues after what is finished. If it fails again, please report it, with "
-        "what the command prints with EVERYCALL_TRACEBACK=1 in front of it."
+        "Run the same command again: finished windows are kept. If it fails again, please report it, with the output "
+        "of EVERYCALL_TRACEBACK=1 in front of the same command."
     )
     return message, hint

@@ -1,17 +1,17 @@
-"""How numbers, times and sizes are written for people."""
+"""Formats numbers, times and sizes for people."""
 
 from datetime import datetime, timedelta
 
 from everycall.api.interval import Interval
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, noun: str) -> str:
     """`1 window`, `2,815 windows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def span(interval: Interval) -> str:
-    """`2026-01-05 08:00 to 2026-01-06 UTC`: without the digits that are zero, exact to the second."""
+    """`2026-01-05 08:00 to 2026-01-06 UTC`: to the second, without a time at midnight or seconds that are zero."""
     return f"{_short(interval.start)} to {_short(interval.end)} UTC"
 
 

@@ -1,4 +1,4 @@
-"""The help, as text, from the declarations of the commands."""
+"""Formats the help text from the declarations of the commands."""
 
 import os
 import shutil
@@ -9,28 +9,28 @@ from collections.abc import Iterator, Sequence
 from everycall.cli.parser import HELP, Command, Group, Option, options_of
 
 LABEL_MAX = 26
-"""A longer name of an option has its line to itself."""
+"""A longer label has a line of its own."""
 
 WIDTH_MAX, WIDTH_MIN = 100, 40
 
 HELP_GROUP = Group("Help")
-HELP_OPTION = Option(HELP_GROUP, "Show this and do nothing else.")
+HELP_OPTION = Option(HELP_GROUP, "Show this help and exit.")
 
 
 def width() -> int:
-    """Of the terminal; a comfortable one at most."""
+    """The width of the terminal, within readable bounds."""
     return max(WIDTH_MIN, min(WIDTH_MAX, shutil.get_terminal_size().columns))
 
 
 def is_bold() -> bool:
-    """Whether headings can stand out."""
+    """Whether to print headings in bold."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def overview(commands: Sequence[Command], *, width: int, bold: bool = False) -> str:
     """What `everycall --help` prints."""
     rows = [(command.name, command.summary) for command in commands]
-    options = [("--help, -h", HELP_OPTION.help), ("--version", "Show the version.")]
+    options = [("--help, -h", HELP_OPTION.help), ("--version", "Show the version and exit.")]
     return "\n".join(
         [
             "Usage: everycall COMMAND [OPTIONS]",
@@ -63,7 +63,7 @@ def of_command(command: Command, *, width: int, bold: bool = False) -> str:
 
 
 def _groups(command: Command) -> Iterator[tuple[Group, list[tuple[str, str]]]]:
-    """The groups of a command's options in the order of their first option, each with its lines."""
+    """The groups of a command's options, in the order of their first option, each with its rows."""
     declared = [(names, option) for names, _, option in options_of(command)]
     for group in dict.fromkeys(option.group for _, option in declared):
         yield group, [(_label(names, option), option.help) for names, option in declared if option.group == group]
@@ -72,11 +72,11 @@ def _groups(command: Command) -> Iterator[tuple[Group, list[tuple[str, str]]]]:
 
 def _label(names: tuple[str, ...], option: Option) -> str:
     value = option.value + ("..." if option.many else "")
-    return " ".join(word for word in (", ".join(names), value) if word)
+    return " ".join(part for part in (", ".join(names), value) if part)
 
 
 def _table(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Two columns: labels, and what they stand for."""
+    """Two columns: labels and descriptions."""
     column = min(LABEL_MAX, max(len(label) for label, _ in rows)) + 4
     for label, text in rows:
         first, *others = textwrap.wrap(text, width - column)

@@ -1,4 +1,4 @@
-"""Memory stays flat: what the C library has to be told for it."""
+"""Configures the C library so that memory stays flat."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""The options that commands share. What they ask for is made of them in `queries`, `org` and `outputs`."""
+"""Declares the options of the commands. `queries`, `org` and `outputs` turn them into queries, clients and outputs."""
 
 import re
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
 TIMEOUT_MAX_S = 3600
-"""Nobody waits longer than an hour for one answer."""
+"""An hour: more than any answer takes."""
 
 WORKERS_MAX = 64
 
 
 def permissions(written: str) -> int:
-    """Permissions of a file, as `chmod` takes them in octal: the owner can read and write it, nobody executes it."""
+    """Parse the permissions of a file in octal: the owner can read and write it, and nobody can execute it."""
     mode = int(written, 8) if re.fullmatch(r"0?[0-7]{3}", written) else 0
     if mode & 0o600 != 0o600 or mode & 0o111:
-        raise ValueError("It takes an octal mode such as 600, 640 or 644.")
+        raise ValueError("Give an octal mode such as 600, 640 or 644.")
     return mode
 
 
 @dataclass(frozen=True, kw_only=True)
 class When:
-    """The interval."""
+    """Options for the interval."""
 
     last: str | None = option(
         None, WHEN, "This long, up to now: 7d, 36h, 90m, 2w, or ISO 8601 (P1M). [default: 7d]", value="DURATION"
@@ -57,12 +57,12 @@ class When:
     timezone: str = option(
         "UTC", WHEN, "The time zone of dates and local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
     )
-    settled: bool = switch(WHEN, "Only data that the vendor no longer rebuilds: up to midnight UTC four days ago.")
+    settled: bool = switch(WHEN, "Only data that the vendor no longer changes: up to midnight UTC four days ago.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Which:
-    """The filters."""
+    """Options for the filters."""
 
     queue: tuple[str, ...] = option(
         (), WHICH, "Conversations that passed through this queue: its name or id.", value="QUEUE", many=True
@@ -95,14 +95,14 @@ class Which:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Where the rows go, and what they hold."""
+    """Options for the output and its columns."""
 
     output: str = option(
         "conversations.csv",
         OUTPUT,
         "The file to write; - is standard output. [default: conversations.csv]",
         value="PATH",
-        parse=str,  # what it may be is checked in `outputs`
+        parse=str,  # `outputs` checks the value
         short="-o",
     )
     format: str | None = option(
@@ -123,25 +123,26 @@ class Rows:
         value="NAME",
         many=True,
     )
-    fresh: bool = switch(OUTPUT, "Start over, and replace whatever the output or an unfinished run of it holds.")
+    fresh: bool = switch(OUTPUT, "Start over, and replace the output and any unfinished export of it.")
     max_pages: int | None = option(
         None,
         OUTPUT,
-        "A safety stop: read at most this many pages. What was not read is reported, with exit code 4.",
+        "A safety stop: read at most this many pages. Unread windows are reported, with exit code 4.",
         value="NUMBER",
         parse=whole_number(1),
     )
     workers: int = option(
         0,
         OUTPUT,
-        "Processes that make rows beside the one that reads; they help where the rate limit does not. [default: 0]",
+        "Number of extra processes that make rows. They help if the API's rate limit is not the bottleneck. "
+        "[default: 0]",
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )
     file_mode: int = option(
         0o600,
         OUTPUT,
-        "Permissions of new files, in octal; a file that is replaced keeps its own. [default: 600]",
+        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
         value="MODE",
         parse=permissions,
     )
@@ -149,7 +150,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Paging:
-    """How large pages are."""
+    """Options for paging."""
 
     page_size: int = option(
         PAGE_SIZE_MAX,
@@ -176,33 +177,31 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The org, and how hard to use it."""
+    """Options for the org and the client."""
 
-    sandbox: bool = switch(
-        SOURCE, "Use the built-in sandbox, which holds invented data, whatever the environment says."
-    )
+    sandbox: bool = switch(SOURCE, "Use the built-in sandbox with invented data instead of the org in the environment.")
     rate_share: float = option(
         1.0,
         SOURCE,
-        "How much of the API's rate limit to use: above 0, at most 1. [default: 1]",
+        "The share of the API's rate limit to use: above 0, at most 1. [default: 1]",
         value="SHARE",
         parse=number(above=0, most=1),
     )
     timeout: float = option(
         60.0,
         SOURCE,
-        "How long an answer may take to begin, or to continue, before the request is sent again. [default: 60]",
+        "How long to wait for an answer to begin, or to continue, before sending the request again. [default: 60]",
         value="SECONDS",
         parse=number(above=0, most=TIMEOUT_MAX_S),
     )
     allow_http: bool = switch(
-        SOURCE, "Let GENESYS_ENV be an http:// address on another machine, where others can read the secret."
+        SOURCE, "Allow an http:// address on another machine in GENESYS_ENV: others on the network can read the secret."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Messages:
-    """What is printed."""
+    """Options for messages."""
 
     quiet: bool = switch(MESSAGES, "Print notes and errors only.")
     json: bool = switch(MESSAGES, "Print the summary as JSON on standard output (with -o -, on standard error).")
@@ -210,7 +209,7 @@ class Messages:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFormat:
-    """How a plan is printed."""
+    """Options for the format of a plan."""
 
     json: bool = switch(MESSAGES, "Print the plan as JSON.")
     attributes: bool = switch(
@@ -222,43 +221,43 @@ class PlanFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A finished export, and what to do about windows of it that do not hold."""
+    """Options for a finished export."""
 
     output: str | None = positional(
-        None, OUTPUT, "FILE", "The file of a finished export. Its manifest has to be beside it."
+        None, OUTPUT, "FILE", "The file of a finished export. Its manifest has to be in the same folder."
     )
     repair: bool = switch(OUTPUT, "Export the windows that do not hold again, and only those.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """What the sandbox serves, and where."""
+    """Options of the sandbox."""
 
     port: int = option(
         8080, LISTENING, "0 takes a free port. [default: 8080]", value="PORT", parse=whole_number(0, 65535)
     )
     host: str = option(
-        "127.0.0.1", LISTENING, "0.0.0.0 lets other machines in, too. [default: 127.0.0.1]", value="ADDRESS"
+        "127.0.0.1", LISTENING, "0.0.0.0 also accepts other machines. [default: 127.0.0.1]", value="ADDRESS"
     )
     tls: bool = switch(
         LISTENING,
-        "Serve https, also as api. and login. of all regions, and be the proxy that leads there. It prints what makes "
-        "clients trust it.",
+        "Serve https, also under the api. and login. names of all regions, through a proxy. The printed variables make "
+        "clients use the proxy and trust the certificate.",
     )
     certificates: str | None = option(
         None,
         LISTENING,
-        "The folder of the certificates; implies --tls. [default: one of the sandbox's own]",
+        "The folder of the certificates; implies --tls. [default: a folder of the sandbox]",
         value="FOLDER",
     )
     seed: int = option(
-        1, CENTRE, "Another seed makes another contact centre. [default: 1]", value="NUMBER", parse=whole_number(0)
+        1, CENTRE, "Each seed makes a different contact centre. [default: 1]", value="NUMBER", parse=whole_number(0)
     )
     conversations_per_day: int = option(
-        2000, CENTRE, "About this many on a weekday. [default: 2000]", value="NUMBER", parse=whole_number(0)
+        2000, CENTRE, "Approximate number on a weekday. [default: 2000]", value="NUMBER", parse=whole_number(0)
     )
     now: str | None = option(
-        None, CLOCK, "The ISO 8601 instant at which its clock begins. [default: the real time]", value="INSTANT"
+        None, CLOCK, "The ISO 8601 instant at which its clock starts. [default: the real time]", value="INSTANT"
     )
     speed: float = option(
         1.0,
@@ -281,20 +280,18 @@ class Serving:
     switch: tuple[str, ...] = option(
         (),
         FAULTS,
-        "NAME=VALUE: how to behave where no source says how the API does. Can be given several times.",
+        "NAME=VALUE: how to behave where the API's behaviour is not documented. Can be given several times.",
         value="SETTING",
         many=True,
     )
     load: str | None = option(
-        None, FILES, "Serve the conversations of a raw export or a recording, which may be a .gz file.", value="FILE"
+        None, FILES, "Serve the conversations of a raw export or a recording, also as a .gz file.", value="FILE"
     )
-    replay: str | None = option(
-        None, FILES, "Give the answers of a recording to the same requests, byte by byte.", value="FILE"
-    )
+    replay: str | None = option(None, FILES, "Answer the same requests exactly as in a recording.", value="FILE")
     record: str | None = option(
         None,
         FILES,
-        "Pass requests on to the org of GENESYS_ENV and write down the answers: conversations of real people, but no "
-        "secret and no token.",
+        "Forward requests to the org of GENESYS_ENV and record the answers in this file. It will contain conversations "
+        "of real people, but no secret and no token.",
         value="FILE",
     )

@@ -1,4 +1,4 @@
-"""The org that a command speaks to: credentials -> a client, or the built-in sandbox."""
+"""Connects a command to its org: makes a client from the credentials, or starts the built-in sandbox."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,13 +18,13 @@ SANDBOX = "the built-in sandbox: invented data"
 
 @dataclass(frozen=True)
 class Org:
-    """A client, and where it leads."""
+    """A client and the names of its org."""
 
     client: Client
     source: str
-    """What a manifest calls the org."""
+    """The name of the org in the manifest."""
     label: str
-    """What people are shown: the source, and where the credentials came from if it was not the environment."""
+    """The name of the org in messages: the source, and the origin of the credentials if not the environment."""
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def connected(source: Source) -> Iterator[Org]:
     """A client of the org that the credentials belong to, or of the built-in sandbox.
 
     Raises:
-        CredentialsMissing: there are none, or not all, or they stand in two places.
-        SettingsError: `.env` cannot be read, or the region cannot be.
+        CredentialsMissing: some or all credentials are missing, or they are in two places.
+        SettingsError: `.env` cannot be read, or the region is not valid.
     """
     if source.sandbox:
-        from everycall.sandbox import server  # noqa: PLC0415 - only those who use it pay for its import
+        from everycall.sandbox import server  # noqa: PLC0415 - slow to import
 
         with server() as sandbox:
             credentials = Credentials(sandbox.client_id, sandbox.client_secret, sandbox.url)
@@ -64,10 +64,10 @@ def _allows_http(source: Source) -> bool:
 
 
 def read_credentials() -> Credentials:
-    """The credentials, all three from the environment or all three from `.env`.
+    """Read the credentials, all three from the environment or all three from `.env`.
 
     Raises:
-        CredentialsMissing: there are none, or not all, or some in the environment and others in `.env`.
+        CredentialsMissing: some or all are missing, or some are in the environment and others in `.env`.
         SettingsError: `.env` cannot be read.
     """
     is_complete = all(os.environ.get(name, "").strip() for name in VARIABLES)
@@ -81,12 +81,12 @@ def read_credentials() -> Credentials:
 
 
 def recorded_env() -> str | None:
-    """GENESYS_ENV, which may be in `.env`: the org that `everycall sandbox --record` passes requests on to."""
+    """GENESYS_ENV from the environment or `.env`: the org to which `everycall sandbox --record` forwards requests."""
     return os.environ.get("GENESYS_ENV") or _dotenv().get("GENESYS_ENV")
 
 
 def _dotenv() -> Mapping[str, str]:
-    """What `.env` in this folder sets; nothing where there is none."""
+    """The variables of `.env` in the current folder; empty if the file does not exist."""
     try:
         found = dotenv_values(".env", interpolate=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Where the rows and the JSON go."""
+"""The outputs of a command: where rows and JSON are written."""
 
 import os
 import sys
@@ -16,38 +16,38 @@ STANDARD_OUTPUT = "-"
 
 
 def target(output: str) -> Path | BinaryIO:
-    """Where the rows go."""
+    """The output of an export: standard output, or the path of a file."""
     return sys.stdout.buffer if output == STANDARD_OUTPUT else followed(Path(output))
 
 
 def followed(path: Path) -> Path:
-    """What a link points to: that is written and verified, and nothing is put in the link's place."""
+    """The target of a link, which is written and verified, so that the link itself is not replaced."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def write_json(value: Mapping[str, Any], *, rows_are_there: bool = False) -> None:
-    """JSON on standard output, or on standard error where standard output holds rows.
+def write_json(value: Mapping[str, Any], *, to_standard_error: bool = False) -> None:
+    """Print JSON on standard output, or on standard error if standard output has the rows.
 
     Raises:
-        OSError: nobody reads it any more, or it is full.
+        OSError: the stream is closed or full.
     """
-    stream = sys.stderr.buffer if rows_are_there else sys.stdout.buffer
+    stream = sys.stderr.buffer if to_standard_error else sys.stdout.buffer
     stream.write(pretty(value))
     stream.flush()
 
 
 def check(rows: Rows) -> None:
-    """Refuse what is no place for an export, before anything is asked of the API.
+    """Refuse an output that cannot be written, before the first request.
 
     Raises:
-        SettingsError, OutputRefused: with another place to choose.
+        SettingsError, OutputRefused: the output is not valid; the hint says what to choose instead.
     """
     output = rows.output
     if output == STANDARD_OUTPUT:
         return
     if not output.strip():
         raise SettingsError("--output is empty.", hint="Name the file, or leave it out: conversations.csv.")
-    _check_place(output)
+    _check_path(output)
     if rows.format is None and Path(output).suffix.lower() not in (".csv", ".txt", ""):
         raise SettingsError(
             f"'{output}' does not look like CSV, and everycall {VERSION} writes CSV only.",
@@ -55,11 +55,11 @@ def check(rows: Rows) -> None:
         )
 
 
-def _check_place(output: str) -> None:
+def _check_path(output: str) -> None:
     path = Path(output)
     if output.endswith(("/", os.sep)) or not path.name:
         raise _is_folder(output)
-    is_there = _exists(path)
+    exists = _exists(path)
     manifest = path.with_name(path.name + MANIFEST_SUFFIX)
     _exists(path.with_name(path.name + FOLDER_SUFFIX))
     if path.is_dir():
@@ -71,10 +71,10 @@ def _check_place(output: str) -> None:
         )
     if path.parent.exists() and not path.parent.is_dir():
         raise OutputRefused(f"{path.parent} is not a folder.", hint="Choose another output with -o.")
-    if (is_there and not path.is_file()) or output.startswith(("/dev/fd/", "/dev/std", "/proc/")):
+    if (exists and not path.is_file()) or output.startswith(("/dev/fd/", "/dev/std", "/proc/")):
         raise OutputRefused(
-            f"{output} is a device or a pipe, and an export is a file that appears when it is finished.",
-            hint=f"Write to standard output, and send that there: everycall export -o - > {output}",
+            f"{output} is a device or a pipe, and an export needs a file.",
+            hint=f"Export to standard output and redirect it: everycall export -o - > {output}",
         )
 
 
@@ -83,10 +83,10 @@ def _is_folder(output: str) -> OutputRefused:
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is something.
+    """Whether the path exists.
 
     Raises:
-        OutputRefused: the name is too long, or the folder may not be looked into.
+        OutputRefused: the name is too long, or the folder cannot be read.
     """
     try:
         path.stat()

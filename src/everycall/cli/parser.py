@@ -1,11 +1,11 @@
-"""Options declared once, as fields of dataclasses, and read from a command's arguments by the standard library.
+"""Declares options as fields of dataclasses, and parses a command's arguments into them with argparse.
 
     @dataclass(frozen=True, kw_only=True)
     class Rows:
         view: str = option("default", OUTPUT, "Which columns.", choices=("default", "extended"))
 
-A command names the dataclasses whose fields are its options; `parse` fills them. The help is made from the same
-declarations, in `help_text`. Loads nothing but the standard library, since wrong usage should be answered at once.
+A command lists the dataclasses whose fields are its options, and `parse` fills them. `help_text` makes the help from
+the same declarations. This module imports the standard library only, so that wrong usage is reported at once.
 """
 
 import argparse
@@ -24,12 +24,12 @@ HELP = ("--help", "-h")
 
 
 class UsageError(SettingsError):
-    """The arguments cannot be read."""
+    """The arguments are not valid."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A heading in the help, with options below it."""
+    """A heading in the help."""
 
     title: str
     note: str = ""
@@ -37,14 +37,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as it is declared."""
+    """The declaration of an option."""
 
     group: Group
     help: str
     value: str = ""
-    """What the help calls its value; empty where it takes none."""
+    """The placeholder of its value in the help; empty for a switch."""
     parse: Callable[[str], Any] = str
-    """From what was written to the value; raises ValueError with a sentence that says what is taken."""
+    """Converts the argument to the value; raises ValueError with a hint about the accepted values."""
     choices: tuple[str, ...] = ()
     short: str = ""
     many: bool = False
@@ -54,39 +54,39 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command, as it is declared."""
+    """The declaration of a command."""
 
     name: str
     summary: str
     """One sentence."""
     details: str
-    """More of them; paragraphs are separated by an empty line."""
+    """More sentences; an empty line separates paragraphs."""
     options: tuple[type, ...]
-    """Dataclasses whose fields are declared by `option`, `switch` and `positional`."""
+    """Dataclasses whose fields are declared with `option`, `switch` and `positional`."""
     usage: str = "[OPTIONS]"
 
     @property
     def help_hint(self) -> str:
-        """Where the options are explained."""
+        """How to list the options."""
         return f"everycall {self.name} --help lists its options."
 
 
 class Arguments:
-    """What was given to a command: one value of each dataclass that declares its options."""
+    """The parsed arguments of a command: one instance of each dataclass that declares its options."""
 
     def __init__(self, values: Mapping[type, object]) -> None:
         self._values = values
 
     def of(self, kind: type[T]) -> T:
-        """The options that this dataclass declares."""
+        """The options of this dataclass."""
         return cast("T", self._values[kind])
 
 
-def text(written: str) -> str:
-    """A text that a person can have meant to write."""
-    if not written.isprintable():
-        raise ValueError("Leave out what cannot be printed.")
-    return written
+def text(argument: str) -> str:
+    """A parser of printable text."""
+    if not argument.isprintable():
+        raise ValueError("Leave out characters that cannot be printed.")
+    return argument
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -96,7 +96,7 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
         if re.fullmatch(r"-?[0-9]{1,18}", written) and least <= int(written) <= (most or inf):
             return int(written)
         bounds = f"from {least} to {most}" if most is not None else f"that is at least {least}"
-        raise ValueError(f"It takes a whole number {bounds}.")
+        raise ValueError(f"Give a whole number {bounds}.")
 
     return parse
 
@@ -112,7 +112,7 @@ def number(*, above: float = -inf, least: float = -inf, most: float) -> Callable
         if above < value and least <= value <= most:
             return value
         bound = f"above {above:g}" if above > least else f"from {least:g}"
-        raise ValueError(f"It takes a number {bound} up to {most:g}.")
+        raise ValueError(f"Give a number {bound} up to {most:g}.")
 
     return parse
 
@@ -128,35 +128,36 @@ def option(
     short: str = "",
     many: bool = False,
 ) -> T:
-    """A field that is an option with a value, called like the field with dashes for underscores."""
+    """Declare a field as an option with a value; its name is that of the field, with dashes for underscores."""
     declared = Option(group, help, "|".join(choices) or value, parse, choices, short, many)
     return field(default=default, metadata={"option": declared})
 
 
 def switch(group: Group, help: str) -> bool:  # noqa: A002
-    """A field that is an option without a value: true where it is given."""
+    """Declare a field as an option without a value: true if it is given."""
     return field(default=False, metadata={"option": Option(group, help)})
 
 
 def positional(default: T, group: Group, value: str, help: str, *, parse: Callable[[str], Any] = text) -> T:  # noqa: A002
-    """A field that is an argument without a name; the command itself refuses its absence."""
+    """Declare a field as a positional argument; the command itself checks whether it is given."""
     return field(default=default, metadata={"option": Option(group, help, value, parse, is_positional=True)})
 
 
 def options_of(command: Command) -> Iterator[tuple[tuple[str, ...], str, Option]]:
-    """Every option of a command: its names (none of a positional argument), its field, its declaration."""
+    """Every option of a command: its names (none for a positional argument), its field, its declaration."""
     for kind in command.options:
-        for one in fields(kind):
-            declared: Option = one.metadata["option"]
-            names = (f"--{one.name.replace('_', '-')}", *([declared.short] if declared.short else []))
-            yield () if declared.is_positional else names, one.name, declared
+        for declared_field in fields(kind):
+            name = declared_field.name
+            declared: Option = declared_field.metadata["option"]
+            names = (f"--{name.replace('_', '-')}", *([declared.short] if declared.short else []))
+            yield () if declared.is_positional else names, name, declared
 
 
 def parse(command: Command, arguments: Sequence[str]) -> Arguments:
-    """The options of a command.
+    """Parse the arguments of a command.
 
     Raises:
-        UsageError: an option is unknown, has no value or a wrong one, or something belongs to no option.
+        UsageError: an option is unknown or lacks its value, a value is not valid, or an argument belongs to no option.
     """
     parser = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS, exit_on_error=False
@@ -171,7 +172,7 @@ def parse(command: Command, arguments: Sequence[str]) -> Arguments:
         raise _left_over(command, left[0])
     given = vars(found)
     values = {
-        kind: kind(**{one.name: _given(given[one.name]) for one in fields(kind) if one.name in given})
+        kind: kind(**{name: _given(given[name]) for name in (option.name for option in fields(kind)) if name in given})
         for kind in command.options
     }
     return Arguments(values)
@@ -182,7 +183,7 @@ def _given(value: object) -> object:
 
 
 class _Once(argparse.Action):
-    """Refuses what is given twice, where the second would silently replace the first."""
+    """Refuses an option that is given twice: the second value would silently replace the first."""
 
     def __call__(
         self,
@@ -212,15 +213,15 @@ def _add(
 
 
 def _converted(command: Command, name: str, declared: Option, written: str) -> object:
-    """The value of an option, from what was written. An empty one is most likely a variable of the shell that is unset.
+    """Convert an argument to the value of an option. An empty one usually comes from an unset shell variable.
 
     Raises:
-        UsageError: it takes other values.
+        UsageError: the option does not accept the argument.
     """
     if not written.strip() and declared.parse is not str:
         raise UsageError(f"{name} is empty.", hint=f"Give it a value, or leave it out. {command.help_hint}")
     if declared.choices and written not in declared.choices:
-        raise UsageError(f"{name} is '{written}'.", hint=f"It takes {' or '.join(declared.choices)}.")
+        raise UsageError(f"{name} is '{written}'.", hint=f"Give {' or '.join(declared.choices)}.")
     try:
         return declared.parse(written)
     except ValueError as error:
@@ -229,7 +230,7 @@ def _converted(command: Command, name: str, declared: Option, written: str) -> o
 
 
 def _missing_value(command: Command, names: str, arguments: Sequence[str]) -> UsageError:
-    """An option without its value, or a switch with one."""
+    """The error for an option without a value, or a switch with one."""
     found = {name: declared for known, _, declared in options_of(command) for name in known}
     name = names.partition("/")[0]
     if name in found and not found[name].value:
@@ -239,7 +240,7 @@ def _missing_value(command: Command, names: str, arguments: Sequence[str]) -> Us
     if following:
         return UsageError(
             f"{name} is followed by '{following}', which looks like an option.",
-            hint=f"Give its value first: {name} VALUE. For a file of that name, write ./{following}.",
+            hint=f"Give a value first: {name} VALUE. For a file of that name, write ./{following}.",
         )
     return UsageError(f"{name} needs a value.", hint=command.help_hint)
 
@@ -249,17 +250,17 @@ def _left_over(command: Command, written: str) -> UsageError:
         return _unknown_option(command, written.partition("=")[0])
     has_output = any("--output" in names for names, _, _ in options_of(command))
     if has_output and (written == "-" or "." in written[1:] or "/" in written):
-        return UsageError(f"'{written}' belongs to no option.", hint=f"To write to it: -o {written}")
+        return UsageError(f"'{written}' does not belong to an option.", hint=f"To write to it: -o {written}")
     return UsageError(
-        f"'{written}' belongs to no option.",
-        hint="Put a value with spaces in quotes, and repeat the option for each: --queue 'Back Office' --queue Billing",
+        f"'{written}' does not belong to an option.",
+        hint="Quote values with spaces, and repeat the option for each value: --queue 'Back Office' --queue Billing",
     )
 
 
 def _unknown_option(command: Command, name: str) -> UsageError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for mistakes only
 
     known = [name for names, _, _ in options_of(command) for name in names]
-    near = [other for other in known if other.startswith(name)] or get_close_matches(name, known, n=1, cutoff=0.75)
-    hint = f"Did you mean {near[0]}? {command.help_hint}" if near else command.help_hint
+    similar = [other for other in known if other.startswith(name)] or get_close_matches(name, known, n=1, cutoff=0.75)
+    hint = f"Did you mean {similar[0]}? {command.help_hint}" if similar else command.help_hint
     return UsageError(f"everycall {command.name} has no option {name}.", hint=hint)

@@ -54,7 +54,7 @@ def attribute_lines(seen: Seen) -> Iterator[str]:
 
 
 def lines(found: Plan, source: str) -> Iterator[str]:
-    """The plan for people: a table of windows, and what they add up to."""
+    """The plan as text: a table of windows, and their totals."""
     rows = [("window (UTC)", "hits", "requests", "")]
     for step in found.steps[:SHOWN_MAX]:
         notes = (["by a job"] if step.route == "jobs" else []) + (["provisional"] if step.provisional else [])

@@ -1,4 +1,4 @@
-"""The life of the process: its standard streams, its signals, and how it ends."""
+"""Runs a command as a process: standard streams, signals and exit."""
 
 import os
 import signal
@@ -12,19 +12,19 @@ from everycall.cli import INTERRUPTED, memory
 from everycall.cli.commands import run
 from everycall.cli.exit_codes import FAILED_HERE, NOBODY_READS
 
-TIDY_UP_S = 10
-"""How long an interrupted command may take to end in order."""
+CLEAN_UP_S = 10
+"""How long an interrupted command may take to clean up."""
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Run a command and leave with its exit code."""
+    """Run a command and exit with its exit code."""
     memory.keep_flat()
     open_closed_streams()
     leave(run(arguments, handle_signals))
 
 
 def open_closed_streams() -> None:
-    """Give standard streams that are closed their numbers back, or the next file would be taken for one of them.
+    """Reopen closed standard streams, so that no other file gets their descriptors.
 
     Writing to a standard output that was closed still fails.
     """
@@ -32,25 +32,25 @@ def open_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # it gets the lowest number that is free: this one
+            os.open(os.devnull, mode)  # it gets the lowest free descriptor: this one
     if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def handle_signals() -> Sequence[int]:
-    """Let Ctrl-C, a plain kill and a lost terminal interrupt the command once, unless they are ignored (nohup).
+    """Make SIGINT, SIGTERM and SIGHUP interrupt the command once, except those that are ignored (nohup).
 
     Returns:
-        The signals that came: a list that grows. The second and later ones do not disturb the tidying up.
+        A list to which each signal is appended. Only the first one interrupts, so that the command can clean up.
     """
     received: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         if len(received) == 1:
-            _limit_tidying_up()
+            _limit_clean_up()
             raise KeyboardInterrupt
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -60,10 +60,10 @@ def handle_signals() -> Sequence[int]:
     return received
 
 
-def _limit_tidying_up() -> None:
-    """End all the same where the tidying up waits for a lock that the interruption has left locked for ever.
+def _limit_clean_up() -> None:
+    """Exit after `CLEAN_UP_S`, if cleaning up waits for a lock that the interruption has left locked.
 
-    Nothing is lost by it: what was finished is on disk, and the next run tidies up what was not.
+    Nothing is lost: finished windows are on disk, and the next run removes the rest.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -71,17 +71,17 @@ def _limit_tidying_up() -> None:
 
     if hasattr(signal, "SIGALRM"):  # Windows has none
         signal.signal(signal.SIGALRM, end)
-        signal.alarm(TIDY_UP_S)
+        signal.alarm(CLEAN_UP_S)
 
 
 def leave(code: int) -> NoReturn:
-    """Leave without complaints about a standard output that nobody reads any more, or that is full.
+    """Exit without error messages about a standard output that is closed or full.
 
-    A code that says what went wrong before is kept: an export that is not proven stays so.
+    A code other than 0 is kept: an unproven export stays unproven.
     """
-    failed = _flush_standard_output()
-    code = code or failed
-    if code == INTERRUPTED:  # and do not wait for threads that were in the middle of something
+    flush_code = _flush_standard_output()
+    code = code or flush_code
+    if code == INTERRUPTED:  # without waiting for threads
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
@@ -89,7 +89,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _flush_standard_output() -> int:
-    """The exit code that standard output asks for: 0 where everything was written."""
+    """Flush standard output and return an exit code: 0 if that succeeds."""
     try:
         sys.stdout.flush()
     except OSError as error:

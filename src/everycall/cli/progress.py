@@ -1,4 +1,4 @@
-"""What is shown while an export runs: a bar on a terminal, lines in a log, notes alone where it is to be quiet."""
+"""Shows the progress of an export: a bar on a terminal, lines in a log, or with --quiet the notes only."""
 
 import time
 from collections.abc import Callable
@@ -18,42 +18,42 @@ from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 
 LINE_EVERY_S = 10.0
-"""Without a terminal, a line of progress at most this often."""
+"""In a log, a line of progress at most this often."""
 
 TIME_LEFT_AFTER_S, TIME_LEFT_FROM = 3.0, 0.05
-"""Before so many seconds and such a part, how long it took so far says little about how long it will take."""
+"""The time left is shown only after so many seconds and such a share of the interval; before, it is too uncertain."""
 
 
 class Listener(Progress, Protocol):
-    """Progress that has to be closed."""
+    """A listener that has to be closed."""
 
     def close(self) -> None:
-        """Nothing more happens."""
+        """End the display of progress."""
         ...
 
 
 class Quiet:
-    """Shows notes, and nothing else."""
+    """Shows notes only."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
 
     def report(self, event: Event) -> None:
-        """A note is a line; the rest is nothing."""
+        """Print a note; ignore other events."""
         if isinstance(event, Noticed):
             self._display.notice(event.message)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Lines:
-    """Plain lines, for a log."""
+    """Shows progress as plain lines, for a log."""
 
     def __init__(
         self, display: Display, counts: Callable[[], Counts], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`counts` returns the present state of the client."""
+        """`counts` returns the client's present counts."""
         self._display = display
         self._counts = counts
         self._monotonic = monotonic
@@ -61,7 +61,7 @@ class Lines:
         self._last = monotonic()
 
     def report(self, event: Event) -> None:
-        """A line for each window, and one now and then between."""
+        """Print a line for each window, and one every `LINE_EVERY_S` in between."""
         if isinstance(event, Started):
             self._interval = event.interval
             self._print(exporting(event))
@@ -82,14 +82,14 @@ class Lines:
         self._display.print(line)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Bar:
-    """One bar along the interval, in one line, for a terminal."""
+    """Shows progress along the interval as a bar, for a terminal."""
 
     def __init__(self, display: Display, counts: Callable[[], Counts]) -> None:
-        """`counts` returns the present state of the client."""
+        """`counts` returns the client's present counts."""
         self._display = display
         whole = Column(no_wrap=True)
         self._bars = Bars(
@@ -97,7 +97,7 @@ class Bar:
             TextColumn("{task.percentage:>3.0f}%", table_column=whole),
             TextColumn("{task.fields[rows]:,} rows", table_column=whole),
             _TimeLeftColumn(table_column=whole),
-            _StateColumn(counts),  # the last one is what a narrow terminal cuts
+            _StateColumn(counts),  # a narrow terminal cuts off the last column
             console=display.console,
             transient=True,
             redirect_stdout=False,
@@ -105,7 +105,7 @@ class Bar:
         self._task = self._bars.add_task("", total=None, rows=0)
 
     def report(self, event: Event) -> None:
-        """Move the bar; notes stand above it."""
+        """Move the bar; print notes above it."""
         if isinstance(event, Started):
             self._display.print(exporting(event))
             total = event.interval.length.total_seconds()
@@ -119,23 +119,23 @@ class Bar:
             self._display.notice(f"{span(event.window)} is not proven: {event.reason}.")
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bars.stop()
 
 
 class _StateColumn(ProgressColumn):
-    """Requests, and what the export waits for."""
+    """The number of requests, and what the export is waiting for."""
 
     def __init__(self, counts: Callable[[], Counts]) -> None:
         super().__init__()
         self._counts = counts
 
-    def render(self, task: Task) -> Text:  # noqa: ARG002 - the bar's signature
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
         return Text(printable(state(self._counts())), no_wrap=True, overflow="ellipsis")
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """How long it will take, judging by how long it took so far."""
+    """The time left, estimated from the time so far."""
 
     def render(self, task: Task) -> Text:
         if not task.total or task.completed < task.total * TIME_LEFT_FROM or (task.elapsed or 0) < TIME_LEFT_AFTER_S:
@@ -145,7 +145,7 @@ class _TimeLeftColumn(ProgressColumn):
 
 
 class Kept:
-    """Passes events on, and knows what an interruption would leave for the next run."""
+    """Passes events on, and adds up what is kept for the next run after an interruption."""
 
     def __init__(self, listener: Progress) -> None:
         self._listener = listener
@@ -154,7 +154,7 @@ class Kept:
         self._rows = 0
 
     def report(self, event: Event) -> None:
-        """Add up the windows that the next run need not read again: those that are proven."""
+        """Add up the proven windows, which the next run need not read again."""
         if isinstance(event, Started):
             self._interval, self._covered, self._rows = event.interval, event.covered, event.rows
         elif isinstance(event, WindowClosed) and event.proven:
@@ -163,21 +163,21 @@ class Kept:
         self._listener.report(event)
 
     def __str__(self) -> str:
-        """What to tell somebody who has interrupted an export into a file."""
+        """The hint after the interruption of an export to a file."""
         if not self._interval or not self._covered:
-            return "No window was finished yet: the same command starts from the beginning."
+            return "No window is finished yet: the same command starts from the beginning."
         share = self._covered / self._interval.length
         return f"{share:.0%} of the interval is kept ({self._rows:,} rows): the same command continues from there."
 
 
 def exporting(event: Started) -> str:
-    """What begins or continues: `exporting 2026-01-05 to 2026-01-12 UTC, 43% of it done before`."""
-    again = f", {event.covered / event.interval.length:.0%} of it done before" if event.covered else ""
-    return f"exporting {span(event.interval)}{again}"
+    """The first line: `exporting 2026-01-05 to 2026-01-12 UTC, 43% of it done before`."""
+    resumed = f", {event.covered / event.interval.length:.0%} of it done before" if event.covered else ""
+    return f"exporting {span(event.interval)}{resumed}"
 
 
 def state(counts: Counts) -> str:
-    """Requests and the throttle: `140 requests, rate limit: the next in 12 s`."""
+    """Requests and the rate limit: `140 requests, rate limit: the next in 12 s`."""
     line = f"{counts.requests:,} requests"
     if counts.trouble:
         return f"{line}, {counts.trouble}"
@@ -185,7 +185,7 @@ def state(counts: Counts) -> str:
 
 
 def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Listener:
-    """What fits: notes alone, a bar on a terminal, lines elsewhere."""
+    """The listener for the display: notes only if `quiet`, a bar on a terminal, lines elsewhere."""
     if quiet:
         return Quiet(display)
     return Bar(display, counts) if display.is_terminal else Lines(display, counts)

@@ -1,4 +1,4 @@
-"""Options -> the query that they ask for."""
+"""Makes the query from the options."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ LAST_DEFAULT = "7d"
 
 
 def query_of(when: When, which: Which, client: Client, now: datetime) -> tuple[Query, dict[str, Any]]:
-    """The query that the options ask for, and the options that were given, by name.
+    """The query, and the options that were given, by name.
 
-    Two runs with the same options are the same export, although `--last 7d` is another interval each time.
+    Two runs with the same options are the same export, although `--last 7d` is a different interval each time.
 
     Raises:
-        QueryError: they contradict each other, or ask for something that the API would refuse.
+        QueryError: the options contradict each other, or the API would refuse the query.
     """
     file = filter_file(which)
     interval = interval_of(when, now, file)
@@ -37,10 +37,10 @@ def query_of(when: When, which: Which, client: Client, now: datetime) -> tuple[Q
 
 
 def check(when: When, which: Which, now: datetime) -> None:
-    """Refuse what is wrong whatever the org: before credentials are needed, or anything is sent.
+    """Check everything that does not depend on the org, before credentials are needed and the first request is sent.
 
     Raises:
-        QueryError: as `query_of`, names of the org aside.
+        QueryError: as `query_of`, except for names that the org does not have.
     """
     file = filter_file(which)
     interval_of(when, now, file)
@@ -48,30 +48,30 @@ def check(when: When, which: Which, now: datetime) -> None:
 
 
 def kept_from(query: Query, client: Client, now: datetime, display: Display) -> datetime | None:
-    """When the org's retention begins, and a note about it, where the interval begins before; None elsewhere.
+    """When the org's retention begins, if the interval begins before that; otherwise None. Also prints a note.
 
-    The org is asked only about an interval so old that an org might not keep it.
+    The retention is requested only if the interval is old enough that an org might not keep it.
     """
     start = query.interval.start
     kept = retention_of(client) if start < now - RETENTION_MIN else None
     if kept is not None and start < now - kept:
         display.notice(
-            f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}: what is older may be "
-            "gone, so it cannot be proven complete."
+            f"This org keeps conversations for {kept.days} days, since {now - kept:%Y-%m-%d}. Older ones may be "
+            "deleted, so windows before that day cannot be proven complete."
         )
         return now - kept
     if kept is None and start < now - RETENTION:
         display.notice(
-            "Some of this interval is older than 18 months: the org may answer slowly, or may not keep it any more."
+            "Part of this interval is older than 18 months: the org may answer slowly, or may have deleted it."
         )
     return None
 
 
 def retention_of(client: Client) -> timedelta | None:
-    """How long the org keeps conversations; None where it does not say, or fails to.
+    """How long the org keeps conversations; None if the answer does not say, or fails.
 
     Raises:
-        EverycallError: not even the login worked, so nothing else will.
+        EverycallError: the login failed.
     """
     try:
         return client.play(retention())
@@ -85,16 +85,16 @@ def retention_of(client: Client) -> timedelta | None:
 
 
 def time_options(when: When, file: Mapping[str, Any]) -> dict[str, str]:
-    """The options that were given, the filter file's interval where there are none, and else the default.
+    """The options that were given; without any, the interval of the filter file, or the default.
 
     Raises:
-        QueryError: they contradict each other.
+        QueryError: the options contradict each other.
     """
     given = {name: getattr(when, name) for name in ("last", "interval", "since", "until")}
     given = {name: value for name, value in given.items() if value is not None}
-    ways = [f"--{name}" for name in given if name != "until"]
-    if len(ways) > 1:
-        raise _contradiction(f"{' and '.join(ways)} exclude each other.")
+    alternatives = [f"--{name}" for name in given if name != "until"]
+    if len(alternatives) > 1:
+        raise _contradiction(f"{' and '.join(alternatives)} exclude each other.")
     if "until" in given and "since" not in given:
         raise _contradiction("--until needs --since.")
     given = given or ({"interval": _file_interval(file)} if "interval" in file else {"last": LAST_DEFAULT})
@@ -108,10 +108,10 @@ def _contradiction(message: str) -> QueryError:
 
 
 def interval_of(when: When, now: datetime, file: Mapping[str, Any]) -> Interval:
-    """The interval that is asked for; the filter file's where no option names one and it has one.
+    """The interval of the options, or of the filter file if no option names one.
 
     Raises:
-        QueryError: the options contradict each other, or name no interval, or one in the future.
+        QueryError: the options contradict each other, or the interval is not valid or in the future.
     """
     return interval_asked(time_options(when, file), now)
 
@@ -136,10 +136,10 @@ def filter_options(which: Which) -> dict[str, Any]:
 
 
 def filter_file(which: Which) -> Mapping[str, Any]:
-    """What the filter file holds; empty without one.
+    """The content of the filter file; empty if the option was not given.
 
     Raises:
-        QueryError: it cannot be read, or is no JSON object.
+        QueryError: it cannot be read, or is not a JSON object.
     """
     if which.filter is None:
         return {}
@@ -147,7 +147,7 @@ def filter_file(which: Which) -> Mapping[str, Any]:
     try:
         body = json.loads(Path(which.filter).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        hint = "Name a file that holds a body of the details query, as JSON."
+        hint = "Give a file with the JSON body of a details query."
         raise QueryError(f"{where} cannot be read: {error.strerror}.", hint=hint) from error
     except (ValueError, RecursionError) as error:
         hint = "Check it with python3 -m json.tool."
@@ -161,7 +161,7 @@ def filters_of(which: Which, client: Client, file: Mapping[str, Any]) -> Filters
     """The filters, with names looked up in the org.
 
     Raises:
-        QueryError: something that the API would refuse, or a name that the org does not have.
+        QueryError: the API would refuse the filters, or a name that the org does not have.
     """
     offline = offline_filters(which, file)
 
@@ -178,9 +178,9 @@ def filters_of(which: Which, client: Client, file: Mapping[str, Any]) -> Filters
 
 
 def offline_filters(which: Which, file: Mapping[str, Any]) -> Filters:
-    """The filters that need no look-up in the org.
+    """The filters that can be checked without the org.
 
     Raises:
-        QueryError: something that the API would refuse.
+        QueryError: the API would refuse the filters.
     """
     return Filters.of(media_types=which.media, directions=which.direction) + Filters.read(file)

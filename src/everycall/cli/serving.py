@@ -1,4 +1,4 @@
-"""`everycall sandbox`: an invented contact centre, a file, or a real org with a recorder in between."""
+"""`everycall sandbox`: serves an invented contact centre or a file, or records a real org."""
 
 import shlex
 import sys
@@ -27,14 +27,14 @@ def run(arguments: Arguments, _context: Context) -> int:
 
 
 def serve(serving: Serving, env: str | None) -> None:
-    """Serve until Ctrl-C, after printing on standard output the variables that a client needs.
+    """Print the variables that a client needs, then serve until Ctrl-C.
 
     Args:
-        serving: what to serve, and where.
-        env: the org that `--record` passes requests on to, as GENESYS_ENV names it.
+        serving: the options.
+        env: the org to which `--record` forwards requests, as in GENESYS_ENV.
 
     Raises:
-        SettingsError: options exclude each other, a file cannot be read or written, the port is in use.
+        SettingsError: options exclude each other, a file cannot be read or written, or the port is in use.
     """
     check_files(serving)
     try:
@@ -50,7 +50,7 @@ def serve(serving: Serving, env: str | None) -> None:
 
 
 def reason(error: OSError) -> str:
-    """What an error of the system says, without its number."""
+    """The message of a system error, without its number."""
     text = error.strerror or str(error)
     return f"{error.filename}: {text}" if error.filename else text
 
@@ -59,10 +59,10 @@ HELP_HINT = "everycall sandbox --help shows how to write it."
 
 
 def check_files(serving: Serving) -> None:
-    """Refuse two kinds of files at once.
+    """Refuse more than one of --load, --replay and --record.
 
     Raises:
-        SettingsError: naming them.
+        SettingsError: the message names the options.
     """
     given = [f"--{name}" for name in ("load", "replay", "record") if getattr(serving, name)]
     if len(given) > 1:
@@ -70,7 +70,7 @@ def check_files(serving: Serving) -> None:
 
 
 def responder(serving: Serving, env: str | None) -> AbstractContextManager[Responder]:
-    """What answers requests while the block runs."""
+    """The server that answers requests while the context is open."""
     tls: Path | bool = Path(serving.certificates) if serving.certificates else serving.tls
     where: dict[str, Any] = {"host": serving.host, "port": serving.port, "tls": tls}
     if serving.replay:
@@ -92,23 +92,23 @@ def responder(serving: Serving, env: str | None) -> AbstractContextManager[Respo
 
 
 def recorded_org(env: str | None) -> str:
-    """The org that is recorded.
+    """The org to record.
 
     Raises:
-        SettingsError: none is named.
+        SettingsError: GENESYS_ENV is not set.
     """
     if not env:
         raise SettingsError(
-            "--record passes requests on to a real org, and GENESYS_ENV names none.",
+            "--record forwards requests to a real org, and GENESYS_ENV is not set.",
             hint="Set GENESYS_ENV to its region, domain or URL, in the environment or in .env.",
         )
     return env
 
 
 def show(running: Responder) -> None:
-    """Prints the variables with which a client gets there, as lines to paste.
+    """Print the variables that a client needs, as lines to paste into a shell.
 
-    Those for POSIX shells, which scripts read, go to standard output; the others and the headings to standard error.
+    The lines for POSIX shells, which scripts read, go to standard output; the rest goes to standard error.
     """
     blocks = lines_to_paste(running.environ)
     for number, (shell, lines) in enumerate(blocks.items()):
@@ -124,7 +124,7 @@ def show(running: Responder) -> None:
 
 
 def lines_to_paste(environ: Mapping[str, str]) -> Mapping[str, list[str]]:
-    """The lines that set variables, by the shells that take them."""
+    """The lines that set the variables, by shell."""
     quoted = {name: value.replace("'", "''") for name, value in environ.items()}
     return {
         "sh, bash, zsh": [f"export {name}={shlex.quote(value)}" for name, value in environ.items()],

@@ -1,23 +1,23 @@
-"""What is shown at the end of an export: how it ended, on one screen."""
+"""Shows the summary of an export on one screen."""
 
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from everycall.api.interval import Interval
-from everycall.api.names import WORDS
+from everycall.api.names import SINGULAR
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, duration, size, span
 from everycall.exporting import Summary
 
 WRONG_SHOWN = 3
-"""Unproven windows that the summary names, with the beginning of their reasons; the manifest has them all."""
+"""Unproven windows in the summary, with the beginning of their reasons; the manifest lists all of them."""
 
 REASON_SHOWN = 85
 
 
 def show(display: Display, done: Summary, source: str) -> None:
-    """The verdict, and the numbers that it rests on."""
+    """Print the verdict and the numbers behind it."""
     _show_verdict(display, done)
     display.blank()
     for name, text in _facts(done, source):
@@ -25,14 +25,14 @@ def show(display: Display, done: Summary, source: str) -> None:
 
 
 def not_proven(done: Summary) -> str:
-    """One line that says how much is not proven."""
+    """A line with the number of windows that are not proven."""
     return f"not proven complete: {counted(_incomplete(done), 'window')}."
 
 
 def _incomplete(done: Summary) -> int:
-    """How many windows are not proven, were not read, or are older than what the org keeps."""
-    wrong = {*(entry.window for entry in done.unproven), *done.unread}
-    return len({*map(str, wrong), *done.manifest.get("notKept", ())})
+    """How many windows are unproven, unread, or older than the org's retention."""
+    incomplete = {*(entry.window for entry in done.unproven), *done.unread}
+    return len({*map(str, incomplete), *done.manifest.get("notKept", ())})
 
 
 def _show_verdict(display: Display, done: Summary) -> None:
@@ -51,8 +51,8 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
     windows = counted(len(done.entries) + len(done.unread), "window")
     yield "interval", f"{span(done.interval)}, in {windows}{resumed}"
-    yield from _wrong(done)
-    yield from _doubtful(done.manifest)
+    yield from _gaps(done)
+    yield from _caveats(done.manifest)
     counts = done.counts
     requests = f"{counts.requests:,}, at most {counts.allowed:.0f} a minute allowed"
     yield "requests", f"{requests}; {counts.rejected} answered 429, {counts.retried} tried again"
@@ -62,8 +62,8 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
         yield "manifest", f"{done.output}.manifest.json"
 
 
-def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
-    """What is not proven, as far as there is room."""
+def _gaps(done: Summary) -> Iterable[tuple[str, str]]:
+    """The windows that may be incomplete; of many unproven ones, the first."""
     for entry in done.unproven[:WRONG_SHOWN]:
         yield "not proven", f"{span(entry.window)}: {textwrap.shorten(entry.reason, REASON_SHOWN, placeholder=' ...')}"
     if len(done.unproven) > WRONG_SHOWN:
@@ -72,16 +72,16 @@ def _wrong(done: Summary) -> Iterable[tuple[str, str]]:
         between = span(Interval(done.unread[0].start, done.unread[-1].end))
         yield "not read", f"{counted(len(done.unread), 'window')} in {between}"
     if not_kept := done.manifest.get("notKept"):
-        yield "not kept", f"{counted(len(not_kept), 'window')} from before the org's retention, which may be gone"
+        yield "not kept", f"{counted(len(not_kept), 'window')} before the org's retention, maybe deleted in part"
 
 
-def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """What is complete, and may still change."""
+def _caveats(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Rows that are complete but may still change, and other notes."""
     if manifest["provisionalRows"]:
         rows = f"{counted(manifest['provisionalRows'], 'row')} since {manifest['provisionalFrom'][:16]}Z"
         yield "provisional", f"{rows}: wrap-ups and the nightly rebuild may change them"
     if manifest["open"]:
-        yield "open", f"{counted(manifest['open'], 'conversation')} without an end so far"
+        yield "open", f"{counted(manifest['open'], 'conversation')} without an end yet"
     if manifest.get("outlasting"):
         yield (
             "outlasting",
@@ -93,8 +93,8 @@ def _doubtful(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             f"{counted(manifest['strays'], 'conversation')} that no other window returns; the manifest has them",
         )
     if manifest["namesUnavailable"]:
-        kinds = ", ".join(f"{WORDS[kind]}s" for kind in sorted(manifest["namesUnavailable"]))
-        yield "names", f"ids stand in the place of names of {kinds}"
+        kinds = ", ".join(f"{SINGULAR[kind]}s" for kind in sorted(manifest["namesUnavailable"]))
+        yield "names", f"ids instead of the names of {kinds}"
     if manifest["oddities"]:
         odd = sum(manifest["oddities"].values())
         yield "oddities", f"{counted(odd, 'unexpected value')}, which the manifest lists"

@@ -20,11 +20,11 @@ from everycall.errors import OutputRefused
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
-"""Windows that are named one by one; --json names all."""
+"""Windows listed one by one; --json lists all of them."""
 
 
 def run(arguments: Arguments, context: Context) -> int:
-    """Ask again, repair if that is wanted, and return the exit code."""
+    """Verify an export, repair it if that is wanted, and return the exit code."""
     wanted, messages = arguments.of(Finished), arguments.of(Messages)
     output = outputs.followed(_named(wanted))
     header = verification.header_of(output)
@@ -32,8 +32,8 @@ def run(arguments: Arguments, context: Context) -> int:
     with connected(arguments.of(Source)) as org:
         if org.source != exported_from:
             raise OutputRefused(
-                f"{output} was exported from {exported_from}, and this is {org.source}.",
-                hint="Set the environment to the org that it was exported from; for the sandbox, add --sandbox.",
+                f"{output} was exported from {exported_from}, but the credentials are for {org.source}.",
+                hint="Set the credentials of the org that it was exported from; for the sandbox, add --sandbox.",
             )
         found = verification.verify(org.client, output)
         context.code = 0 if found.holds and not found.manifest.not_kept else NOT_PROVEN
@@ -68,15 +68,15 @@ def _repair(found: Verification, org: Org, messages: Messages, context: Context)
 
 
 def refuse_to_lose_rows(found: Verification, org: Org) -> None:
-    """A repair would replace the rows of days that the org no longer keeps by nothing."""
+    """Refuse a repair of days before the org's retention: it would replace their rows by nothing."""
     wrong = [finding.window for finding in found.findings if finding.state != "holds"]
     now = org.client.clock.utc()
     kept = retention_of(org.client) if wrong[0].start < now - RETENTION_MIN else None
     if kept is not None and wrong[0].start < now - kept:
         raise OutputRefused(
-            f"{span(wrong[0])} begins before {_day(now - kept)}, and this org keeps conversations for {kept.days} "
-            "days: a repair would lose rows that it no longer has.",
-            hint=f"Export the days since {_day(now - kept)} into another file.",
+            f"The window {span(wrong[0])} begins before {_day(now - kept)}. This org keeps conversations for "
+            f"{kept.days} days, so a repair could lose rows that the org no longer has.",
+            hint=f"Export the days since {_day(now - kept)} to another file.",
         )
 
 
@@ -85,7 +85,7 @@ def _day(instant: datetime) -> str:
 
 
 def show(display: Display, found: Verification, *, is_repaired: bool = False) -> None:
-    """The verdict, and each window that does not hold, on one screen; what to do, unless it is being done."""
+    """Print the verdict and the windows that do not hold, and a hint unless they are being repaired."""
     wrong = [finding for finding in found.findings if finding.state != "holds"]
     windows = counted(len(found.findings), "window")
     if not wrong:

@@ -1,1 +1,1 @@
-"""From a sealed part to rows in a sink. Knows nothing of the network, of passes or of re-reads."""
+"""Loads sealed parts into sinks, as rows. It knows neither the network nor passes and re-reads."""

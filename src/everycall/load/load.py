@@ -1,9 +1,9 @@
-"""Loading: a sealed part -> batches of conversations -> rows -> the sink's file for that window.
+"""Loads a sealed part: batches of conversations -> rows -> the sink's file for that window.
 
-A pure function of part, columns, names and sink, so it can run beside the acquiring, in another process, or again
-after a crash. It decodes only the fields that the columns need. What does not fit them is read leniently, conversation
-by conversation, and named. Fields that we do not know are looked for on the first page of each window and on one page
-in fifty, where the whole record is decoded strictly.
+Loading is a pure function of part, columns, names and sink, so it can run while other windows are acquired, in another
+process, or again after a crash. It decodes only the fields that the columns need. Conversations that do not fit are
+read leniently, one by one, and reported. The first page of each window and one page in fifty are also decoded strictly
+as whole records, to find unknown fields.
 """
 
 from collections import Counter
@@ -25,10 +25,10 @@ from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
 
 BATCH = 1000
-"""Conversations whose names are asked for together; their facts are in memory."""
+"""Conversations whose names are looked up together; their facts are in memory."""
 
 CHECKED_EVERY = 50
-"""One page in so many is checked for fields that we do not know, the first of each window among them."""
+"""One page in so many is checked for unknown fields, and always the first page of a window."""
 
 EXAMPLES_MAX = 20
 
@@ -36,16 +36,16 @@ ATTRIBUTES_MAX = 10_000
 """Names of attributes that are remembered: nothing limits how many an org has."""
 
 HALF_CHARACTER = Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD")
-"""What is noted where the API cut a text in the middle of an emoji."""
+"""Reported for a text that the API cut in the middle of an emoji."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of loading a part."""
+    """The result of loading a part."""
 
     written: Written
     outlasting: int
-    """Conversations that go on for more than a day after everybody inside was done."""
+    """Conversations that ended more than a day after the last agent was done."""
     pages: int
     pages_checked: int
     oddities: dict[str, int]
@@ -59,7 +59,7 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Report:
-    """What is noticed while a part is loaded."""
+    """The counts and oddities of a part, gathered while it is loaded."""
 
     outlasting: int = 0
     checked: set[int] = field(default_factory=set)
@@ -89,19 +89,19 @@ def load(
     part: Part, kept_strays: frozenset[bytes], left_out: frozenset[bytes], table: FlatTable, sink: Sink, path: Path,
     names: NameSource,
 ) -> Loaded:  # fmt: skip
-    """Write the rows of a part to a file at `path`, in order of start and id; whatever was there is replaced.
+    """Write the rows of a part to a new file at `path`, in order of start and id.
 
     Args:
-        part: sealed.
-        kept_strays: ids of conversations that start elsewhere and are kept in this window.
-        left_out: ids of conversations that a later reading of another window has.
-        table: which columns.
-        sink: what kind of file.
-        path: where the window's rows go.
-        names: for the ids in the rows.
+        part: a sealed part.
+        kept_strays: ids of conversations that do not start in this window, and that it keeps.
+        left_out: ids of conversations that a later reading of another window owns.
+        table: the columns.
+        sink: the kind of output.
+        path: the file for the window's rows; an existing one is replaced.
+        names: the names for the ids in the rows.
 
     Raises:
-        DamagedPart: the part is not what was sealed.
+        DamagedPart: the part has changed since it was sealed.
         OSError: the disk is full, for example.
     """
 
@@ -135,7 +135,7 @@ def _write(batch: list[Facts], table: FlatTable, names: NameSource, writer: Wind
 
 
 def _facts(piece: Slice, table: FlatTable, report: _Report) -> Iterator[Facts]:
-    """The facts of the wanted conversations of a page; on the way, what is odd on it is counted."""
+    """Yield the facts of the wanted conversations of a page, and count its oddities."""
     is_checked = piece.page % CHECKED_EVERY == 0 or not report.checked or piece.page in report.checked
     if is_checked and piece.page not in report.checked:
         report.checked.add(piece.page)
@@ -165,7 +165,7 @@ def _lenient_facts(piece: Slice, table: FlatTable, report: _Report, *, is_checke
 
 
 def _oddities(body: bytes) -> tuple[Oddity, ...]:
-    """What a page holds that the full records do not know."""
+    """The values and fields of a page that do not fit the full records."""
     try:
         return Page.read(body).oddities
     except ServiceFailed:  # half a character in a text that the API cut
@@ -176,7 +176,7 @@ class Loader:
     """Loads parts one after the other in this process."""
 
     def __init__(self, table: FlatTable, sink: Sink, filesystem: Filesystem) -> None:
-        """Nothing is loaded yet."""
+        """Load into this sink, with these columns."""
         self._table, self._sink, self._filesystem = table, sink, filesystem
 
     @property
@@ -185,21 +185,26 @@ class Loader:
         return 1
 
     def load(self, task: "Task", names: NameSource) -> Loaded:
-        """See `load`; the part is opened by its path, so that it can be loaded by whoever has the disk."""
+        """Open the part of a task by its path, and load it.
+
+        Raises:
+            DamagedPart: the part has changed since it was sealed.
+            OSError: the disk is full, for example.
+        """
         part = Part.open(task.part, self._filesystem, task.part_sha256)
         return load(part, task.kept_strays, task.left_out, self._table, self._sink, task.rows, names)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no processes to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A part that is to be loaded: plain data, which can be sent to another process."""
+    """A part to load, as plain data that can be sent to another process."""
 
     part: Path
     part_sha256: str
     kept_strays: frozenset[bytes]
     left_out: frozenset[bytes]
     rows: Path
-    """Where the window's rows go."""
+    """The file for the window's rows."""

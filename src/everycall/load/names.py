@@ -1,4 +1,4 @@
-"""Names for the ids of a batch, asked for in bulk through a function that the loading is given."""
+"""Names for the ids of a batch, looked up in bulk through a function that the caller passes in."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -7,36 +7,39 @@ from everycall.api.limits import IDS_MAX
 from everycall.api.names import Found, Kind, Names, Unavailable
 
 AskNames = Callable[[Kind, Sequence[str]], Found | Unavailable]
-"""Looks up names: users by id, at most `IDS_MAX` of them; the other kinds whole, whatever ids are given."""
+"""Looks up names: users by id, at most `IDS_MAX`; the other kinds as a whole, whatever ids are given."""
 
 
 class NameSource:
-    """What is known of names, and the way to learn more. Threads may share it; one at a time asks."""
+    """The names known so far, and the function that looks up more. Threads may share it; one at a time looks up."""
 
     def __init__(self, ask: AskNames, *, lists_kinds: bool = True) -> None:
-        """Nothing is known and nothing asked yet.
+        """Start without any names.
 
         Args:
             ask: looks up names.
-            lists_kinds: whether an answer about queues, codes or divisions holds all that there are.
+            lists_kinds: whether the result for queues, codes or divisions is the whole kind.
         """
         self.names = Names()
         self._ask, self._lists_kinds = ask, lists_kinds
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def prepare(self, ids: Iterable[tuple[Kind, str]]) -> Names:
-        """The names, once those of these ids are known as far as they can be."""
-        with self._one_at_a_time:
+        """Look up the names of these ids that are not known yet, and return all names."""
+        with self._lock:
             for kind, wanted in self.names.wanted(ids).items():
                 if kind == "users" or not self._lists_kinds:
-                    for at in range(0, len(wanted), IDS_MAX):
-                        if kind in self.names.unavailable:
-                            break
-                        asked = wanted[at : at + IDS_MAX]
-                        self.names.learn(self._ask(kind, asked), asked)
+                    self._look_up(kind, wanted)
                 else:
                     self.names.learn(self._ask(kind, wanted))
         return self.names
+
+    def _look_up(self, kind: Kind, ids: Sequence[str]) -> None:
+        for at in range(0, len(ids), IDS_MAX):
+            if kind in self.names.unavailable:
+                return
+            batch = ids[at : at + IDS_MAX]
+            self.names.learn(self._ask(kind, batch), batch)
 
     @property
     def unavailable(self) -> dict[Kind, str]:

@@ -1,7 +1,7 @@
-"""Loading in other processes, beside the acquiring: it pays where the API is not the limit.
+"""Loads parts in worker processes. That is faster where the API's rate limit is not the bottleneck.
 
-A worker gets tasks through a pipe and answers with what came of each. In between it asks for names, which only this
-process can look up. A worker that dies has left nothing: its part is still there, and is loaded again by another one.
+A worker receives tasks through a pipe and answers with the result of each. In between it asks for names, which only
+the main process can look up. If a worker dies, nothing is lost: its part is loaded again by another worker.
 """
 
 import multiprocessing
@@ -23,12 +23,12 @@ from everycall.sinks.csv import CsvSink
 from everycall.tables.flat import flat_table
 
 TRIES_MAX = 2
-"""How often a part is given to a worker that dies over it."""
+"""How often a part is tried if workers die while they load it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _AskNames:
-    """What a worker asks this process for."""
+    """A worker's request for names."""
 
     kind: Kind
     ids: tuple[str, ...]
@@ -38,10 +38,10 @@ _Answer: TypeAlias = Loaded | Exception | _AskNames
 
 
 class Workers:
-    """Loads parts in processes; see `load.Loader`. Threads may call it at the same time."""
+    """Loads parts into CSV files, in worker processes. Threads may call it at the same time."""
 
     def __init__(self, columns: Sequence[str], file_mode: int, count: int) -> None:
-        """Processes start when they are first needed, at most `count`, and load into CSV files."""
+        """Use at most `count` processes, which start when they are first needed."""
         self.at_once = count
         self._arguments = tuple(columns), file_mode
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
@@ -49,10 +49,10 @@ class Workers:
             self._free.put(None)
 
     def load(self, task: Task, names: NameSource) -> Loaded:
-        """Load a part in a worker that is free.
+        """Load a part in a free worker.
 
         Raises:
-            OutputFailed: workers die over it.
+            OutputFailed: workers died while they loaded it.
             DamagedPart, OSError: as `load.load`.
         """
         for _ in range(TRIES_MAX):
@@ -72,12 +72,12 @@ class Workers:
                 raise answer
             return answer
         raise OutputFailed(
-            f"A worker process died twice over the same window (exit code {exit_code}).",
+            f"Two worker processes died while they loaded the same window (exit code {exit_code}).",
             hint="The machine may be out of memory: run the same command with --workers 0; it resumes from here.",
         )
 
     def close(self) -> None:
-        """End the processes that are free; the others end when their part is loaded and nobody takes it."""
+        """End the free processes. A busy one ends once its part is loaded, since its pipe is closed then."""
         while not self._free.empty():
             worker = self._free.get()
             if worker is not None:
@@ -89,13 +89,13 @@ class _Worker:
 
     def __init__(self, columns: Sequence[str], file_mode: int) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would inherit threads and their locks
-        self._pipe, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(target=serve, args=(theirs, columns, file_mode), daemon=True)
+        self._pipe, worker_pipe = context.Pipe()
+        self._process: BaseProcess = context.Process(target=serve, args=(worker_pipe, columns, file_mode), daemon=True)
         self._process.start()
-        theirs.close()
+        worker_pipe.close()
 
     def load(self, task: Task, names: NameSource) -> Loaded | Exception:
-        """What came of the task; names that the worker asks for meanwhile are looked up here."""
+        """Send a task and return its result. Look up the names that the worker asks for meanwhile."""
         self._pipe.send(task)
         while True:
             answer: _Answer = self._pipe.recv()
@@ -104,7 +104,7 @@ class _Worker:
             self._pipe.send(_known(names, answer))
 
     def end(self) -> int | None:
-        """End the process; its exit code."""
+        """End the process and return its exit code."""
         self._pipe.close()
         self._process.join(timeout=1)
         if self._process.is_alive():
@@ -114,7 +114,7 @@ class _Worker:
 
 
 def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
-    """The names of these ids, as a look-up would have found them."""
+    """The names of these ids in the form of a look-up's result."""
     known = names.prepare((asked.kind, id_) for id_ in asked.ids)
     reason = known.unavailable.get(asked.kind, "")
     found = [Entity(id_, known.name(asked.kind, id_)) for id_ in asked.ids]
@@ -125,8 +125,8 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
 
 
 def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
-    """The work of a worker: loads what it is given until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    """Run a worker: load each task that arrives, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
 
     def ask(kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         pipe.send(_AskNames(kind, tuple(ids)))
@@ -137,7 +137,7 @@ def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
     table = flat_table(only=columns)
     loader = Loader(table, CsvSink(table.columns, filesystem), filesystem)
     names = NameSource(ask, lists_kinds=False)
-    with suppress(EOFError, OSError):  # the other end is gone
+    with suppress(EOFError, OSError):  # the main process has ended
         while True:
             pipe.send(_outcome(loader, pipe.recv(), names))
 
@@ -145,5 +145,5 @@ def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
 def _outcome(loader: Loader, task: Task, names: NameSource) -> Any:
     try:
         return loader.load(task, names)
-    except Exception as error:  # noqa: BLE001 - it is raised again in the other process
+    except Exception as error:  # noqa: BLE001 - the main process raises it again
         return error

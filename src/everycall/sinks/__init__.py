@@ -1,1 +1,1 @@
-"""Where rows go: one interface, one file per kind."""
+"""The kinds of output: one interface, and one module for each kind."""

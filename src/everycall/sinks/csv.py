@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it, in UTF-8, with a header line and lines that end in a single line feed.
+"""CSV according to RFC 4180, in UTF-8, with a header line and a single line feed at the end of each line.
 
 Instants are UTC ISO 8601 with milliseconds, seconds have three decimals, booleans are `true` and `false`, several
 texts are joined by `|`, and an empty cell is nothing at all. A note with line breaks is quoted, so a row can span
@@ -34,7 +34,7 @@ _TEXTS: Mapping[Type, Callable[[Any], str]] = {
     "boolean": lambda value: "true" if value else "false",
     "texts": "|".join,
 }
-"""How a value is written whose type the csv module does not write as we want it."""
+"""Formats values of the types that the csv module would write differently."""
 
 
 class CsvSink:
@@ -43,13 +43,13 @@ class CsvSink:
     format = "csv"
 
     def __init__(self, table: Sequence[Column], filesystem: Filesystem | None = None) -> None:
-        """Rows with these columns; on the machine's disk unless another filesystem is given."""
+        """Write rows with these columns, by default to the disk of this machine."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._header = [column.name for column in table]
         self._texts = [(index, _TEXTS[column.type]) for index, column in enumerate(table) if column.type in _TEXTS]
 
     def writer(self, path: Path) -> "CsvWriter":
-        """Begin a window anew."""
+        """Begin to write a window to a new file at `path`."""
         return CsvWriter(self, path, self._filesystem)
 
     def head(self) -> bytes:
@@ -64,12 +64,12 @@ class CsvSink:
         return _lines(list(zip(*columns, strict=True)))
 
     def append(self, path: Path, output: Writable) -> None:
-        """Copy a window's file to the end of the output through one buffer."""
+        """Append a window's file to the output, through one buffer."""
         with self._filesystem.open(path, "rb") as rows:
             shutil.copyfileobj(rows, output, BUFFER_BYTES)
 
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterator[bool]:
-        """Whether each window's bytes and rows are those that were written."""
+        """Whether each window's bytes are unchanged and have the right number of rows."""
         is_whole = output.read(len(self.head())) == self.head()
         for window, at in zip(windows, self._offsets(windows), strict=False):
             is_there = window.size_bytes <= max(0, length - at)
@@ -77,7 +77,7 @@ class CsvSink:
             yield is_whole and is_there and not is_followed and _is_intact(output, at, window)
 
     def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
-        """Copy one window's rows out of the output, durably."""
+        """Copy one window's rows from the output to a file at `path`, durably."""
         at = list(self._offsets(windows))[number]
         with self._filesystem.open(path, "wb") as rows:
             for piece in _pieces(output, at, windows[number].size_bytes):
@@ -85,22 +85,22 @@ class CsvSink:
             self._filesystem.sync(rows)
 
     def _offsets(self, windows: Sequence[Placed]) -> Iterator[int]:
-        """Where each window's rows begin in the output."""
+        """The offsets of the windows' rows in the output."""
         return accumulate((window.size_bytes for window in windows), initial=len(self.head()))
 
 
 class CsvWriter:
-    """One window's rows; see `interface.WindowWriter`."""
+    """Writes one window's rows as CSV."""
 
     def __init__(self, sink: CsvSink, path: Path, filesystem: Filesystem) -> None:
-        """The rows go to `path`."""
+        """Open a new file at `path`."""
         self._sink, self._path, self._filesystem = sink, path, filesystem
         self._file: File = filesystem.open(path, "wb")
         self._rows = self._size_bytes = 0
         self._digest = hashlib.sha256()
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Take in some rows."""
+        """Append some rows."""
         lines = self._sink.lines(rows)
         self._file.write(lines)
         self._digest.update(lines)
@@ -114,8 +114,8 @@ class CsvWriter:
         return Written(self._rows, self._size_bytes, self._digest.hexdigest())
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        with suppress(OSError):  # closing writes what is left, and fails again where the disk is full
+        """Remove the file."""
+        with suppress(OSError):  # closing writes the buffer, which fails again if the disk is full
             self._file.close()
         self._filesystem.unlink(self._path)
 
@@ -138,7 +138,7 @@ def _is_intact(output: File, at: int, window: Placed) -> bool:
     digest, rows, is_quoted = hashlib.sha256(), 0, False
     for piece in _pieces(output, at, window.size_bytes):
         digest.update(piece)
-        for number, part in enumerate(piece.split(b'"')):  # a line feed in quotes ends no row
+        for number, part in enumerate(piece.split(b'"')):  # a line feed in quotes does not end a row
             is_quoted ^= number > 0
             rows += 0 if is_quoted else part.count(b"\n")
     return digest.hexdigest() == window.sha256 and rows == window.rows

@@ -1,7 +1,7 @@
-"""What every kind of output does: take whole windows of rows, and make the output out of them.
+"""The interface of all kinds of output: they take whole windows of rows.
 
-Loading a window again replaces it. A file kind writes a file per window aside, and the ledger puts those together in
-one step at the end. So the same conversations make the same bytes, whatever happened on the way.
+Loading a window again replaces it. A file sink writes one file for each window, and the ledger assembles these in one
+step at the end, so that the same conversations always make the same bytes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,27 +16,27 @@ from everycall.tables.flat import Row
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A window's rows, complete on disk."""
+    """A window's rows, complete and durable on disk."""
 
     rows: int
     size_bytes: int
     sha256: str
-    """Of exactly those bytes, in hex."""
+    """The checksum of those bytes, in hex."""
 
 
 class Writable(Protocol):
-    """What bytes can be written to."""
+    """Something to which bytes can be written."""
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Take in all of the data."""
+        """Write all of the data."""
         ...
 
 
 class WindowWriter(Protocol):
-    """One window's rows on their way to disk."""
+    """Writes one window's rows to disk."""
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Take in some rows, in their order.
+        """Append some rows.
 
         Raises:
             OSError: the disk is full, for example.
@@ -48,13 +48,13 @@ class WindowWriter(Protocol):
         ...
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the file."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A window's rows in an output: where they should be, and what they should be."""
+    """A window's rows in an output, as the manifest describes them."""
 
     window: Interval
     rows: int
@@ -66,32 +66,32 @@ class Sink(Protocol):
     """One kind of output."""
 
     format: str
-    """As `--format` names it."""
+    """The name of the format in `--format`."""
 
     def writer(self, path: Path) -> WindowWriter:
-        """Begin a window anew; its rows go to a file at `path`."""
+        """Begin to write a window to a new file at `path`."""
         ...
 
     def head(self) -> bytes:
-        """What stands before the first window."""
+        """The bytes before the first window."""
         ...
 
     def append(self, path: Path, output: Writable) -> None:
-        """Put a window's file at the end of the output, in little memory."""
+        """Append a window's file to the output, in little memory."""
         ...
 
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterable[bool]:
-        """Whether each window's rows stand in the output as they were written.
+        """Whether each window's rows in the output are unchanged.
 
-        A wrong head damages them all; what was added at the end, the last.
+        A changed head makes all windows damaged, and added bytes at the end the last one.
 
         Args:
             output: the finished output.
-            length: of the output, in bytes.
+            length: the size of the output in bytes.
             windows: in the order of time.
         """
         ...
 
     def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
-        """Copy one window's rows out of the output to a file at `path`, durably."""
+        """Copy one window's rows from the output to a file at `path`, durably."""
         ...

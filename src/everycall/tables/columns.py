@@ -1,7 +1,7 @@
-"""The columns of the flat table as data: name, type, meaning, caveats, and what each reads. Pure.
+"""The columns of the flat table as data: name, type, description, caveats, and the fields that each reads. Pure.
 
-A column is filled in two steps, since names are looked up in bulk in between: `fact` takes what it needs out of a
-conversation's `Journey`, small enough to wait; `shown` makes the cell of it once the names are there.
+A cell is made in two steps, since names are looked up in bulk in between: `fact` extracts a small value from a
+conversation's `Journey`, and `shown` makes the cell from it once the names are known.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ from everycall.tables.journey import Journey, Queue
 from everycall.tables.legs import first
 
 Value: TypeAlias = str | int | float | bool | datetime | tuple[str, ...] | None
-"""What a cell can hold; None is an empty cell."""
+"""The value of a cell; None is an empty cell."""
 
 Type = Literal["text", "instant", "seconds", "integer", "real", "boolean", "texts"]
 
@@ -30,20 +30,20 @@ class Column:
     type: Type
     """text; instant (UTC); seconds (three decimals); integer; real; boolean; texts (several, joined by `|`)."""
     doc: str
-    """What it holds, and when it is empty."""
+    """What it contains, and when it is empty."""
     reads: tuple[str, ...]
     """The paths of the record that `fact` reads, beside those that every row needs."""
     fact: Callable[[Journey], Any]
-    """What it takes of a conversation: the cell itself, or ids that wait for names."""
+    """Extracts the cell, or the ids that need names."""
     caveats: str = ""
-    """What it is not good for."""
+    """What the user should know about its limits."""
     shown: Callable[[Any, Names], Value] | None = None
-    """The cell that its fact makes with the names; None where the fact is the cell."""
+    """Makes the cell from the fact and the names; None if the fact is the cell."""
     names: Callable[[Any], Iterable[tuple[Kind, str | None]]] | None = None
-    """The ids whose names its fact waits for."""
+    """The ids in a fact that need names."""
 
 
-# --- what the rules read
+# --- the fields that the rules read
 
 _SESSIONS = "participants.sessions."
 _SEGMENTS = "participants.sessions.segments."
@@ -74,7 +74,7 @@ _SURVEYS = ("surveys.survey_status", "surveys.event_time")
 # --- cells
 
 CodeFact: TypeAlias = tuple[str | None, str, str]
-"""The user's id where a person gave the code, what else the giver can be called, and the code."""
+"""The id of the user who gave the code, another name for whoever gave it, and the code."""
 
 
 def _duration(journey: Journey) -> float | None:
@@ -104,8 +104,8 @@ def _disposition(journey: Journey) -> tuple[str | None, str | None]:
 
 
 def _disposition_shown(fact: tuple[str | None, str | None], names: Names) -> str | None:
-    code, heard = fact
-    return _code_name(code, names) if code else heard
+    code, dialer_disposition = fact
+    return _code_name(code, names) if code else dialer_disposition
 
 
 def _code_name(code: str, names: Names) -> str:
@@ -113,16 +113,13 @@ def _code_name(code: str, names: Names) -> str:
 
 
 def _codes(journey: Journey) -> tuple[CodeFact, ...]:
-    given = sorted((one.at, one.code, one.participant.user_id or "", _giver(one)) for one in _all_codes(journey))
+    codes = outcome.wrap_ups(journey.all_legs())
+    given = sorted((code.at, code.code, code.participant.user_id or "", _giver(code)) for code in codes)
     return tuple((user_id or None, giver, code) for _, code, user_id, giver in given)
 
 
-def _all_codes(journey: Journey) -> list[outcome.WrapUp]:
-    return outcome.wrap_ups(journey.all_legs())
-
-
-def _giver(one: outcome.WrapUp) -> str:
-    return one.participant.participant_name or one.participant.purpose or "?"
+def _giver(wrap_up: outcome.WrapUp) -> str:
+    return wrap_up.participant.participant_name or wrap_up.participant.purpose or "?"
 
 
 def _codes_shown(facts: Iterable[CodeFact], names: Names) -> tuple[str, ...]:
@@ -136,7 +133,7 @@ def _codes_names(facts: Iterable[CodeFact]) -> Iterable[tuple[Kind, str | None]]
 
 
 def _division_names(division_ids: Iterable[str], names: Names) -> tuple[str, ...]:
-    return tuple(names.name("divisions", one) or one for one in division_ids)
+    return tuple(names.name("divisions", division_id) or division_id for division_id in division_ids)
 
 
 def _seconds(metric: str) -> Callable[[Journey], float | None]:
@@ -163,13 +160,13 @@ DEFAULT: tuple[Column, ...] = (
         "mediaType of the customer's session that began first: voice, chat, email, message, callback ...",
         (_SESSIONS + "media_type",),
         rules.channel,
-        "One conversation can use several media; this is how it came in.",
+        "A conversation can use several media; this is the first one.",
     ),
     Column("startTime", "instant", "conversationStart.", (), lambda j: j.start),
     Column(
         "endTime",
         "instant",
-        "conversationEnd; empty while the conversation lives.",
+        "conversationEnd; empty while the conversation goes on.",
         (),
         lambda j: j.end,
         "Some never end (a stuck e-mail), and an e-mail or callback can be reopened.",
@@ -177,43 +174,42 @@ DEFAULT: tuple[Column, ...] = (
     Column(
         "duration",
         "seconds",
-        "endTime - startTime; empty while the conversation lives.",
+        "endTime - startTime; empty while the conversation goes on.",
         (),
         _duration,
-        "It is not the time that the customer spent: after-call work counts in it, and a leg that nobody closed "
-        "can keep a conversation open for weeks after the last word. `handledEnd` says when the people were done;"
-        " the summary counts the conversations that outlast it by more than a day.",
+        "It is not the time that the customer spent: it includes after-call work, and a leg that nobody closed can "
+        "keep a conversation open for weeks. `handledEnd` is when the last agent was done; the summary counts the "
+        "conversations that outlast it by more than a day.",
     ),
     Column(
         "queueName",
         "text",
-        "The last queue on the customer's way, by name; the name on the queue's own leg where the queue is gone, "
-        "else its id; empty where no queue was involved.",
+        "The name of the last queue on the customer's way. If the queue was deleted, the name on the queue's own leg, "
+        "else its id. Empty if no queue was involved.",
         (*_QUEUES, "participants.participant_name"),
         lambda j: j.queue,
-        "A queue that an agent only consulted is not on the way. Where no leg of a queue exists (an outbound call"
-        " on behalf of a queue), the last queue on any leg.",
+        "A queue that an agent only consulted does not count. If no queue has a leg (an outbound call on behalf of a "
+        "queue), it is the last queue on any leg.",
         _queue_name,
         lambda queue: [("queues", queue.id)] if queue else (),
     ),
     Column(
         "agentName",
         "text",
-        "The agent who had the customer last, by name, deleted users too; else the id; empty where no agent had. "
-        "Where there was no agent, the user. On a call out that nobody answered, who dialled.",
+        "The name of the agent who had the customer last, also of a deleted user, else the id. Without an agent, the "
+        "user. On an outbound call that nobody answered, whoever dialled. Empty if nobody had the customer.",
         _AGENT,
         _agent_id,
-        "Who was alerted and did not answer, who listened, and who was consulted and did not join the customer do"
-        " not count.",
+        "Agents who were alerted and did not answer, who listened, or who were consulted and did not join the customer "
+        "do not count.",
         _user_name,
         lambda user_id: [("users", user_id)],
     ),
     Column(
         "disposition",
         "text",
-        "The last wrap-up code of the agent in agentName, by name; system codes (ININ-WRAP-UP-TIMEOUT) as they "
-        "are; empty where that agent gave none. Where there was no agent, the system's code, else the dialer's "
-        "dispositionName.",
+        "The name of the last wrap-up code of the agent in agentName; system codes (ININ-WRAP-UP-TIMEOUT) unchanged; "
+        "empty if that agent gave none. Without an agent, the system's code, else the dialer's dispositionName.",
         (*_CODE, _SESSIONS + "disposition_name"),
         _disposition,
         "A code can arrive days after the end. The codes of all agents are in `wrapUpCodes`.",
@@ -239,7 +235,7 @@ EXTENDED: tuple[Column, ...] = (
         "Every queue on the customer's way, in order of time, each once.",
         _QUEUES,
         rules.queue_ids,
-        "Queues that were only consulted are not among them.",
+        "Queues that were only consulted are left out.",
     ),
     Column(
         "userIds",
@@ -247,7 +243,7 @@ EXTENDED: tuple[Column, ...] = (
         "Every user on any leg, in order of time, each once.",
         ("participants.user_id",),
         rules.user_ids,
-        "Includes those who were only alerted, consulted, or who listened.",
+        "Includes users who were only alerted or consulted, or who listened.",
     ),
     Column(
         "originatingDirection",
@@ -259,8 +255,8 @@ EXTENDED: tuple[Column, ...] = (
     Column(
         "customerAddress",
         "text",
-        "The customer's own address, of the customer's first session that has one: of an inbound session ani or "
-        "addressFrom, of an outbound one dnis or addressTo; where there is none, the first callback number.",
+        "The customer's address, from the customer's first session that has one: ani or addressFrom of an inbound "
+        "session, dnis or addressTo of an outbound one; else the first callback number.",
         (
             "originating_direction",
             *(
@@ -269,7 +265,7 @@ EXTENDED: tuple[Column, ...] = (
             ),
         ),
         rules.customer_address,
-        "Personal data. Web messages have none. In an internal call it is that of the first session.",
+        "Personal data. Web messages have none. In an internal call it is the address of the first session.",
     ),
     Column(
         "ani",
@@ -314,34 +310,34 @@ EXTENDED: tuple[Column, ...] = (
         "Every division of the conversation, by name, else by id.",
         ("division_ids",),
         lambda j: j.conversation.division_ids,
-        "What no division of the OAuth client's roles covers is not in the export at all.",
+        "Conversations in no division of the OAuth client's roles are not in the export.",
         _division_names,
-        lambda division_ids: [("divisions", one) for one in division_ids],
+        lambda division_ids: [("divisions", division_id) for division_id in division_ids],
     ),
     Column(
         "disconnectType",
         "text",
-        "How the customer's last leg that says so ended: client, peer, transfer ...; where none does, the last "
-        "leg on the way.",
+        "disconnectType of the customer's last leg that has one (client, peer, transfer ...), else of the last leg on "
+        "the way.",
         _QUEUES,
         outcome.disconnect_type,
     ),
     Column(
         "endedBy",
         "text",
-        "Who ended the conversation: customer, agent or system; empty where the legs do not tell.",
+        "Who ended the conversation: customer, agent or system; empty if the legs do not show it.",
         (*_AGENT, _SEGMENTS + "disconnect_type"),
         outcome.ended_by,
-        "Worked out from disconnectTypes: see below.",
+        "Derived from disconnectTypes: see below.",
     ),
     Column(
         "handledEnd",
         "instant",
-        "The end of the last segment of anybody inside (purpose agent or user), wrap-up included; empty where "
-        "nobody inside took part, and while one of their segments goes on.",
+        "The end of the last segment of an agent or user, wrap-up included; empty if none took part, and while one of "
+        "these segments goes on.",
         (),
         outcome.handled_end,
-        "A conversation can stay open for weeks after it.",
+        "A conversation can stay open for weeks after that.",
     ),
     Column(
         "waitSeconds",
@@ -349,7 +345,7 @@ EXTENDED: tuple[Column, ...] = (
         "Time in queues: the sum of tAcd.",
         _METRICS,
         _seconds("tAcd"),
-        "The time in queues that were only consulted is left out.",
+        "Without the time in queues that were only consulted.",
     ),
     Column("talkSeconds", "seconds", "The sum of tTalkComplete.", _METRICS, _seconds("tTalkComplete")),
     Column("holdSeconds", "seconds", "The sum of tHeldComplete.", _METRICS, _seconds("tHeldComplete")),
@@ -376,8 +372,8 @@ EXTENDED: tuple[Column, ...] = (
         "(callbacks) or tCfcAbandon (callbacks that call the customer first).",
         _METRICS,
         outcome.is_abandoned,
-        "A queue that was only consulted does not count. The column says what the metrics say, whatever the medium; "
-        "the vendor's reports know no abandonment of messages.",
+        "A queue that was only consulted does not count. The column follows the metrics for every medium; the vendor's "
+        "reports have no abandonment for messages.",
     ),
     Column(
         "minMos",
@@ -392,13 +388,13 @@ EXTENDED: tuple[Column, ...] = (
         "The last note of the agent in agentName that is not empty.",
         (*_AGENT, _SEGMENTS + "wrap_up_note"),
         outcome.last_note,
-        "Free text, line breaks too.",
+        "Free text, also with line breaks.",
     ),
     Column(
         "wrapUpCodes",
         "texts",
-        "Every wrap-up code with who gave it, in order of time: `Ann Alder: Solved`. Who gave it is the user's "
-        "name, else the id; where no user did, the participant's name or purpose.",
+        "Every wrap-up code and who gave it, in order of time: `Ann Alder: Solved`. Users are shown by name, else by "
+        "id; other participants by their name or purpose.",
         ("participants.user_id", "participants.participant_name", _SEGMENTS + "wrap_up_code"),
         _codes,
         "A code can arrive days after the end.",
@@ -412,25 +408,25 @@ EXTENDED: tuple[Column, ...] = (
         "those for calibration do not count.",
         _EVALUATIONS,
         lambda j: outcome.evaluation_score(j.conversation.evaluations),
-        "Comes days later.",
+        "Arrives days later.",
     ),
     Column(
         "surveyScore",
         "real",
         "oSurveyTotalScore of the latest survey (by eventTime) that is finished and has one.",
         (*_SURVEYS, "surveys.o_survey_total_score"),
-        lambda j: outcome.survey_score(j.conversation.surveys, lambda one: one.o_survey_total_score),
-        "Comes days later.",
+        lambda j: outcome.survey_score(j.conversation.surveys, lambda survey: survey.o_survey_total_score),
+        "Arrives days later.",
     ),
     Column(
         "promoterScore",
         "integer",
         "surveyPromoterScore of the latest survey (by eventTime) that is finished and has one.",
         (*_SURVEYS, "surveys.survey_promoter_score"),
-        lambda j: outcome.survey_score(j.conversation.surveys, lambda one: one.survey_promoter_score),
-        "Comes days later.",
+        lambda j: outcome.survey_score(j.conversation.surveys, lambda survey: survey.survey_promoter_score),
+        "Arrives days later.",
     ),
 )
-"""The extended view: the default one, and what reporting asks for."""
+"""The extended view: the default columns, and those for reports."""
 
 VIEWS: Mapping[str, tuple[Column, ...]] = {"default": DEFAULT, "extended": EXTENDED}

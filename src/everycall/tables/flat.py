@@ -2,8 +2,8 @@
 
     page of the API -> Record -> Facts -> a row, values in the order of the columns
 
-`FlatTable` decodes no more of a page than its columns read (`narrow`), takes the facts out of each conversation by the
-rules of `journey`, and makes rows of them once the names that they wait for are there.
+`FlatTable` decodes only the fields of a page that its columns read (`narrow`), extracts the facts of each conversation
+by the rules of `journey`, and makes rows from them once the names are known.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,23 +34,23 @@ Row: TypeAlias = tuple[Value, ...]
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """What some columns need of a conversation: small enough to wait for names."""
+    """The values that some columns need of a conversation, small enough to keep until the names are known."""
 
     conversation_id: str
     began: datetime | None
-    """What decides to which window it belongs: its start, or the next best where that cannot be read."""
+    """The instant that decides to which window it belongs: its start, or else its first segment's."""
     start: datetime | None
     end: datetime | None
     outlasts: bool
-    """Whether it ended more than a day after the last person inside was done."""
+    """Whether it ended more than a day after the last agent was done."""
     table: tuple[Column, ...]
-    """The columns that the cells are for."""
+    """The columns of the cells."""
     cells: tuple[Any, ...]
     """The fact of each column."""
 
     @classmethod
     def of(cls, conversation: Conversation, table: tuple[Column, ...] = EXTENDED) -> "Facts":
-        """The facts of one conversation; with a narrow record, of columns that its type was made for."""
+        """The facts of one conversation. A narrow record only has the fields of the columns it was made for."""
         journey = Journey(conversation)
         return cls(
             conversation.conversation_id,
@@ -63,7 +63,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
         )
 
     def __repr__(self) -> str:
-        """The facts without the columns' declarations."""
+        """Show the facts without the columns."""
         return f"Facts({self.conversation_id}, {self.start} to {self.end}, {self.outlasts}, {self.cells})"
 
     def cells_of(self, table: Sequence[Column]) -> Sequence[Any]:
@@ -76,15 +76,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class FlatTable:
-    """Some columns, and how to fill them from the API's JSON."""
+    """Some columns, and the functions that fill them from the API's JSON."""
 
     columns: tuple[Column, ...]
     _pages: "msgspec.json.Decoder[Any]"
     _record: type[Record]
     _shown: tuple[tuple[int, Callable[[Any, Names], Value]], ...]
-    """The positions of the columns whose cells need names, with how to make them."""
+    """The positions of the columns whose cells need names, with the functions that make the cells."""
     _named: tuple[tuple[int, Callable[[Any], Iterable[tuple[Kind, str | None]]]], ...]
-    """The positions of the columns that wait for names, with for which."""
+    """The positions of the columns that need names, with the functions that return the ids."""
 
     @classmethod
     def of(cls, chosen: tuple[Column, ...]) -> "FlatTable":
@@ -105,10 +105,10 @@ class FlatTable:
         return tuple(name for name in map(attribute_of, self.columns) if name is not None)
 
     def page(self, body: bytes) -> list[Record]:
-        """The conversations of one whole answer, `{"conversations": [...], ...}`, in its order.
+        """Decode the conversations of one answer, `{"conversations": [...], ...}`, in its order.
 
         Raises:
-            msgspec.DecodeError: something that the columns read does not fit. Take the conversations `one` by one then.
+            msgspec.DecodeError: a field that the columns read does not fit. Use `one` for each conversation then.
         """
         try:
             found: list[Record] = self._pages.decode(body).conversations
@@ -117,9 +117,9 @@ class FlatTable:
         return found
 
     def one(self, body: bytes | msgspec.Raw) -> tuple[Record | None, list[Oddity]]:
-        """One conversation out of its JSON, as `page` gives it, and what of it did not fit the full records.
+        """Read one conversation leniently, and report what did not fit the full records and is left out.
 
-        What does not fit is left out. None where there is no readable id.
+        None instead of a record if there is no readable id.
         """
         whole, oddities = conversation_of(body)
         if whole is None:
@@ -127,7 +127,7 @@ class FlatTable:
         return msgspec.json.decode(msgspec.json.encode(whole), type=self._record), oddities
 
     def facts(self, record: Record) -> Facts:
-        """What the rows need of a conversation, before the names are known."""
+        """Extract the values of a conversation that its row needs."""
         return Facts.of(record, self.columns)
 
     def ids(self, facts: Facts) -> list[tuple[Kind, str]]:
@@ -147,7 +147,7 @@ def flat_table(view: str = "default", only: Sequence[str] = ()) -> FlatTable:
     """The table of a view; or of the columns named in `only`, of any view, in that order.
 
     Raises:
-        QueryError: no such view or column; the hint lists the near ones.
+        QueryError: the view or a column does not exist; the hint lists similar ones.
     """
     return FlatTable.of(columns(view, only))
 
@@ -156,10 +156,10 @@ def columns(view: str = "default", only: Sequence[str] = ()) -> tuple[Column, ..
     """The columns of a view; or those named in `only`, of any view, in that order, `attribute:NAME` among them.
 
     Raises:
-        QueryError: no such view or column; the hint lists the near ones.
+        QueryError: the view or a column does not exist; the hint lists similar ones.
     """
     if view not in VIEWS:
-        raise QueryError(f"There is no view '{view}'.", hint=f"There are {' and '.join(VIEWS)}.")
+        raise QueryError(f"There is no view '{view}'.", hint=f"The views are {' and '.join(VIEWS)}.")
     if not only:
         return VIEWS[view]
     known = {column.name: column for column in EXTENDED}
@@ -167,7 +167,7 @@ def columns(view: str = "default", only: Sequence[str] = ()) -> tuple[Column, ..
     for name in only:
         if name.lower() not in folded and not (name.startswith(PREFIX) and name != PREFIX):
             near = [folded[one] for one in get_close_matches(name.lower(), folded, n=3)]
-            hint = f"Near: {', '.join(near)}." if near else f"There are {', '.join(known)}."
+            hint = f"Similar columns: {', '.join(near)}." if near else f"The columns are {', '.join(known)}."
             raise QueryError(f"There is no column '{name}'.", hint=hint)
     chosen = dict.fromkeys(name if name.startswith(PREFIX) else folded[name.lower()] for name in only)
     return tuple(known.get(name) or attribute_column(name[len(PREFIX) :]) for name in chosen)

@@ -1,14 +1,12 @@
-"""The way of one conversation: who is the customer, who had the customer last, which queue. Pure.
+"""The customer's way through one conversation: the customer, the agent who had the customer last, the queues. Pure.
 
-Rules of the file:
+- The order of participants, sessions, segments and metrics has no meaning. Rules order by time, and values with the
+  same time by the value itself, so that a shuffled conversation gives the same row.
+- A rule reads only the fields that its columns declare (`columns.py`) and those in `narrow.ALWAYS`: a record may have
+  no others.
+- Rules that most conversations need are plain loops that end early, since they run for every row.
 
-- The order of participants, sessions, segments and metrics says nothing. Everything goes by time; where the time is the
-  same, by the value itself, so that a shuffled conversation gives the same row.
-- A rule reads the fields that its columns declare (`columns.py`) and those in `narrow.ALWAYS`, and no others: a record
-  may have nothing else.
-- What most conversations need is written as plain loops that leave early: it runs once for every row.
-
-Where a rule does not follow from the API's documentation, the reason stands beside it.
+A rule that does not follow from the API's documentation has its reason beside it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -44,23 +42,23 @@ from everycall.tables.legs import (
 
 
 class Person(NamedTuple):
-    """One of the org's people, with the stretches of some kinds that this participant had."""
+    """An agent or user, with the spans of this participant's segments of some kinds."""
 
     participant: Participant
     spans: list[Span]
 
 
 class Queue(msgspec.Struct, frozen=True, order=True, gc=False):
-    """A queue that the customer came to."""
+    """A queue on the customer's way."""
 
     id: str
-    """Empty where only the name is known."""
+    """Empty if only the name is known."""
     name: str
-    """participantName of the queue's own leg, which outlives the queue; empty where there is no such leg."""
+    """participantName of the queue's own leg, which is kept when the queue is deleted; empty without such a leg."""
 
 
 class Journey:
-    """A conversation, sorted by who takes part; what several columns ask for is worked out once."""
+    """A conversation with its participants by purpose. Values that several columns need are computed once."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -68,7 +66,7 @@ class Journey:
         self.end = in_utc(conversation.conversation_end)
         self.is_alive = conversation.conversation_end is None
         self.participants = participants = {}  # type: dict[str | None, list[Participant]]
-        """By purpose; who has no session is left out."""
+        """By purpose, without participants that have no session."""
         for participant in conversation.participants:
             if participant.sessions:
                 purpose = participant.purpose
@@ -79,22 +77,22 @@ class Journey:
 
     @once
     def customer_legs(self) -> Sequence[Session]:
-        """See the function."""
+        """The legs of the customer's side."""
         return customer_legs(self)
 
     @once
     def agent(self) -> Participant | None:
-        """See `last_agent`."""
+        """The agent who had the customer last."""
         return last_agent(self)
 
     @once
     def queue_legs(self) -> Sequence[tuple[Participant, Session]]:
-        """See the function."""
+        """The queues' own legs on the customer's way."""
         return queue_legs(self)
 
     @once
     def queue(self) -> Queue | None:
-        """See `last_queue`."""
+        """The last queue on the customer's way."""
         return last_queue(self)
 
     @once
@@ -104,18 +102,18 @@ class Journey:
 
     @once
     def segments_on_the_way(self) -> Sequence[Segment]:
-        """See the function."""
+        """The segments of all legs on the customer's way."""
         return list(segments_on_the_way(self))
 
     @once
     def measured_legs(self) -> Sequence[Session]:
-        """Every leg but those of consulted queues: whose metrics count."""
+        """Every leg except those of consulted queues: the legs whose metrics count."""
         queues = {id(session) for _, session in self.queue_legs}
         return [session for one, session in self.all_legs() if one.purpose != "acd" or id(session) in queues]
 
     @once
     def metrics(self) -> dict[str, list[int | float]]:
-        """The values of every metric that was emitted, by its name, in no order; none that no time or count can be."""
+        """The values of every emitted metric, by name, in no order, without values that are out of range."""
         values: dict[str, list[int | float]] = {}
         for session in self.measured_legs:
             for metric in metrics_of(session):
@@ -127,7 +125,7 @@ class Journey:
 
     @property
     def is_internal(self) -> bool:
-        """Whether nobody outside took part."""
+        """Whether no customer and no external participant took part."""
         return "customer" not in self.participants and "external" not in self.participants
 
     def all_legs(self) -> list[tuple[Participant, Session]]:
@@ -141,9 +139,9 @@ class Journey:
 def customer_legs(journey: Journey) -> Sequence[Session]:
     """The legs of the customer's side.
 
-    The customer is the participant with purpose `customer`. Without one it is the `external` that came first, as in an
-    e-mail: beside a customer, an external is a third party on the call. Without either the call is an internal one, and
-    its first leg stands in the customer's place: whoever called.
+    The customer is the participant with purpose `customer`, or without one the first `external`, as in an e-mail. (With
+    a customer, an external is a third party on the call.) Without either, the call is internal, and its first leg, that
+    of the caller, counts as the customer's.
     """
     customers: Sequence[Participant] | None = journey.participants.get("customer")
     if not customers:
@@ -157,7 +155,7 @@ def customer_legs(journey: Journey) -> Sequence[Session]:
 
 
 def _earliest(legs: Sequence[Session]) -> Sequence[Session]:
-    """Those that start first: one, or several that start in the same millisecond."""
+    """The legs that start first: one, or several that start in the same millisecond."""
     start = min(map(start_of, legs), default=NEVER)
     return [session for session in legs if start_of(session) == start]
 
@@ -168,7 +166,7 @@ def _came_first(participants: Sequence[Participant]) -> Sequence[Participant]:
 
 
 def customer_left(journey: Journey) -> datetime:
-    """When the customer's last leg ended; `NEVER` where it goes on, or where nothing says when."""
+    """When the customer's last leg ended; `NEVER` if it goes on, or if its end is not known."""
     known = journey.conversation.conversation_end or NEVER
     ends = [one.segment_end or known for session in journey.customer_legs for one in session.segments]
     return max(ends, default=NEVER)
@@ -184,9 +182,9 @@ def channel(journey: Journey) -> str | None:
 
 
 def customer_address(journey: Journey) -> str | None:
-    """The customer's own address: of who wrote or called, or of who was written to or called.
+    """The customer's own address: the sender of an inbound leg, the recipient of an outbound one.
 
-    A leg's own direction decides, since a callback to an inbound call goes out; where it has none, the conversation's.
+    The leg's own direction decides, since a callback to an inbound call is outbound; without one, the conversation's.
     """
     otherwise = journey.conversation.originating_direction
 
@@ -206,7 +204,7 @@ def customer_address(journey: Journey) -> str | None:
 
 
 def people(journey: Journey, purpose: str, kinds: Collection[str] = WITH_CUSTOMER) -> list[Person]:
-    """The participants of a purpose who had segments of these kinds, with those; not who only listened."""
+    """The participants of a purpose who had segments of these kinds and did not only listen, with those spans."""
     return [
         Person(one, spans_of(one, kinds, is_alive=journey.is_alive))
         for one in journey.participants.get(purpose, ())
@@ -215,7 +213,7 @@ def people(journey: Journey, purpose: str, kinds: Collection[str] = WITH_CUSTOME
 
 
 def spans_of(participant: Participant, kinds: Collection[str], *, is_alive: bool) -> list[Span]:
-    """The stretches of these kinds that a participant had, in no order."""
+    """The spans of a participant's segments of these kinds, in no order."""
     return [
         (segment.segment_start or UNKNOWN, end_of(segment, is_alive=is_alive), segment.segment_type)
         for session in participant.sessions
@@ -226,10 +224,11 @@ def spans_of(participant: Participant, kinds: Collection[str], *, is_alive: bool
 
 
 def last_agent(journey: Journey) -> Participant | None:
-    """The agent who had the customer last; where no agent had, the user; where nobody had, who dialled.
+    """The agent who had the customer last; without one, the user; without either, whoever dialled.
 
-    Last is whose interact or hold reaches furthest into the customer's last leg, not whose began last: somebody who was
-    brought in for a minute leaves the customer to the first. Who was consulted and never joined does not count.
+    The last agent is the one whose interact or hold reaches furthest into the customer's last leg, not the one whose
+    segment began last: an agent who joined for a minute leaves the customer with the first one. Agents who were
+    consulted and never joined do not count.
     """
     agents = journey.participants.get("agent", ())
     if "user" not in journey.participants:
@@ -254,9 +253,9 @@ def _last_of_several(journey: Journey) -> Participant | None:
 
 
 def _diallers(journey: Journey, users: Sequence[Person]) -> Sequence[Person]:
-    """Who dialled a call that nobody answered.
+    """The people who dialled a call that nobody answered.
 
-    In an internal call that came to no queue, also who called and talked to no person (to a menu, say).
+    In an internal call without a queue, also the caller who reached no person, but a menu, for example.
     """
     for purpose in INSIDE:
         dialled: Sequence[Person] = people(journey, purpose, DIALLING)
@@ -268,7 +267,7 @@ def _diallers(journey: Journey, users: Sequence[Person]) -> Sequence[Person]:
 
 
 def _without_callers(journey: Journey, users: Sequence[Person]) -> Sequence[Person]:
-    """Users other than the one who made an internal call, and so stands in the customer's place."""
+    """The users without the caller of an internal call, who counts as the customer."""
     if not users or not journey.is_internal:
         return users
     legs = {id(session) for session in journey.customer_legs}
@@ -278,10 +277,9 @@ def _without_callers(journey: Journey, users: Sequence[Person]) -> Sequence[Pers
 
 
 def furthest(among: Sequence[Person], left: datetime) -> Participant | None:
-    """Whose stretches reach furthest while the customer was there; within a second, who had the customer longer.
+    """The person whose spans reach furthest while the customer was there; within a second, who had the customer longer.
 
-    Where all of them come after the customer's last leg, it tells nothing, and they are compared to their end. None of
-    nobody.
+    If all spans begin after the customer's last leg, they are compared by their end. None if there is nobody.
     """
     if len(among) < 2:
         return among[0].participant if among else None
@@ -294,15 +292,15 @@ def furthest(among: Sequence[Person], left: datetime) -> Participant | None:
 
 
 def _length_s(spans: Iterable[Span], left: datetime) -> float:
-    """Seconds as numbers, which can be added up without end; a timedelta has one."""
+    """The total length of the spans up to an instant, in seconds: a float does not overflow as a timedelta does."""
     return sum(sorted(max(0.0, (min(end, left) - start).total_seconds()) for start, end, _ in spans))
 
 
 def joined_customer(person: Person, everybody: Iterable[Person], left: datetime) -> bool:
-    """Whether a person had the customer, and did not only talk to somebody who held the customer meanwhile.
+    """Whether a person had the customer, rather than only a consultation with somebody who held the customer.
 
-    The API does not say who was consulted. In captured answers the customer's agent is on hold for the whole of a
-    consultation; so somebody all of whose time lies within the holds of others (a second is let pass) never joined.
+    The API does not mark consultations. In captured answers, the customer's agent is on hold during a consultation, so
+    a person whose whole time is within the holds of others (to within a second) never joined.
     """
     others = [span for other in everybody if other.participant is not person.participant for span in other.spans]
     holds = _joined_up(span for span in others if span[2] == "hold")
@@ -330,9 +328,9 @@ def _overlap_s(one: Span, other: Span, left: datetime) -> float:
 
 
 def queue_legs(journey: Journey) -> Sequence[tuple[Participant, Session]]:
-    """The queues' own legs on the customer's way: all but those of a consultation.
+    """The queues' own legs on the customer's way: all except those of consultations.
 
-    A queue that was asked while an agent had the customer is on the customer's way only if it became a transfer.
+    A queue that was called while an agent had the customer is on the customer's way only if a transfer followed.
     """
     queues = journey.participants.get("acd")
     if queues is None:
@@ -352,7 +350,7 @@ def _is_consultation(queue_leg: Session, handlers: Iterable[Participant], journe
 def _has_customer_at_start(queue_leg: Session, participant: Participant, journey: Journey) -> bool:
     """Whether a person had the customer before a queue's leg started and for more than a second after.
 
-    A callback that is booked during a call is queued meanwhile, and is no consultation.
+    A callback that is booked during a call waits in a queue at the same time, and is not a consultation.
     """
     start = start_of(queue_leg)
     for session in participant.sessions:
@@ -368,10 +366,10 @@ def _has_customer_at_start(queue_leg: Session, participant: Participant, journey
 
 
 def _became_transfer(queue_leg: Session, person: Participant, journey: Journey) -> bool:
-    """Whether a person who asked a queue handed the customer over to it.
+    """Whether a person who called a queue transferred the customer to it.
 
-    That is after a consultation, or blindly where the person's leg ends a moment late. One person can ask several
-    queues and hand over to the last: a queue that was abandoned before the person went is not the one.
+    That is a transfer after a consultation, or a blind transfer if the person's leg ends a moment late. A person can
+    call several queues and transfer to the last one: a queue that was abandoned before the person left is not that one.
     """
     over = max((one.segment_end or NEVER for one in queue_leg.segments), default=NEVER)
     start = start_of(queue_leg)
@@ -386,8 +384,8 @@ def _became_transfer(queue_leg: Session, person: Participant, journey: Journey) 
 def last_queue(journey: Journey) -> Queue | None:
     """The last queue on the customer's way.
 
-    Where no queue has a leg of its own there, the last one on any leg, as on a call that an agent makes on behalf of a
-    queue.
+    If no queue has a leg of its own there, it is the last queue on any leg, as in a call that an agent makes on behalf
+    of a queue.
     """
     legs = journey.queue_legs
     if len(legs) == 1:
@@ -404,7 +402,7 @@ def last_queue(journey: Journey) -> Queue | None:
 
 
 def queue_of(participant: Participant, session: Session) -> Queue | None:
-    """The queue of a leg: by the last queueId of its segments, or by name alone."""
+    """The queue of a leg, by the last queueId of its segments, or by its name only."""
     found, last = "", UNKNOWN
     for segment in session.segments:
         queue_id = segment.queue_id
@@ -416,7 +414,7 @@ def queue_of(participant: Participant, session: Session) -> Queue | None:
 
 
 def segments_on_the_way(journey: Journey) -> Iterator[Segment]:
-    """The segments of all legs but of those who listened, who were only consulted, and of consulted queues."""
+    """The segments of all legs except those of listeners, of consulted agents, and of consulted queues."""
     consulted: set[int] = set()  # by identity, as the queues' legs: records are compared field by field otherwise
     if sum(len(journey.participants.get(purpose, ())) for purpose in INSIDE) > 1:
         left = customer_left(journey)
@@ -435,7 +433,7 @@ def queue_ids(journey: Journey) -> tuple[str, ...]:
 
 
 def user_ids(journey: Journey) -> tuple[str, ...]:
-    """Everybody of the org who was alerted, talked or listened, by the first time, each once."""
+    """All users who were alerted, talked or listened, by their first time, each once."""
     return in_order(
         (segment.segment_start, participant.user_id)
         for participant, session in journey.all_legs()

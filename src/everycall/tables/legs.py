@@ -1,6 +1,6 @@
-"""What the rules of a conversation's way are made of: times, legs, who is inside. Pure.
+"""Helpers for the rules of `journey` and `outcome`: times, legs, purposes. Pure.
 
-A leg is a session with the participant whom it belongs to; a span is the stretch of a segment.
+A leg is a session together with its participant; a span is the time of a segment.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -18,10 +18,10 @@ Span: TypeAlias = tuple[datetime, datetime, str | None]
 """Start, end and segmentType of a segment."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""The end of what is still going on."""
+"""The end of a segment that is still going on."""
 
 UNKNOWN = datetime.min.replace(tzinfo=UTC)
-"""The time of what has none: before everything else."""
+"""The time of a segment without one: before all others."""
 
 SECOND = timedelta(seconds=1)
 """Legs of one event differ by some milliseconds in captured answers; within a second they count as simultaneous."""
@@ -33,7 +33,7 @@ WITH_CUSTOMER = ("interact", "hold")
 """Segments in which a person has the customer."""
 
 DIALLING = ("contacting", "dialing")
-"""Segments in which a person calls the customer: the own station first, then the number."""
+"""Segments in which a person calls the customer: first the person's own station, then the number."""
 
 CONSULT_TRANSFER = "consultTransfer"
 CONSULT_TRANSFERRED = "nConsultTransferred"
@@ -43,16 +43,16 @@ ABANDONS = frozenset({"tAbandon", "tCallbackAbandon", "tCfcAbandon"})
 Source: SDK 269, `ConversationDetailQueryPredicate`."""
 
 METRIC_MAX = 2**53
-"""Milliseconds of 285,000 years: the largest number that any reader of the file takes exactly."""
+"""Larger values are ignored: floating-point readers of the file would not represent them exactly."""
 
 SIDE_MEDIA = ("cobrowse", "screenshare", "screenmonitoring", "video")
-"""Media that come on top of another one."""
+"""Media that are used in addition to another one."""
 
 
 class once(Generic[T]):  # noqa: N801 - used as a decorator, as `property` is
-    """An attribute that is worked out when it is first read.
+    """An attribute that is computed when it is first read.
 
-    As `functools.cached_property`, without the lock that it takes in Python 3.11, which costs as much as a rule.
+    Like `functools.cached_property`, but without its lock in Python 3.11, which takes as long as a rule.
     """
 
     def __init__(self, work: Callable[[Any], T]) -> None:
@@ -65,7 +65,7 @@ class once(Generic[T]):  # noqa: N801 - used as a decorator, as `property` is
 
 
 def in_utc(instant: datetime | None) -> datetime | None:
-    """The instant in UTC; None where there is no such in UTC, as of the last hours of the year 9999 west of it."""
+    """The instant in UTC; None if it is out of range there, such as the last hours of the year 9999 in America."""
     if instant is None or instant.tzinfo is UTC:
         return instant
     try:
@@ -75,7 +75,7 @@ def in_utc(instant: datetime | None) -> datetime | None:
 
 
 def start_of(session: Session) -> datetime:
-    """When the first segment of a leg starts; a leg without any comes after all others."""
+    """When the first segment of a leg starts; `NEVER` without segments, so that the leg is after all others."""
     start = NEVER
     for segment in session.segments:
         began = segment.segment_start
@@ -92,14 +92,14 @@ def time_of(segment: Segment) -> datetime:
 def end_of(segment: Segment, *, is_alive: bool) -> datetime:
     """When a segment ends.
 
-    One without an end is still going on only while its conversation is: in a conversation that has ended, an end is
-    missing that nobody knows, and all that is certain is the start.
+    A segment without an end goes on only if its conversation does. In a conversation that has ended, the segment's end
+    is not known, and its start is used.
     """
     return segment.segment_end or (NEVER if is_alive else segment.segment_start or UNKNOWN)
 
 
 def first_segment_start(conversation: Conversation) -> datetime | None:
-    """The earliest segmentStart, which stands in for a conversationStart that cannot be read; None without any."""
+    """The earliest segmentStart, used in place of an unreadable conversationStart; None without any."""
     legs = (session for participant in conversation.participants for session in participant.sessions)
     earliest = min(map(start_of, legs), default=NEVER)
     return None if earliest is NEVER else in_utc(earliest)
@@ -112,20 +112,20 @@ def first(legs: Iterable[Session], value: Callable[[Session], V | None]) -> V | 
 
 
 def metrics_of(session: Session) -> Sequence[Metric]:
-    """The metrics of a leg, also of a record that keeps them as JSON since they are seldom asked for."""
+    """The metrics of a leg, also from a narrow record that keeps them as JSON."""
     metrics = session.metrics
     return _as_metrics(metrics) if isinstance(metrics, msgspec.Raw) else metrics
 
 
 def _as_metrics(raw: msgspec.Raw) -> Sequence[Metric]:
-    """Only the names: they tell a consultation from a transfer, no more. What does not fit is left out."""
+    """The names of the metrics only, which show whether a consultation became a transfer. Others are left out."""
     try:
         return [Metric(name=one.name) for one in _NAMES.decode(raw)] if raw else ()
     except msgspec.ValidationError:
         pass
     try:
         items = msgspec.json.decode(raw)
-    except msgspec.DecodeError:  # a number beyond all range
+    except msgspec.DecodeError:  # a number out of range
         return ()
     names = [one.get("name") for one in items if isinstance(one, dict)] if isinstance(items, list) else []
     return [Metric(name=one) for one in names if isinstance(one, str)]
@@ -139,7 +139,7 @@ _NAMES = msgspec.json.Decoder(list[_Named])
 
 
 def listens(session: Session) -> bool:
-    """Whether it is the leg of somebody who listens to another participant, a supervisor."""
+    """Whether it is the leg of a supervisor who listens to another participant."""
     return bool(session.monitored_participant_id or session.coached_participant_id or session.barged_participant_id)
 
 
@@ -153,7 +153,7 @@ def has(participant: Participant, kinds: Collection[str]) -> bool:
 
 
 def consult_transferred(participant: Participant) -> bool:
-    """Whether a participant handed the customer over after a consultation."""
+    """Whether a participant transferred the customer after a consultation."""
     return any(
         any(one.disconnect_type == CONSULT_TRANSFER for one in session.segments)
         or any(one.name == CONSULT_TRANSFERRED for one in metrics_of(session))
@@ -162,7 +162,7 @@ def consult_transferred(participant: Participant) -> bool:
 
 
 def in_order(times: Iterable[tuple[datetime | None, str | None]]) -> tuple[str, ...]:
-    """Each text once, by its earliest time; one without a time comes last."""
+    """Each text once, by its earliest time; texts without a time come last."""
     earliest: dict[str, datetime] = {}
     for at, one in times:
         if one:

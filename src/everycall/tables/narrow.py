@@ -1,7 +1,7 @@
-"""Records that hold only the fields that some columns read: made from `api.records`, and decoded faster. Pure.
+"""Narrow records, which have only the fields that some columns read, and are decoded faster than full ones. Pure.
 
-A path is the way to a field in the names of the records: `participants.sessions.segments.segment_start`. A path that
-ends at a list of records (`participants.sessions.metrics`) keeps that list as JSON, for rules that seldom look into it.
+A path names a field of the records: `participants.sessions.segments.segment_start`. A path that ends at a list of
+records (`participants.sessions.metrics`) keeps the list as JSON, for rules that seldom need it.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ import msgspec
 from everycall.api.records import Conversation
 
 Record: TypeAlias = Conversation
-"""A conversation of which only some fields are there: those of the paths that its type was made for, and `ALWAYS`.
+"""A conversation with only some fields: those of the paths that its type was made for, and `ALWAYS`.
 
-Typed as the full record, so that one rule reads both. A field that the type lacks raises AttributeError."""
+It is typed as the full record, so that a rule reads both. Reading a missing field raises AttributeError."""
 
 ALWAYS = (
     "conversation_id",
@@ -26,14 +26,14 @@ ALWAYS = (
     "participants.sessions.segments.segment_start",
     "participants.sessions.segments.segment_end",
 )
-"""What every row needs: its id, to which window it belongs, and whether it outlasts its handling."""
+"""The fields that every row needs: for its id, its window, and whether it outlasts its handling."""
 
 
 def record_type(paths: Iterable[str]) -> type[Record]:
-    """The type of the records that hold these paths and `ALWAYS`.
+    """The type of the records with these paths and `ALWAYS`.
 
     Raises:
-        AttributeError: a path that leads to no field of the records.
+        AttributeError: a path is not a field of the records.
     """
     return _record_type(frozenset((*ALWAYS, *paths)))
 
@@ -44,7 +44,7 @@ def _record_type(paths: frozenset[str]) -> type[Record]:
 
 
 def _narrowed(full: type[msgspec.Struct], paths: Iterable[str]) -> type[msgspec.Struct]:
-    """A struct with those fields of `full` that the paths begin with, and below them with the rest of the paths."""
+    """A struct with the fields of `full` with which the paths begin; the rests of the paths narrow their types."""
     below: dict[str, list[str]] = {}
     for path in paths:
         name, _, rest = path.partition(".")
@@ -75,7 +75,7 @@ def _holds_records(kind: Any) -> bool:
 
 
 def _kind(kind: Any, below: list[str]) -> Any:
-    """The type of a field, with a narrow struct in the place of a full one: `tuple[Segment, ...]`, `Flow | None`."""
+    """The type of a field with narrow structs instead of full ones: `tuple[Segment, ...]`, `Flow | None`."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _narrowed(kind, below)
     inner = get_args(kind)

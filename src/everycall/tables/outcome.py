@@ -1,6 +1,7 @@
-"""What became of a conversation: codes and notes, how it ended and by whom, its metrics and scores. Pure.
+"""The outcome of a conversation: codes and notes, how it ended and by whom, its metrics and scores. Pure.
 
-The rules of `journey` hold here too: the order of lists says nothing, and a rule reads what its columns declare.
+The rules of `journey` apply here, too: the order of lists has no meaning, and a rule reads only what its columns
+declare.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ T = TypeVar("T")
 V = TypeVar("V", int, float)
 
 BY_ITSELF = ("endpoint", "client")
-"""A leg that its own side ended: the telephone was hung up, or the client's button pressed."""
+"""A leg that its own side ended: by hanging up the telephone, or by a button in the client."""
 
 BY_SYSTEM = frozenset({
     "error", "inactivity", "sessionExpired", "system", "timeout", "transportFailure", "uncallable",
@@ -24,7 +25,7 @@ BY_SYSTEM = frozenset({
 
 
 class WrapUp(NamedTuple):
-    """A wrap-up code, and the participant on whose leg it stands."""
+    """A wrap-up code, and the participant whose leg has it."""
 
     at: datetime
     code: str
@@ -37,36 +38,38 @@ class WrapUp(NamedTuple):
 def wrap_ups(legs: Iterable[tuple[Participant, Session]]) -> list[WrapUp]:
     """The wrap-up codes on some legs, in no order."""
     return [
-        WrapUp(time_of(one), one.wrap_up_code, participant)
+        WrapUp(time_of(segment), segment.wrap_up_code, participant)
         for participant, session in legs
-        for one in session.segments
-        if one.wrap_up_code
+        for segment in session.segments
+        if segment.wrap_up_code
     ]
 
 
 def last_code(journey: Journey) -> str | None:
-    """The agent's last code, and none where that agent gave none; where there was no agent, the system's last."""
+    """The agent's last code, None if that agent gave none; without an agent, the system's last code."""
     agent = journey.agent
     if agent:
-        given = [one for leg in agent.sessions for one in leg.segments if one.wrap_up_code and not listens(leg)]
+        given = [
+            segment for leg in agent.sessions for segment in leg.segments if segment.wrap_up_code and not listens(leg)
+        ]
         if len(given) == 1:
             return given[0].wrap_up_code
-        return max(((time_of(one), one.wrap_up_code) for one in given), default=(UNKNOWN, None))[1]
-    return max(((one.at, one.code) for one in system_codes(journey)), default=(UNKNOWN, None))[1]
+        return max(((time_of(segment), segment.wrap_up_code) for segment in given), default=(UNKNOWN, None))[1]
+    return max(((wrap_up.at, wrap_up.code) for wrap_up in system_codes(journey)), default=(UNKNOWN, None))[1]
 
 
 def system_codes(journey: Journey) -> list[WrapUp]:
-    """Codes that no person gave: those on the legs of nobody inside, and the dialer's own (ININ-OUTBOUND-...)."""
+    """Codes that no person gave: those on legs of other participants than agents and users, and the dialer's own."""
     return [
-        one
-        for one in wrap_ups(journey.all_legs())
-        if one.participant.purpose not in INSIDE or one.code.startswith("ININ-OUTBOUND-")
+        wrap_up
+        for wrap_up in wrap_ups(journey.all_legs())
+        if wrap_up.participant.purpose not in INSIDE or wrap_up.code.startswith("ININ-OUTBOUND-")
     ]
 
 
 def dialer_disposition(journey: Journey) -> str | None:
-    """The dispositionName of the leg that started last: what the dialer heard."""
-    found = [(start_of(one), one.disposition_name) for _, one in journey.all_legs() if one.disposition_name]
+    """The dispositionName of the leg that started last: the dialer's analysis of the call."""
+    found = [(start_of(leg), leg.disposition_name) for _, leg in journey.all_legs() if leg.disposition_name]
     return max(found)[1] if found else None
 
 
@@ -76,11 +79,11 @@ def last_note(journey: Journey) -> str | None:
     if not agent:
         return None
     found = [
-        (time_of(one), one.wrap_up_note)
+        (time_of(segment), segment.wrap_up_note)
         for session in agent.sessions
         if not listens(session)
-        for one in session.segments
-        if one.wrap_up_note
+        for segment in session.segments
+        if segment.wrap_up_note
     ]
     return max(found)[1] if found else None
 
@@ -89,21 +92,22 @@ def last_note(journey: Journey) -> str | None:
 
 
 def disconnect_type(journey: Journey) -> str | None:
-    """How the customer's last leg that tells ended; where none tells, the last leg on the way."""
-    return _last_disconnect(one for session in journey.customer_legs for one in session.segments) or _last_disconnect(
-        journey.segments_on_the_way
-    )
+    """The disconnectType of the customer's last leg that has one, or else of the last leg on the way."""
+    customers = (segment for session in journey.customer_legs for segment in session.segments)
+    return _last_disconnect(customers) or _last_disconnect(journey.segments_on_the_way)
 
 
 def _last_disconnect(segments: Iterable[Segment]) -> str | None:
     found = [
-        (one.segment_end or time_of(one), time_of(one), one.disconnect_type) for one in segments if one.disconnect_type
+        (segment.segment_end or time_of(segment), time_of(segment), segment.disconnect_type)
+        for segment in segments
+        if segment.disconnect_type
     ]
     return max(found)[2] if found else None
 
 
 def ended_by(journey: Journey) -> str | None:
-    """Who ended it, by the last leg of the customer and of the agent; None where they do not tell or do not agree."""
+    """Who ended it, by the last legs of the customer and of the agent; None if these are unclear or do not agree."""
     customer = _customers_disconnect(journey)
     if customer is None:
         return None
@@ -116,29 +120,29 @@ def ended_by(journey: Journey) -> str | None:
 
 
 def _customers_disconnect(journey: Journey) -> str | None:
-    """How the customer's last leg ended, the one of several that ended together that tells; None while it goes on."""
-    legs = [one for one in journey.customer_legs if one.segments]
-    ends = [max(end_of(segment, is_alive=journey.is_alive) for segment in one.segments) for one in legs]
+    """The disconnectType of the customer's last leg, or of one that ended with it; None while it goes on."""
+    legs = [leg for leg in journey.customer_legs if leg.segments]
+    ends = [max(end_of(segment, is_alive=journey.is_alive) for segment in leg.segments) for leg in legs]
     last = max(ends, default=NEVER)
     if last is NEVER:
         return None
-    together = [one for one, end in zip(legs, ends, strict=True) if last - end <= SECOND]
-    return _last_disconnect(segment for one in together for segment in one.segments)
+    last_legs = [leg for leg, end in zip(legs, ends, strict=True) if last - end <= SECOND]
+    return _last_disconnect(segment for leg in last_legs for segment in leg.segments)
 
 
 def _agents_disconnect(agent: Participant) -> str | None:
-    """How the agent's talking ended, not of the wrap-up that follows."""
+    """The disconnectType of the agent's last segment, apart from wrap-up."""
     return _last_disconnect(
-        one
+        segment
         for session in agent.sessions
         if not listens(session)
-        for one in session.segments
-        if one.segment_type != "wrapup"
+        for segment in session.segments
+        if segment.segment_type != "wrapup"
     )
 
 
 def handled_end(journey: Journey) -> datetime | None:
-    """When the last segment of anybody inside ended, wrap-up included; None while one goes on, or without anybody."""
+    """When the last segment of an agent or user ended, wrap-up included; None while one goes on, or without any."""
     ends = [
         end_of(segment, is_alive=journey.is_alive)
         for purpose in INSIDE
@@ -151,7 +155,7 @@ def handled_end(journey: Journey) -> datetime | None:
 
 
 def outlasts_handling(journey: Journey) -> bool:
-    """Whether a conversation that has ended did so more than a day after the last person inside was done."""
+    """Whether a conversation ended more than a day after the last agent or user was done."""
     start, end = journey.start, journey.end
     if end is None or (start is not None and end - start <= DAY):
         return False
@@ -165,9 +169,9 @@ def outlasts_handling(journey: Journey) -> bool:
 def first_flow(journey: Journey) -> tuple[str | None, str | None]:
     """Name and exit reason of the flow that started first."""
     found = [
-        (start_of(one), one.flow.flow_name or "", one.flow.exit_reason or "")
-        for _, one in journey.all_legs()
-        if one.flow
+        (start_of(leg), leg.flow.flow_name or "", leg.flow.exit_reason or "")
+        for _, leg in journey.all_legs()
+        if leg.flow
     ]
     if not found:
         return None, None
@@ -176,13 +180,13 @@ def first_flow(journey: Journey) -> tuple[str | None, str | None]:
 
 
 def metric_sum(journey: Journey, name: str) -> int | float | None:
-    """The sum of a metric over all legs but those of consulted queues; None where no leg emitted it."""
+    """The sum of a metric over all legs except those of consulted queues; None if no leg emitted it."""
     values = journey.metrics.get(name)
     return sum(sorted(values)) if values else None  # sorted, so that real numbers give the same sum in any order
 
 
 def is_abandoned(journey: Journey) -> bool:
-    """Whether any leg but those of consulted queues says that the customer left while waiting."""
+    """Whether the customer left while waiting, by the metrics of all legs except those of consulted queues."""
     return any(name in journey.metrics for name in ABANDONS)
 
 
@@ -194,28 +198,28 @@ def latest_score(
 ) -> V | None:
     """The score of the latest finished evaluation or survey that has one."""
     found = [
-        (at(one) or UNKNOWN, value)
-        for one in reviews
-        if (status(one) or "").lower() == "finished" and (value := score(one)) is not None
+        (at(review) or UNKNOWN, value)
+        for review in reviews
+        if (status(review) or "").lower() == "finished" and (value := score(review)) is not None
     ]
     return max(found)[1] if found else None
 
 
 def counting(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """Evaluations that were not deleted and not made to calibrate the evaluators."""
-    return [one for one in evaluations if not one.deleted and not one.calibration_id]
+    """Evaluations that were not deleted, and not made for calibration."""
+    return [evaluation for evaluation in evaluations if not evaluation.deleted and not evaluation.calibration_id]
 
 
 def survey_score(surveys: Iterable[Survey], score: Callable[[Survey], V | None]) -> V | None:
     """A score of the latest finished survey that has it."""
-    return latest_score(surveys, lambda one: one.survey_status, lambda one: one.event_time, score)
+    return latest_score(surveys, lambda survey: survey.survey_status, lambda survey: survey.event_time, score)
 
 
 def evaluation_score(evaluations: Iterable[Evaluation]) -> int | float | None:
     """The score of the latest evaluation that counts."""
     return latest_score(
         counting(evaluations),
-        lambda one: one.evaluation_status,
-        lambda one: one.event_time,
-        lambda one: one.o_total_score,
+        lambda evaluation: evaluation.evaluation_status,
+        lambda evaluation: evaluation.event_time,
+        lambda evaluation: evaluation.o_total_score,
     )
