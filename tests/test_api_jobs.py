@@ -158,7 +158,7 @@ def test_a_cursor_that_is_no_text_is_not_taken_for_the_end(cursor: object) -> No
 
 @pytest.mark.parametrize("body", [{"results": []}, [], 7, {"message": "Busy", "conversations": None}])
 def test_what_is_not_recognised_is_no_page_of_results(body: object) -> None:
-    with pytest.raises(BrokenAnswer, match="no page of conversations"):
+    with pytest.raises(BrokenAnswer, match="not a page of conversations"):
         played(jobs.results(JOB, "", 1000), answer(body))
 
 
