@@ -187,6 +187,16 @@ def test_a_closed_executor_begins_no_more_jobs() -> None:
     assert done == []
 
 
+def test_threads_that_wait_for_a_job_end_when_the_executor_is_closed() -> None:
+    executor, threads = ThreadExecutor(2), list[threading.Thread]()
+    executor.submit(threading.current_thread, threads.append)
+    executor.run_next()
+    executor.close()
+    threads[0].join(20)
+
+    assert not threads[0].is_alive()
+
+
 def test_the_serial_executor_forgets_its_jobs_when_it_is_closed() -> None:
     done: list[Any] = []
     executor = SerialExecutor()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +33,7 @@ from everycall import (
 from everycall.api.exchange import Response
 from everycall.connection import Connection
 from everycall.executor import SerialExecutor, ThreadExecutor
-from everycall.exporting import RESUMES
+from everycall.exporting import NOTICES_MAX, RESUMES
 from everycall.filesystem import File, SystemFilesystem
 from everycall.progress import Event, Noticed, PageRead, Started, WindowClosed
 from everycall.sandbox import QUERY, server
@@ -786,3 +786,28 @@ def test_an_export_over_http_with_threads_is_complete(output: Path, kinds: tuple
 
         assert_proven(where, summary, output, WEEK)
         assert summary.rows == 2100
+
+
+def test_an_oddity_is_reported_once(output: Path) -> None:
+    """Three windows have the same unknown field, in conversations and in sessions."""
+    where, listening = flat(2), Listening()
+    where.sandbox.faults.on(None, "new_field", path=QUERY)
+    where.export(output, THREE_WEEKS, progress=listening)
+
+    assert len(listening.notices) == 2
+
+
+def _holds(words: bytes, request: Request) -> bool:
+    return words in request.body
+
+
+def test_of_many_oddities_only_the_first_are_reported(output: Path) -> None:
+    """Each of three windows has eight fields of its own, in conversations and in sessions."""
+    where, listening = flat(2), Listening()
+    for number in range(24):
+        start = f'"interval":"2026-01-{5 + number // 8 * 7:02}'.encode()
+        asks = partial(_holds, start)
+        where.sandbox.faults.on(asks, "new_field", path=QUERY, name=f"field{number}")
+    where.export(output, THREE_WEEKS, progress=listening)
+
+    assert len(listening.notices) == NOTICES_MAX

@@ -316,6 +316,20 @@ def test_a_count_that_is_always_off_is_given_up_after_two_equal_passes() -> None
     assert [ask.kind for ask in asked].count("count") == 2
 
 
+def test_a_pass_that_found_less_than_the_one_before_is_not_the_last() -> None:
+    """Both passes together have no more than the first; the third has all."""
+    lacking = {1: {3}, 2: {3, 7}}
+
+    def answers(ask: PageAsk) -> tuple[list[int], int | None]:
+        rows = [row for row in TEN if row not in lacking.get(ask.reading_pass, ())]
+        return (rows, 10) if ask.number == 1 else ([], None if ask.number else 10)
+
+    one = reading()
+    scripted(one, answers)
+
+    assert verdict_of(one) == Verdict(True, 10, 10, 10, 3, (3,), ())
+
+
 def test_a_count_that_always_changes_is_given_up_after_the_maximum_of_passes() -> None:
     one = reading()
     counts = iter(range(10, 1000))

@@ -21,12 +21,12 @@ from typing import Literal
 
 from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
 
-IN_FLIGHT_BEST = 128
+IN_FLIGHT_BEST = 96
 """Concurrent requests with which an export takes nearly the least time that the limit allows, for latencies up to 2 s.
 
 Measured by simulation: the slowest of all servers in `tests/test_pacing.py`, 900 requests, in multiples of the least
 time. With latencies of 0.3 to 2 s: 1.10 for 40, 1.07 for 64, 1.06 for 100, 1.05 for 128 and 150. With 0.4 s: 1.04 for
-40, 1.03 for 100 and more.
+40, 1.03 for 100 and more. More than this would cost memory for little time: each holds a zipped page.
 """
 
 ROUNDING_S = 1.0

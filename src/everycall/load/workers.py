@@ -6,8 +6,8 @@ the main process can look up. If a worker dies, nothing is lost: its part is loa
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -125,9 +125,20 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
 
 
 def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
-    """Run a worker: load each task that arrives, until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
+    """Run a worker: load each task that arrives, until the pipe is closed.
 
+    A worker that fails ends without a traceback, which would reach the terminal: the main process notices its end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
+    try:
+        _serve(pipe, columns, file_mode)
+    except (EOFError, OSError):  # the main process has ended
+        return
+    except Exception:  # noqa: BLE001
+        sys.exit(1)
+
+
+def _serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
     def ask(kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         pipe.send(_AskNames(kind, tuple(ids)))
         found: Found | Unavailable = pipe.recv()
@@ -137,9 +148,8 @@ def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
     table = flat_table(only=columns)
     loader = Loader(table, CsvSink(table.columns, filesystem), filesystem)
     names = NameSource(ask, lists_kinds=False)
-    with suppress(EOFError, OSError):  # the main process has ended
-        while True:
-            pipe.send(_outcome(loader, pipe.recv(), names))
+    while True:
+        pipe.send(_outcome(loader, pipe.recv(), names))
 
 
 def _outcome(loader: Loader, task: Task, names: NameSource) -> Any:
