@@ -125,9 +125,15 @@ def test_an_empty_body_is_not_an_answer_where_json_is_expected() -> None:
     assert received(Request("DELETE", "/x"), Response(200)).decoded is None
 
 
-@pytest.mark.parametrize("status", [204, 202])
-def test_an_answer_may_be_empty_where_its_status_says_so(status: int) -> None:
-    assert received(ASKED, Response(status)).decoded is None
+def test_an_answer_may_be_empty_where_its_status_says_so() -> None:
+    assert received(ASKED, Response(204)).decoded is None
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_an_answer_that_something_was_made_or_taken_is_not_empty_unless_it_is_of_a_delete(status: int) -> None:
+    with pytest.raises(BrokenAnswer, match="empty"):
+        received(ASKED, Response(status))
+    assert received(Request("DELETE", "/x"), Response(status)).decoded is None
 
 
 def test_an_unexpected_success_status_is_not_an_answer() -> None:

@@ -46,6 +46,8 @@ class _Page(msgspec.Struct):
 class Table:
     """Two columns: the id, and the user's name."""
 
+    attributes = ()
+
     def __init__(self) -> None:
         self.decoded_one_by_one: list[str] = []
         """Conversations that did not fit."""

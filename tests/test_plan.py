@@ -1,21 +1,27 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from everycall import Filters, Interval, Query
 from everycall.api.limits import RATE_PER_MINUTE
 from everycall.cli.planning import lines
+from everycall.errors import QueryRefused
 from everycall.plan import PROOF_REQUESTS, Plan, Step, plan
+from everycall.sandbox import JOBS
+from everycall.setup import RouteName
 from inprocess import MONDAY, WEEK, Org, org
 
 FORTY_DAYS = "2026-01-01T00:00:00.000Z/2026-02-10T00:00:00.000Z"
 LOOK_UPS_MAX = 40
 
 
-def planned(where: Org, interval: str = MONDAY, filters: Filters | None = None, page_size: int = 100) -> Plan:
-    return plan(where.client, Query(Interval.read(interval), filters or Filters()), page_size=page_size)
+def planned(
+    where: Org, interval: str = MONDAY, filters: Filters | None = None, page_size: int = 100, route: RouteName = "query"
+) -> Plan:
+    return plan(where.client, Query(Interval.read(interval), filters or Filters()), page_size=page_size, route=route)
 
 
 def shown(found: Plan) -> list[str]:
@@ -76,7 +82,7 @@ def test_an_interval_without_conversations_has_a_plan() -> None:
     assert (found.hits, found.requests) == (0, PROOF_REQUESTS)
     assert shown(found)[-2:] == [
         "0 conversations in 1 window from the org",
-        "2 requests, 300 a minute allowed: about 5.0 s, by the details query (the only route so far)",
+        "2 requests, 300 a minute allowed: about 5.0 s, by the details query",
     ]
 
 
@@ -115,3 +121,64 @@ def test_a_plan_says_which_windows_are_provisional() -> None:
 
     assert [step.provisional for step in found.steps] == [False, True]
     assert sum("provisional" in line for line in shown(found)) == 1
+
+
+# The choice between the routes
+
+PAST_THE_LAKE = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
+
+
+def busy(count: int = 1300, **settings: Any) -> Org:
+    return org(conversations_per_day=count, flat=True, rate_limit=100_000, **settings)
+
+
+def test_auto_plans_jobs_up_to_the_midnight_before_which_they_are_complete() -> None:
+    found = planned(busy(), PAST_THE_LAKE, route="auto")
+
+    assert [(step.window.start.day, step.route) for step in found.steps] == [(27, "jobs"), (2, "query")]
+    assert found.requests < found.requests_by_query
+
+
+def test_an_export_by_auto_takes_the_ways_of_its_plan_and_about_its_requests(output: Path) -> None:
+    where = busy()
+    found = planned(where, PAST_THE_LAKE, route="auto")
+    before = len(where.sandbox.requests)
+
+    summary = where.export(output, PAST_THE_LAKE, route="auto")
+
+    details = [one for one in list(where.sandbox.requests)[before:] if "/conversations/details/" in one.path]
+    assert [entry.route for entry in summary.entries] == [step.route for step in found.steps]
+    assert abs(len(details) - found.requests) <= 3
+
+
+def test_auto_plans_the_query_for_few_conversations() -> None:
+    found = planned(busy(20), route="auto")
+
+    assert [step.route for step in found.steps] == ["query"]
+    assert found.steps[0].by_jobs is not None
+
+
+def test_jobs_that_cannot_be_proven_yet_are_named() -> None:
+    lines_shown = shown(planned(busy(), PAST_THE_LAKE, route="jobs"))
+
+    assert lines_shown[-1] == "1 window after that cannot be proven by jobs: use --route auto or --route query"
+
+
+def test_a_plan_shows_the_figures_of_both_routes() -> None:
+    found = planned(busy(), route="auto")
+
+    assert shown(found)[-2:] == [
+        "8 requests, 300 a minute allowed: about 5.0 s, by jobs".replace("300", "100000"),
+        "Jobs are complete until 2026-03-02 02:00Z; the details query alone would take 15 requests, about 5.0 s",
+    ]
+    (window,) = json.loads(json.dumps(found.as_json()))["windows"]
+    assert (window["route"], window["requestsByQuery"], window["requestsByJobs"]) == ("jobs", 15, 8)
+
+
+def test_without_jobs_auto_plans_the_query() -> None:
+    where = busy()
+    where.sandbox.faults.on(None, "404", path=JOBS)
+
+    assert [step.route for step in planned(where, route="auto").steps] == ["query"]
+    with pytest.raises(QueryRefused):
+        planned(where, route="jobs")

@@ -180,10 +180,10 @@ def test_an_odd_conversation_costs_its_neighbours_nothing() -> None:
 
 
 def test_an_unknown_field_beside_the_conversations_is_named() -> None:
-    odd = page({"conversationId": "c"}, cursor="abc")
+    odd = page({"conversationId": "c"}, token="abc")
 
     assert len(odd.conversations) == 1
-    assert [(one.kind, one.path, one.value) for one in odd.oddities] == [("unknown field", "cursor", '"abc"')]
+    assert [(one.kind, one.path, one.value) for one in odd.oddities] == [("unknown field", "token", '"abc"')]
 
 
 def test_aggregations_are_known_and_ignored() -> None:

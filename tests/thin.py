@@ -26,6 +26,10 @@ class Thin(Recorded):
         start, end = to_text(sketch.start_ms), to_text(sketch.end_ms)
         return {"conversationEnd": end, "conversationId": sketch.conversation_id, "conversationStart": start}
 
+    def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:  # noqa: ARG002
+        """None."""
+        return {}
+
 
 def thin_id(number: int) -> str:
     """The id of the conversation of a number, from 0, in order of start."""

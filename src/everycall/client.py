@@ -251,6 +251,9 @@ class Client:
             if response.status == 401 and bearer is not None and len(dead) < 1:
                 dead.append(bearer)
                 self._note("the token was refused; asking for a new one")
+            elif response.status == 429 and request.is_own_limit is not None and request.is_own_limit(response):
+                self._note("")
+                return response
             elif response.status == 429 and bearer is not None:
                 self._step_back(tries, response)
             elif response.status in (408, 429) or (response.status >= 500 and response.status != 501):

@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from everycall.acquire.acquisition import Acquisition, Settled
 from everycall.acquire.part import DamagedPart
+from everycall.acquire.route import Route, WindowReading
 from everycall.acquire.windows import is_provisional, windows, without
 from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
@@ -28,6 +30,7 @@ from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
 from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
+from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Sink
@@ -35,6 +38,9 @@ from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import flat_table
 from everycall.version import VERSION
+
+ATTRIBUTES_SHOWN = 5
+"""Names of attributes that are shown where none is near."""
 
 NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all of them."""
@@ -167,9 +173,17 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
     is_resumed = query.interval != store.header.window
     query = replace(query, interval=store.header.window)
     resumed = len(store.loaded)
-    this = Run(setup, query, store)
     try:
-        this.run(RESUMES.format(query.interval) if is_resumed else "")
+        this = Run(setup, query, store, setup.route(query, store.path))
+    except BaseException:
+        store.abandon()
+        setup.executor.close()
+        raise
+    try:
+        try:
+            this.run(RESUMES.format(query.interval) if is_resumed else "")
+        finally:
+            this.leave()
         manifest = store.finish(this.manifest)
     except BaseException as error:
         this.discard()
@@ -198,7 +212,7 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
 class Run:
     """One run: acquires the windows that are not done, and loads each settled part."""
 
-    def __init__(self, setup: Setup, query: Query, store: Store) -> None:
+    def __init__(self, setup: Setup, query: Query, store: Store, route: Route[WindowReading]) -> None:
         """Prepare a run; no request is sent yet."""
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
@@ -207,6 +221,8 @@ class Run:
         self._to_load: deque[WindowRead] = deque()
         self._loading = 0
         self._noticed: set[str] = set()
+        self._attributes: set[str] = set()
+        self._was_begun = bool(store.loaded)
         self._damaged: set[str] = set()
         """Windows whose part turned out to be damaged when it was loaded."""
         done = [read.window for read in store.read.values()]
@@ -215,7 +231,7 @@ class Run:
         self._acquisition = Acquisition(
             setup.client,
             query,
-            setup.environment.route(query, page_size=setup.options.page_size, proof=setup.environment.proof),
+            route,
             setup.executor,
             store,
             setup.filesystem,
@@ -262,6 +278,20 @@ class Run:
                 self._load(read)
         while self._acquisition.step():
             pass
+        if not self._was_begun:  # or a window that an earlier run has loaded may have them
+            self._notice_attributes()
+
+    def _notice_attributes(self) -> None:
+        """Report the attributes that no conversation has, with near ones."""
+        for name in self._setup.table.attributes:
+            if name not in self._attributes:
+                near = get_close_matches(name, self._attributes, n=3) or sorted(self._attributes)[:ATTRIBUTES_SHOWN]
+                there = f"; there are {', '.join(map(repr, near))}" if near else ""
+                self._progress.report(Noticed(printable(f"No conversation has the attribute {name!r}{there}.")))
+
+    def leave(self) -> None:
+        """Ask the API to end what it still does for this run."""
+        self._acquisition.leave()
 
     def discard(self) -> None:
         """Remove the files of the windows that are being read."""
@@ -307,7 +337,7 @@ class Run:
         verdict = settled.verdict
         return WindowRead(
             interval=str(settled.window),
-            route=self._acquisition.route,
+            route=settled.route,
             verdict="proven" if verdict.proven else "unproven",
             reason=verdict.reason,
             hits_before=verdict.hits_before,
@@ -370,6 +400,7 @@ class Run:
             line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
+            self._attributes |= loaded.attributes
             is_proven = read.verdict == "proven" and self._is_kept(read.window)
             reason = read.reason or ("" if is_proven else NOT_KEPT)
             self._progress.report(WindowClosed(read.window, line.rows, is_proven, reason))

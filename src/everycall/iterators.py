@@ -25,9 +25,10 @@ from everycall.api.names import Names
 from everycall.api.query import Interval, Query
 from everycall.api.records import Conversation, Page
 from everycall.client import Client
-from everycall.errors import EverycallError
+from everycall.errors import EverycallError, QueryError
 from everycall.executor import SerialExecutor
 from everycall.tables import flat as tables
+from everycall.tables.attributes import attribute_of
 from everycall.tables.flat import Facts, Value
 from everycall.zipped import unzipped
 
@@ -103,10 +104,12 @@ def rows(
     """Yield every conversation of the query as a row of the flat table: column name -> value, None if empty.
 
     Raises:
-        QueryError: the view or a column does not exist.
+        QueryError: the view or a column does not exist, or is an attribute, which only an export can have.
         Unproven, EverycallError: as `conversations`.
     """
     table = tables.columns(view, columns)
+    if any(attribute_of(column) is not None for column in table):
+        raise QueryError("Rows of the details query have no attributes.", hint="Use export, which reads them by jobs.")
     names = Names()
     batch: list[Facts] = []
 

@@ -37,7 +37,7 @@ from everycall.store import Tally, window_name, without_open
 FOLDER_SUFFIX = ".everycall"
 MANIFEST_SUFFIX = ".manifest.json"
 
-WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".rows")
+WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".rows", ".job")
 OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest.new")
 
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}

@@ -100,7 +100,7 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     interval: str
     """`start/end`, as it was sent to the API."""
     route: str
-    """The route by which it was read: query."""
+    """The route by which it was read: query or jobs."""
     verdict: Verdict
     """`proven` or `unproven`."""
     reason: str = ""

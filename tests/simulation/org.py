@@ -124,6 +124,10 @@ class Drifting(Recorded):
             return False
         return window[0] <= max(start_ms, self.activity_from_ms or start_ms) < window[1]
 
+    def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:  # noqa: ARG002
+        """None."""
+        return {}
+
     def owned(self, start_ms: int, end_ms: int, by_ms: int, *, surely: bool = False) -> set[str]:
         """The ids of what belongs to the window [start, end) and had arrived by then.
 

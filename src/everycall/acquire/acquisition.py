@@ -8,6 +8,7 @@ to a settled part.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,8 +30,8 @@ from everycall.acquire.settling import (
 )
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Query
-from everycall.client import Client
-from everycall.errors import PermissionMissing, QueryRefused, ServiceFailed, TimedOut
+from everycall.client import Client, Closed
+from everycall.errors import EverycallError, PermissionMissing, QueryRefused, ServiceFailed, TimedOut
 from everycall.executor import Executor
 from everycall.filesystem import Filesystem
 
@@ -38,6 +39,9 @@ UNREADABLE_MAX = 20
 """The most conversations without a readable id that are reported for each window."""
 
 NOT_ASKED = "it holds a conversation that starts on another day, and that day could not be asked for it"
+
+LEAVING_WAIT_MAX_S = 1.0
+"""Ours: where the rate limit would make us wait for longer than this, jobs are left to end on their own."""
 
 STOPPED = "not read to its end: --max-pages was reached"
 
@@ -81,6 +85,8 @@ class Settled:
     """A window whose conversations are all accounted for."""
 
     window: Interval
+    route: str
+    """By which of the API's ways it was read."""
     part: Part
     verdict: Verdict
     counted_at: datetime
@@ -171,11 +177,6 @@ class Acquisition:
         return self._loop.covered
 
     @property
-    def route(self) -> str:
-        """By which of the API's ways windows are read."""
-        return self._route.name
-
-    @property
     def pages(self) -> int:
         """Pages that came, of all windows and passes."""
         return self._loop.pages
@@ -193,6 +194,13 @@ class Acquisition:
         elif not self._read_again_what_is_owned_twice():
             return False
         return True
+
+    def leave(self) -> None:
+        """Ask the API to end what it still does for this export, unless that would take its time."""
+        for exchange in self._route.leftovers():
+            if self._client.counts().waits_s < LEAVING_WAIT_MAX_S:
+                with suppress(EverycallError, Closed):
+                    self._client.play(exchange)
 
     def discard(self) -> None:
         """Leave nothing behind of the windows under way."""
@@ -233,9 +241,10 @@ class Acquisition:
             return
         if writing is None:
             writing = self._begin(reading.window)
-        self._seal(reading.window, writing, reading.verdict, reading.counted_at or self._client.clock.utc())
+        self._seal(reading, writing, reading.verdict, reading.counted_at or self._client.clock.utc())
 
-    def _seal(self, window: Interval, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
+    def _seal(self, reading: WindowReading, writing: _Writing, verdict: Verdict, counted_at: datetime) -> None:
+        window = reading.window
         part = writing.writer.seal(verdict.kept_passes)
         left_out = frozenset(self._left_out[window])
         ids = without_ids(part.owned_ids(), left_out)
@@ -247,7 +256,16 @@ class Acquisition:
         self._storage.write_ids(window, ids)
         self._ownership.add(window)
         read = ReadWindow(
-            window, part, verdict, counted_at, ids, tuple(open_ids), tuple(others), texts, tuple(writing.unreadable)
+            window,
+            reading.route,
+            part,
+            verdict,
+            counted_at,
+            ids,
+            tuple(open_ids),
+            tuple(others),
+            texts,
+            tuple(writing.unreadable),
         )
         self._unsettled.append(read)
         self._settle()
@@ -329,6 +347,7 @@ class Acquisition:
         self._on_settled(
             Settled(
                 read.window,
+                read.route,
                 read.part,
                 read.verdict,
                 read.counted_at,

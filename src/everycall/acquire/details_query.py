@@ -53,6 +53,8 @@ class DetailsAsk:
 class DetailsReading:
     """Reads a window by the details query; implements `route.WindowReading`."""
 
+    route = "query"
+
     def __init__(self, route: "DetailsQuery", window: Interval, proof: Reading) -> None:
         """Nothing is asked yet."""
         self.window = window
@@ -118,18 +120,13 @@ class DetailsReading:
         return None
 
     def _take_page(self, page: PageAsk, answer: Response, head: PageHead) -> FoundPage | None:
-        found = found_of(head, partial(self._route.place, self.window))
-        ids = b"".join(one.id for one in found)
+        found = found_page(page.reading_pass, answer, head, partial(self._route.place, self.window))
+        ids = b"".join(one.id for one in found.found)
         counts = self._proof.page_read(page, ids, head.total_hits, answer.correlation_id)
-        if not counts or not (found or head.dropped):
+        if not counts or not (found.found or head.dropped):
             return None
         self._pages += 1
-        pairs = zip(found, head.conversations, strict=True)
-        rare = [(one, text) for one, text in pairs if not one.has_end or one.place != "owned"]
-        others = {one.id: (text.conversation_id, text.conversation_start) for one, text in rare if one.place != "owned"}
-        open_ids = {one.id: text.conversation_id for one, text in rare if not one.has_end}
-        unreadable = head.oddities if head.dropped else ()
-        return FoundPage(page.reading_pass, answer.content, answer.is_zipped, found, others, open_ids, unreadable)
+        return found
 
     def _take_too_large(self, page: PageAsk) -> None:
         self._proof.too_large(page)
@@ -155,8 +152,6 @@ class DetailsReading:
 
 class DetailsQuery:
     """The route of the details query; implements `route.Route`."""
-
-    name = "query"
 
     def __init__(
         self,
@@ -194,6 +189,10 @@ class DetailsQuery:
         heads = answer.decoded.conversations if isinstance(answer, Response) else ()
         return any(head.conversation_id == conversation_id for head in heads)
 
+    def leftovers(self) -> list[Exchange[None]]:
+        """Nothing: a query ends with its answer."""
+        return []
+
     def place(self, window: Interval, start_ms: int | None) -> Place:
         """To whom a conversation belongs that the window returned.
 
@@ -215,6 +214,17 @@ def _bounds(window: Interval) -> tuple[int, int, int, int]:
     return since_epoch_ms(days[0]), since_epoch_ms(window.start), since_epoch_ms(window.end), since_epoch_ms(days[1])
 
 
+def found_page(reading_pass: int, answer: Response, head: PageHead, place: Callable[[int | None], Place]) -> FoundPage:
+    """What acquiring keeps of a page; `place` tells by a start whose a conversation is."""
+    found = found_of(head, place)
+    pairs = zip(found, head.conversations, strict=True)
+    rare = [(one, text) for one, text in pairs if not one.has_end or one.place != "owned"]
+    others = {one.id: (text.conversation_id, text.conversation_start) for one, text in rare if one.place != "owned"}
+    open_ids = {one.id: text.conversation_id for one, text in rare if not one.has_end}
+    unreadable = head.oddities if head.dropped else ()
+    return FoundPage(reading_pass, answer.content, answer.is_zipped, found, others, open_ids, unreadable)
+
+
 def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found]:
     """The conversations of a page as `Found`, in its order; `place` returns the place for a start."""
     found = []
@@ -228,6 +238,7 @@ def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found
 class CountReading:
     """Counts a window, and splits it as an export would; implements `route.WindowReading`."""
 
+    route = "query"
     verdict: Verdict | None = None
     counted_at: datetime | None = None
     has_begun = False
@@ -270,8 +281,8 @@ class CountReading:
 class Counting:
     """Counts windows by the details query; implements `route.Reads`."""
 
-    def __init__(self, query: Query, *, hits_max: int = WINDOW_HITS_DEFAULT) -> None:
-        """A way to count windows of this query, split as they would be to read them."""
+    def __init__(self, query: Query, *, hits_max: Callable[[Interval], int] = lambda _: WINDOW_HITS_DEFAULT) -> None:
+        """A way to count windows of this query, split as they would be to read them, each by its own `hits_max`."""
         self._query, self._hits_max = query, hits_max
 
     def fitting(self, window: Interval) -> list[Interval]:
@@ -280,7 +291,7 @@ class Counting:
 
     def read(self, window: Interval) -> CountReading:
         """Begin to count a window."""
-        return CountReading(self._query, window, self._hits_max)
+        return CountReading(self._query, window, self._hits_max(window))
 
 
 def _positions(head: PageHead) -> Iterable[int]:

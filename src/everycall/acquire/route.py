@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from everycall.acquire.part import Found, Place
+from everycall.acquire.part import Found
 from everycall.acquire.proof import Verdict
 from everycall.api.exchange import Exchange
 from everycall.api.oddities import Oddity
@@ -63,6 +63,8 @@ class FoundPage:
 class WindowReading(Protocol):
     """One window on its way from the first question to its verdict."""
 
+    route: str
+    """By which of the API's ways it is read, as the manifest names it."""
     window: Interval
     counted_at: datetime | None
     """When the last count was asked for."""
@@ -123,15 +125,10 @@ class Reads(Protocol[R_co]):
 class Route(Reads[R_co], Protocol[R_co]):
     """One of the API's ways to ask."""
 
-    @property
-    def name(self) -> str:
-        """As the manifest names it."""
-        ...
-
-    def place(self, window: Interval, start_ms: int | None) -> Place:
-        """To whom a conversation belongs that this window returned and that starts then."""
-        ...
-
     def find(self, day: Interval, conversation_id: str) -> Exchange[bool]:
         """Whether the API has the conversation on that UTC day."""
+        ...
+
+    def leftovers(self) -> Sequence[Exchange[None]]:
+        """What to ask when the export ends, so that nothing of it goes on in the org."""
         ...

@@ -53,6 +53,7 @@ class ReadWindow:
     """A window with a verdict that is not settled yet."""
 
     window: Interval
+    route: str
     part: Part
     verdict: Verdict
     counted_at: datetime

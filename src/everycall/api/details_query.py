@@ -12,7 +12,7 @@ Sources: SDK 269, ConversationQuery and AnalyticsConversationQueryResponse, for 
 dganalytics, which compares with the empty answer; splunk/genesys_cloud_ta, CHANGELOG of 0.2.2, for the limit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +65,10 @@ class PageHead:
         try:
             found = _HEADS.decode(body)
         except msgspec.ValidationError:
-            return _decoded_slowly(body)
+            return decoded_slowly(body)
         hits = found.total_hits
         if not found.conversations or (hits is not None and hits > TOTAL_HITS_MAX):
-            return _decoded_slowly(body)
+            return decoded_slowly(body)
         return cls(found.conversations, hits)
 
 
@@ -92,15 +92,21 @@ _SIGNS_OF_REFUSAL = {"message", "error", "errors", "code", "status"}
 """An empty page with one of these fields is an error that came with status 200."""
 
 
-def _decoded_slowly(body: bytes) -> PageHead:
-    """Decode the head of a page value by value, so that an unreadable value does not affect the others."""
+def decoded_slowly(body: bytes, known: Collection[str] = _KNOWN) -> PageHead:
+    """Decode the head of a page value by value, so that an unreadable value does not affect the others.
+
+    `known` are the names of the fields that a page has.
+
+    Raises:
+        NotAnAnswer, msgspec.DecodeError, RecursionError: as `PageHead.decode`.
+    """
     fields: dict[str, msgspec.Raw] = {}
     try:
         fields = _FIELDS.decode(body)
         items = _ITEMS.decode(fields.get("conversations", _NULL)) or []
     except msgspec.ValidationError as error:
         raise _not_a_page(fields) from error
-    if fields and not fields.keys() & _KNOWN:
+    if fields and not fields.keys() & set(known):
         raise _not_a_page(fields)
     oddities: list[Oddity] = []
     hits = _hits(fields.get("totalHits", _NULL), oddities)

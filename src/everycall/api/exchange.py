@@ -70,6 +70,9 @@ class Request:
     """How long to try at most, in seconds; None for the client's own limit."""
     attempts_on_timeout: int | None = field(default=None, repr=False, compare=False)
     """After so many time-outs or 504 answers in a row the client raises `TimedOut`; None for never."""
+    is_own_limit: Callable[["Response"], bool] | None = field(default=None, repr=False, compare=False)
+    """Which answers 429 the exchange gets, because waiting for the token's budget would not help: those about a limit
+    of what it asks for. None for none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ def received(request: Request, response: Response) -> Response:
     The body of an error may be HTML from a gateway, but one with a JSON content type has to be JSON.
 
     Raises:
-        BrokenAnswer: the body is cut short, damaged, or not an answer to the request. An empty body with status 200 was
-            lost on the way, since the API sends at least `{}`, except for a DELETE.
+        BrokenAnswer: the body is cut short, damaged, or not an answer to the request. An empty body with status 200,
+            201 or 202 was lost on the way, since the API sends at least `{}`, except for a DELETE.
     """
     try:
         body = response.body
@@ -119,7 +122,7 @@ def received(request: Request, response: Response) -> Response:
         raise BrokenAnswer(str(error)) from error
     if response.status < 300 and response.status not in request.success:
         raise BrokenAnswer(f"the status {response.status} does not answer this request")
-    if not body and response.status == 200 and request.method != "DELETE":
+    if not body and response.status in (200, 201, 202) and request.method != "DELETE":
         raise BrokenAnswer("the answer is empty")
     if response.status < 300 and body:
         return replace(response, decoded=_decoded(request.decode, body, is_checked=response.is_zipped))

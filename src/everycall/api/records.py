@@ -380,6 +380,9 @@ class _Answer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     total_hits: int | None = None
     aggregations: msgspec.Raw = msgspec.Raw()
     """Only if they were requested; ignored."""
+    cursor: msgspec.Raw = msgspec.Raw()
+    """Only on a page of a job's results; ignored."""
+    data_availability_date: msgspec.Raw = msgspec.Raw()
 
 
 _STRICT = msgspec.json.Decoder(_Answer)
@@ -400,7 +403,8 @@ def _read_slowly(body: bytes) -> Page:
         hits = _HITS.decode(fields.pop("totalHits", _NULL))
     except (msgspec.DecodeError, RecursionError) as error:
         raise _no_page(body) from error
-    fields.pop("aggregations", None)
+    for name in ("aggregations", "cursor", "dataAvailabilityDate"):
+        fields.pop(name, None)
     if hits is None and not raws and fields.keys() & _SIGNS_OF_REFUSAL:
         raise _no_page(body)
     conversations: list[Conversation] = []

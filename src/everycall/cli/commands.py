@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
-from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, When, Which
+from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, Way, When, Which
 from everycall.cli.parser import HELP, Arguments, Command, UsageError
 from everycall.version import VERSION
 
@@ -27,13 +27,13 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Source, Messages),
+    (When, Which, Rows, Paging, Way, Source, Messages),
 )
 PLAN = Command(
     "plan",
     "Show how large an export would be: conversations, windows, requests, minutes at the rate limit.",
     "Exports nothing. Takes the options of export, and sends one request for each window.",
-    (When, Which, Paging, Source, PlanFormat),
+    (When, Which, Paging, Way, Source, PlanFormat),
 )
 VERIFY = Command(
     "verify",

@@ -10,15 +10,16 @@ from everycall.cli.context import Context
 from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.lists import separated
-from everycall.cli.options import Messages, Paging, Rows, Source, When, Which
+from everycall.cli.options import Messages, Paging, Rows, Source, Way, When, Which
 from everycall.cli.org import Org, connected
-from everycall.cli.parser import Arguments
+from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.exporting import Summary, export
 from everycall.setup import Options
 from everycall.tables import flat
+from everycall.tables.attributes import PREFIX
 
 STARTS_OVER = "An export to standard output cannot be continued: the same command starts from the beginning."
 
@@ -29,7 +30,7 @@ def run(
     """Export, show the summary, and return the exit code. `connect` makes the client of the org."""
     rows, messages = arguments.of(Rows), arguments.of(Messages)
     outputs.check(rows)
-    columns = separated("--columns", rows.columns)
+    columns = _columns(rows, arguments.of(Way))
     flat.columns(rows.view, columns)  # refuses unknown columns before the first request
     # Standard error shows either progress or the summary as JSON, not both.
     display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
@@ -39,6 +40,22 @@ def run(
         context.code = 0 if done.verdict == "proven" else NOT_PROVEN
         report(display, done, org, messages)
     return context.code
+
+
+def _columns(rows: Rows, way: Way) -> list[str]:
+    """The columns that are named, and those of attributes behind them.
+
+    Raises:
+        UsageError: attributes are asked for by a route that does not bring them.
+    """
+    columns = separated("--columns", rows.columns)
+    if not rows.attribute:
+        return columns
+    if way.route not in (None, "jobs"):
+        message = f"--attribute does not go with --route {way.route}."
+        raise UsageError(message, hint="Only --route jobs brings attributes.")
+    columns = columns or [column.name for column in flat.columns(rows.view)]
+    return columns + [f"{PREFIX}{one}" for one in rows.attribute]
 
 
 def _export(arguments: Arguments, context: Context, display: Display, org: Org, columns: list[str]) -> Summary:
@@ -54,6 +71,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         max_pages=rows.max_pages,
         workers=rows.workers,
         kept_from=kept_from(query, org.client, now, display),
+        route=arguments.of(Way).route or "query",
         file_mode=rows.file_mode,
     )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())

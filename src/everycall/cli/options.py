@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.cli.parser import Group, number, option, positional, switch, whole_number
@@ -114,6 +115,14 @@ class Rows:
         choices=("default", "extended"),
     )
     columns: str | None = option(None, OUTPUT, "Only these columns, in this order, separated by commas.", value="NAMES")
+    attribute: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
+        "participants have it, that of who came last. Takes --route jobs.",
+        value="NAME",
+        many=True,
+    )
     fresh: bool = switch(OUTPUT, "Start over, and replace the output and any unfinished export of it.")
     max_pages: int | None = option(
         None,
@@ -149,6 +158,20 @@ class Paging:
         f"Conversations on a page, at most {PAGE_SIZE_MAX}. [default: {PAGE_SIZE_MAX}]",
         value="NUMBER",
         parse=whole_number(1, PAGE_SIZE_MAX),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """By which of the API's ways to read."""
+
+    route: Literal["query", "jobs", "auto"] | None = option(
+        None,
+        SOURCE,
+        "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
+        "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
+        "the query for the rest. The rows are the same. [default: query; jobs with --attribute]",
+        choices=("query", "jobs", "auto"),
     )
 
 
@@ -189,6 +212,11 @@ class PlanFormat:
     """Options for the format of a plan."""
 
     json: bool = switch(MESSAGES, "Print the plan as JSON.")
+    attributes: bool = switch(
+        OUTPUT,
+        "List the participant attributes, too: those seen on the last day that jobs have, in how many conversations, "
+        "and of whom. Takes a job.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

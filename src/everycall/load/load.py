@@ -21,7 +21,8 @@ from everycall.errors import ServiceFailed
 from everycall.filesystem import Filesystem
 from everycall.load.names import NameSource
 from everycall.sinks.interface import Sink, WindowWriter, Written
-from everycall.tables.flat import Facts, FlatTable
+from everycall.tables.attributes import names_of
+from everycall.tables.flat import Facts, FlatTable, Record
 
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
@@ -30,6 +31,9 @@ CHECKED_EVERY = 50
 """One page in so many is checked for unknown fields, and always the first page of a window."""
 
 EXAMPLES_MAX = 20
+
+ATTRIBUTES_MAX = 10_000
+"""Names of attributes that are remembered: nothing limits how many an org has."""
 
 HALF_CHARACTER = Oddity("unusual value", "", "$", "half of a surrogate pair", "U+FFFD")
 """Reported for a text that the API cut in the middle of an emoji."""
@@ -49,6 +53,8 @@ class Loaded:
     examples: tuple[Oddity, ...]
     """The first of each kind and field."""
     names_unavailable: dict[Kind, str]
+    attributes: frozenset[str] = frozenset()
+    """Names of participant attributes that were seen; where the table has columns for some."""
 
 
 @dataclass(slots=True)
@@ -60,6 +66,12 @@ class _Report:
     """Numbers of the pages that were checked."""
     oddities: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Oddity] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)
+
+    def add_names(self, record: Record) -> None:
+        """Note which attributes there are."""
+        if len(self.attributes) < ATTRIBUTES_MAX:
+            self.attributes.update(names_of(record))
 
     def add(self, oddities: tuple[Oddity, ...] | list[Oddity]) -> None:
         for oddity in oddities:
@@ -113,7 +125,7 @@ def load(
         raise
     return Loaded(
         written, report.outlasting, part.pages, len(report.checked), dict(report.oddities),
-        tuple(report.examples.values()), names.unavailable,
+        tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
     )  # fmt: skip
 
 
@@ -133,7 +145,10 @@ def _facts(piece: Slice, table: FlatTable, report: _Report) -> Iterator[Facts]:
     except msgspec.DecodeError:
         yield from _lenient_facts(piece, table, report, is_checked=is_checked)
         return
+    has_attributes = bool(table.attributes)
     for position in piece.positions:
+        if has_attributes:
+            report.add_names(records[position])
         yield report.counted(table.facts(records[position]))
 
 
@@ -144,6 +159,8 @@ def _lenient_facts(piece: Slice, table: FlatTable, report: _Report, *, is_checke
         if not is_checked:  # or they are counted already
             report.add(oddities)
         if record is not None:
+            if table.attributes:
+                report.add_names(record)
             yield report.counted(table.facts(record))
 
 

@@ -18,6 +18,7 @@ from everycall.api.names import Kind, Names
 from everycall.api.oddities import Oddity
 from everycall.api.records import Conversation, conversation_of
 from everycall.errors import QueryError
+from everycall.tables.attributes import PREFIX, attribute_column, attribute_of
 from everycall.tables.columns import DEFAULT, EXTENDED, VIEWS, Column, Type, Value
 from everycall.tables.journey import Journey
 from everycall.tables.legs import first_segment_start
@@ -98,6 +99,11 @@ class FlatTable:
             tuple((at, column.names) for at, column in enumerate(chosen) if column.names),
         )
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The participant attributes that it has columns for; only jobs bring them."""
+        return tuple(name for name in map(attribute_of, self.columns) if name is not None)
+
     def page(self, body: bytes) -> list[Record]:
         """Decode the conversations of one answer, `{"conversations": [...], ...}`, in its order.
 
@@ -147,7 +153,7 @@ def flat_table(view: str = "default", only: Sequence[str] = ()) -> FlatTable:
 
 
 def columns(view: str = "default", only: Sequence[str] = ()) -> tuple[Column, ...]:
-    """The columns of a view; or those named in `only`, of any view, in that order.
+    """The columns of a view; or those named in `only`, of any view, in that order, `attribute:NAME` among them.
 
     Raises:
         QueryError: the view or a column does not exist; the hint lists similar ones.
@@ -159,11 +165,12 @@ def columns(view: str = "default", only: Sequence[str] = ()) -> tuple[Column, ..
     known = {column.name: column for column in EXTENDED}
     folded = {name.lower(): name for name in known}
     for name in only:
-        if name.lower() not in folded:
+        if name.lower() not in folded and not (name.startswith(PREFIX) and name != PREFIX):
             near = [folded[one] for one in get_close_matches(name.lower(), folded, n=3)]
             hint = f"Similar columns: {', '.join(near)}." if near else f"The columns are {', '.join(known)}."
             raise QueryError(f"There is no column '{name}'.", hint=hint)
-    return tuple(known[name] for name in dict.fromkeys(folded[name.lower()] for name in only))
+    chosen = dict.fromkeys(name if name.startswith(PREFIX) else folded[name.lower()] for name in only)
+    return tuple(known.get(name) or attribute_column(name[len(PREFIX) :]) for name in chosen)
 
 
 def ids(facts: Facts, table: Sequence[Column]) -> Iterator[tuple[Kind, str]]:

@@ -63,7 +63,11 @@ def _field(field: msgspec.structs.FieldInfo, below: list[str]) -> Any:
     if not below and _holds_records(field.type):
         return field.name, msgspec.Raw, msgspec.Raw()
     kind = _kind(field.type, below)
-    return (field.name, kind) if field.required else (field.name, kind, field.default)
+    if field.required:
+        return field.name, kind
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.name, kind, msgspec.field(default_factory=field.default_factory)
+    return field.name, kind, field.default
 
 
 def _holds_records(kind: Any) -> bool:
@@ -75,7 +79,7 @@ def _kind(kind: Any, below: list[str]) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _narrowed(kind, below)
     inner = get_args(kind)
-    if not inner or get_origin(kind) is Annotated:
+    if not inner or get_origin(kind) in (Annotated, dict):
         return kind
     made = [_kind(one, below) for one in inner]
     return tuple.__class_getitem__((made[0], ...)) if get_origin(kind) is tuple else reduce(or_, made)

@@ -1,0 +1,91 @@
+"""The options about routes and attributes, as people meet them; real waits for jobs are those of the sandbox."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from everycall.cli.commands import run
+from everycall.sandbox import Sandbox, Switches, server
+
+DAY = f"{(datetime.now(UTC) - timedelta(days=10)).date()}/P1D"
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def busy() -> Iterator[Sandbox]:
+    """An org whose jobs are done at once."""
+    with server(conversations_per_day=1200, flat=True, rate_limit=100_000, switches=Switches(job_takes_s=0.0)) as one:
+        yield one
+
+
+@pytest.fixture
+def cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: Sandbox, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Cli:
+    """Runs a command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in busy.environ.items():
+        monkeypatch.setenv(name, value)
+
+    def cli(*arguments: str) -> tuple[int, str, str]:
+        capfdbinary.readouterr()
+        code = run(arguments)
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return cli
+
+
+def test_an_export_by_auto_takes_jobs_where_they_are_cheaper(cli: Cli) -> None:
+    code, out, _ = cli("export", "--interval", DAY, "--route", "auto", "--json", "--quiet")
+
+    said = json.loads(out)
+    assert (code, said["verdict"], said["rows"]) == (0, "proven", 1200)
+    assert [window["route"] for window in said["windows"]] == ["jobs"]
+
+
+def test_a_plan_by_auto_says_what_it_chose_and_why(cli: Cli) -> None:
+    code, out, _ = cli("plan", "--interval", DAY, "--route", "auto")
+
+    assert code == 0
+    assert "by a job" in out
+    assert "the details query alone would take 14 requests" in out
+
+
+def test_an_attribute_that_is_not_there_is_named_and_one_that_is_becomes_a_column(cli: Cli) -> None:
+    code, _, err = cli("export", "--interval", DAY, "--attribute", "No Such Thing")
+    name = err.split("there are '")[1].split("'")[0]
+    again, _, _ = cli("export", "--interval", DAY, "--attribute", name, "--columns", "conversationId", "--fresh")
+
+    with Path("conversations.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (code, again) == (0, 0)
+    assert list(rows[0]) == ["conversationId", f"attribute:{name}"]
+    assert any(row[f"attribute:{name}"] for row in rows)
+
+
+@pytest.mark.parametrize("route", ["query", "auto"])
+def test_attributes_by_a_route_that_has_none_are_refused(cli: Cli, route: str) -> None:
+    code, _, err = cli("export", "--interval", DAY, "--route", route, "--attribute", "a")
+
+    assert code == 2
+    assert f"--attribute does not go with --route {route}." in err
+    assert "Only --route jobs brings attributes." in err
+
+
+def test_a_plan_lists_the_attributes_that_there_are(cli: Cli) -> None:
+    code, out, _ = cli("plan", "--interval", DAY, "--attributes")
+    _, as_json, _ = cli("plan", "--interval", DAY, "--attributes", "--json")
+
+    assert code == 0
+    assert "Attributes of 1,200 conversations" in out
+    first = json.loads(as_json)["attributes"]["attributes"][0]
+    assert repr(first["name"]) in out
+    assert first["conversations"] > 0
