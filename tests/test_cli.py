@@ -111,7 +111,9 @@ def started(*arguments: str, environ: dict[str, str], shell: str = "", **options
 @contextmanager
 def under_way(*arguments: str, environ: dict[str, str]) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
     """A command in a process of its own while it runs, and its standard error. It does not outlive the block."""
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where nohup started the tests, it would ignore SIGHUP, too
     with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, env=os.environ | environ) as running:
+        signal.signal(signal.SIGHUP, ours)
         too_long = threading.Timer(HOLDS_S, running.kill)
         too_long.start()
         try:
