@@ -67,8 +67,10 @@ def adding(conversation: Tree, *intervals: str) -> Callable[[Tree, Tree], Tree]:
     """Answers for these intervals have one conversation more, first on the first page, and count it."""
 
     def change(asked: Tree, found: Tree) -> Tree:
-        if asked["interval"] not in intervals or "conversations" not in found:
+        if asked["interval"] not in intervals or not found.get("totalHits"):
             return found
+        if "conversations" not in found:
+            return found | {"totalHits": found["totalHits"] + 1}
         paging = asked["paging"]
         more = [conversation] if paging["pageNumber"] == 1 and paging["pageSize"] > 1 else []
         return {"conversations": more + found["conversations"], "totalHits": found["totalHits"] + 1}
