@@ -1,7 +1,7 @@
 """Conversations for the page server: a quarter of a day out of the sandbox, repeated with other ids and times.
 
-The sandbox tells 1,500 conversations a second, which is too slow for hundreds of thousands; moving the hours of one
-that is told already takes a twentieth of that.
+The sandbox makes 1,500 conversations a second, which is too slow for hundreds of thousands; moving the hours of one
+that is made already takes a twentieth of that.
 """
 
 import random

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, Protocol
 
-from everycall.acquire.details_query import ATTEMPTS_ON_TIMEOUT, DetailsQuery, found_page, hits
+from everycall.acquire.details_query import ATTEMPTS_ON_TIMEOUT, DetailsQuery, found_page
 from everycall.acquire.part import Place
 from everycall.acquire.proof import Verdict, distinct
 from everycall.acquire.route import Ask, FoundPage, TooSlow
@@ -203,7 +203,7 @@ class JobReading:
     def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
         """Take in an answer of `JobAsk`."""
         if not isinstance(ask, JobAsk):
-            raise TypeError(f"{ask} is no question of this route")
+            raise TypeError(f"{ask} is not a request of this route")
         self._is_asking = False
         self._not_before = None
         if ask.step == "submit":
@@ -236,7 +236,7 @@ class JobReading:
     # Counts
 
     def _take_count(self, ask: JobAsk, answer: object, asked_at: datetime) -> None:
-        counted = hits(answer.decoded) if isinstance(answer, Response) else 0
+        counted = details_query.hits(answer.decoded) if isinstance(answer, Response) else 0
         self.counted_at = asked_at
         if isinstance(answer, Response) and answer.correlation_id:
             self._correlation_ids = (*self._correlation_ids[-1:], answer.correlation_id)
@@ -530,7 +530,7 @@ class DetailsJobs:
     def place(self, window: Interval, start_ms: int | None) -> Place:
         """To whom a conversation belongs that the window returned.
 
-        A job may return whatever lived in its interval, however long ago it started.
+        A job may return whatever was active in its interval, however long ago it started.
         """
         if start_ms is not None and start_ms < since_epoch_ms(window.start):
             return "owned" if self._find.place(window, start_ms) == "owned" else "left"

@@ -116,7 +116,7 @@ class DetailsReading:
             if ask.is_page:
                 return self._take_page(ask.page, answer, head)
             self.counted_at = asked_at
-            self._proof.counted(ask.page, hits(head), answer.correlation_id)
+            self._proof.counted(ask.page, details_query.hits(head), answer.correlation_id)
         return None
 
     def _take_page(self, page: PageAsk, answer: Response, head: PageHead) -> FoundPage | None:
@@ -215,7 +215,7 @@ def _bounds(window: Interval) -> tuple[int, int, int, int]:
 
 
 def found_page(reading_pass: int, answer: Response, head: PageHead, place: Callable[[int | None], Place]) -> FoundPage:
-    """What acquiring keeps of a page; `place` tells by a start whose a conversation is."""
+    """What acquiring keeps of a page; `place` returns the place for a start."""
     found = found_of(head, place)
     pairs = zip(found, head.conversations, strict=True)
     rare = [(one, text) for one, text in pairs if not one.has_end or one.place != "owned"]
@@ -270,7 +270,7 @@ class CountReading:
         if isinstance(answer, TooSlow):
             self.instead = halves(self.window)
         else:
-            self.hits = hits(answer.decoded) if isinstance(answer, Response) else 0
+            self.hits = details_query.hits(answer.decoded) if isinstance(answer, Response) else 0
             pieces = split(self.window, self.hits, self._hits_max)
             self.instead = pieces if pieces != [self.window] else None
 
@@ -300,11 +300,6 @@ def _positions(head: PageHead) -> Iterable[int]:
         return range(len(head.conversations))
     dropped = set(head.dropped)
     return (at for at in range(len(head.conversations) + len(dropped)) if at not in dropped)
-
-
-def hits(head: PageHead) -> int:
-    """The count on a first page; without one, the conversations on it."""
-    return head.total_hits if head.total_hits is not None else len(head.conversations)
 
 
 def start_ms_of(text: str | None) -> int | None:

@@ -8,8 +8,8 @@
 
 - A job reads a data lake that is hours behind, at most 48. `dataAvailabilityDate` is the instant before which the lake
   is complete; a job beyond it brings what is there and does not say that more is missing.
-- By default a job finds whatever lived in its interval. `startOfDayIntervalMatching` gives it the rule of the details
-  query: nothing that started before the UTC day on which the interval begins.
+- By default a job finds whatever was active in its interval. `startOfDayIntervalMatching` gives it the rule of the
+  details query: nothing that started before the UTC day on which the interval begins.
 - A cursor is opaque. Only a page without one is the last; a page may be empty and have one.
 - Status and results may be 404 for some seconds after the POST, and results for some seconds after FULFILLED.
 - The results may be capped: 400, "Pagination may not exceed 400000 results".

@@ -91,12 +91,12 @@ class Template:
 
     def __post_init__(self) -> None:
         if not 0 < self.per_mille <= MOST_PER_MILLE:
-            raise ValueError(f"per_mille={self.per_mille} is no share; write a number from 1 to {MOST_PER_MILLE}")
+            raise ValueError(f"per_mille={self.per_mille} is not a share; write a number from 1 to {MOST_PER_MILLE}")
         if not self.media_types or "{conversation}" not in self.data.values():
-            raise ValueError("this is no template of a conversation with sessions; Template.of(conversation) makes one")
+            raise ValueError("this is not a conversation with sessions; Template.of(conversation) makes a template")
         for text in self._texts:
             if (matched := _MARKER.fullmatch(text)) and not _KNOWN_MARKER.fullmatch(matched[1]):
-                raise ValueError(f"{text!r} is no marker of a template; the documentation of the module lists them")
+                raise ValueError(f"{text!r} is not a marker of a template; the documentation of the module lists them")
 
     @classmethod
     def of(cls, conversation: Mapping[str, Any], per_mille: int = 20) -> Self:
@@ -129,7 +129,7 @@ class Template:
 
     @property
     def length_ms(self) -> int | None:
-        """From start to end; None for one that still lived when it was captured."""
+        """From start to end; None for one that was still active when it was captured."""
         end: str | None = self.data.get("conversationEnd")
         return None if end is None else _offset(end)
 
