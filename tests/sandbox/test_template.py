@@ -293,7 +293,7 @@ def test_a_share_is_from_1_to_999(per_mille: int) -> None:
 def test_a_marker_that_is_none_is_refused() -> None:
     data = {**Template.of(CAPTURED["a chat of 2021"]).data, "externalTag": "{tag 3}"}
 
-    with pytest.raises(ValueError, match=r"'\{tag 3\}' is no marker"):
+    with pytest.raises(ValueError, match=r"'\{tag 3\}' is not a marker"):
         Template(data)
 
 
