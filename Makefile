@@ -88,7 +88,7 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 
 lock: $(VENV)/.dev ## update the dependencies in requirements/*.txt to their newest versions
 	$(LOCK) --extra build -o requirements/run.txt
-	$(LOCK) --extra build --extra tls --extra dev -o requirements/dev.txt
+	$(LOCK) --extra build --extra all --extra dev -o requirements/dev.txt
 	$(COMPILE) --python-version 3.11 $(AIRBYTE)/framework.in -o $(AIRBYTE)/framework.txt
 	$(COMPILE) --python-version 3.10 $(AIRBYTE)/source.in -o $(AIRBYTE)/source.txt
 	cd tests/clients && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
