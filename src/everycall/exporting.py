@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from everycall.acquire.acquisition import Acquisition, Settled
 from everycall.acquire.part import DamagedPart
 from everycall.acquire.route import Route, WindowReading
@@ -33,7 +35,8 @@ from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, 
 from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
-from everycall.sinks.interface import Sink
+from everycall.sinks.interface import Destination, Form
+from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import flat_table
@@ -72,11 +75,16 @@ class Summary:
     started_at: datetime
     finished_at: datetime
     interval: Interval
-    output: Path | None
-    """None if the rows went to a stream."""
+    outputs: tuple[str, ...]
+    """The names of the outputs; none if the rows went to a stream."""
     manifest: Mapping[str, Any]
-    """The content of the manifest file, as plain data for `json.dumps`, except for the lists of open conversations,
+    """The manifest of the first output, as plain data for `json.dumps`, except for the lists of open conversations,
     which only the file has."""
+
+    @property
+    def output(self) -> Path | None:
+        """The path of the first output; None if the rows went to a stream."""
+        return Path(self.outputs[0]) if self.outputs else None
 
     @property
     def unproven(self) -> tuple[Entry, ...]:
@@ -87,10 +95,11 @@ class Summary:
 def export(
     client: Client,
     query: Query,
-    output: Path | str | BinaryIO,
+    output: Path | str | BinaryIO | Sequence[Path | str],
     *,
     view: str = "default",
     columns: Sequence[str] = (),
+    format: str | None = None,  # noqa: A002 - the name of the option
     options: Options = Options(),  # noqa: B008 - frozen
     progress: Progress | None = None,
     environment: Environment = Environment(),  # noqa: B008 - frozen
@@ -98,15 +107,17 @@ def export(
     """Export the conversations of a query, each once, and prove that none is missing.
 
     Rows are in the order of their windows, and within a window by start and id. After an interruption, the same call
-    continues with the windows that are not finished yet. The output appears in one step at the end, together with
+    continues with the windows that are not finished yet. A file appears in one step at the end, together with
     `OUTPUT.manifest.json`.
 
     Args:
         client: the client of the org.
         query: which conversations. Its interval ends a minute ago at the latest.
-        output: the path of a file, or a binary stream, which gets only rows and cannot be resumed.
+        output: one output or several, each as `-o` takes it: the ending of a path names the format, or `FORMAT:PATH`
+            does. Or a binary stream, which gets only the conversations and cannot be resumed.
         view: "default" or "extended".
         columns: these columns, in this order, instead of a view.
+        format: the format of all outputs, whatever their endings are; of a stream, "csv" if it is left out.
         options: how to export.
         progress: receives the events of the export.
         environment: what tests replace.
@@ -115,7 +126,8 @@ def export(
         The verdict and the numbers. `summary.verdict` is "proven" only if every window is.
 
     Raises:
-        OutputRefused: the output cannot be written, or contains another export.
+        SettingsError: the ending of an output belongs to no format.
+        OutputRefused: an output cannot be written, or contains another export.
         OutputFailed: writing failed during the export; the same call continues from there.
         QueryError: the whole interval is in the future, or `options.asked` names another one.
         EverycallError: whatever the client and the query raise.
@@ -124,21 +136,34 @@ def export(
     options = replace(options, asked=asked)
     setup = Setup.of(client, flat_table(view, columns), options, progress, environment)
     query = replace(query, interval=query.interval.until_now(setup.started_at))
+    if isinstance(output, str | Path):
+        output = (output,)
+    if not isinstance(output, Sequence):
+        return _to_stream(setup, query, output, format or "csv")
+    targets = [target_of(one, format) for one in output]
+    check_different(targets)
+    destinations = [destination(target, setup.maker) for target in targets]
+    header = header_of(setup, query, destinations)
+    _check_asked(header)
+    try:
+        store = environment.ledger(destinations, header, fresh=options.fresh, filesystem=setup.filesystem)
+    except OSError as error:
+        raise output_failed(error) from error
+    return run(setup, query, store, destinations)
+
+
+def _to_stream(setup: Setup, query: Query, output: BinaryIO, format_: str) -> Summary:
+    sink = setup.maker.file(format_)
     header = header_of(setup, query)
     _check_asked(header)
     try:
-        if isinstance(output, str | Path):
-            store: Store = environment.ledger(
-                Path(output), setup.sink, header, fresh=options.fresh, filesystem=setup.filesystem
-            )
-        else:
-            store = Stream(output, setup.sink, header, filesystem=setup.filesystem)
+        store = Stream(output, sink, msgspec.structs.replace(header, format=format_), filesystem=setup.filesystem)
     except OSError as error:
-        raise output_failed(error, output) from error
-    return run(setup, query, store, output)
+        raise output_failed(error, is_stream=True) from error
+    return run(setup, query, store, (), [sink])
 
 
-def header_of(setup: Setup, query: Query) -> Header:
+def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = ()) -> Header:
     """The header of the ledger: an export is resumed only with the same header."""
     options, credentials = setup.options, setup.client.credentials
     return Header(
@@ -150,8 +175,9 @@ def header_of(setup: Setup, query: Query) -> Header:
         asked=dict(options.asked or {}),
         filters=dict(query.filters.lists),
         match=query.match,
-        format="csv",
+        format=destinations[0].format if destinations else "csv",
         columns=tuple(column.name for column in setup.table.columns),
+        outputs=tuple(one.name for one in destinations) if len(destinations) > 1 else (),
     )
 
 
@@ -164,8 +190,17 @@ def _check_asked(header: Header) -> None:
         )
 
 
-def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO) -> Summary:
-    """Read and load the windows that are missing in the store, and finish the output.
+def run(
+    setup: Setup, query: Query, store: Store, destinations: Sequence[Destination], forms: Sequence[Form] = ()
+) -> Summary:
+    """Read and load the windows that are missing in the store, and publish the outputs.
+
+    Args:
+        setup: what it runs on.
+        query: which conversations.
+        store: the ledger of the destinations, or a stream.
+        destinations: none if the store is a stream.
+        forms: the form of a stream; otherwise the destinations name theirs.
 
     Raises:
         OutputFailed, EverycallError: as `export`. Finished windows are kept, unless the output is a stream.
@@ -173,8 +208,9 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
     is_resumed = query.interval != store.header.window
     query = replace(query, interval=store.header.window)
     resumed = len(store.loaded)
+    forms = forms or tuple({form.name: form for one in destinations for form in one.forms}.values())
     try:
-        this = Run(setup, query, store, setup.route(query, store.path))
+        this = Run(setup, query, store, setup.route(query, store.path), forms)
     except BaseException:
         store.abandon()
         setup.executor.close()
@@ -189,7 +225,7 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
         this.discard()
         store.abandon()
         if isinstance(error, OSError):
-            raise output_failed(error, output) from error
+            raise output_failed(error, is_stream=not destinations) from error
         raise
     finally:
         this.close()
@@ -204,7 +240,7 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
         started_at=setup.started_at,
         finished_at=setup.client.clock.utc(),
         interval=query.interval,
-        output=Path(output) if isinstance(output, str | Path) else None,
+        outputs=tuple(one.name for one in destinations),
         manifest=plain(manifest),
     )
 
@@ -212,12 +248,14 @@ def run(setup: Setup, query: Query, store: Store, output: Path | str | BinaryIO)
 class Run:
     """One run: acquires the windows that are not done, and loads each settled part."""
 
-    def __init__(self, setup: Setup, query: Query, store: Store, route: Route[WindowReading]) -> None:
-        """Prepare a run; no request is sent yet."""
+    def __init__(
+        self, setup: Setup, query: Query, store: Store, route: Route[WindowReading], forms: Sequence[Form]
+    ) -> None:
+        """Prepare a run that loads windows into these forms; no request is sent yet."""
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
         self._names = NameSource(self._ask_names)
-        self._loader = setup.loader()
+        self._loader = setup.loader(forms)
         self._to_load: deque[WindowRead] = deque()
         self._loading = 0
         self._noticed: set[str] = set()
@@ -302,18 +340,18 @@ class Run:
         self._setup.executor.close()
         self._loader.close()
 
-    def manifest(self, size_bytes: int, sha256: str) -> Manifest:
-        """The manifest for an output of that size and checksum."""
+    def manifest(self, header: Header, form: str, size_bytes: int, sha256: str) -> Manifest:
+        """The manifest for an output with this header, of that size and checksum."""
         store = self._store
-        entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
+        entries = [Entry.of(store.read[interval], loaded, form) for interval, loaded in sorted(store.loaded.items())]
         return Manifest.of(
-            store.header,
+            header,
             entries,
             unread=self.unread,
             not_kept=[entry.window for entry in entries if not self._is_kept(entry.window)],
             started_at=text(self._setup.started_at),
             finished_at=text(self._setup.client.clock.utc()),
-            output=Output(format=store.header.format, size_bytes=size_bytes, sha256=sha256),
+            output=Output(format=header.format, size_bytes=size_bytes, sha256=sha256),
         )
 
     def _is_kept(self, window: Interval) -> bool:
@@ -374,8 +412,8 @@ class Run:
             self._setup.executor.submit(partial(self._loaded, self._task(read)), partial(self._take, read))
 
     def _task(self, read: WindowRead) -> Task:
-        part, rows = (self._store.path(read.window, suffix) for suffix in (".part", ".rows"))
-        return Task(part, read.part_sha256, read.kept_strays, read.without, rows)
+        part, stem = (self._store.path(read.window, suffix) for suffix in (".part", ""))
+        return Task(read.window, part, read.part_sha256, read.kept_strays, read.without, stem)
 
     def _loaded(self, task: Task) -> Loaded | DamagedPart:
         try:
@@ -397,7 +435,7 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            line = _loaded_line(read, loaded, self._setup.sink).redacted(self._setup.client.redact)
+            line = _loaded_line(read, loaded).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
             self._attributes |= loaded.attributes
@@ -424,13 +462,11 @@ class Run:
         return client.play(look_ups.look_up(kind, ids)).redacted(client.redact)
 
 
-def _loaded_line(read: WindowRead, loaded: Loaded, sink: Sink) -> WindowLoaded:
+def _loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
     return WindowLoaded(
         interval=read.interval,
-        sink=sink.format,
-        rows=loaded.written.rows,
-        size_bytes=loaded.written.size_bytes,
-        sha256=loaded.written.sha256,
+        rows=loaded.rows,
+        written=loaded.written,
         outlasting=loaded.outlasting,
         pages=loaded.pages,
         pages_checked=loaded.pages_checked,
@@ -440,7 +476,7 @@ def _loaded_line(read: WindowRead, loaded: Loaded, sink: Sink) -> WindowLoaded:
     )
 
 
-def output_failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
+def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:
     """The error that reports an error of the filesystem to the user."""
     if isinstance(error, BrokenPipeError):
         return OutputFailed("The program that read the output ended before the export did.")
@@ -448,5 +484,5 @@ def output_failed(error: OSError, output: Path | str | BinaryIO) -> OutputError:
     reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
     steps = {**dict.fromkeys(DISK_FULL, "Make room"), errno.EFBIG: "Raise the limit (ulimit -f)"}
     first = steps.get(error.errno or 0, "Correct that")
-    follows = "it resumes from here" if isinstance(output, str | Path) else "an export to a stream starts over"
+    follows = "an export to a stream starts over" if is_stream else "it resumes from here"
     return OutputFailed(f"{reason}{where}.", hint=f"{first}, and run the same command: {follows}.")

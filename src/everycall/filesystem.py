@@ -15,7 +15,15 @@ from typing import Literal, Protocol, Self, cast
 from everycall.lock import Lock
 
 
-class File(Protocol):
+class Writable(Protocol):
+    """Something to which bytes can be written."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Write all of the data."""
+        ...
+
+
+class File(Writable, Protocol):
     """An open file; as a context manager it closes itself."""
 
     def write(self, data: bytes | memoryview, /) -> int:

@@ -1,83 +1,91 @@
-"""The store of an export to a file: records finished windows durably, and assembles the output and its manifest.
+"""The store of an export to files and databases: records finished windows durably, and publishes the outputs.
 
-    OUT.everycall/ledger.jsonl      a header, then a line for each window that is read, and one for each that is loaded
+    OUT.everycall/ledger.jsonl      a header, a line for each window that is read, one for each that is loaded, and one
+                                    for each output that is complete while another one is not
     OUT.everycall/WINDOW.part       a window's conversations as the API sent them; removed once they are loaded
     OUT.everycall/WINDOW.ids        16 bytes for each conversation that the window owns, sorted
-    OUT.everycall/WINDOW.rows       a window's rows
+    OUT.everycall/WINDOW.rows       a window's rows; other forms have other suffixes
     OUT.manifest.json, OUT          appear at the end, one right after the other; then the folder is removed
 
-Rules:
+OUT is the first output that is a path. Rules:
 
 - A window is read once its complete line is in the ledger. Its part and its ids are on disk before that.
-  It is loaded once its second line is in the ledger. Its rows are on disk before that.
+  It is loaded once its second line is in the ledger. It is on disk in every form before that.
 - When an export resumes, finished windows that are not proven are read again.
-- OUT is replaced in one step, when all windows are done. Until then an existing file stays as it is.
-- A ledger belongs to one query. Another query with the same OUT is refused, and the message shows the difference.
+- An output is published when all windows are loaded. Until then an existing one stays as it is.
+- An output that fails does not undo the others: the next run publishes what is left.
+- A ledger belongs to one query and its outputs. Another query with the same OUT is refused, and the message shows the
+  difference.
 - One process at a time writes an OUT. A second one is refused, and the message has the id of the first.
 - Only the files named above are touched in the folder: a link is not followed, and other files are left alone.
 """
 
 import errno
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
 from everycall.acquire.part import DamagedPart, Part
+from everycall.acquire.windows import without
 from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem, Held, SystemFilesystem
-from everycall.manifest import FORMAT_VERSION, Entry, Header, Manifest, WindowLoaded, WindowRead, pretty_pieces
-from everycall.sinks.interface import Sink
-from everycall.store import Tally, window_name, without_open
+from everycall.manifest import (
+    Entry, Header, Manifest, Published, WindowLoaded, WindowRead, as_written, check_interval, check_same, check_version,
+)  # fmt: skip
+from everycall.sinks.files import FOLDER_SUFFIX
+from everycall.sinks.interface import Damaged, Destination, Finished, Form, Loaded
+from everycall.store import Describe, window_name, without_open
 
-FOLDER_SUFFIX = ".everycall"
-MANIFEST_SUFFIX = ".manifest.json"
-
-WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".rows", ".job")
+WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".job")
 OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest.new")
+
+WITHOUT_PATH = "export"
+"""The name of the ledger's folder in the working directory where no output is a path."""
 
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
 
 class Ledger:
-    """Records the finished windows of an export to a file."""
+    """Records the finished windows of an export, and publishes its outputs."""
 
     can_take_back = True
 
     def __init__(
         self,
-        output: Path,
-        sink: Sink,
+        destinations: Sequence[Destination],
         header: Header,
         *,
         fresh: bool = False,
         is_repair: bool = False,
         filesystem: Filesystem | None = None,
     ) -> None:
-        """Open the ledger beside the output, or begin one.
+        """Open the ledger beside the first output, or begin one.
 
         Args:
-            output: the path of the output.
-            sink: the kind of output.
+            destinations: the outputs, at least one.
             header: the query; an unfinished or finished export of another query is not touched.
             fresh: start over, and remove an unfinished export.
             is_repair: also resume windows that a repair has taken over; an export reads them again.
             filesystem: by default that of this machine.
 
         Raises:
-            OutputRefused: the folder is missing or not writable, or the output contains something else.
+            OutputRefused: the folder is missing or not writable, or an output contains something else.
         """
-        self._output, self._sink, self._is_repair = output, sink, is_repair
+        self._destinations, self._is_repair = destinations, is_repair
+        forms = {form.name: form for destination in destinations for form in destination.forms}
+        self._forms: tuple[Form, ...] = tuple(forms.values())
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
-        self._folder = output.with_name(output.name + FOLDER_SUFFIX)
-        self._manifest = output.with_name(output.name + MANIFEST_SUFFIX)
+        self._output = next((one.path for one in destinations if one.path is not None), Path(WITHOUT_PATH))
+        self._folder = self._output.with_name(self._output.name + FOLDER_SUFFIX)
         self._path = self._folder / "ledger.jsonl"
-        self._check_folder()
-        header = _as_written(header)
+        for destination in destinations:
+            destination.check_place()
+        header = as_written(header)
         if not fresh:
             self._check_finished(header)
         self._lock = self._locked()
@@ -86,7 +94,7 @@ class Ledger:
                 self._clear()
             else:
                 self._check_finished(header)  # again: another process may have finished just now
-            self.header, reads, loads = self._begin(header)
+            self.header, reads, loads, self._published = self._begin(header)
         except BaseException:
             try:
                 if not self._filesystem.exists(self._path):  # nothing was begun
@@ -119,63 +127,40 @@ class Ledger:
             f"{self._folder} cannot be written: {error.strerror}.", hint="Choose another output with -o, or remove it."
         ) from error
 
-    def _check_folder(self) -> None:
-        folder = self._output.parent
-        if not self._filesystem.is_folder(folder):
-            raise OutputRefused(
-                f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o."
-            )
-        for path in (self._output, self._manifest):
-            if self._filesystem.is_folder(path):
-                raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
-        if not self._filesystem.is_writable(folder):
-            raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
-
     def _check_finished(self, header: Header) -> None:
-        """Refuse an existing output that belongs to another query, or was changed since it was exported."""
-        if not self._filesystem.exists(self._output) or self._filesystem.exists(self._path):
+        """Refuse outputs that belong to another query, or were changed since they were exported."""
+        if self._filesystem.exists(self._path):
             return
-        try:
-            body = self._filesystem.read(self._manifest)
-            _check_version(body, f"{self._output} was exported")
-            manifest = msgspec.json.decode(body, type=Manifest)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            raise OutputRefused(
-                f"{self._output} exists, and everycall did not export it.",
-                hint="Choose another output, or use --fresh to replace it.",
-            ) from None
-        check_interval(manifest.query, self._manifest)
-        _check_same(manifest.query, header, self._output)
-        if not self._is_repair and sha256_of(self._output, self._filesystem) != manifest.output.sha256:
-            raise OutputRefused(
-                f"{self._output} was changed after it was exported.",
-                hint="Move it away to keep it, or use --fresh to replace it.",
-            )
+        for destination in self._destinations:
+            destination.check_content(header_for(header, destination), is_repair=self._is_repair)
 
-    def _begin(self, header: Header) -> tuple[Header, list[WindowRead], list[WindowLoaded]]:
+    def _begin(self, header: Header) -> tuple[Header, list[WindowRead], list[WindowLoaded], set[str]]:
         try:
             if not self._filesystem.exists(self._path):
                 self._rewrite(header, [], [])
-                return header, [], []
+                return header, [], [], set()
             lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
             before = _header(lines[0])
             check_interval(before, self._path)
-            _check_same(before, header, self._output)
+            check_same(before, header, str(self._output))
             # A line without a line feed was interrupted while it was written: its window is not done.
-            complete = [line for line in lines[1:] if line.endswith(b"\n")]
-            reads, loads = self._usable(_decoded(complete), before.window)
-            if len(reads) + len(loads) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
-                self._rewrite(before, reads, loads)
+            complete = _decoded([line for line in lines[1:] if line.endswith(b"\n")])
+            published = {line.output for line in complete if isinstance(line, Published)}
+            reads, loads = self._usable(complete, before.window)
+            if len(reads) != len(loads) or without(before.window, [read.window for read in reads]):
+                published = set()  # what is read again changes every output
+            if len(reads) + len(loads) + len(published) + 1 != len(lines) or not lines[-1].endswith(b"\n"):
+                self._rewrite(before, reads, loads, published)
         except OSError as error:
             self._refuse(error)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise OutputRefused(
                 f"{self._path} cannot be read: {str(error).rstrip('.')}.", hint="Start over with --fresh."
             ) from error
-        return before, [without_open(read) for read in reads], loads
+        return before, [without_open(read) for read in reads], loads, published
 
     def _usable(
-        self, lines: Iterable[WindowRead | WindowLoaded], interval: Interval
+        self, lines: Sequence[WindowRead | WindowLoaded | Published], interval: Interval
     ) -> tuple[list[WindowRead], list[WindowLoaded]]:
         """The lines of windows that need not be read again: proven, inside the interval, and with complete files.
 
@@ -186,7 +171,7 @@ class Ledger:
         kept_reads, kept_loads, end = [], [], interval.start
         for read in sorted(reads.values(), key=lambda read: read.interval):
             loaded = loads.get(read.interval)
-            if loaded is not None and (loaded.rows != read.owned or not self._has_rows(loaded)):
+            if loaded is not None and (loaded.rows != read.owned or not self._has_forms(loaded)):
                 loaded = None
             fits = end <= read.window.start and read.window.end <= interval.end
             is_ours = self._is_repair or loaded is None or not loaded.taken_over
@@ -199,8 +184,13 @@ class Ledger:
             kept_loads += [loaded] if loaded else []
         return kept_reads, kept_loads
 
-    def _has_rows(self, loaded: WindowLoaded) -> bool:
-        return self._filesystem.size(self.path(Interval.read(loaded.interval), ".rows")) == loaded.size_bytes
+    def _has_forms(self, loaded: WindowLoaded) -> bool:
+        """Whether the window is on disk in every form."""
+        window = Interval.read(loaded.interval)
+        return all(
+            form.name in loaded.written and form.is_complete(self.path(window, form.suffix), loaded.written[form.name])
+            for form in self._forms
+        )
 
     def _has_ids(self, read: WindowRead) -> bool:
         return self._filesystem.size(self.path(read.window, ".ids")) == 16 * read.owned
@@ -215,7 +205,7 @@ class Ledger:
     # While windows are done
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """The path of the window's part, ids or rows."""
+        """The path of a file of the window."""
         return self._folder / (window_name(window) + suffix)
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
@@ -266,56 +256,73 @@ class Ledger:
         lines = self._filesystem.read(self._path).splitlines()[1:]
         return [line for line in _decoded(lines) if isinstance(line, WindowRead) and line.interval in self.read]
 
-    def _rewrite(self, header: Header, reads: Sequence[WindowRead], loads: Sequence[WindowLoaded]) -> None:
+    def _rewrite(
+        self,
+        header: Header,
+        reads: Sequence[WindowRead],
+        loads: Sequence[WindowLoaded],
+        published: Iterable[str] = (),
+    ) -> None:
         """Replace the ledger by these lines, so that no window that is read again has two."""
-        self._write_durably(self._path, b"".join(map(_line, (header, *reads, *loads))))
+        lines = (header, *reads, *loads, *(Published(output=name) for name in sorted(published)))
+        self._write_durably(self._path, b"".join(map(_line, lines)))
 
     # The end
 
-    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Assemble the output from the windows, and write the manifest.
+    def finish(self, manifest: Describe) -> Manifest:
+        """Publish the outputs, and return the manifest of the first one.
 
         Raises:
-            OutputFailed: a window's rows have changed since they were written. The next run reads that window again.
+            OutputFailed: an output failed; the others are complete, and the next run publishes what is left. Or files
+                of a window have changed since they were written; the next run reads that window again.
         """
-        whole, described = self._folder / "output", self._folder / "manifest"
-        size_bytes, sha256 = self._put_together(whole)
-        found = manifest(size_bytes, sha256)
-        with self._filesystem.open(described, "wb") as file:
-            for piece in pretty_pieces(found, self._with_open(found.windows)):
-                file.write(piece)
-            self._filesystem.sync(file)
-        self._filesystem.sync_folder(self._folder)  # so that a power cut cannot leave a file under both of its names
-        self._filesystem.replace(described, self._manifest)
-        # Sync before the output appears: the next run would refuse an output without a manifest.
-        self._filesystem.sync_folder(self._output.parent)
-        self._filesystem.replace(whole, self._output)
-        self._filesystem.sync_folder(self._output.parent)
+        windows = [self._ready(loaded) for loaded in sorted(self.loaded.values(), key=lambda line: line.interval)]
+        failures: list[OutputFailed | OSError] = []
+        found: Manifest | None = None
+        for destination in self._destinations:
+            if destination.name in self._published:
+                continue
+            header = header_for(self.header, destination)
+            finished = Finished(header, windows, self._folder, partial(manifest, header), self._with_open)
+            try:
+                described = destination.publish(finished)
+            except Damaged as damaged:
+                raise self._damaged(damaged.windows) from damaged
+            except (OutputFailed, OSError) as error:
+                failures.append(error)
+                continue
+            found = found or described
+            if len(self._destinations) > 1:
+                self._append(Published(output=destination.name))
+        if failures:
+            raise failures[0]
         self._leave()
-        return found
+        return found or self._described_already(manifest)
 
-    def _put_together(self, whole: Path) -> tuple[int, str]:
-        damaged: list[Interval] = []
-        with self._filesystem.open(whole, "wb") as output:
-            tally = Tally(output)
-            tally.write(self._sink.head())
-            for loaded in sorted(self.loaded.values(), key=lambda loaded: loaded.interval):
-                window = Interval.read(loaded.interval)
-                tally.begin_window()
-                self._sink.append(self.path(window, ".rows"), tally)
-                if tally.window.hexdigest() != loaded.sha256:
-                    damaged.append(window)
-            self._filesystem.sync(output)
-        if damaged:
-            self.forget(damaged)
-            raise OutputFailed(
-                f"The rows of {damaged[0]} in {self._folder} have changed since they were written"
-                f"{f', and those of {len(damaged) - 1} more windows' if len(damaged) > 1 else ''}.",
-                hint="Run the same command: it reads them again. The disk may be failing.",
-            )
-        return tally.size, tally.whole.hexdigest()
+    def _ready(self, loaded: WindowLoaded) -> Loaded:
+        read = self.read[loaded.interval]
+        return Loaded(
+            read,
+            loaded.rows,
+            lambda form: self.path(read.window, form.suffix),
+            lambda form: loaded.written[form.name],
+            loaded.taken_over,
+        )
 
-    def _with_open(self, entries: Sequence[Entry]) -> Iterable[Entry]:
+    def _described_already(self, manifest: Describe) -> Manifest:
+        """The manifest where an earlier run has published every output, and ended before it removed the ledger."""
+        first = self._destinations[0]
+        return manifest(header_for(self.header, first), first.forms[0].name, 0, "")
+
+    def _damaged(self, damaged: Sequence[Interval]) -> OutputFailed:
+        self.forget(damaged)
+        more = f", and those of {len(damaged) - 1} more windows" if len(damaged) > 1 else ""
+        return OutputFailed(
+            f"The rows of {damaged[0]} in {self._folder} have changed since they were written{more}.",
+            hint="Run the same command: it reads them again. The disk may be failing.",
+        )
+
+    def _with_open(self, entries: Sequence[Entry]) -> Iterator[Entry]:
         """Yield the entries with their lists of open conversations, which only the ledger on disk has."""
         with self._filesystem.open(self._path, "rb") as ledger:
             offsets = self._offsets()
@@ -368,8 +375,11 @@ class Ledger:
         self._filesystem.unlink(self._path)
         self._filesystem.sync_folder(self._folder)
         for path in self._filesystem.files(self._folder):
-            if path.name in OUR_NAMES or path.suffix in WINDOW_SUFFIXES:
+            if path.name in OUR_NAMES or f".{path.name.partition('.')[2]}".startswith(self._suffixes()):
                 self._filesystem.unlink(path)
+
+    def _suffixes(self) -> tuple[str, ...]:
+        return (*WINDOW_SUFFIXES, *(form.suffix for form in self._forms))
 
     def _write_durably(self, path: Path, data: bytes) -> None:
         """Write a file so that after a crash either the new content or the old one is there, complete."""
@@ -393,13 +403,8 @@ def _line(line: msgspec.Struct) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded]:
-    return [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines]
-
-
-class _Version(msgspec.Struct, rename="camel"):
-    everycall: str = ""
-    format_version: int = 1
+def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded | Published]:
+    return [msgspec.json.decode(line, type=WindowRead | WindowLoaded | Published) for line in lines]
 
 
 def _header(line: bytes) -> Header:
@@ -408,55 +413,13 @@ def _header(line: bytes) -> Header:
     Raises:
         OutputRefused: a version of everycall with another format wrote it.
     """
-    _check_version(line, "The unfinished export was started")
+    check_version(line, "The unfinished export was started")
     return msgspec.json.decode(line, type=Header)
 
 
-def _check_version(body: bytes, what: str) -> None:
-    """Refuse a ledger or a manifest in the format of another version of everycall."""
-    found = msgspec.json.decode(body, type=_Version)
-    if found.everycall and found.format_version != FORMAT_VERSION:
-        raise OutputRefused(
-            f"{what} by another version of everycall ({found.everycall}, format {found.format_version}).",
-            hint="Use that version, choose another output with -o, or start over with --fresh.",
-        )
+def header_for(header: Header, destination: Destination) -> Header:
+    """The header of the manifest of one output."""
+    has_rows = any(form.wants == "rows" for form in destination.forms)
+    columns = header.columns if has_rows else ()
+    return msgspec.structs.replace(header, format=destination.format, columns=columns, outputs=())
 
-
-def check_interval(header: Header, path: Path) -> None:
-    """Refuse the header of the file at `path` if its interval is not the one that its terms name."""
-    named = header.named_instead
-    if named is not None:
-        raise OutputRefused(
-            f"{path} was edited: its interval is {header.interval}, but its terms ({_shown(header.asked)}) were "
-            f"{named} when it was started.",
-            hint="Export again with --fresh.",
-        )
-
-
-def _as_written(header: Header) -> Header:
-    """The header as it is after a round trip through JSON: a tuple in `asked` becomes a list."""
-    return msgspec.json.decode(msgspec.json.encode(header), type=Header)
-
-
-def sha256_of(path: Path, filesystem: Filesystem) -> str:
-    """The checksum of a file, in hex."""
-    digest = hashlib.sha256()
-    with filesystem.open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def _check_same(before: Header, now: Header, output: Path) -> None:
-    """Refuse to mix two queries in one output, and show their differences."""
-    differing = before.differences(now)
-    if differing:
-        shown = "; ".join(f"{name}: {_shown(old)} there, {_shown(new)} now" for name, (old, new) in differing.items())
-        raise OutputRefused(
-            f"{output} contains another export ({shown}).",
-            hint="Choose another output with -o, run the first command again, or start over with --fresh.",
-        )
-
-
-def _shown(value: object) -> str:
-    return msgspec.json.encode(value).decode() if value not in (None, "", [], {}) else "nothing"

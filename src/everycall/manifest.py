@@ -1,7 +1,7 @@
 """The records of an export as typed values: the lines of the ledger, and the manifest beside the output.
 
-    ledger.jsonl       a `Header`, then a `WindowRead` for each window that is read and a `WindowLoaded` for each
-                       window that is loaded into the sink
+    ledger.jsonl       a `Header`, then a `WindowRead` for each window that is read, a `WindowLoaded` for each window
+                       that is loaded, and a `Published` for each output that is complete
     OUT.manifest.json  a `Manifest`: the header, the verdict, and an `Entry` for each window, in the order of time
 
 An `Entry` combines both lines of a window. Everything is written and read with the same types. Reading refuses
@@ -11,6 +11,7 @@ contradicting numbers, which come from an edited file.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -21,10 +22,10 @@ from everycall.api.asked import contradiction
 from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval, Match
-from everycall.errors import QueryError
+from everycall.errors import OutputRefused, QueryError
 
-FORMAT_VERSION = 2
-"""The format of ledger and manifest. Version 1 had one line per window, for its rows."""
+FORMAT_VERSION = 3
+"""The format of ledger and manifest. Version 1 had one line per window, for its rows; version 2 had one output."""
 
 Verdict = Literal["proven", "unproven"]
 
@@ -53,14 +54,18 @@ class Header(_Line, frozen=True, kw_only=True):
     """As they were sent."""
     match: Match
     """`start`, or `activity` where conversations count that started earlier on the first day and still lived."""
-    format: Literal["csv"]
-    """The kind of output."""
-    columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    """Names of the output's columns, in order."""
+    format: str
+    """The kind of output: `csv`, `jsonl` ...; of a ledger, that of the first output."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of flat rows, in order; none where the output has no flat rows."""
+    outputs: tuple[str, ...] = ()
+    """Only in the ledger of an export to several outputs: their names."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if the interval is not valid."""
+        """Raise ValueError if the interval is not valid, or a CSV file has no columns."""
         interval_of(self.interval)
+        if self.format.startswith("csv") and not self.columns:
+            raise ValueError("it has no columns")
 
     @property
     def window(self) -> Interval:
@@ -178,19 +183,24 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
         return frozenset(map(bytes.fromhex, self.left_out))
 
 
+class Written(_Line, frozen=True, kw_only=True):
+    """A window in one of the forms that outputs take, complete and durable on disk."""
+
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    """The size of its file; of a form with several files, the sum of their sizes."""
+    sha256: str
+    """The checksum of those bytes, in hex."""
+
+
 class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="loaded"):
-    """A window that is loaded into the sink; its rows are on disk."""
+    """A window that is loaded; it is on disk in every form that the outputs take."""
 
     interval: str
     """`start/end`, as in the line of the window that is read."""
-    sink: str
-    """The kind of output."""
     rows: Annotated[int, msgspec.Meta(ge=0)]
-    """Rows of this window in the output: as many as it owns conversations."""
-    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """The size of this window's rows in the output, which has them in the order of the windows."""
-    sha256: str
-    """The checksum of those bytes."""
+    """Conversations of this window in the output: as many as it owns."""
+    written: dict[str, Written]
+    """What is on disk, by the name of the form."""
     outlasting: int = 0
     """Conversations that end more than a day after the last agent was done, because a leg was not closed."""
     pages: int = 0
@@ -224,7 +234,9 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
 
     rows: Annotated[int, msgspec.Meta(ge=0)]
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    """The size of this window in the output, which has the windows in the order of time; of a table, as it was loaded."""
     sha256: str
+    """The checksum of those bytes, in hex."""
     outlasting: int = 0
     pages: int = 0
     pages_checked: int = 0
@@ -240,28 +252,41 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
             raise ValueError(f"{self.interval} has {self.rows} rows for {self.owned} conversations")
 
     @classmethod
-    def of(cls, read: WindowRead, loaded: WindowLoaded) -> "Entry":
-        """Combine the two lines of a window."""
-        fields = {name: getattr(loaded, name) for name in loaded.__struct_fields__ if name not in ("interval", "sink")}
-        return cls(**_fields(read), **fields)
+    def of(cls, read: WindowRead, loaded: WindowLoaded, form: str) -> "Entry":
+        """Combine the two lines of a window, for an output that takes this form."""
+        written = loaded.written[form]
+        fields = {name: getattr(loaded, name) for name in _SHARED}
+        return cls(**_fields(read), size_bytes=written.size_bytes, sha256=written.sha256, **fields)
 
-    def lines(self, sink: str) -> tuple[WindowRead, WindowLoaded]:
+    def lines(self, form: str) -> tuple[WindowRead, WindowLoaded]:
         """Split the entry into the two lines of the ledger."""
         fields = _fields(self)
-        loaded = {name: fields[name] for name in WindowLoaded.__struct_fields__ if name not in ("interval", "sink")}
         read = {name: fields[name] for name in WindowRead.__struct_fields__}
-        return WindowRead(**read), WindowLoaded(interval=self.interval, sink=sink, **loaded)
+        loaded = {name: fields[name] for name in _SHARED}
+        written = {form: Written(size_bytes=self.size_bytes, sha256=self.sha256)}
+        return WindowRead(**read), WindowLoaded(interval=self.interval, written=written, **loaded)
+
+
+_SHARED = tuple(name for name in WindowLoaded.__struct_fields__ if name not in ("interval", "written"))
+"""The fields of `WindowLoaded` that an entry has, too."""
+
+
+class Published(_Line, frozen=True, kw_only=True, tag_field="line", tag="published"):
+    """An output that is complete, while another one of the same export is not."""
+
+    output: str
+    """Its name."""
 
 
 class Output(_Line, frozen=True, kw_only=True):
-    """The output file of an export."""
+    """The output of an export."""
 
-    format: Literal["csv"]
+    format: str
     """The kind of output."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """Its length."""
+    """The length of the file; 0 for tables."""
     sha256: str
-    """Its checksum, in hex."""
+    """The checksum of the file, in hex; empty for tables."""
 
 
 class Manifest(_Line, frozen=True, kw_only=True):
@@ -442,3 +467,61 @@ def pretty_pieces(manifest: Manifest, windows: Iterable[Entry]) -> Iterator[byte
         yield separator + pretty(entry).rstrip().replace(b"\n", b"\n    ")
         separator = b",\n    "
     yield b"\n  ]\n}\n"
+
+
+# What a ledger or a manifest on disk may be
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    everycall: str = ""
+    format_version: int = 1
+
+
+def check_version(body: bytes, what: str) -> None:
+    """Refuse a ledger or a manifest in the format of another version of everycall.
+
+    Args:
+        body: its JSON, or its first line.
+        what: the beginning of the message, such as "The unfinished export was started".
+
+    Raises:
+        OutputRefused: another version wrote it.
+        msgspec.MsgspecError: it is not JSON.
+    """
+    found = msgspec.json.decode(body, type=_Version)
+    if found.everycall and found.format_version != FORMAT_VERSION:
+        raise OutputRefused(
+            f"{what} by another version of everycall ({found.everycall}, format {found.format_version}).",
+            hint="Use that version, choose another output with -o, or start over with --fresh.",
+        )
+
+
+def check_interval(header: Header, path: Path) -> None:
+    """Refuse the header of the file at `path` if its interval is not the one that its terms name."""
+    named = header.named_instead
+    if named is not None:
+        raise OutputRefused(
+            f"{path} was edited: its interval is {header.interval}, but its terms ({_shown(header.asked)}) were "
+            f"{named} when it was started.",
+            hint="Export again with --fresh.",
+        )
+
+
+def check_same(before: Header, now: Header, output: str) -> None:
+    """Refuse to mix two queries in one output, and show their differences."""
+    differing = before.differences(as_written(now))
+    if differing:
+        shown = "; ".join(f"{name}: {_shown(old)} there, {_shown(new)} now" for name, (old, new) in differing.items())
+        raise OutputRefused(
+            f"{output} contains another export ({shown}).",
+            hint="Choose another output with -o, run the first command again, or start over with --fresh.",
+        )
+
+
+def as_written(header: Header) -> Header:
+    """The header as it is after a round trip through JSON: a tuple in `asked` becomes a list."""
+    return msgspec.json.decode(msgspec.json.encode(header), type=Header)
+
+
+def _shown(value: object) -> str:
+    return msgspec.json.encode(value).decode() if value not in (None, "", [], {}) else "nothing"

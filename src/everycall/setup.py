@@ -1,6 +1,6 @@
 """The setup of a run: the caller's options, and the environment, which tests replace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +22,11 @@ from everycall.executor import Executor, ThreadExecutor
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.load.load import Loader
-from everycall.load.workers import Workers
+from everycall.load.workers import Work, Workers
 from everycall.pacing import IN_FLIGHT_BEST
 from everycall.progress import Noticed, Progress, Silent
-from everycall.sinks.csv import CsvSink
-from everycall.sinks.interface import Sink
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Form
 from everycall.tables.flat import FlatTable
 
 RouteName = Literal["query", "jobs", "auto"]
@@ -75,7 +75,7 @@ class Environment:
     proof: Callable[..., Reading] = Reading
     job_reading: Callable[[DetailsJobs, Interval], JobReading] = JobReading
     part: Callable[[Path, Filesystem], PartWriter] = PartWriter
-    sink: Callable[..., Sink] = CsvSink
+    forms: Callable[..., FormMaker] = FormMaker
     ledger: Callable[..., Ledger] = Ledger
     loader: Callable[..., Loader] = Loader
 
@@ -86,7 +86,7 @@ class Setup:
 
     client: Client
     table: FlatTable
-    sink: Sink
+    maker: FormMaker
     options: Options
     progress: Progress
     environment: Environment
@@ -96,14 +96,19 @@ class Setup:
 
     @classmethod
     def of(
-        cls, client: Client, table: FlatTable, options: Options, progress: Progress | None, environment: Environment
+        cls,
+        client: Client,
+        table: FlatTable,
+        options: Options,
+        progress: Progress | None,
+        environment: Environment,
     ) -> "Setup":
         """The setup of a run that starts now."""
         filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
         return cls(
             client,
             table,
-            environment.sink(table.columns, filesystem),
+            environment.forms(table.columns, filesystem),
             options,
             progress or Silent(),
             environment,
@@ -112,12 +117,13 @@ class Setup:
             client.clock.utc(),
         )
 
-    def loader(self) -> Loader | Workers:
-        """What loads parts: this process, or worker processes."""
+    def loader(self, forms: Sequence[Form]) -> Loader | Workers:
+        """What loads parts into these forms: this process, or worker processes."""
         options = self.options
         if options.workers:
-            return Workers([column.name for column in self.table.columns], options.file_mode, options.workers)
-        return self.environment.loader(self.table, self.sink, self.filesystem)
+            columns = tuple(column.name for column in self.table.columns)
+            return Workers(Work(columns, tuple(form.name for form in forms), options.file_mode), options.workers)
+        return self.environment.loader(self.table, forms, self.filesystem)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:
         """The way that the options ask for; for jobs, the API is asked until when their data is complete.

@@ -4,13 +4,17 @@ import errno
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from everycall.api.query import Interval
+from everycall.filesystem import Writable
 from everycall.manifest import Header, Manifest, WindowLoaded, WindowRead
-from everycall.sinks.interface import Writable
+
+
+Describe: TypeAlias = Callable[[Header, str, int, str], Manifest]
+"""Makes the manifest of an output: from its header, the form of its windows, its size in bytes and its SHA-256."""
 
 
 class Store(Protocol):
@@ -25,7 +29,7 @@ class Store(Protocol):
     """Whether a window that is done can be read again."""
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """The path of the window's part, ids or rows."""
+        """The path of a file of the window: `.part`, `.ids`, or the suffix of a form."""
         ...
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
@@ -41,15 +45,15 @@ class Store(Protocol):
         ...
 
     def commit_loaded(self, loaded: WindowLoaded) -> None:
-        """Record that the window is loaded: its rows are on disk."""
+        """Record that the window is loaded: it is on disk in every form that the outputs take."""
         ...
 
     def forget(self, windows: Sequence[Interval]) -> None:
         """Remove these windows from the record, so that they are read again."""
         ...
 
-    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Write the output, once all windows are done. `manifest` is called with the output's size and SHA-256."""
+    def finish(self, manifest: Describe) -> Manifest:
+        """Complete the outputs, once all windows are done, and return the manifest of the first one."""
         ...
 
     def abandon(self) -> None:

@@ -1,6 +1,6 @@
 """The store of an export to a stream: writes each window's rows once it is loaded, in the order of time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import BinaryIO
 from everycall.api.query import Interval
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Header, Manifest, WindowLoaded, WindowRead
-from everycall.sinks.interface import Sink
-from everycall.store import Tally, window_name, without_open
+from everycall.sinks.interface import FileSink
+from everycall.store import Describe, Tally, window_name, without_open
 
 
 class Stream:
@@ -22,7 +22,7 @@ class Stream:
 
     can_take_back = False
 
-    def __init__(self, output: BinaryIO, sink: Sink, header: Header, *, filesystem: Filesystem | None = None) -> None:
+    def __init__(self, output: BinaryIO, sink: FileSink, header: Header, *, filesystem: Filesystem | None = None) -> None:
         """Write the header line at once; windows wait in a temporary folder."""
         self.header = header
         self.read: dict[str, WindowRead] = {}
@@ -36,7 +36,7 @@ class Stream:
         self._folder = self._filesystem.temporary_folder()
 
     def path(self, window: Interval, suffix: str) -> Path:
-        """The path of the window's part, ids or rows."""
+        """The path of a file of the window."""
         return self._folder / (window_name(window) + suffix)
 
     def write_ids(self, window: Interval, ids: bytes) -> None:
@@ -62,7 +62,7 @@ class Stream:
             self._send(Interval.read(ready.interval))
 
     def _send(self, window: Interval) -> None:
-        path = self.path(window, ".rows")
+        path = self.path(window, self._sink.suffix)
         self._sink.append(path, self._tally)
         self._output.flush()
         self._filesystem.unlink(path)
@@ -75,12 +75,12 @@ class Stream:
                 raise ValueError(f"{window} is already written to the stream")
             self.read.pop(str(window), None)
 
-    def finish(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
+    def finish(self, manifest: Describe) -> Manifest:
         """Write the remaining windows. A stream has no manifest file; the summary contains the manifest."""
         for _, loaded in sorted(self._waiting.items()):  # those after a window that `max_pages` left unread
             self._send(Interval.read(loaded.interval))
         self._output.flush()
-        found = manifest(self._tally.size, self._tally.whole.hexdigest())
+        found = manifest(self.header, self._sink.name, self._tally.size, self._tally.whole.hexdigest())
         self.abandon()
         return found
 

@@ -27,11 +27,12 @@ from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.exporting import Summary, output_failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX, Ledger, check_interval, sha256_of
-from everycall.manifest import Entry, Header, Manifest
+from everycall.ledger import Ledger
+from everycall.manifest import Entry, Header, Manifest, check_interval, check_version
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
-from everycall.sinks.interface import Placed, Sink
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, FileDestination, sha256_of
+from everycall.sinks.interface import FileSink, Placed
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -117,7 +118,7 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
-    sink = environment.sink(_table(header).columns, filesystem)
+    sink = environment.forms(_table(header).columns, filesystem).file(header.format)
     intact = _intact(output, sink, manifest, filesystem)
     _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
@@ -166,15 +167,16 @@ def repair(
     options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
-        ledger = environment.ledger(found.output, setup.sink, header, is_repair=True, filesystem=setup.filesystem)
+        destination = FileDestination(found.output, setup.maker.file(header.format), setup.filesystem)
+        ledger = environment.ledger([destination], header, is_repair=True, filesystem=setup.filesystem)
         try:
             _prepare(ledger, setup, found)
         except BaseException:
             ledger.abandon()
             raise
-        return run(setup, found.query, ledger, found.output)
+        return run(setup, found.query, ledger, [destination])
     except OSError as error:
-        raise output_failed(error, found.output) from error
+        raise output_failed(error) from error
     finally:
         setup.executor.close()
 
@@ -227,6 +229,7 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
 
 
 def _table(header: Header) -> FlatTable:
+    """The columns of flat rows; those of the default view where the output has no flat rows."""
     try:
         return flat_table(only=header.columns)
     except QueryError as error:
@@ -240,7 +243,7 @@ def _placed(entries: Sequence[Entry]) -> list[Placed]:
     return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
 
 
-def _intact(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:
+def _intact(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:
     """Whether each window's rows are unchanged, by its interval."""
     intervals = [entry.interval for entry in manifest.windows]
     length = filesystem.size(output)
@@ -250,7 +253,7 @@ def _intact(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem
         return dict(zip(intervals, sink.intact(file, length, _placed(manifest.windows)), strict=True))
 
 
-def _check_output(output: Path, sink: Sink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
+def _check_output(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
     """Refuse a manifest whose size or checksum of the output does not match its windows."""
     length = len(sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
     is_other = is_whole and sha256_of(output, filesystem) != manifest.output.sha256
@@ -289,8 +292,9 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
 def _take_over(found: Verification, number: int, setup: Setup, ledger: Ledger) -> None:
     """Record a window that holds as finished; its rows are durable before the ledger has it."""
     entry = found.manifest.windows[number]
+    sink = setup.maker.file(found.manifest.query.format)
     with setup.filesystem.open(found.output, "rb") as output:
-        setup.sink.extract(output, _placed(found.manifest.windows), number, ledger.path(entry.window, ".rows"))
-    read, loaded = entry.lines(setup.sink.format)
+        sink.extract(output, _placed(found.manifest.windows), number, ledger.path(entry.window, sink.suffix))
+    read, loaded = entry.lines(sink.name)
     ledger.commit_read(read)
     ledger.commit_loaded(msgspec.structs.replace(loaded, taken_over=True))

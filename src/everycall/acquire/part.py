@@ -96,6 +96,8 @@ class Slice:
     """The whole answer, unzipped."""
     positions: Sequence[int]
     """The positions of these conversations in the answer."""
+    starts_ms: Sequence[int | None]
+    """For each of them, conversationStart in milliseconds since 1970; None if it is absent or unreadable."""
 
 
 class PartWriter:
@@ -294,27 +296,30 @@ class Part:
         """
         with self._filesystem.open(self.path, "rb") as file:
             held: OrderedDict[int, bytes] = OrderedDict()
-            for page, positions in self._wanted(is_wanted):
+            for page, positions, starts_ms in self._wanted(is_wanted):
                 if page not in held:
                     if len(held) >= PAGES_HELD:
                         held.popitem(last=False)
                     held[page] = _page_body(file, self._pages[page], page, self.path)
                 held.move_to_end(page)
-                yield Slice(page, held[page], positions)
+                yield Slice(page, held[page], positions, starts_ms)
 
-    def _wanted(self, is_wanted: Callable[[bytes, Place], bool] | None) -> Iterator[tuple[int, list[int]]]:
-        """Pages with the positions of their wanted conversations, in order; a page can come more than once."""
-        page, positions = -1, list[int]()
-        for _, id_, number, position, flags in self._entries():
+    def _wanted(
+        self, is_wanted: Callable[[bytes, Place], bool] | None
+    ) -> Iterator[tuple[int, list[int], list[int | None]]]:
+        """Pages with positions and starts of their wanted conversations, in order; a page can come more than once."""
+        page, positions, starts_ms = -1, list[int](), list[int | None]()
+        for start_ms, id_, number, position, flags in self._entries():
             if flags & _PLACE if is_wanted is None else not is_wanted(id_, PLACES[flags & _PLACE]):
                 continue
             if number != page:
                 if positions:
-                    yield page, positions
-                page, positions = number, []
+                    yield page, positions, starts_ms
+                page, positions, starts_ms = number, [], []
             positions.append(position)
+            starts_ms.append(start_ms if flags & _HAS_START else None)
         if positions:
-            yield page, positions
+            yield page, positions, starts_ms
 
 
 class _Raws(msgspec.Struct):

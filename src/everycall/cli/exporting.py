@@ -33,7 +33,7 @@ def run(
     columns = _columns(rows, arguments.of(Way))
     flat.columns(rows.view, columns)  # refuses unknown columns before the first request
     # Standard error shows either progress or the summary as JSON, not both.
-    display = nowhere() if messages.json and rows.output == outputs.STANDARD_OUTPUT else context.display
+    display = nowhere() if messages.json and outputs.is_stream(rows) else context.display
     check(arguments.of(When), arguments.of(Which), SystemClock().utc())
     with connect(arguments.of(Source)) as org:
         done = _export(arguments, context, display, org, columns)
@@ -60,7 +60,7 @@ def _columns(rows: Rows, way: Way) -> list[str]:
 
 def _export(arguments: Arguments, context: Context, display: Display, org: Org, columns: list[str]) -> Summary:
     rows, messages = arguments.of(Rows), arguments.of(Messages)
-    is_stream = rows.output == outputs.STANDARD_OUTPUT
+    is_stream = outputs.is_stream(rows)
     now = org.client.clock.utc()
     query, asked = query_of(arguments.of(When), arguments.of(Which), org.client, now)
     options = Options(
@@ -82,9 +82,10 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         return export(
             org.client,
             query,
-            outputs.target(rows.output),
+            outputs.targets(rows),
             view=rows.view,
             columns=columns,
+            format=rows.format if is_stream else None,
             options=options,
             progress=kept,
         )
@@ -95,7 +96,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
 def report(display: Display, done: Summary, org: Org, messages: Messages) -> None:
     """Show how an export or a repair ended."""
     if messages.json:
-        outputs.write_json(as_json(done, org.source), to_standard_error=done.output is None)
+        outputs.write_json(as_json(done, org.source), to_standard_error=not done.outputs)
     elif not messages.quiet:
         summary.show(display, done, org.label)
     elif done.verdict != "proven":

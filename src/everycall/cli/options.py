@@ -22,6 +22,9 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
+FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
+"""Those of `sinks.targets`, which is not loaded for the help."""
+
 TIMEOUT_MAX_S = 3600
 """An hour: more than any answer takes."""
 
@@ -97,16 +100,18 @@ class Which:
 class Rows:
     """Options for the output and its columns."""
 
-    output: str = option(
-        "conversations.csv",
+    output: tuple[str, ...] = option(
+        (),
         OUTPUT,
-        "The file to write; - is standard output. [default: conversations.csv]",
+        "What to write: a .csv or .jsonl file, also as .gz or .zst; - is standard output. Can be given several times: "
+        "the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
+        many=True,
     )
     format: str | None = option(
-        None, OUTPUT, "csv is the only format so far. [default: from the file's name]", choices=("csv",)
+        None, OUTPUT, "The format of every output. [default: by the endings; csv on standard output]", choices=FORMATS
     )
     view: str = option(
         "default",

@@ -8,16 +8,31 @@ from typing import Any, BinaryIO
 
 from everycall.cli.options import Rows
 from everycall.errors import OutputRefused, SettingsError
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.manifest import pretty
-from everycall.version import VERSION
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.targets import STREAMED, Target, target_of
 
 STANDARD_OUTPUT = "-"
 
 
-def target(output: str) -> Path | BinaryIO:
-    """The output of an export: standard output, or the path of a file."""
-    return sys.stdout.buffer if output == STANDARD_OUTPUT else followed(Path(output))
+DEFAULT = "conversations.csv"
+
+
+def is_stream(rows: Rows) -> bool:
+    """Whether the conversations go to standard output."""
+    return rows.output == (STANDARD_OUTPUT,)
+
+
+def targets(rows: Rows) -> BinaryIO | list[Path | str]:
+    """The outputs of an export: standard output, or the places, with their formats."""
+    if is_stream(rows):
+        return sys.stdout.buffer
+    return [_followed(target_of(output, rows.format)) for output in rows.output or (DEFAULT,)]
+
+
+def _followed(target: Target) -> str:
+    path = target.path
+    return f"{target.format}:{followed(path) if path is not None else target.place}"
 
 
 def followed(path: Path) -> Path:
@@ -40,19 +55,24 @@ def check(rows: Rows) -> None:
     """Refuse an output that cannot be written, before the first request.
 
     Raises:
-        SettingsError, OutputRefused: the output is not valid; the hint says what to choose instead.
+        SettingsError, OutputRefused: an output is not valid; the hint says what to choose instead.
     """
-    output = rows.output
-    if output == STANDARD_OUTPUT:
+    if is_stream(rows):
+        if rows.format not in (None, *STREAMED):
+            raise SettingsError(
+                f"Standard output cannot be {rows.format}.", hint=f"It can be {', '.join(STREAMED)}, with --format."
+            )
         return
-    if not output.strip():
-        raise SettingsError("--output is empty.", hint="Name the file, or leave it out: conversations.csv.")
-    _check_path(output)
-    if rows.format is None and Path(output).suffix.lower() not in (".csv", ".txt", ""):
-        raise SettingsError(
-            f"'{output}' does not look like CSV, and everycall {VERSION} writes CSV only.",
-            hint="Name the file .csv, or add --format csv to write CSV under that name.",
-        )
+    for output in rows.output or (DEFAULT,):
+        if output == STANDARD_OUTPUT:
+            raise SettingsError(
+                "Standard output does not go together with other outputs.", hint="Name files only, or only -o -."
+            )
+        if not output.strip():
+            raise SettingsError("--output is empty.", hint=f"Name the file, or leave it out: {DEFAULT}.")
+        path = target_of(output, rows.format).path
+        if path is not None:
+            _check_path(str(path) if not output.endswith(("/", os.sep)) else output)
 
 
 def _check_path(output: str) -> None:

@@ -1,13 +1,14 @@
-"""Loads a sealed part: batches of conversations -> rows -> the sink's file for that window.
+"""Loads a sealed part: batches of conversations -> rows or records -> a file of the window in each form.
 
-Loading is a pure function of part, columns, names and sink, so it can run while other windows are acquired, in another
+Loading is a pure function of part, columns, names and forms, so it can run while other windows are acquired, in another
 process, or again after a crash. It decodes only the fields that the columns need. Conversations that do not fit are
 read leniently, one by one, and reported. The first page of each window and one page in fifty are also decoded strictly
 as whole records, to find unknown fields.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +17,17 @@ import msgspec
 from everycall.acquire.part import Part, Place, Slice, raw_conversations
 from everycall.api.names import Kind
 from everycall.api.oddities import Oddity, without_lone_surrogates
+from everycall.api.query import Interval
 from everycall.api.records import Page
 from everycall.errors import ServiceFailed
 from everycall.filesystem import Filesystem
+from everycall.instants import since_epoch_ms
 from everycall.load.names import NameSource
-from everycall.sinks.interface import Sink, WindowWriter, Written
+from everycall.manifest import Written
+from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
+from everycall.tables.mentioned import mentioned
 
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
@@ -43,9 +48,12 @@ HALF_CHARACTER = Oddity("unusual value", "", "$", "half of a surrogate pair", "U
 class Loaded:
     """The result of loading a part."""
 
-    written: Written
+    rows: int
+    """Conversations that were written."""
+    written: dict[str, Written]
+    """What is on disk, by the name of the form."""
     outlasting: int
-    """Conversations that ended more than a day after the last agent was done."""
+    """Conversations that ended more than a day after the last agent was done; 0 if no form has flat rows."""
     pages: int
     pages_checked: int
     oddities: dict[str, int]
@@ -80,66 +88,128 @@ class _Report:
             if len(self.examples) < EXAMPLES_MAX:
                 self.examples.setdefault(name, oddity)
 
+    def check(self, piece: Slice) -> bool:
+        """Count the oddities of a page if it is one of those that are checked, and return whether it is."""
+        is_checked = piece.page % CHECKED_EVERY == 0 or not self.checked or piece.page in self.checked
+        if is_checked and piece.page not in self.checked:
+            self.checked.add(piece.page)
+            self.add(_oddities(piece.body))
+        return is_checked
+
     def counted(self, facts: Facts) -> Facts:
         self.outlasting += facts.outlasts
         return facts
 
 
-def load(
-    part: Part, kept_strays: frozenset[bytes], left_out: frozenset[bytes], table: FlatTable, sink: Sink, path: Path,
-    names: NameSource,
-) -> Loaded:  # fmt: skip
-    """Write the rows of a part to a new file at `path`, in order of start and id.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part to load, as plain data that can be sent to another process."""
+
+    window: Interval
+    part: Path
+    part_sha256: str
+    kept_strays: frozenset[bytes]
+    """Ids of conversations that do not start in this window, and that it keeps."""
+    left_out: frozenset[bytes]
+    """Ids of conversations that a later reading of another window owns."""
+    stem: Path
+    """The path of the window's files, without the suffix of the form."""
+
+    def is_wanted(self, id_: bytes, place: Place) -> bool:
+        """Whether the output has this conversation of the part."""
+        return (place == "owned" or id_ in self.kept_strays) and id_ not in self.left_out
+
+    def path(self, form: Form) -> Path:
+        """The path of the window's file in this form; an existing one is replaced."""
+        return self.stem.with_name(self.stem.name + form.suffix)
+
+    def owner_time_ms(self, start_ms: int | None) -> int:
+        """The instant that places a conversation in this window: its start; of a stray, the start of the window."""
+        first, end = since_epoch_ms(self.window.start), since_epoch_ms(self.window.end)
+        return start_ms if start_ms is not None and first <= start_ms < end else first
+
+
+def load(part: Part, task: Task, table: FlatTable, forms: Sequence[Form], names: NameSource) -> Loaded:
+    """Write the conversations of a part in each form, in order of start and id.
 
     Args:
-        part: a sealed part.
-        kept_strays: ids of conversations that do not start in this window, and that it keeps.
-        left_out: ids of conversations that a later reading of another window owns.
-        table: the columns.
-        sink: the kind of output.
-        path: the file for the window's rows; an existing one is replaced.
-        names: the names for the ids in the rows.
+        part: the sealed part of the task.
+        task: which of its conversations, and where to.
+        table: the columns of flat rows.
+        forms: at least one.
+        names: the names for the ids.
 
     Raises:
         DamagedPart: the part has changed since it was sealed.
         OSError: the disk is full, for example.
     """
-
-    def is_wanted(id_: bytes, place: Place) -> bool:
-        return (place == "owned" or id_ in kept_strays) and id_ not in left_out
-
-    is_plain = not kept_strays and not left_out
-    writer = sink.writer(path)
+    is_plain = not task.kept_strays and not task.left_out
     report = _Report()
+    batches = _Batches(task, table, names, report, frozenset(form.wants for form in forms))
+    writers: dict[str, WindowWriter] = {}
     try:
-        batch: list[Facts] = []
-        for piece in part.slices(None if is_plain else is_wanted):
-            batch += _facts(piece, table, report)
-            if len(batch) >= BATCH:
-                _write(batch, table, names, writer)
-                batch.clear()
-        _write(batch, table, names, writer)
-        written = writer.close()
+        for form in forms:
+            writers[form.name] = form.writer(task.path(form))
+        for piece in part.slices(None if is_plain else task.is_wanted):
+            batches.add(piece)
+            if batches.size >= BATCH:
+                _write(batches.take(), writers)
+        _write(batches.take(), writers)
+        written = {name: writer.close() for name, writer in writers.items()}
     except BaseException:
-        writer.discard()
+        for writer in writers.values():
+            with suppress(OSError):
+                writer.discard()
         raise
     return Loaded(
-        written, report.outlasting, part.pages, len(report.checked), dict(report.oddities),
+        batches.rows, written, report.outlasting, part.pages, len(report.checked), dict(report.oddities),
         tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
     )  # fmt: skip
 
 
-def _write(batch: list[Facts], table: FlatTable, names: NameSource, writer: WindowWriter) -> None:
-    known = names.prepare(dict.fromkeys(pair for facts in batch for pair in table.ids(facts)))
-    writer.write([table.row(facts, known) for facts in batch])
+def _write(batch: Batch, writers: dict[str, WindowWriter]) -> None:
+    for writer in writers.values():
+        writer.write(batch)
 
 
-def _facts(piece: Slice, table: FlatTable, report: _Report) -> Iterator[Facts]:
-    """Yield the facts of the wanted conversations of a page, and count its oddities."""
-    is_checked = piece.page % CHECKED_EVERY == 0 or not report.checked or piece.page in report.checked
-    if is_checked and piece.page not in report.checked:
-        report.checked.add(piece.page)
-        report.add(_oddities(piece.body))
+class _Batches:
+    """Gathers the conversations of a part until a batch is complete."""
+
+    def __init__(
+        self, task: Task, table: FlatTable, names: NameSource, report: _Report, wanted: frozenset[str]
+    ) -> None:
+        self._task, self._table, self._names, self._report = task, table, names, report
+        self._has_rows, self._has_records = "rows" in wanted, "records" in wanted
+        self._facts: list[Facts] = []
+        self._records: list[bytes] = []
+        self._owner_times_ms: list[int] = []
+        self.size = self.rows = 0
+
+    def add(self, piece: Slice) -> None:
+        """Add the wanted conversations of a page."""
+        is_checked = self._report.check(piece)
+        if self._has_rows:
+            self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)
+        if self._has_records:
+            raws = raw_conversations(piece.body)
+            self._records += [bytes(raws[position]) for position in piece.positions]
+            self._owner_times_ms += map(self._task.owner_time_ms, piece.starts_ms)
+        self.size = max(len(self._facts), len(self._records))
+
+    def take(self) -> Batch:
+        """The batch so far, with the names that it needs. The next one begins empty."""
+        ids = dict.fromkeys(pair for facts in self._facts for pair in self._table.ids(facts))
+        in_records = dict.fromkeys(pair for record in self._records for pair in mentioned(record))
+        names = self._names.prepare({**ids, **in_records})
+        rows = [self._table.row(facts, names) for facts in self._facts]
+        batch = Batch(rows, self._records, self._owner_times_ms, tuple(in_records), names)
+        self.rows += self.size
+        self._facts, self._records, self._owner_times_ms, self.size = [], [], [], 0
+        return batch
+
+
+def _facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
+    """Yield the facts of the wanted conversations of a page."""
     try:
         records = table.page(piece.body)
     except msgspec.DecodeError:
@@ -175,16 +245,16 @@ def _oddities(body: bytes) -> tuple[Oddity, ...]:
 class Loader:
     """Loads parts one after the other in this process."""
 
-    def __init__(self, table: FlatTable, sink: Sink, filesystem: Filesystem) -> None:
-        """Load into this sink, with these columns."""
-        self._table, self._sink, self._filesystem = table, sink, filesystem
+    def __init__(self, table: FlatTable, forms: Sequence[Form], filesystem: Filesystem) -> None:
+        """Load into these forms, flat rows with these columns."""
+        self._table, self._forms, self._filesystem = table, forms, filesystem
 
     @property
     def at_once(self) -> int:
         """How many parts may be loaded at the same time."""
         return 1
 
-    def load(self, task: "Task", names: NameSource) -> Loaded:
+    def load(self, task: Task, names: NameSource) -> Loaded:
         """Open the part of a task by its path, and load it.
 
         Raises:
@@ -192,19 +262,7 @@ class Loader:
             OSError: the disk is full, for example.
         """
         part = Part.open(task.part, self._filesystem, task.part_sha256)
-        return load(part, task.kept_strays, task.left_out, self._table, self._sink, task.rows, names)
+        return load(part, task, self._table, self._forms, names)
 
     def close(self) -> None:
         """Do nothing: there are no processes to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A part to load, as plain data that can be sent to another process."""
-
-    part: Path
-    part_sha256: str
-    kept_strays: frozenset[bytes]
-    left_out: frozenset[bytes]
-    rows: Path
-    """The file for the window's rows."""

@@ -19,7 +19,7 @@ from everycall.errors import OutputFailed
 from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
-from everycall.sinks.csv import CsvSink
+from everycall.sinks.forms import FormMaker, forms_of
 from everycall.tables.flat import flat_table
 
 TRIES_MAX = 2
@@ -37,13 +37,22 @@ class _AskNames:
 _Answer: TypeAlias = Loaded | Exception | _AskNames
 
 
-class Workers:
-    """Loads parts into CSV files, in worker processes. Threads may call it at the same time."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs to make the tables and forms of the main process."""
 
-    def __init__(self, columns: Sequence[str], file_mode: int, count: int) -> None:
+    columns: tuple[str, ...]
+    forms: tuple[str, ...]
+    file_mode: int
+
+
+class Workers:
+    """Loads parts in worker processes. Threads may call it at the same time."""
+
+    def __init__(self, work: Work, count: int) -> None:
         """Use at most `count` processes, which start when they are first needed."""
         self.at_once = count
-        self._arguments = tuple(columns), file_mode
+        self._work = work
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
         for _ in range(count):
             self._free.put(None)
@@ -56,7 +65,7 @@ class Workers:
             DamagedPart, OSError: as `load.load`.
         """
         for _ in range(TRIES_MAX):
-            worker = self._free.get() or _Worker(*self._arguments)
+            worker = self._free.get() or _Worker(self._work)
             try:
                 answer = worker.load(task, names)
             except (EOFError, OSError):
@@ -87,10 +96,10 @@ class Workers:
 class _Worker:
     """One process, and this end of its pipe."""
 
-    def __init__(self, columns: Sequence[str], file_mode: int) -> None:
+    def __init__(self, work: Work) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would inherit threads and their locks
         self._pipe, worker_pipe = context.Pipe()
-        self._process: BaseProcess = context.Process(target=serve, args=(worker_pipe, columns, file_mode), daemon=True)
+        self._process: BaseProcess = context.Process(target=serve, args=(worker_pipe, work), daemon=True)
         self._process.start()
         worker_pipe.close()
 
@@ -124,29 +133,29 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     return Found(asked.kind, named, reason) if named else Unavailable(asked.kind, reason)
 
 
-def serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
+def serve(pipe: Connection, work: Work) -> None:
     """Run a worker: load each task that arrives, until the pipe is closed.
 
     A worker that fails ends without a traceback, which would reach the terminal: the main process notices its end.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     try:
-        _serve(pipe, columns, file_mode)
+        _serve(pipe, work)
     except (EOFError, OSError):  # the main process has ended
         return
     except Exception:  # noqa: BLE001
         sys.exit(1)
 
 
-def _serve(pipe: Connection, columns: Sequence[str], file_mode: int) -> None:
+def _serve(pipe: Connection, work: Work) -> None:
     def ask(kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         pipe.send(_AskNames(kind, tuple(ids)))
         found: Found | Unavailable = pipe.recv()
         return found
 
-    filesystem = SystemFilesystem(file_mode)
-    table = flat_table(only=columns)
-    loader = Loader(table, CsvSink(table.columns, filesystem), filesystem)
+    filesystem = SystemFilesystem(work.file_mode)
+    table = flat_table(only=work.columns)
+    loader = Loader(table, forms_of(work.forms, FormMaker(table.columns, filesystem)), filesystem)
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

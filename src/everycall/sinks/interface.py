@@ -1,42 +1,51 @@
-"""The interface of all kinds of output: they take whole windows of rows.
+"""What the kinds of output have in common.
 
-Loading a window again replaces it. A file sink writes one file for each window, and the ledger assembles these in one
-step at the end, so that the same conversations always make the same bytes.
+    part -> Batch -> Form: a file for each window -> Destination: the windows' files put together, or into a database
+
+A *form* is how a window waits on disk: CSV lines, JSON lines, tables. Loading writes each window once in every form
+that some output takes. It knows no output, so it can run in another process.
+
+A *destination* is one output. When all windows are loaded it is published: a file is assembled from the windows' files
+and replaced in one step; tables are replaced window by window. Publishing again changes nothing, so a destination that
+failed (a server was away) is published by the next run, and the others stay as they are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from everycall.api.names import Kind, Names
 from everycall.api.query import Interval
-from everycall.filesystem import File
+from everycall.filesystem import File, Filesystem, Writable
+from everycall.manifest import Entry, Header, Manifest, WindowRead, Written
 from everycall.tables.flat import Row
+
+Wanted = Literal["rows", "records"]
+"""rows: flat rows. records: conversations as the API sent them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A window's rows, complete and durable on disk."""
+class Batch:
+    """Some conversations of a window, in order of start and id, in the representations that the forms want."""
 
-    rows: int
-    size_bytes: int
-    sha256: str
-    """The checksum of those bytes, in hex."""
-
-
-class Writable(Protocol):
-    """Something to which bytes can be written."""
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Write all of the data."""
-        ...
+    rows: Sequence[Row] = ()
+    """Flat rows; empty if no form wants them."""
+    records: Sequence[bytes] = ()
+    """The JSON of each conversation, as the API sent it; empty if no form wants it."""
+    owner_times_ms: Sequence[int] = ()
+    """For each record, conversationStart in milliseconds since 1970; of a stray, the start of its window."""
+    mentioned: Sequence[tuple[Kind, str]] = ()
+    """The ids in the records whose names were looked up, each once."""
+    names: Names | None = None
+    """The names known so far."""
 
 
 class WindowWriter(Protocol):
-    """Writes one window's rows to disk."""
+    """Writes one window to disk."""
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append some rows.
+    def write(self, batch: Batch) -> None:
+        """Append some conversations.
 
         Raises:
             OSError: the disk is full, for example.
@@ -44,17 +53,35 @@ class WindowWriter(Protocol):
         ...
 
     def close(self) -> Written:
-        """Make the rows durable."""
+        """Make the window durable."""
         ...
 
     def discard(self) -> None:
-        """Remove the file."""
+        """Remove what was written."""
+        ...
+
+
+class Form(Protocol):
+    """How a window waits on disk until its outputs are published."""
+
+    name: str
+    """The name in the ledger."""
+    suffix: str
+    """The suffix of its files, behind the name of the window."""
+    wants: Wanted
+
+    def writer(self, path: Path) -> WindowWriter:
+        """Begin to write a window to a new file at `path`, or to several files whose names begin so."""
+        ...
+
+    def is_complete(self, path: Path, written: Written) -> bool:
+        """Whether the window is there in its full size."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A window's rows in an output, as the manifest describes them."""
+    """A window in a file, as the manifest describes it."""
 
     window: Interval
     rows: int
@@ -62,15 +89,11 @@ class Placed:
     sha256: str
 
 
-class Sink(Protocol):
-    """One kind of output."""
+class FileSink(Form, Protocol):
+    """A form whose windows, one after the other, make a file."""
 
     format: str
     """The name of the format in `--format`."""
-
-    def writer(self, path: Path) -> WindowWriter:
-        """Begin to write a window to a new file at `path`."""
-        ...
 
     def head(self) -> bytes:
         """The bytes before the first window."""
@@ -81,7 +104,7 @@ class Sink(Protocol):
         ...
 
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterable[bool]:
-        """Whether each window's rows in the output are unchanged.
+        """Whether each window in the output is unchanged.
 
         A changed head makes all windows damaged, and added bytes at the end the last one.
 
@@ -93,5 +116,97 @@ class Sink(Protocol):
         ...
 
     def extract(self, output: File, windows: Sequence[Placed], number: int, path: Path) -> None:
-        """Copy one window's rows from the output to a file at `path`, durably."""
+        """Copy one window from the output to a file at `path`, durably."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A window that is ready to be published."""
+
+    read: WindowRead
+    rows: int
+    path: Callable[[Form], Path]
+    """Its file of a form, or the beginning of the names of its files."""
+    written: Callable[[Form], Written]
+    is_taken_over: bool
+    """Whether a repair found that the destination holds it; tables need not take it again."""
+
+    @property
+    def window(self) -> Interval:
+        """The window."""
+        return self.read.window
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An export whose windows are all loaded."""
+
+    header: Header
+    windows: Sequence[Loaded]
+    """In the order of time."""
+    folder: Path
+    """A folder beside the destination for files that are not complete yet; its files are ours."""
+    manifest: Callable[[str, int, str], Manifest]
+    """Makes the manifest: from the form of its windows, its size in bytes and its SHA-256 (0 and "" for tables)."""
+    entries: Callable[[Sequence[Entry]], Iterator[Entry]]
+    """The entries of a manifest with their lists of open conversations, which only the ledger on disk has."""
+
+
+class Destination(Protocol):
+    """One output of an export."""
+
+    @property
+    def name(self) -> str:
+        """As messages show it: a path, or a URL without password."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine; None if it is elsewhere."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """The kind of output."""
+        ...
+
+    @property
+    def forms(self) -> Sequence[Form]:
+        """What it takes. The manifest describes windows by the first one."""
+        ...
+
+    def check_place(self) -> None:
+        """Refuse a place that cannot be written.
+
+        Raises:
+            OutputRefused: the folder does not exist, for example; the hint says what to do.
+        """
+        ...
+
+    def check_content(self, header: Header, *, is_repair: bool) -> None:
+        """Refuse a place with another export, or with one that was changed since.
+
+        Raises:
+            OutputRefused: with the difference.
+        """
+        ...
+
+    def publish(self, finished: Finished) -> Manifest:
+        """Make the destination hold exactly this export, and return its manifest.
+
+        Raises:
+            Damaged: files of windows have changed since they were written; they have to be read again.
+            OutputFailed: the server is away, for example; publishing again goes on.
+            OSError: the disk is full, for example.
+        """
+        ...
+
+
+class Damaged(Exception):
+    """Files of these windows have changed since they were written."""
+
+    def __init__(self, windows: Sequence[Interval]) -> None:
+        """Name the windows."""
+        super().__init__(", ".join(map(str, windows)))
+        self.windows = windows

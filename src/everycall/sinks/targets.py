@@ -1,0 +1,94 @@
+"""Parses what `-o` names: an output's format and place, by its ending or as `FORMAT:PLACE`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from everycall.errors import OutputRefused, SettingsError
+from everycall.sinks.files import FileDestination
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Destination
+
+ENDINGS: Mapping[str, str] = {
+    ".csv": "csv",
+    ".csv.gz": "csv.gz",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl.gz",
+    ".jsonl.zst": "jsonl.zst",
+}
+"""Endings of names, with their formats."""
+
+FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
+
+STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
+"""The formats that standard output can have."""
+
+WITHOUT_ENDING = ("", ".txt")
+"""Endings that say nothing: such a file is CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One output."""
+
+    format: str
+    place: str
+    """A path."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine."""
+        return Path(self.place)
+
+
+def target_of(output: str | Path, format_: str | None = None) -> Target:
+    """Parse an output.
+
+    Args:
+        output: a path; or `FORMAT:PATH`, where it is a text.
+        format_: the format, whatever the ending is.
+
+    Raises:
+        SettingsError: the ending belongs to no format; the hint lists them.
+    """
+    text = str(output)
+    named, separator, rest = text.partition(":")
+    if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
+        return Target(named.lower(), rest)
+    return Target(format_ or _by_ending(text), text)
+
+
+def _by_ending(output: str) -> str:
+    name = Path(output).name.lower()
+    for ending, format_ in sorted(ENDINGS.items(), key=lambda pair: -len(pair[0])):
+        if name.endswith(ending):
+            return format_
+    suffix = Path(name).suffix
+    if suffix in WITHOUT_ENDING:
+        return "csv"
+    near = get_close_matches(suffix, ENDINGS, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    raise SettingsError(
+        f"The ending of '{output}' belongs to no format of everycall.",
+        hint=f"{meant}The endings are {', '.join(ENDINGS)}. csv:{output} writes CSV under that name.",
+    )
+
+
+def destination(target: Target, maker: FormMaker) -> Destination:
+    """The destination of a target."""
+    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
+
+
+def check_different(targets: list[Target]) -> None:
+    """Refuse two outputs at the same place.
+
+    Raises:
+        OutputRefused: it names the place.
+    """
+    seen: set[str] = set()
+    for target in targets:
+        place = str(target.path.absolute()) if target.path is not None else target.place
+        if place in seen:
+            raise OutputRefused(f"{target.place} is named twice.", hint="Name each output once with -o.")
+        seen.add(place)
