@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
+from everycall.instants import text
 from everycall.manifest import Entry, Header, Manifest, WrittenFile, check_interval, check_same, check_version
 from everycall.sinks.interface import Damaged, Finished, Form
 from everycall.sinks.names_form import Name, NamesForm, newest
@@ -192,6 +193,21 @@ def names_table(names: Iterable[Name], organization_id: str) -> pa.Table:
 def _name(name: Name) -> dict[str, Any]:
     row: dict[str, Any] = msgspec.to_builtins(name)
     return {**row, "lookedUpAt": datetime.fromisoformat(name.looked_up_at) if name.looked_up_at else None}
+
+
+def names_in(table: pa.Table) -> list[Name]:
+    """The names in such a table."""
+    return [
+        Name(
+            row["kind"],
+            row["id"],
+            row["name"],
+            row["divisionId"],
+            row["state"],
+            text(row["lookedUpAt"]) if row["lookedUpAt"] is not None else None,
+        )
+        for row in table.to_pylist()
+    ]
 
 
 def _table(name: str, rows: Iterable[Mapping[str, Any]], organization_id: str) -> pa.Table:

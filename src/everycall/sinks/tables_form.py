@@ -307,3 +307,41 @@ def _repeating(table: pa.Table, few_values: int) -> Iterator[str]:
             yield field.name
         elif pa.types.is_list(field.type) and pa.types.is_string(field.type.value_type):
             yield f"{field.name}.list.element"
+
+
+class _Input(io.RawIOBase):
+    """What Arrow reads from."""
+
+    def __init__(self, file: File, size_bytes: int) -> None:
+        self._file, self._size_bytes, self._at = file, size_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._file.seek(self._at)
+        data = self._file.read(-1 if size is None else size)
+        self._at += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def size(self) -> int:
+        return self._size_bytes
+
+
+def opened(file: File, size_bytes: int) -> pq.ParquetFile:
+    """An open file of that size as Parquet."""
+    return pq.ParquetFile(pa.PythonFile(_Input(file, size_bytes), mode="r"))
