@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from everycall.errors import OutputRefused
 from everycall.filesystem import File, Held
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
@@ -240,7 +240,8 @@ class SimDisk:
 
     def files(self, folder: Path) -> list[Path]:
         """See `Filesystem.files`."""
-        return [Path(path) for path in self.names.files if folder_of(path) == str(folder)]
+        there = [*self.names.files, *self.names.folders]
+        return [Path(path) for path in there if folder_of(path) == str(folder)]
 
     def exists(self, path: Path) -> bool:
         """See `Filesystem.exists`."""
