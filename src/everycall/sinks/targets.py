@@ -94,7 +94,8 @@ def destination(target: Target, maker: FormMaker) -> Destination:
     """
     if target.format == "parquet":
         return _parquet(target, maker)
-    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
+    names = maker.names() if target.format.startswith("jsonl") else None
+    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
 
 
 def _parquet(target: Target, maker: FormMaker) -> Destination:
