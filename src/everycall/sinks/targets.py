@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
@@ -18,12 +19,13 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
     ".parquet": "parquet",
+    ".delta": "delta",
 }
 """Endings of names, with their formats."""
 
 FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
 
-FOLDERS = ("parquet",)
+FOLDERS = ("parquet", "delta")
 """The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
@@ -94,6 +96,8 @@ def destination(target: Target, maker: FormMaker) -> Destination:
     """
     if target.format == "parquet":
         return _parquet(target, maker)
+    if target.format == "delta":
+        return _delta(target, maker)
     names = maker.names() if target.format.startswith("jsonl") else None
     return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
 
@@ -104,6 +108,15 @@ def _parquet(target: Target, maker: FormMaker) -> Destination:
 
     place = LocalPlace(Path(target.place), maker.filesystem)
     return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
+
+
+def _delta(target: Target, maker: FormMaker) -> Destination:
+    tables = maker.tables("delta")
+    with extra("delta"):
+        from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+
+    place = LocalPlace(Path(target.place), maker.filesystem)
+    return DeltaFolder(place, target.format, tables, maker.names(), maker.filesystem)
 
 
 def check_different(targets: list[Target]) -> None:
