@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from everycall.errors import OutputRefused
 from everycall.filesystem import File, Held
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
