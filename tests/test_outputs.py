@@ -174,7 +174,7 @@ def test_the_next_run_publishes_only_what_failed(tmp_path: Path) -> None:
     assert summary.verdict == "proven"
     assert len(outputs[1].read_bytes().splitlines()) == 30
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "out.csv", "out.csv.manifest.json", "out.jsonl", "out.jsonl.manifest.json",
+        "out.csv", "out.csv.manifest.json", "out.jsonl", "out.jsonl.manifest.json", "out.jsonl.names.jsonl",
     ]  # fmt: skip
 
 
