@@ -245,7 +245,7 @@ class ParquetFile:
     def __init__(self, file: TableFile, path: Path, filesystem: Filesystem, few_values: int) -> None:
         """Open a new file at `path`."""
         self._described, self._path, self._filesystem, self._few_values = file, path, filesystem, few_values
-        self._output = _Output(filesystem.open(path, "wb"))
+        self._output = HashedOutput(filesystem.open(path, "wb"))
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
 
@@ -276,7 +276,7 @@ class ParquetFile:
         self._filesystem.unlink(self._path)
 
 
-class _Output(io.RawIOBase):
+class HashedOutput(io.RawIOBase):
     """What Arrow writes to: counts and hashes the bytes. It is never closed by Arrow, since they have to be synced."""
 
     def __init__(self, file: File) -> None:
