@@ -145,6 +145,7 @@ class Client:
         rate_share: float = 1.0,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         allow_http: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Prepare the client; nothing is sent yet.
 
@@ -157,6 +158,7 @@ class Client:
             timeouts: how long an answer may take before a retry; used for the default connection only.
             allow_http: whether the org's address may be `http://` on another machine, so that others on the network
                 can read the secret.
+            patience_s: how long one request is retried, once the org has answered any request.
 
         Raises:
             SettingsError: the region, a proxy setting or the share is not valid.
@@ -182,6 +184,7 @@ class Client:
         self._renew_at = 0.0
         self._answered_once = False
         self._closed = False
+        self._patience_after_answer_s = patience_s
         self._requests = self._retried = self._tokens = 0
         self._trouble = ""
 
@@ -425,7 +428,11 @@ class Client:
             self._check_open()
 
     def _patience_s(self) -> float:
-        return PATIENCE_S if self._answered_once else FIRST_PATIENCE_S
+        return (
+            self._patience_after_answer_s
+            if self._answered_once
+            else min(FIRST_PATIENCE_S, self._patience_after_answer_s)
+        )
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,7 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
-from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, Way, When, Which
+from everycall.cli.options import (
+    FindingsFormat,
+    Finished,
+    Messages,
+    Paging,
+    PlanFormat,
+    Rows,
+    Serving,
+    Source,
+    Way,
+    When,
+    Which,
+)
 from everycall.cli.parser import HELP, Arguments, Command, UsageError
 from everycall.version import VERSION
 
@@ -47,6 +59,16 @@ A change that leaves the count the same, such as a late wrap-up code, is not not
     (Finished, Source, Messages),
     "FILE [OPTIONS]",
 )
+DOCTOR = Command(
+    "doctor",
+    "Check credentials, permissions, divisions, limits, clock and data lag: what is wrong, and what to do.",
+    """
+Sends a login and about a dozen requests, and exports nothing. Permissions are found out by asking.
+
+The exit code is that of export for what is wrong, and 0 if there are only warnings.
+""",
+    (Source, FindingsFormat),
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -57,9 +79,15 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, SANDBOX)}
+COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, DOCTOR, SANDBOX)}
 
-MODULES = {"export": "exporting", "plan": "planning", "verify": "verifying", "sandbox": "serving"}
+MODULES = {
+    "export": "exporting",
+    "plan": "planning",
+    "verify": "verifying",
+    "doctor": "examining",
+    "sandbox": "serving",
+}
 """The module of each command; its `run` is called."""
 
 

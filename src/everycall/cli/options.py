@@ -225,6 +225,13 @@ class PlanFormat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindingsFormat:
+    """Options for the format of findings."""
+
+    json: bool = switch(MESSAGES, "Print the findings as JSON.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """Options for a finished export."""
 

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from everycall.api.auth import VARIABLES, Credentials, hosts
 from everycall.cli.options import Source
-from everycall.client import Client
+from everycall.client import PATIENCE_S, Client
 from everycall.connection import Timeouts
 from everycall.errors import CredentialsMissing, SettingsError
 
@@ -28,8 +28,12 @@ class Org:
 
 
 @contextmanager
-def connected(source: Source) -> Iterator[Org]:
+def connected(source: Source, *, patience_s: float = PATIENCE_S) -> Iterator[Org]:
     """A client of the org that the credentials belong to, or of the built-in sandbox.
+
+    Args:
+        source: the options.
+        patience_s: how long one request is retried.
 
     Raises:
         CredentialsMissing: some or all credentials are missing, or they are in two places.
@@ -40,22 +44,23 @@ def connected(source: Source) -> Iterator[Org]:
 
         with server() as sandbox:
             credentials = Credentials(sandbox.client_id, sandbox.client_secret, sandbox.url)
-            with _client(credentials, source) as client:
+            with _client(credentials, source, patience_s) as client:
                 yield Org(client, SANDBOX, SANDBOX)
         return
     credentials = read_credentials()
-    with _client(credentials, source) as client:
+    with _client(credentials, source, patience_s) as client:
         address = hosts(credentials.env, allow_http=_allows_http(source)).api
         is_file = credentials.source == ".env"
         yield Org(client, address, f"{address}, credentials from {credentials.source}" if is_file else address)
 
 
-def _client(credentials: Credentials, source: Source) -> Client:
+def _client(credentials: Credentials, source: Source, patience_s: float) -> Client:
     return Client(
         credentials,
         rate_share=source.rate_share,
         timeouts=Timeouts.of(source.timeout),
         allow_http=_allows_http(source),
+        patience_s=patience_s,
     )
 
 
