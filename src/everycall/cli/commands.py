@@ -17,6 +17,7 @@ from everycall.cli.options import (
     Messages,
     Paging,
     PlanFormat,
+    ProfileAction,
     Rows,
     Serving,
     Source,
@@ -69,6 +70,19 @@ The exit code is that of export for what is wrong, and 0 if there are only warni
 """,
     (Source, FindingsFormat),
 )
+PROFILE = Command(
+    "profile",
+    "Keep the credentials of several orgs under names, for --profile NAME.",
+    """
+The first profile is the default, which is used where neither --profile nor the environment nor .env names an org.
+everycall profile use NAME makes another one the default.
+
+The secret is never an argument, since others on this machine can see those: add asks for it, or reads it from standard
+input. To replace a secret, add the profile again.
+""",
+    (ProfileAction,),
+    "add|list|use|remove [NAME] [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -79,13 +93,14 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, DOCTOR, SANDBOX)}
+COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, DOCTOR, PROFILE, SANDBOX)}
 
 MODULES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
     "doctor": "examining",
+    "profile": "profiling",
     "sandbox": "serving",
 }
 """The module of each command; its `run` is called."""

@@ -16,6 +16,8 @@ OUTPUT = Group("Output")
 SOURCE = Group("Source")
 MESSAGES = Group("Messages")
 
+PROFILES = Group("Profile")
+
 LISTENING = Group("Address")
 CENTRE = Group("Contact centre")
 CLOCK = Group("Clock")
@@ -185,6 +187,13 @@ class Source:
     """Options for the org and the client."""
 
     sandbox: bool = switch(SOURCE, "Use the built-in sandbox with invented data instead of the org in the environment.")
+    profile: str | None = option(
+        None,
+        SOURCE,
+        "Use the org of this profile (everycall profile list). [default: the environment, .env, or the default "
+        "profile]",
+        value="NAME",
+    )
     rate_share: float = option(
         1.0,
         SOURCE,
@@ -222,6 +231,31 @@ class PlanFormat:
         "List the participant attributes, too: those seen on the last day that jobs have, in how many conversations, "
         "and of whom. Takes a job.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileAction:
+    """What to do with profiles."""
+
+    action: str = positional(
+        "list", PROFILES, "add|list|use|remove", "What to do. [default: list]", choices=("add", "list", "use", "remove")
+    )
+    name: str | None = positional(None, PROFILES, "NAME", "The profile, for add, use and remove.")
+    env: str | None = option(
+        None,
+        PROFILES,
+        "For add: as GENESYS_ENV, a region (eu-central-1), place (frankfurt), domain or URL.",
+        value="ENV",
+    )
+    client_id: str | None = option(None, PROFILES, "For add: the OAuth client's id.", value="ID")
+    secret_store: Literal["keyring", "file"] | None = option(
+        None,
+        PROFILES,
+        "For add: where to keep the secret. [default: the system's keyring if it answers, else a file that only you "
+        "can read]",
+        choices=("keyring", "file"),
+    )
+    json: bool = switch(MESSAGES, "For list: print JSON.")
 
 
 @dataclass(frozen=True, kw_only=True)
