@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
+    Completing,
     FindingsFormat,
     Finished,
+    Listed,
     Messages,
     Paging,
     PlanFormat,
@@ -83,6 +85,48 @@ input. To replace a secret, add the profile again.
     (ProfileAction,),
     "add|list|use|remove [NAME] [OPTIONS]",
 )
+QUEUES = Command(
+    "queues",
+    "List the queues that --queue accepts.",
+    "Deleted queues are not listed; their conversations can be found by the queue's id.",
+    (Listed, Source),
+    "[WORD] [OPTIONS]",
+)
+USERS = Command(
+    "users",
+    "List the users that --user accepts, deleted ones included.",
+    "The API lists at most 10,000 of a state.",
+    (Listed, Source),
+    "[WORD] [OPTIONS]",
+)
+WRAPUPS = Command(
+    "wrapups",
+    "List the wrap-up codes that --wrapup accepts.",
+    "The API does not list system codes such as ININ-WRAP-UP-TIMEOUT; --wrapup accepts them nevertheless.",
+    (Listed, Source),
+    "[WORD] [OPTIONS]",
+)
+DIVISIONS = Command(
+    "divisions",
+    "List the divisions that --division accepts.",
+    "everycall doctor shows those whose conversations this client sees.",
+    (Listed, Source),
+    "[WORD] [OPTIONS]",
+)
+COLUMNS = Command(
+    "columns",
+    "List the columns that --columns accepts, with what they hold.",
+    "Needs no org. CSV and JSON also have what to mind with each column.",
+    (Listed,),
+    "[WORD] [OPTIONS]",
+)
+COMPLETION = Command(
+    "completion",
+    "Print or install the script with which a shell completes commands, options and values.",
+    "To use it once in bash: source <(everycall completion bash)",
+    (Completing,),
+    "bash|zsh|fish|powershell [--install]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -93,17 +137,27 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, DOCTOR, PROFILE, SANDBOX)}
+_ALL = (
+    EXPORT, PLAN, VERIFY, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, PROFILE, COMPLETION, SANDBOX,
+)  # fmt: skip
 
-MODULES = {
+COMMANDS = {command.name: command for command in _ALL}
+
+ENTRIES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
     "doctor": "examining",
+    "queues": "listing:queues",
+    "users": "listing:users",
+    "wrapups": "listing:wrapups",
+    "divisions": "listing:divisions",
+    "columns": "listing:columns",
     "profile": "profiling",
+    "completion": "completing",
     "sandbox": "serving",
 }
-"""The module of each command; its `run` is called."""
+"""The module of each command, and the function in it that is called if that is not `run`."""
 
 
 def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = tuple) -> int:
@@ -130,7 +184,8 @@ def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = t
 
 
 def _run(command: Command, given: Arguments, context: "Context") -> int:
-    code: int = import_module(f"everycall.cli.{MODULES[command.name]}").run(given, context)
+    module, _, function = ENTRIES[command.name].partition(":")
+    code: int = getattr(import_module(f"everycall.cli.{module}"), function or "run")(given, context)
     return code
 
 

@@ -17,6 +17,8 @@ SOURCE = Group("Source")
 MESSAGES = Group("Messages")
 
 PROFILES = Group("Profile")
+LIST = Group("List")
+SHELL = Group("Shell")
 
 LISTENING = Group("Address")
 CENTRE = Group("Contact centre")
@@ -51,8 +53,8 @@ class When:
     interval: str | None = option(
         None,
         WHEN,
-        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year. "
-        "The end is not included.",
+        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year; or today, "
+        "yesterday, last-week (from Monday), last-month. The end is not included.",
         value="INTERVAL",
     )
     since: str | None = option(None, WHEN, "From this date or instant.", value="DATE")
@@ -256,6 +258,26 @@ class ProfileAction:
         choices=("keyring", "file"),
     )
     json: bool = switch(MESSAGES, "For list: print JSON.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Options of a list."""
+
+    word: str | None = positional(None, LIST, "WORD", "Only what has this in its name, in any case.")
+    format: Literal["table", "csv", "json"] = option(
+        "table", LIST, "How to print the list. [default: table]", choices=("table", "csv", "json")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completing:
+    """Options of the completion."""
+
+    shell: Literal["bash", "zsh", "fish", "powershell"] | None = positional(
+        None, SHELL, "bash|zsh|fish|powershell", "Your shell.", choices=("bash", "zsh", "fish", "powershell")
+    )
+    install: bool = switch(SHELL, "Put the script where the shell finds it, instead of printing it.")
 
 
 @dataclass(frozen=True, kw_only=True)
