@@ -16,6 +16,7 @@ from everycall.cli.options import (
     FindingsFormat,
     Finished,
     Listed,
+    Logs,
     Messages,
     Paging,
     PlanFormat,
@@ -42,13 +43,13 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Way, Source, Messages),
+    (When, Which, Rows, Paging, Way, Source, Messages, Logs),
 )
 PLAN = Command(
     "plan",
     "Show how large an export would be: conversations, windows, requests, minutes at the rate limit.",
     "Exports nothing. Takes the options of export, and sends one request for each window.",
-    (When, Which, Paging, Way, Source, PlanFormat),
+    (When, Which, Paging, Way, Source, PlanFormat, Logs),
 )
 VERIFY = Command(
     "verify",
@@ -59,7 +60,7 @@ Sends one request for each window, and reads the file once to compare checksums.
 
 A change that leaves the count the same, such as a late wrap-up code, is not noticed: export again to get it.
 """,
-    (Finished, Source, Messages),
+    (Finished, Source, Messages, Logs),
     "FILE [OPTIONS]",
 )
 DOCTOR = Command(
@@ -70,7 +71,7 @@ Sends a login and about a dozen requests, and exports nothing. Permissions are f
 
 The exit code is that of export for what is wrong, and 0 if there are only warnings.
 """,
-    (Source, FindingsFormat),
+    (Source, FindingsFormat, Logs),
 )
 PROFILE = Command(
     "profile",
@@ -89,28 +90,28 @@ QUEUES = Command(
     "queues",
     "List the queues that --queue accepts.",
     "Deleted queues are not listed; their conversations can be found by the queue's id.",
-    (Listed, Source),
+    (Listed, Source, Logs),
     "[WORD] [OPTIONS]",
 )
 USERS = Command(
     "users",
     "List the users that --user accepts, deleted ones included.",
     "The API lists at most 10,000 of a state.",
-    (Listed, Source),
+    (Listed, Source, Logs),
     "[WORD] [OPTIONS]",
 )
 WRAPUPS = Command(
     "wrapups",
     "List the wrap-up codes that --wrapup accepts.",
     "The API does not list system codes such as ININ-WRAP-UP-TIMEOUT; --wrapup accepts them nevertheless.",
-    (Listed, Source),
+    (Listed, Source, Logs),
     "[WORD] [OPTIONS]",
 )
 DIVISIONS = Command(
     "divisions",
     "List the divisions that --division accepts.",
     "everycall doctor shows those whose conversations this client sees.",
-    (Listed, Source),
+    (Listed, Source, Logs),
     "[WORD] [OPTIONS]",
 )
 COLUMNS = Command(
@@ -184,9 +185,16 @@ def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = t
 
 
 def _run(command: Command, given: Arguments, context: "Context") -> int:
-    module, _, function = ENTRIES[command.name].partition(":")
-    code: int = getattr(import_module(f"everycall.cli.{module}"), function or "run")(given, context)
-    return code
+    def run() -> int:
+        module, _, function = ENTRIES[command.name].partition(":")
+        code: int = getattr(import_module(f"everycall.cli.{module}"), function or "run")(given, context)
+        return code
+
+    if not given.has(Logs) or not given.of(Logs).is_wanted:
+        return run()
+    from everycall.cli.logged import run_logged  # noqa: PLC0415 - few commands need it
+
+    return run_logged(given.of(Logs), command.name, context.display, run)
 
 
 def _without_command(arguments: Sequence[str]) -> str:

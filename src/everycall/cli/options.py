@@ -15,6 +15,7 @@ WHICH = Group(
 OUTPUT = Group("Output")
 SOURCE = Group("Source")
 MESSAGES = Group("Messages")
+LOG = Group("Log", "No log has a query string, a body, a secret or personal data.")
 
 PROFILES = Group("Profile")
 LIST = Group("List")
@@ -221,6 +222,30 @@ class Messages:
 
     quiet: bool = switch(MESSAGES, "Print notes and errors only.")
     json: bool = switch(MESSAGES, "Print the summary as JSON on standard output (with -o -, on standard error).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """Options for the log and the metrics."""
+
+    log_file: str | None = option(None, LOG, "Append a log to this file.", value="FILE")
+    verbose: bool = switch(LOG, "Print the log on standard error.", short="-v")
+    trace: bool = switch(
+        LOG,
+        "Log each request, too: method, path without ids, status, seconds, correlation id. Without --log-file, on "
+        "standard error.",
+    )
+    log_format: Literal["text", "json"] = option(
+        "text", LOG, "Lines of text, or of JSON. [default: text]", choices=("text", "json")
+    )
+    metrics_file: str | None = option(
+        None, LOG, "Write metrics to this file when the command ends, in the text form of Prometheus.", value="FILE"
+    )
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.log_file or self.verbose or self.trace or self.metrics_file)
 
 
 @dataclass(frozen=True, kw_only=True)

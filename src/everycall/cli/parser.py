@@ -81,6 +81,10 @@ class Arguments:
         """The options of this dataclass."""
         return cast("T", self._values[kind])
 
+    def has(self, kind: type) -> bool:
+        """Whether the command has the options of this dataclass."""
+        return kind in self._values
+
 
 def text(argument: str) -> str:
     """A parser of printable text."""
@@ -133,9 +137,9 @@ def option(
     return field(default=default, metadata={"option": declared})
 
 
-def switch(group: Group, help: str) -> bool:  # noqa: A002
+def switch(group: Group, help: str, *, short: str = "") -> bool:  # noqa: A002
     """Declare a field as an option without a value: true if it is given."""
-    return field(default=False, metadata={"option": Option(group, help)})
+    return field(default=False, metadata={"option": Option(group, help, short=short)})
 
 
 def positional(
