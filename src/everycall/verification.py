@@ -144,7 +144,8 @@ def repair(
     """Export the windows again that do not hold, and replace the output in one step at the end.
 
     Windows that hold are taken over from the output, without a request. A window that an interrupted repair has read
-    costs one request: it is counted again, and read again only if the count has changed.
+    costs one request: it is counted again, and read again only if the count has changed. Where that repair had split a
+    window and read a part of it, the rest is read too, even if the window as a whole holds by now.
 
     Args:
         client: the client of the org.

@@ -181,6 +181,7 @@ class SimDisk:
             self._effect("write")
         except Crash:
             inode.data += bytes(buffer[: self._rng.randint(0, len(buffer))])
+            buffer.clear()  # it is gone with the process, which writes no more where its files are closed
             raise
         taken = bytes(buffer[: self.room_bytes])
         inode.data += taken

@@ -393,10 +393,11 @@ class Life:
             self.is_meddled = True
 
     def other_words(self) -> None:
-        """The command with other columns: refused where something is there, and nothing is touched."""
-        if self.is_stream or not (
-            self.filesystem.exists(LEDGER_FOLDER / "ledger.jsonl") or self.filesystem.exists(MANIFEST)
-        ):
+        """The command with other columns: refused where something is there, and nothing is touched.
+
+        A manifest alone is nothing: it is written before the output, which a crash may have kept from appearing.
+        """
+        if self.is_stream or not (self.filesystem.exists(LEDGER) or self.filesystem.exists(OUTPUT)):
             return
         before = {path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")}
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
     Completing,
+    Declared,
     FindingsFormat,
     Finished,
     Listed,
@@ -128,6 +129,13 @@ COMPLETION = Command(
     (Completing,),
     "bash|zsh|fish|powershell [--install]",
 )
+SCHEMA = Command(
+    "schema",
+    "List the relational tables, or the columns of one with their types, units and caveats.",
+    "Asks no org: the tables are the same for all.",
+    (Declared,),
+    "[TABLE] [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -139,7 +147,7 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, PROFILE, COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -154,6 +162,7 @@ ENTRIES = {
     "wrapups": "listing:wrapups",
     "divisions": "listing:divisions",
     "columns": "listing:columns",
+    "schema": "describing",
     "profile": "profiling",
     "completion": "completing",
     "sandbox": "serving",
