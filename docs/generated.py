@@ -89,8 +89,12 @@ def help_of(command: str) -> str:
 
 
 def regions() -> str:
-    """Every region and its domain."""
-    return table("`GENESYS_ENV` | or", ((f"`{region}`", f"`{domain}`") for region, domain in auth.REGIONS.items()))
+    """Every region, its domain and its places."""
+    places: dict[str, list[str]] = {}
+    for place, region in auth.CITIES.items():
+        places.setdefault(region, []).append(f"`{place}`")
+    rows = ((f"`{region}`", f"`{domain}`", ", ".join(places[region])) for region, domain in auth.REGIONS.items())
+    return table("`GENESYS_ENV` | or | or", rows)
 
 
 def options() -> str:

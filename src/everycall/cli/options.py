@@ -15,6 +15,11 @@ WHICH = Group(
 OUTPUT = Group("Output")
 SOURCE = Group("Source")
 MESSAGES = Group("Messages")
+LOG = Group("Log", "No log has a query string, a body, a secret or personal data.")
+
+PROFILES = Group("Profile")
+LIST = Group("List")
+SHELL = Group("Shell")
 
 LISTENING = Group("Address")
 CENTRE = Group("Contact centre")
@@ -49,8 +54,8 @@ class When:
     interval: str | None = option(
         None,
         WHEN,
-        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year. "
-        "The end is not included.",
+        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year; or today, "
+        "yesterday, last-week (from Monday), last-month. The end is not included.",
         value="INTERVAL",
     )
     since: str | None = option(None, WHEN, "From this date or instant.", value="DATE")
@@ -185,6 +190,13 @@ class Source:
     """Options for the org and the client."""
 
     sandbox: bool = switch(SOURCE, "Use the built-in sandbox with invented data instead of the org in the environment.")
+    profile: str | None = option(
+        None,
+        SOURCE,
+        "Use the org of this profile (everycall profile list). [default: the environment, .env, or the default "
+        "profile]",
+        value="NAME",
+    )
     rate_share: float = option(
         1.0,
         SOURCE,
@@ -213,6 +225,30 @@ class Messages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Logs:
+    """Options for the log and the metrics."""
+
+    log_file: str | None = option(None, LOG, "Append a log to this file.", value="FILE")
+    verbose: bool = switch(LOG, "Print the log on standard error.", short="-v")
+    trace: bool = switch(
+        LOG,
+        "Log each request, too: method, path without ids, status, seconds, correlation id. Without --log-file, on "
+        "standard error.",
+    )
+    log_format: Literal["text", "json"] = option(
+        "text", LOG, "Lines of text, or of JSON. [default: text]", choices=("text", "json")
+    )
+    metrics_file: str | None = option(
+        None, LOG, "Write metrics to this file when the command ends, in the text form of Prometheus.", value="FILE"
+    )
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.log_file or self.verbose or self.trace or self.metrics_file)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanFormat:
     """Options for the format of a plan."""
 
@@ -222,6 +258,58 @@ class PlanFormat:
         "List the participant attributes, too: those seen on the last day that jobs have, in how many conversations, "
         "and of whom. Takes a job.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileAction:
+    """What to do with profiles."""
+
+    action: str = positional(
+        "list", PROFILES, "add|list|use|remove", "What to do. [default: list]", choices=("add", "list", "use", "remove")
+    )
+    name: str | None = positional(None, PROFILES, "NAME", "The profile, for add, use and remove.")
+    env: str | None = option(
+        None,
+        PROFILES,
+        "For add: as GENESYS_ENV, a region (eu-central-1), place (frankfurt), domain or URL.",
+        value="ENV",
+    )
+    client_id: str | None = option(None, PROFILES, "For add: the OAuth client's id.", value="ID")
+    secret_store: Literal["keyring", "file"] | None = option(
+        None,
+        PROFILES,
+        "For add: where to keep the secret. [default: the system's keyring if it answers, else a file that only you "
+        "can read]",
+        choices=("keyring", "file"),
+    )
+    json: bool = switch(MESSAGES, "For list: print JSON.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Options of a list."""
+
+    word: str | None = positional(None, LIST, "WORD", "Only what has this in its name, in any case.")
+    format: Literal["table", "csv", "json"] = option(
+        "table", LIST, "How to print the list. [default: table]", choices=("table", "csv", "json")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completing:
+    """Options of the completion."""
+
+    shell: Literal["bash", "zsh", "fish", "powershell"] | None = positional(
+        None, SHELL, "bash|zsh|fish|powershell", "Your shell.", choices=("bash", "zsh", "fish", "powershell")
+    )
+    install: bool = switch(SHELL, "Put the script where the shell finds it, instead of printing it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingsFormat:
+    """Options for the format of findings."""
+
+    json: bool = switch(MESSAGES, "Print the findings as JSON.")
 
 
 @dataclass(frozen=True, kw_only=True)
