@@ -445,6 +445,81 @@ def test_the_job_of_a_killed_process_is_found_again(output: Path, number: int) -
     assert not list(output.parent.rglob("*.job"))
 
 
+def pages_served(where: Org) -> list[str]:
+    """The cursors of the pages of results that were asked for, in order; empty for a first page."""
+    return [dict(one.parameters).get("cursor", "") for one in served(where, "GET") if one.path.endswith("/results")]
+
+
+def test_after_a_crash_reading_goes_on_from_the_last_cursor(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)  # two of three pages came
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    (cursor,) = pages_served(where)[before:]
+    assert cursor
+
+
+def test_a_page_that_reached_the_disk_in_part_is_asked_for_again(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)
+    before = pages_served(where)
+    (part,) = output.parent.rglob("*.part")
+    part.write_bytes(part.read_bytes()[:-1])
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert pages_served(where)[len(before) :][0] == before[1]
+
+
+def test_a_page_without_its_part_is_read_from_the_first_page_of_the_same_job(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)
+    before = len(pages_served(where))
+    (part,) = output.parent.rglob("*.part")
+    part.unlink()
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert [bool(cursor) for cursor in pages_served(where)[before:]] == [False, True, True]
+    assert len(served(where, "POST")) == 1
+
+
+def test_where_the_api_refuses_the_noted_cursor_the_job_is_read_from_its_first_page(output: Path) -> None:
+    where = busy(switches=Switches(job_cursor="once"))
+    leave_note(where, output, 6)
+    (note,) = output.parent.rglob("*.job")
+    note.write_bytes(b"".join(note.read_bytes().splitlines(keepends=True)[:-1]))  # its second page was not noted
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert [bool(cursor) for cursor in pages_served(where)[before:]] == [True, False, True, True]
+    assert len(served(where, "POST")) == 1
+
+
+def test_a_crash_while_noted_pages_are_read_leaves_the_job_to_the_next_process(output: Path) -> None:
+    where = busy(2500)
+    leave_note(where, output, 20)
+    leave_note(where, output, 4)
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert not list(output.parent.rglob("*.part"))
+    assert len(served(where, "POST")) == 1
+
+
+def test_pages_without_conversations_are_noted_too(output: Path) -> None:
+    where = busy(switches=Switches(job_empty_pages=True))
+    leave_note(where, output, 7)  # a page, an empty one and another
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert len(pages_served(where)[before:]) == 2
+
+
 def test_a_job_that_expired_since_is_submitted_again(output: Path) -> None:
     where = busy(switches=Switches(job_expires_s=60.0, job_expired="404"))
     leave_note(where, output, 4)

@@ -15,8 +15,8 @@ Where the numbers differ, the job is submitted once more. Where they still do, o
 is unproven, with the numbers; or, where `DetailsJobs.falls_back`, the details query reads it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, Protocol
@@ -69,15 +69,31 @@ class Noted:
     """Until when the data lake was complete before that."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotedPage:
+    """A page of a job's results, as it came."""
+
+    content: bytes
+    is_zipped: bool
+
+
 class Notes(Protocol):
-    """Which jobs are under way, kept where a later process finds it."""
+    """Which jobs are under way and how far they are read, kept where a later process finds it."""
 
     def job(self, window: Interval) -> Noted | None:
-        """The window's job, where one is known."""
+        """The window's job, where one is known. To be called once, before a part of the window is begun."""
         ...
 
     def keep(self, window: Interval, job: Noted) -> None:
-        """The window has this job."""
+        """The window has this job, and no page of it was read."""
+        ...
+
+    def add_page(self, window: Interval, page: NotedPage, *, is_in_part: bool) -> None:
+        """The next page of the job came. `is_in_part`: it will be the next page of the window's part."""
+        ...
+
+    def pages(self, window: Interval) -> Iterator[NotedPage]:
+        """The first pages of the job `job` found, in order, as far as they are whole; from now on they do not count."""
         ...
 
     def drop(self, window: Interval) -> None:
@@ -95,6 +111,13 @@ class NoNotes:
     def keep(self, window: Interval, job: Noted) -> None:
         """Nothing is kept."""
 
+    def add_page(self, window: Interval, page: NotedPage, *, is_in_part: bool) -> None:
+        """Nothing is kept."""
+
+    def pages(self, window: Interval) -> Iterator[NotedPage]:  # noqa: ARG002 - the same for all
+        """None is kept."""
+        return iter(())
+
     def drop(self, window: Interval) -> None:
         """Nothing was kept."""
 
@@ -110,11 +133,13 @@ class JobAsk:
     cursor: str = ""
     page_size: int | None = None
     not_before: datetime | None = None
+    noted: NotedPage | None = None
+    """A page that an earlier process has kept: it need not be asked for."""
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a page of results."""
-        return self.step == "results"
+        """Whether it asks for a page of results."""
+        return self.step == "results" and self.noted is None
 
     def exchange(self) -> Exchange[object]:
         """What asks it; see `api.jobs`."""
@@ -124,7 +149,8 @@ class JobAsk:
             case "status":
                 return jobs.status(self.job_id)
             case "results":
-                return jobs.results(self.job_id, self.cursor, self.page_size)
+                asked = jobs.results(self.job_id, self.cursor, self.page_size)
+                return asked if self.noted is None else _answered(self.noted)
             case "availability":
                 return jobs.availability()
             case "cancel":
@@ -133,6 +159,13 @@ class JobAsk:
                 can_be_halved = len(halves(self.window)) > 1
                 attempts = ATTEMPTS_ON_TIMEOUT if can_be_halved else None
                 return details_query.answer(self.query, self.window, 1, 1, attempts_on_timeout=attempts)
+
+
+def _answered(page: NotedPage) -> Exchange[Response]:
+    """The answer that brought the page, without a request."""
+    answer = Response(200, {"content-encoding": "gzip"} if page.is_zipped else {}, page.content)
+    return replace(answer, decoded=ResultsHead.decode(answer.body))
+    yield  # it makes this an exchange
 
 
 class JobReading:
@@ -164,6 +197,8 @@ class JobReading:
         self._failures = 0
         self._reason = ""
         self._restarts = 0
+        self._noted: Iterator[NotedPage] | None = None
+        """Pages that an earlier process has kept, while they are read."""
         # of the present pass through its results
         self._pass = 0
         self._readings = 0
@@ -196,9 +231,10 @@ class JobReading:
             self._jobs.submitting += 1
             self._complete_before = self._jobs.complete_until
         self._is_asking = True
-        return JobAsk(
+        ask = JobAsk(
             step, self._jobs.query, self.window, self._job_id, self._cursor, self._jobs.page_size, self._not_before
         )
+        return replace(ask, noted=self._next_noted()) if step == "results" else ask
 
     def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
         """Take in an answer of `JobAsk`."""
@@ -298,7 +334,15 @@ class JobReading:
             return
         self._job_id, self._step = known.job_id, "status"
         self._submitted_at, self._complete_before = None, known.complete_before
+        self._noted = self._jobs.notes.pages(self.window)
         self._jobs.begun(self.window, known.job_id, known.complete_before)
+
+    def _next_noted(self) -> NotedPage | None:
+        """The next page that an earlier process has kept; after the last one, the job goes on from its cursor."""
+        page = next(self._noted, None) if self._noted is not None else None
+        if page is None:
+            self._noted = None
+        return page
 
     def _take_submitted(self, answer: object, asked_at: datetime) -> None:
         if isinstance(answer, Submitted):
@@ -364,6 +408,7 @@ class JobReading:
 
     def _submit_again(self) -> None:
         self._jobs.done_with(self._job_id)
+        self._noted = None
         self._job_id, self._step, self._wait = "", "submit", POLL_FIRST
 
     # Results
@@ -403,6 +448,8 @@ class JobReading:
         """From the first page, once; then the job has failed."""
         self._restarts += 1
         if self._restarts == 1:
+            self._noted = None
+            self._jobs.notes.keep(self.window, Noted(self._job_id, self._complete_before))
             self._start_reading()
         else:
             self._failed(reason)
@@ -418,7 +465,9 @@ class JobReading:
         self._jobs.learn_complete(head.available_until)
         if not head.cursor:
             self._step = "recount" if self._complete_after is not None else "availability"
-        return self._found(answer, head) if head.page.conversations or head.page.dropped else None
+        has_rows = bool(head.page.conversations or head.page.dropped)
+        self._jobs.notes.add_page(self.window, NotedPage(answer.content, answer.is_zipped), is_in_part=has_rows)
+        return self._found(answer, head) if has_rows else None
 
     def _found(self, answer: Response, head: ResultsHead) -> FoundPage:
         page = found_page(self._pass, answer, head.page, partial(self._jobs.place, self.window))
