@@ -14,6 +14,7 @@ from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
 from everycall.executor import SerialExecutor, ThreadExecutor
 from everycall.manifest import Entry
+from everycall.progress import Event, Noticed
 from everycall.sandbox import JOBS, Switches
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
@@ -40,6 +41,18 @@ PAGED = Environment(job_reading=small_pages)
 def served(where: Org, method: str, path: str = JOBS) -> list[Any]:
     """What was asked below a path, in order."""
     return [one for one in where.sandbox.requests if one.method == method and one.path.startswith(path)]
+
+
+class Heard:
+    """Keeps the notices of an export; see `Progress`."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def report(self, event: Event) -> None:
+        """See `Progress.report`."""
+        if isinstance(event, Noticed):
+            self.notices.append(event.message)
 
 
 def only(entries: tuple[Entry, ...]) -> Entry:
@@ -105,7 +118,7 @@ def test_a_window_of_several_days_that_holds_too_many_is_split(output: Path) -> 
     where = busy()
 
     def small(route: DetailsJobs, window: Interval) -> JobReading:
-        route.hits_max = 3 * PER_DAY + 1
+        route.hits_max = 4 * PER_DAY + 1
         return JobReading(route, window)
 
     summary = where.export(output, WEEK, route="jobs", environment=Environment(job_reading=small))
@@ -550,8 +563,13 @@ def test_a_safety_stop_cancels_what_runs_and_keeps_what_was_read(output: Path) -
 # auto
 
 
+def pressed(count: int = 1300, **settings: Any) -> Org:
+    """An org that allows so few requests a minute that jobs are worth it for a day."""
+    return busy(count, rate_limit=10, **settings)
+
+
 def test_auto_reads_by_jobs_what_is_complete_and_by_the_query_what_is_not(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     interval = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
     summary = where.export(output, interval, route="auto")
 
@@ -563,17 +581,72 @@ def test_auto_reads_by_jobs_what_is_complete_and_by_the_query_what_is_not(output
     assert routes == [("2026-02-27", "jobs"), ("2026-03-02", "query")]
 
 
-def test_auto_takes_the_query_where_it_needs_fewer_requests(output: Path) -> None:
-    where = busy(20)
-    summary = where.export(output, route="auto")
+def test_auto_is_the_default(output: Path) -> None:
+    where = pressed()
+    where.export(output)
+
+    assert [entry["route"] for entry in manifest_of(output)["windows"]] == ["jobs"]
+
+
+def test_auto_takes_the_query_where_that_is_sooner_and_asks_nothing_else(output: Path) -> None:
+    where, alone = busy(1300), busy(1300)
+    summary = where.export(output)
+    by_query = alone.export(output.with_name("query.csv"), route="query")
 
     assert_proven(where, summary, output)
-    assert served(where, "POST") == []
+    assert served(where, "GET") == served(where, "POST") == []
+    assert [one.path for one in where.sandbox.requests] == [one.path for one in alone.sandbox.requests]
+    assert summary.counts.requests == by_query.counts.requests
+
+
+def test_auto_reads_a_window_with_few_conversations_by_the_query_where_others_take_jobs(output: Path) -> None:
+    where = org(world=Thin(100_000, days=1), rate_limit=300)
+    summary = where.export(output, WEEK)  # the other six days are empty
+
+    assert (summary.verdict, summary.rows) == ("proven", 100_000)
+    assert {entry.route for entry in summary.entries} == {"jobs", "query"}
+
+
+def test_auto_without_the_permission_for_jobs_says_so_and_reads_by_the_query(output: Path) -> None:
+    where, heard = pressed(), Heard()
+    where.sandbox.faults.on(None, "403", path=JOBS + "/availability")
+    summary = where.export(output, progress=heard)
+
+    assert_proven(where, summary, output)
+    assert {entry.route for entry in summary.entries} == {"query"}
+    (notice,) = heard.notices
+    assert notice.startswith("Jobs cannot be used (")
+    assert notice.endswith("); the details query reads all.")
+
+
+@pytest.mark.parametrize("kind", ["403", "500", "html"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_auto_goes_on_by_the_query_where_a_request_about_jobs_is_refused_for_good(
+    output: Path, kind: str, method: str
+) -> None:
+    where, heard = pressed(), Heard()
+    where.sandbox.faults.on(None, kind, path=f"{method} {JOBS}")
+    summary = where.export(output, WEEK, progress=heard)
+
+    assert_proven(where, summary, output, WEEK)
+    assert len([one for one in heard.notices if "Jobs cannot be used" in one]) == 1
+
+
+def test_the_seam_belongs_to_one_route(output: Path) -> None:
+    where = pressed()
+    interval = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
+    where.export(output, interval)
+    windows = [(Interval.read(entry["interval"]), entry["route"]) for entry in manifest_of(output)["windows"]]
+
+    (last_by_jobs,) = {window.end for window, route in windows if route == "jobs"}
+    (first_by_query,) = {window.start for window, route in windows if route == "query"}
+    assert last_by_jobs == first_by_query
+    assert str(last_by_jobs) == "2026-03-02 00:00:00+00:00"
 
 
 @pytest.mark.parametrize("kind", ["job_failed", "job_stuck", "job_gone", "repeated_cursor"])
 def test_auto_falls_back_to_the_query_where_jobs_fail(output: Path, kind: str) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, kind)
     summary = where.export(output, route="auto", environment=PAGED)
 
@@ -581,7 +654,7 @@ def test_auto_falls_back_to_the_query_where_jobs_fail(output: Path, kind: str) -
 
 
 def test_auto_falls_back_where_the_job_misses_one(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, "unseen", path=JOBS, conversation_id=where.truth()[7][0])
     summary = where.export(output, route="auto")
 
@@ -589,16 +662,16 @@ def test_auto_falls_back_where_the_job_misses_one(output: Path) -> None:
 
 
 def test_auto_reads_all_by_the_query_where_the_org_has_no_jobs(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, "404", path=JOBS)
     assert_proven(where, where.export(output, route="auto"), output)
 
 
 def requests_for_a_month(output: Path, route: Any) -> int:
-    """Of 30,000 conversations, evenly spread."""
-    where = org(world=Thin(30_000, days=30))
+    """Of 60,000 conversations, evenly spread."""
+    where = org(world=Thin(60_000, days=30))
     summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-02-04T00:00:00.000Z", route=route)
-    assert (summary.verdict, summary.rows) == ("proven", 30_000)
+    assert (summary.verdict, summary.rows) == ("proven", 60_000)
     return summary.counts.requests
 
 

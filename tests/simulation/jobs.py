@@ -16,6 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from everycall import Interval, Summary, export
+from everycall.acquire.auto import AutoRoute
+from everycall.acquire.costs import Cost
 from everycall.acquire.details_job import DetailsJobs, JobAsk, JobReading
 from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.route import FoundPage
@@ -113,6 +115,8 @@ class JobsLife(Life):
         self.trouble.repeats_cursors = rng.random() < 0.2  # type: ignore[attr-defined]
         self.route: Literal["jobs", "auto"] = rng.choice(["jobs", "jobs", "auto"])
         self.read_page = rng.choice(READ_PAGES)
+        self.is_eager = rng.random() < 0.7
+        """Whether "auto" finds jobs worth it whatever they cost."""
 
     def _sandbox(self) -> Sandbox:
         rng = self.rng
@@ -170,6 +174,10 @@ class JobsLife(Life):
             client, query, output, columns=columns, options=options, progress=self, environment=self.environment
         )
 
+    def are_jobs_worth_it(self, query: Cost, jobs: Cost, allowed: float) -> bool:  # noqa: ARG002
+        """As in earnest, but without a look at the time, which a world so small never takes."""
+        return self.is_eager or jobs.requests < query.requests
+
     def lake(self) -> datetime:
         """Until when the data lake is complete."""
         return (self.clock.utc() - timedelta(seconds=self.lag_s)).astimezone(UTC)
@@ -181,7 +189,7 @@ class JobsLife(Life):
         return Environment(
             executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
             proof=planted.proof, part=planted.part, forms=planted.forms, ledger=planted.ledger, loader=planted.loader,
-            job_reading=self.begin_reading,
+            job_reading=self.begin_reading, auto=partial(AutoRoute, are_worth_it=self.are_jobs_worth_it),
         )  # fmt: skip
 
     def mend(self) -> int:

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, Protocol
 
+from everycall.acquire.costs import JOBS_AT_A_TIME_DEFAULT, by_job, by_query
 from everycall.acquire.details_query import ATTEMPTS_ON_TIMEOUT, DetailsQuery, found_page
 from everycall.acquire.part import Place
 from everycall.acquire.proof import Verdict, distinct
@@ -28,16 +29,26 @@ from everycall.acquire.route import Ask, FoundPage, TooSlow
 from everycall.acquire.windows import halves, split
 from everycall.api import details_query, jobs
 from everycall.api.exchange import Exchange, Response
-from everycall.api.jobs import RESULTS_PAGE_SIZE, LimitMet, NotFound, Refused, ResultsHead, State, Status, Submitted
+from everycall.api.jobs import (
+    RESULTS_PAGE_SIZE,
+    LimitMet,
+    NotFound,
+    Refused,
+    ResultsHead,
+    State,
+    Status,
+    Submitted,
+    Unusable,
+)
 from everycall.api.query import Interval, Query
 from everycall.instants import DAY, since_epoch_ms, start_of_day, text
 
-JOB_HITS_DEFAULT = 60_000
-"""Ours: a window of several days that holds more is split: results were once capped at 100,000 for the query and at
+JOB_HITS_DEFAULT = 80_000
+"""Ours: a window of several days that holds as many is split: results were once capped at 100,000 for the query and at
 400,000 for jobs, and nobody knows what holds today."""
 
-JOBS_AT_A_TIME_DEFAULT = 2
-"""Ours: how many jobs run at the same time, until the API names its limit."""
+JOB_HITS_AIM = 3 / 4
+"""Ours: of that, how much the pieces are to hold. Days are not alike, and a piece that is split again costs a count."""
 
 POLL_FIRST, POLL_MAX = timedelta(seconds=2), timedelta(seconds=30)
 """The waits between polls grow by half, from the first to the longest. Source: jobs take 3 s (estuary/connectors)."""
@@ -53,9 +64,6 @@ LIMIT_PATIENCE = timedelta(minutes=30)
 
 READINGS_MAX = 2
 """Ours: how often a job is read whose numbers do not agree with the counts."""
-
-JOB_OVERHEAD = 6
-"""Requests of a window beside its pages: two counts, the submission, two or three polls."""
 
 Step = Literal["count", "submit", "status", "results", "availability", "cancel", "recount"]
 
@@ -135,6 +143,8 @@ class JobAsk:
     not_before: datetime | None = None
     noted: NotedPage | None = None
     """A page that an earlier process has kept: it need not be asked for."""
+    falls_back: bool = False
+    """Whether a refusal is an answer: `jobs.Unusable`."""
 
     @property
     def is_page(self) -> bool:
@@ -143,6 +153,10 @@ class JobAsk:
 
     def exchange(self) -> Exchange[object]:
         """What asks it; see `api.jobs`."""
+        asked = self._exchange()
+        return jobs.or_unusable(asked) if self.falls_back and self.step not in ("count", "recount") else asked
+
+    def _exchange(self) -> Exchange[object]:
         match self.step:
             case "submit":
                 return jobs.submit(self.query, self.window)
@@ -159,6 +173,13 @@ class JobAsk:
                 can_be_halved = len(halves(self.window)) > 1
                 attempts = ATTEMPTS_ON_TIMEOUT if can_be_halved else None
                 return details_query.answer(self.query, self.window, 1, 1, attempts_on_timeout=attempts)
+
+
+def pieces_for_jobs(window: Interval, hits: int, hits_max: int = JOB_HITS_DEFAULT) -> list[Interval]:
+    """The windows that a job each reads instead of this one; `[window]` if it need not be split."""
+    if hits < hits_max or window.length <= DAY:
+        return [window]
+    return split(window, hits, max(1, int(hits_max * JOB_HITS_AIM)))
 
 
 def _answered(page: NotedPage) -> Exchange[Response]:
@@ -232,7 +253,14 @@ class JobReading:
             self._complete_before = self._jobs.complete_until
         self._is_asking = True
         ask = JobAsk(
-            step, self._jobs.query, self.window, self._job_id, self._cursor, self._jobs.page_size, self._not_before
+            step,
+            self._jobs.query,
+            self.window,
+            self._job_id,
+            self._cursor,
+            self._jobs.page_size,
+            self._not_before,
+            falls_back=self._jobs.falls_back,
         )
         return replace(ask, noted=self._next_noted()) if step == "results" else ask
 
@@ -251,7 +279,10 @@ class JobReading:
         return None
 
     def _take(self, ask: JobAsk, answer: object, asked_at: datetime) -> FoundPage | None:
-        if isinstance(answer, TooSlow):
+        if isinstance(answer, Unusable):
+            self._jobs.turn_off(answer.reason)
+            self._leave_to_query()
+        elif isinstance(answer, TooSlow):
             self._halve(answer.reason)
         elif ask.step in ("count", "recount"):
             self._take_count(ask, answer, asked_at)
@@ -280,9 +311,8 @@ class JobReading:
             self._judge(counted)
             return
         self._hits_before = counted
-        if self.window.length > DAY:
-            pieces = split(self.window, counted, self._jobs.hits_max)
-            self.instead = pieces if pieces != [self.window] else None
+        pieces = pieces_for_jobs(self.window, counted, self._jobs.hits_max)
+        self.instead = pieces if pieces != [self.window] else None
         if self.instead is None and self._jobs.is_dearer(counted):
             self._leave_to_query()
         elif self.instead is None:
@@ -535,6 +565,7 @@ class DetailsJobs:
         hits_max: int = JOB_HITS_DEFAULT,
         page_size: int | None = RESULTS_PAGE_SIZE,
         falls_back: bool = False,
+        notice: Callable[[str], None] = lambda _: None,
         notes: Notes | None = None,
         reading: Callable[["DetailsJobs", Interval], JobReading] = JobReading,
     ) -> None:
@@ -547,6 +578,7 @@ class DetailsJobs:
             hits_max: a window of several days that holds more is split.
             page_size: conversations on a page of results; None leaves it to the API.
             falls_back: whether somebody reads the windows in `by_query` by the details query.
+            notice: is given the reason where jobs turn out not to be usable, which takes `falls_back`.
             notes: which jobs are under way.
             reading: what tests replace.
         """
@@ -559,6 +591,9 @@ class DetailsJobs:
         """Ids of jobs that are not known to have ended."""
         self.by_query: list[Interval] = []
         """Windows to read by the details query: it needs fewer requests for them, or jobs did not do."""
+        self.unusable = False
+        """Whether the API refuses jobs: no further window is for this route."""
+        self._notice = notice
         self._jobs_max = max(1, jobs_max)
         self._windows: dict[str, Interval] = {}
         self._reading = reading
@@ -591,7 +626,13 @@ class DetailsJobs:
 
     def is_dearer(self, counted: int) -> bool:
         """Whether the details query needs fewer requests for a window of so many conversations."""
-        return self.falls_back and requests_by_query(counted) < requests_by_jobs(counted)
+        return self.falls_back and by_query(counted).requests < by_job(counted).requests
+
+    def turn_off(self, reason: str) -> None:
+        """The API refuses jobs, or their routes fail: the details query reads what is left."""
+        if not self.unusable:
+            self.unusable = True
+            self._notice(reason)
 
     def learn(self, limit: LimitMet) -> None:
         """The API let no further job in: no more of ours run from now on than run now."""
@@ -626,13 +667,3 @@ class DetailsJobs:
         for job_id in left:
             self.done_with(job_id)
         return [jobs.cancel(job_id) for job_id in left]
-
-
-def requests_by_query(counted: int, page_size: int = 100) -> int:
-    """Pages, the empty one past the end, and the count."""
-    return -(-counted // page_size) + 2
-
-
-def requests_by_jobs(counted: int) -> int:
-    """Pages of results, and what a job takes beside them."""
-    return max(1, -(-counted // RESULTS_PAGE_SIZE)) + JOB_OVERHEAD

@@ -71,7 +71,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         max_pages=rows.max_pages,
         workers=rows.workers,
         kept_from=kept_from(query, org.client, now, display),
-        route=arguments.of(Way).route or "query",
+        route=arguments.of(Way).route or "auto",
         file_mode=rows.file_mode,
     )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())
