@@ -90,7 +90,8 @@ def _choice(found: Plan) -> Iterator[str]:
         if found.route == "jobs":
             yield "The API does not say until when jobs are complete."
         elif found.by_jobs is not None and found.length_by_jobs is not None:
-            yield f"Jobs would take {counted(found.by_jobs.requests, 'request')}, about {duration(found.length_by_jobs)}"
+            requests, length = counted(found.by_jobs.requests, "request"), duration(found.length_by_jobs)
+            yield f"Jobs would take {requests}, about {length}"
     else:
         yield (
             f"Jobs are complete until {found.complete_until:%Y-%m-%d %H:%M}Z; "
