@@ -172,6 +172,7 @@ class Setup:
             complete_until=complete_until,
             jobs_max=min(JOBS_AT_A_TIME_DEFAULT, at_a_time or JOBS_AT_A_TIME_DEFAULT),
             falls_back=falls_back,
+            query_page_size=self.options.page_size,
             notice=self._notice_unusable,
             notes=FileNotes(path, self.filesystem),
             reading=self.environment.job_reading,

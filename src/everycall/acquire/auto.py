@@ -202,7 +202,7 @@ class AutoRoute:
         """Whether jobs should read the export, if all its windows are as full as this one."""
         if self._is_decided:
             is_there = self.seam is not None and window.start < self.seam
-            return is_there and by_job(hits).requests <= by_query(hits).requests
+            return is_there and by_job(hits).requests <= by_query(hits, self.by_query.page_size).requests
         query = self.by_query.query
         share = query.interval.length / max(window.length, timedelta(milliseconds=1))
         span = SPAN_FILTERED if query.filters else SPAN_UNFILTERED

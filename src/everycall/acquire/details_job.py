@@ -40,6 +40,7 @@ from everycall.api.jobs import (
     Submitted,
     Unusable,
 )
+from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.api.query import Interval, Query
 from everycall.instants import DAY, since_epoch_ms, start_of_day, text
 
@@ -565,6 +566,7 @@ class DetailsJobs:
         hits_max: int = JOB_HITS_DEFAULT,
         page_size: int | None = RESULTS_PAGE_SIZE,
         falls_back: bool = False,
+        query_page_size: int = PAGE_SIZE_MAX,
         notice: Callable[[str], None] = lambda _: None,
         notes: Notes | None = None,
         reading: Callable[["DetailsJobs", Interval], JobReading] = JobReading,
@@ -578,6 +580,7 @@ class DetailsJobs:
             hits_max: a window of several days that holds more is split.
             page_size: conversations on a page of results; None leaves it to the API.
             falls_back: whether somebody reads the windows in `by_query` by the details query.
+            query_page_size: of the details query, which decides what it would take.
             notice: is given the reason where jobs turn out not to be usable, which takes `falls_back`.
             notes: which jobs are under way.
             reading: what tests replace.
@@ -593,7 +596,7 @@ class DetailsJobs:
         """Windows to read by the details query: it needs fewer requests for them, or jobs did not do."""
         self.unusable = False
         """Whether the API refuses jobs: no further window is for this route."""
-        self._notice = notice
+        self._notice, self._query_page_size = notice, query_page_size
         self._jobs_max = max(1, jobs_max)
         self._windows: dict[str, Interval] = {}
         self._reading = reading
@@ -626,7 +629,7 @@ class DetailsJobs:
 
     def is_dearer(self, counted: int) -> bool:
         """Whether the details query needs fewer requests for a window of so many conversations."""
-        return self.falls_back and by_query(counted).requests < by_job(counted).requests
+        return self.falls_back and by_query(counted, self._query_page_size).requests < by_job(counted).requests
 
     def turn_off(self, reason: str) -> None:
         """The API refuses jobs, or their routes fail: the details query reads what is left."""
