@@ -86,6 +86,7 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	$(BIN)/python tests/killing.py --kills 200
 	$(BIN)/python -m bench.memory --within 0.1
 	$(BIN)/python -m bench.rate_limit --strict
+	$(BIN)/python -m bench.jobs --strict
 
 lock: $(VENV)/.dev ## update the dependencies in requirements/*.txt to their newest versions
 	$(LOCK) --extra build -o requirements/run.txt

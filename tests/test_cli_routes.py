@@ -91,12 +91,19 @@ def test_an_attribute_that_is_not_there_is_named_and_one_that_is_becomes_a_colum
     assert any(row[f"attribute:{name}"] for row in rows)
 
 
-@pytest.mark.parametrize("route", ["query", "auto"])
-def test_attributes_by_a_route_that_has_none_are_refused(cli: Cli, route: str) -> None:
-    code, _, err = cli("export", "--interval", DAY, "--route", route, "--attribute", "a")
+@pytest.mark.parametrize("options", [(), ("--route", "auto")])
+def test_auto_takes_jobs_where_attributes_are_needed(cli: Cli, options: tuple[str, ...]) -> None:
+    code, out, _ = cli("export", "--interval", DAY, *options, "--attribute", "a", "--json", "--quiet")
+
+    assert code == 0
+    assert [window["route"] for window in json.loads(out)["windows"]] == ["jobs"]
+
+
+def test_attributes_by_the_query_which_has_none_are_refused(cli: Cli) -> None:
+    code, _, err = cli("export", "--interval", DAY, "--route", "query", "--attribute", "a")
 
     assert code == 2
-    assert f"--attribute does not go with --route {route}." in err
+    assert "--attribute does not go with --route query." in err
     assert "Only --route jobs brings attributes." in err
 
 

@@ -1,14 +1,17 @@
 """The route of jobs: what is exported through it, and what happens to jobs on the way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from everycall.acquire import details_job
+from everycall.acquire.auto import AutoRoute
 from everycall.acquire.details_job import DetailsJobs, JobReading
 from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
@@ -22,6 +25,7 @@ from inprocess import MONDAY, WEEK, InProcess, Org, assert_proven, client_of, ex
 from thin import Thin
 
 PER_DAY = 130
+DAY_S = 86_400.0
 
 
 def busy(count: int = PER_DAY, **settings: Any) -> Org:
@@ -164,10 +168,50 @@ def test_every_switch_about_jobs_ends_proven(output: Path, switches: dict[str, A
     assert where.sandbox.jobs is not None
 
 
-def test_every_switch_about_jobs_is_tried() -> None:
-    about_jobs = {name for name in Switches.__dataclass_fields__ if name.startswith(("job", "data_lake"))}
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_under_every_switch_about_jobs_auto_ends_proven(output: Path, switches: dict[str, Any]) -> None:
+    where = busy(switches=Switches(**switches))
+    eager = replace(PAGED, auto=partial(AutoRoute, are_worth_it=lambda *_: True))
+    summary = where.export(output, WEEK, environment=eager, executor=SerialExecutor(5))
 
-    assert about_jobs <= {name for switches in SWITCHES for name in switches}
+    assert_proven(where, summary, output, WEEK)
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        ({"data_lake_lag_s": 60 * DAY_S}, "the jobs' data is complete until 2026-01-01T12:00:0"),
+        ({"job_results_max": 1}, "the API pages through 1 results of a job only"),
+        ({"job_interval_days_max": 1, "job_unfiltered_days_max": 1, "job_takes_s": 3600.0}, "the job was PENDING for"),
+    ],
+)
+def test_a_switch_that_cannot_be_outlived_is_named_in_the_reason(
+    output: Path, switches: dict[str, Any], reason: str
+) -> None:
+    """Three start in the same millisecond, and the smallest window is a second."""
+    where = busy(switches=Switches(**switches))
+    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-01-05T00:30:00.000Z", route="jobs")
+
+    assert summary.verdict == "unproven"
+    assert all(reason in entry.reason for entry in summary.unproven)
+
+
+def settings_of(name: str) -> set[Any]:
+    """What a switch may be, where it is one of a few."""
+    kind = get_type_hints(Switches)[name]
+    return {False, True} if kind is bool else set(get_args(kind)) if get_origin(kind) is Literal else set()
+
+
+def test_every_switch_about_jobs_is_tried_in_every_setting() -> None:
+    tried: dict[str, set[Any]] = {name: {getattr(Switches(), name)} for name in Switches.__dataclass_fields__}
+    for switches in SWITCHES:
+        for name, value in switches.items():
+            tried[name].add(value)
+
+    for name in tried:
+        if name.startswith(("job", "data_lake")):
+            assert len(tried[name]) > 1, f"{name} is tried in its default only"
+            assert settings_of(name) <= tried[name], name
 
 
 @pytest.mark.parametrize("form", ["missing", "{}", "empty list"])

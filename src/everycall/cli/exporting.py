@@ -51,7 +51,7 @@ def _columns(rows: Rows, way: Way) -> list[str]:
     columns = separated("--columns", rows.columns)
     if not rows.attribute:
         return columns
-    if way.route not in (None, "jobs"):
+    if way.route == "query":
         message = f"--attribute does not go with --route {way.route}."
         raise UsageError(message, hint="Only --route jobs brings attributes.")
     columns = columns or [column.name for column in flat.columns(rows.view)]

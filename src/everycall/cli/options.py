@@ -124,7 +124,7 @@ class Rows:
         (),
         OUTPUT,
         "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
-        "participants have it, that of who came last. Takes --route jobs.",
+        "participants have it, that of who came last. Jobs read all windows then.",
         value="NAME",
         many=True,
     )
