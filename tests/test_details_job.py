@@ -188,9 +188,9 @@ def test_under_every_switch_about_jobs_auto_ends_proven(output: Path, switches: 
 def test_a_switch_that_cannot_be_outlived_is_named_in_the_reason(
     output: Path, switches: dict[str, Any], reason: str
 ) -> None:
-    """Three start in the same millisecond, and the smallest window is a second."""
-    where = busy(switches=Switches(**switches))
-    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-01-05T00:30:00.000Z", route="jobs")
+    """Three start within a second, and no window is smaller."""
+    where = org(world=Thin(3 * 86_400), switches=Switches(**switches))
+    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-01-05T00:00:01.000Z", route="jobs")
 
     assert summary.verdict == "unproven"
     assert all(reason in entry.reason for entry in summary.unproven)
@@ -208,10 +208,10 @@ def test_every_switch_about_jobs_is_tried_in_every_setting() -> None:
         for name, value in switches.items():
             tried[name].add(value)
 
-    for name in tried:
+    for name, settings in tried.items():
         if name.startswith(("job", "data_lake")):
-            assert len(tried[name]) > 1, f"{name} is tried in its default only"
-            assert settings_of(name) <= tried[name], name
+            assert len(settings) > 1, f"{name} is tried in its default only"
+            assert settings_of(name) <= settings, name
 
 
 @pytest.mark.parametrize("form", ["missing", "{}", "empty list"])
