@@ -166,7 +166,8 @@ def repair(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
-    options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
+    # The query has what jobs will only have hours later.
+    options = replace(options, route="query", kept_from=_kept_from(found.manifest, options.kept_from))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
         destination = FileDestination(found.output, setup.maker.file(header.format), setup.filesystem)

@@ -129,7 +129,7 @@ class Rows:
         (),
         OUTPUT,
         "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
-        "participants have it, that of who came last. Takes --route jobs.",
+        "participants have it, that of who came last. Jobs read all windows then.",
         value="NAME",
         many=True,
     )
@@ -179,8 +179,9 @@ class Way:
         None,
         SOURCE,
         "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
-        "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
-        "the query for the rest. The rows are the same. [default: query; jobs with --attribute]",
+        "request, but complete only until some hours ago. auto: the query where it takes no longer; else jobs where "
+        "they are complete and take fewer requests, and the query for the rest. The rows are the same. "
+        "[default: auto; jobs with --attribute]",
         choices=("query", "jobs", "auto"),
     )
 
