@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
+    Converting,
     Declared,
     Finished,
     Messages,
@@ -66,6 +67,22 @@ SCHEMA = Command(
     (Declared,),
     "[TABLE] [OPTIONS]",
 )
+CONVERT = Command(
+    "convert",
+    "Make any output from an archive of JSON lines, without asking the API.",
+    """
+An export to .jsonl.zst keeps everything that the API sent. From it, this command makes the outputs that an export of
+the same conversations would make, on all cores.
+
+With the manifest of the archive beside it, the outputs get its windows and its verdict. Without one the verdict is
+unknown. Names come from ARCHIVE.names.jsonl; without that file, the rows have ids.
+
+The exit code is 4 if a line is no conversation, if the archive is not as its manifest says, or if it was not proven
+complete when it was exported.
+""",
+    (Converting, Messages),
+    "ARCHIVE -o PATH [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -76,11 +93,16 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, SCHEMA, SANDBOX)}
+COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, CONVERT, SCHEMA, SANDBOX)}
 
 MODULES = {
-    "export": "exporting", "plan": "planning", "verify": "verifying", "schema": "describing", "sandbox": "serving",
-}  # fmt: skip
+    "export": "exporting",
+    "plan": "planning",
+    "verify": "verifying",
+    "convert": "converting",
+    "schema": "describing",
+    "sandbox": "serving",
+}
 """The module of each command; its `run` is called."""
 
 

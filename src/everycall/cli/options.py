@@ -97,8 +97,8 @@ class Which:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Options for the output and its columns."""
+class Outputs:
+    """Options for the outputs and their columns."""
 
     output: tuple[str, ...] = option(
         (),
@@ -129,6 +129,19 @@ class Rows:
         many=True,
     )
     fresh: bool = switch(OUTPUT, "Start over, and replace the output and any unfinished export of it.")
+    file_mode: int = option(
+        0o600,
+        OUTPUT,
+        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
+        value="MODE",
+        parse=permissions,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Outputs):
+    """Options for the outputs of an export."""
+
     max_pages: int | None = option(
         None,
         OUTPUT,
@@ -144,12 +157,34 @@ class Rows:
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )
-    file_mode: int = option(
-        0o600,
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converting(Outputs):
+    """Options for the outputs of a conversion."""
+
+    archive: str | None = positional(
+        None,
         OUTPUT,
-        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
-        value="MODE",
-        parse=permissions,
+        "ARCHIVE",
+        "JSON lines with one conversation each, such as an export to .jsonl, .jsonl.gz or .jsonl.zst; - is standard "
+        "input.",
+        parse=str,
+    )
+    attribute: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
+        "participants have it, that of who came last. Archives by --route jobs have attributes.",
+        value="NAME",
+        many=True,
+    )
+    workers: int | None = option(
+        None,
+        OUTPUT,
+        "Number of extra processes that make rows; 0 makes them in one process. [default: the number of cores]",
+        value="NUMBER",
+        parse=whole_number(0, WORKERS_MAX),
     )
 
 
@@ -301,7 +336,10 @@ class Serving:
         many=True,
     )
     load: str | None = option(
-        None, FILES, "Serve the conversations of a raw export or a recording, also as a .gz file.", value="FILE"
+        None,
+        FILES,
+        "Serve the conversations of an archive (.jsonl), a raw export or a recording, also as a .gz or .zst file.",
+        value="FILE",
     )
     replay: str | None = option(None, FILES, "Answer the same requests exactly as in a recording.", value="FILE")
     record: str | None = option(

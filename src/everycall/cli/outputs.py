@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from everycall.cli.options import Rows
+from everycall.cli.options import Outputs
 from everycall.errors import OutputRefused, SettingsError
 from everycall.manifest import pretty
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
@@ -18,12 +18,12 @@ STANDARD_OUTPUT = "-"
 DEFAULT = "conversations.csv"
 
 
-def is_stream(rows: Rows) -> bool:
+def is_stream(rows: Outputs) -> bool:
     """Whether the conversations go to standard output."""
     return rows.output == (STANDARD_OUTPUT,)
 
 
-def targets(rows: Rows) -> BinaryIO | list[Path | str]:
+def targets(rows: Outputs) -> BinaryIO | list[Path | str]:
     """The outputs of an export: standard output, or the places, with their formats."""
     if is_stream(rows):
         return sys.stdout.buffer
@@ -51,7 +51,7 @@ def write_json(value: Mapping[str, Any], *, to_standard_error: bool = False) -> 
     stream.flush()
 
 
-def check(rows: Rows) -> None:
+def check(rows: Outputs) -> None:
     """Refuse an output that cannot be written, before the first request.
 
     Raises:
