@@ -46,6 +46,7 @@ from everycall.progress import Noticed, Progress, Silent, WindowClosed
 from everycall.sinks.files import MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination, Form
+from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
@@ -72,6 +73,8 @@ class ConvertOptions:
     """Processes that load windows; 0 loads them in this process."""
     file_mode: int = 0o600
     """Permissions of new files. A replaced file keeps its own."""
+    style: Style = PLAIN
+    """How values look in flat rows."""
 
 
 def _now() -> datetime:
@@ -148,7 +151,7 @@ def convert(
     """
     filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
     table = flat_table(view, columns)
-    maker = FormMaker(table.columns, filesystem)
+    maker = FormMaker(table.columns, filesystem, options.style)
     place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
@@ -199,6 +202,8 @@ class _Place:
             everycall=VERSION,
             format=self.format,
             columns=tuple(column.name for column in self._maker.columns),
+            local_times=self._maker.style.timezone if self._maker.style.times == "local" else "",
+            defuse_formulas=self._maker.style.defuse_formulas,
             outputs=self.names if len(self.destinations) > 1 else (),
         )
         if self.stream is not None:
@@ -231,7 +236,7 @@ class _Conversion:
         self._started_at = environment.now()
         self._noticed: set[str] = set()
         names = tuple(form.name for form in place.forms)
-        work = Work(tuple(column.name for column in table.columns), names, options.file_mode)
+        work = Work(tuple(column.name for column in table.columns), names, options.file_mode, options.style)
         self._loader: Loader | Workers = (
             Workers(work, options.workers) if options.workers else Loader(table, place.forms, filesystem)
         )

@@ -177,6 +177,8 @@ def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = 
         match=query.match,
         format=destinations[0].format if destinations else "csv",
         columns=tuple(column.name for column in setup.table.columns),
+        local_times=options.style.timezone if options.style.times == "local" else "",
+        defuse_formulas=options.style.defuse_formulas,
         outputs=tuple(one.name for one in destinations) if len(destinations) > 1 else (),
     )
 

@@ -63,6 +63,10 @@ class Header(_Line, frozen=True, kw_only=True):
     """The id of the org, where the output has tables: every row has it."""
     schema_version: int = 0
     """Of the tables; 0 where the output has none. Added columns and tables do not change it."""
+    local_times: str = ""
+    """The time zone of the times in flat rows; empty where they are UTC."""
+    defuse_formulas: bool = False
+    """Whether texts that a spreadsheet would take for a formula have an apostrophe before them."""
     outputs: tuple[str, ...] = ()
     """Only in the ledger of an export to several outputs: their names."""
 

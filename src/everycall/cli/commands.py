@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
+    Cells,
     Converting,
     Declared,
     Finished,
@@ -40,7 +41,7 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Way, Source, Messages),
+    (When, Which, Rows, Cells, Paging, Way, Source, Messages),
 )
 PLAN = Command(
     "plan",
@@ -80,7 +81,7 @@ unknown. Names come from ARCHIVE.names.jsonl; without that file, the rows have i
 The exit code is 4 if a line is no conversation, if the archive is not as its manifest says, or if it was not proven
 complete when it was exported.
 """,
-    (Converting, Messages),
+    (Converting, Cells, Messages),
     "ARCHIVE -o PATH [OPTIONS]",
 )
 SANDBOX = Command(

@@ -11,7 +11,7 @@ from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.formats import counted, duration, size, span
 from everycall.cli.lists import separated
-from everycall.cli.options import Converting, Messages
+from everycall.cli.options import Cells, Converting, Messages
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Quiet
 from everycall.converting import Converted, ConvertOptions, convert
@@ -44,7 +44,12 @@ def run(arguments: Arguments, context: Context) -> int:
         view=wanted.view,
         columns=columns,
         format=wanted.format if is_stream else None,
-        options=ConvertOptions(fresh=wanted.fresh, workers=_workers(wanted), file_mode=wanted.file_mode),
+        options=ConvertOptions(
+            fresh=wanted.fresh,
+            workers=_workers(wanted),
+            file_mode=wanted.file_mode,
+            style=outputs.style(arguments.of(Cells), wanted.timezone),
+        ),
         progress=Quiet(display),
     )
     context.code = 0 if done.is_complete else NOT_PROVEN

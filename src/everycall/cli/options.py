@@ -22,7 +22,7 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet", "delta")
+FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta")
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600
@@ -103,8 +103,8 @@ class Outputs:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv or .jsonl file, also as .gz or .zst; - is standard output. Can be given several times: "
-        "the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; - is standard output. Can be given several "
+        "times: the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
@@ -179,12 +179,33 @@ class Converting(Outputs):
         value="NAME",
         many=True,
     )
+    timezone: str = option(
+        "UTC", OUTPUT, "The time zone of local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
+    )
     workers: int | None = option(
         None,
         OUTPUT,
         "Number of extra processes that make rows; 0 makes them in one process. [default: the number of cores]",
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Options for how values look in rows."""
+
+    times: Literal["utc", "local"] = option(
+        "utc",
+        OUTPUT,
+        "Times in .csv files: utc, or local for the clocks of --timezone, with the offset. Times in .xlsx files are "
+        "always local. [default: utc]",
+        choices=("utc", "local"),
+    )
+    defuse_formulas: bool = switch(
+        OUTPUT,
+        "Put an apostrophe before texts in .csv files that a spreadsheet would take for a formula: those that begin "
+        "with =, +, -, @, a tab or a carriage return.",
     )
 
 
