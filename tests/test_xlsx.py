@@ -171,7 +171,7 @@ def test_the_second_sheet_tells_what_was_exported_and_whether_it_is_proven(tmp_p
 def test_the_rows_of_an_export_are_those_of_the_csv(tmp_path: Path) -> None:
     where = org(conversations_per_day=60)
     outputs = [tmp_path / "out.csv", tmp_path / "out.xlsx"]
-    where.export(outputs, WEEK, view="extended", style=Style("local", "America/New_York", True))  # type: ignore[arg-type]
+    where.export(outputs, WEEK, view="extended", style=Style("local", "America/New_York", True))
     sheet = openpyxl.load_workbook(outputs[1])["conversations"]
     wanted = read_csv(outputs[0])
 
