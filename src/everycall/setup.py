@@ -29,6 +29,7 @@ from everycall.pacing import IN_FLIGHT_BEST
 from everycall.progress import Noticed, Progress, Silent
 from everycall.sinks.forms import TABLES, FormMaker
 from everycall.sinks.interface import Form
+from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import FlatTable
 
 RouteName = Literal["query", "jobs", "auto"]
@@ -65,6 +66,8 @@ class Options:
     column is an attribute, it is always "jobs": nothing else brings those."""
     file_mode: int = 0o600
     """Permissions of new files. A replaced file keeps its own."""
+    style: Style = PLAIN
+    """How values look in flat rows: the times, and texts that a spreadsheet would take for formulas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Setup:
         return cls(
             client,
             table,
-            environment.forms(table.columns, filesystem, cache(lambda: client.play(organization_id()))),
+            environment.forms(table.columns, filesystem, cache(lambda: client.play(organization_id())), options.style),
             options,
             progress or Silent(),
             environment,
@@ -128,7 +131,7 @@ class Setup:
             columns = tuple(column.name for column in self.table.columns)
             names = tuple(form.name for form in forms)
             org = self.maker.organization_id() if TABLES in names else ""
-            return Workers(Work(columns, names, options.file_mode, org), options.workers)
+            return Workers(Work(columns, names, options.file_mode, org, options.style), options.workers)
         return self.environment.loader(self.table, forms, self.filesystem)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:

@@ -254,6 +254,15 @@ class Part:
         return part
 
     @property
+    def size(self) -> int:
+        """How many conversations it has."""
+        return len(self._index) // _ENTRY.size
+
+    def section(self, first: int, end: int) -> "Part":
+        """Some of its conversations, by their positions in order, from `first` up to `end`, as a part of their own."""
+        return Part(self.path, self._filesystem, self._pages, self._index[first * _ENTRY.size : end * _ENTRY.size])
+
+    @property
     def pages(self) -> int:
         """How many pages it has."""
         return len(self._pages)

@@ -79,7 +79,7 @@ class FileDestination:
         folder = self._scratch(finished.folder)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
-        found = finished.manifest(self._sink.name, size_bytes, sha256)
+        found = self._described(finished, size_bytes, sha256)
         with self._filesystem.open(described, "wb") as file:
             for piece in pretty_pieces(found, finished.entries(found.windows)):
                 file.write(piece)
@@ -114,6 +114,10 @@ class FileDestination:
                 f"{self._names_path} was changed and cannot be read: {error}.",
                 hint="Export again with --fresh: the names are looked up anew.",
             ) from error
+
+    def _described(self, finished: Finished, size_bytes: int, sha256: str) -> Manifest:
+        """The manifest, once the file has this size and checksum."""
+        return finished.manifest(self._sink.name, size_bytes, sha256)
 
     def _scratch(self, folder: Path) -> Path:
         """The folder of files that are not complete yet: on the same disk as the file, since they are renamed."""

@@ -19,6 +19,7 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
+    ".xlsx": "xlsx",
     ".parquet": "parquet",
     ".delta": "delta",
 }
@@ -99,6 +100,10 @@ def destination(target: Target, maker: FormMaker) -> Destination:
         return _parquet(target, maker)
     if target.format == "delta":
         return _delta(target, maker)
+    if target.format == "xlsx":
+        from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
+
+        return XlsxDestination(Path(target.place), maker)
     names = maker.names() if target.format.startswith("jsonl") else None
     return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
 
