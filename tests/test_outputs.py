@@ -288,10 +288,11 @@ def test_the_tools_of_the_system_read_the_compressed_files(tmp_path: Path) -> No
 def test_duckdb_reads_every_window_of_a_compressed_file(tmp_path: Path, ending: str) -> None:
     small().export(tmp_path / f"out.{ending}", WEEKS)
     read = "read_csv" if "csv" in ending else "read_json"
+    query = f"SELECT count(DISTINCT conversationId) FROM {read}('{tmp_path}/out.{ending}')"
     with duckdb.connect() as connection:
-        rows = connection.execute(f"SELECT count(DISTINCT conversationId) FROM {read}('{tmp_path}/out.{ending}')")
+        rows = connection.execute(query).fetchall()
 
-    assert rows.fetchall() == [(420,)]
+    assert rows == [(420,)]
 
 
 @pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz", "jsonl.zst"])

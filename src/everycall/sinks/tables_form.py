@@ -280,20 +280,24 @@ class HashedOutput(io.RawIOBase):
     """What Arrow writes to: counts and hashes the bytes. It is never closed by Arrow, since they have to be synced."""
 
     def __init__(self, file: File) -> None:
+        """Write to this file."""
         self.file = file
         self.digest = hashlib.sha256()
         self.size_bytes = 0
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
     def write(self, data: Any) -> int:
+        """Write all of it."""
         self.file.write(data)
         self.digest.update(data)
         self.size_bytes += len(data)
         return len(data)
 
     def tell(self) -> int:
+        """How many bytes were written."""
         return self.size_bytes
 
 
