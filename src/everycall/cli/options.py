@@ -108,8 +108,9 @@ class Outputs:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; - is standard output. Can be given several "
-        "times: the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, or "
+        "as CSV in csv:FOLDER/; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for "
+        "other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
