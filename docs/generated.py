@@ -20,6 +20,7 @@ from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
 from everycall.tables import flat as tables
+from everycall.tables import relational
 from fault_table import ROWS, Row
 from simulation.bugs import BUGS
 
@@ -34,6 +35,32 @@ def columns(*, default: bool) -> str:
         "column | type | holds | mind",
         ((f"`{one.name}`", one.type, one.doc, one.caveats) for one in chosen),
     )
+
+
+def relational_tables() -> str:
+    """All relational tables."""
+    return table(
+        "table | a row is | key",
+        ((f"[`{one.name}`](#{one.name})", one.grain, _names(one.key)) for one in relational.TABLES),
+    )
+
+
+def relational_columns() -> str:
+    """A section for each relational table, with its columns."""
+    return "\n\n".join(
+        f"### {one.name}\n\n{one.grain[0].upper()}{one.grain[1:]}.\n\n{_columns(one)}" for one in relational.TABLES
+    )
+
+
+def _columns(one: relational.Table) -> str:
+    head = "column | type | unit | holds | mind"
+    return table(
+        head, ((f"`{column.name}`", column.type, column.unit, column.doc, column.caveats) for column in one.columns)
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def exit_codes() -> str:

@@ -33,6 +33,9 @@ ID_MAX = 100
 TEXT_MAX = 60
 """Longer texts are not parsed as numbers or instants."""
 
+INTEGER_MAX = 2**63 - 1
+"""The largest integer: the API's types have 64 bits."""
+
 WHOLE_MAX = 2**53
 """A larger real number is not read as a whole one, since its last digits are not exact."""
 
@@ -137,8 +140,9 @@ class _Walk:
         if value is None:
             return _ABSENT
         kinds = [option for option in kind.types if not isinstance(option, inspect.NoneType)]
-        if any(_is_of(value, option) for option in kinds):
-            return value
+        fitting = next((option for option in kinds if _is_of(value, option)), None)
+        if fitting is not None:
+            return float(value) if isinstance(fitting, inspect.FloatType) else value
         real = next((option for option in kinds if isinstance(option, inspect.FloatType)), None)
         return self.value(value, real or kinds[0], path)
 
@@ -192,7 +196,7 @@ def _is_of(value: Any, kind: inspect.Type) -> bool:
         except msgspec.ValidationError:
             return False
     if isinstance(kind, inspect.IntType):
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and -INTEGER_MAX - 1 <= value <= INTEGER_MAX
     if isinstance(kind, inspect.FloatType):
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     return isinstance(value, {inspect.StrType: str, inspect.BoolType: bool}.get(type(kind), ()))

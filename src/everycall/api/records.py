@@ -22,6 +22,12 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware datetime. The API writes UTC with three decimals of a second, or none; any number is accepted."""
 
 
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of at most 64 bits, as the API's own types have."""
+
+Number = Integer | float
+
+
 class _Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", forbid_unknown_fields=True):
     """Strict, so that new fields are noticed. Without garbage collection, since records have no reference cycles."""
 
@@ -61,16 +67,16 @@ class MediaEndpointStat(_Record, frozen=True, kw_only=True):
     """Quality of the audio at one endpoint."""
 
     codecs: tuple[str, ...] = ()
-    discarded_packets: int | None = None
-    duplicate_packets: int | None = None
+    discarded_packets: Integer | None = None
+    duplicate_packets: Integer | None = None
     event_time: Instant | None = None
-    invalid_packets: int | None = None
-    max_latency_ms: int | None = None
+    invalid_packets: Integer | None = None
+    max_latency_ms: Integer | None = None
     min_mos: float | None = None
     min_r_factor: float | None = None
-    overrun_packets: int | None = None
-    received_packets: int | None = None
-    underrun_packets: int | None = None
+    overrun_packets: Integer | None = None
+    received_packets: Integer | None = None
+    underrun_packets: Integer | None = None
 
 
 class Metric(_Record, frozen=True, kw_only=True):
@@ -80,14 +86,14 @@ class Metric(_Record, frozen=True, kw_only=True):
     """When the metric was emitted, at the end of what it measures."""
     name: str | None = None
     """t...: a time in milliseconds; n...: a count; o...: an observed number."""
-    value: int | float | None = None
+    value: Number | None = None
     """An integer in every capture; larger than 32 bits has been seen."""
 
 
 class ScoredAgent(_Record, frozen=True, kw_only=True):
     """An agent and the score that predictive routing gave."""
 
-    agent_score: int | None = None
+    agent_score: Integer | None = None
     scored_agent_id: str | None = None
 
 
@@ -109,7 +115,7 @@ class Segment(_Record, frozen=True, kw_only=True):
     disconnect_type: str | None = None
     error_code: str | None = None
     group_id: str | None = None
-    q850_response_codes: tuple[int, ...] = ()
+    q850_response_codes: tuple[Integer, ...] = ()
     queue_id: str | None = None
     requested_language_id: str | None = None
     requested_routing_skill_ids: tuple[str, ...] = ()
@@ -118,7 +124,7 @@ class Segment(_Record, frozen=True, kw_only=True):
     """None while the segment is open."""
     segment_start: Instant | None = None
     segment_type: str | None = None
-    sip_response_codes: tuple[int, ...] = ()
+    sip_response_codes: tuple[Integer, ...] = ()
     source_conversation_id: str | None = None
     source_session_id: str | None = None
     subject: str | None = None
@@ -142,7 +148,7 @@ class AgentGroup(_Record, frozen=True, kw_only=True):
 class ProposedAgent(_Record, frozen=True, kw_only=True):
     """An agent that predictive routing proposed."""
 
-    agent_rank: int | None = None
+    agent_rank: Integer | None = None
     proposed_agent_id: str | None = None
 
 
@@ -156,7 +162,7 @@ class Session(_Record, frozen=True, kw_only=True):
     address_self: str | None = None
     address_to: str | None = None
     agent_assistant_id: str | None = None
-    agent_bullseye_ring: int | None = None
+    agent_bullseye_ring: Integer | None = None
     agent_owned: bool | None = None
     ani: str | None = None
     assigner_id: str | None = None
@@ -182,7 +188,7 @@ class Session(_Record, frozen=True, kw_only=True):
     disposition_name: str | None = None
     dnis: str | None = None
     edge_id: str | None = None
-    eligible_agent_counts: tuple[int, ...] = ()
+    eligible_agent_counts: tuple[Integer, ...] = ()
     engagement_source: str | None = None
     error_code_description: str | None = None
     extended_delivery_status: str | None = None
@@ -190,13 +196,13 @@ class Session(_Record, frozen=True, kw_only=True):
     flow_out_type: str | None = None
     journey_action_id: str | None = None
     journey_action_map_id: str | None = None
-    journey_action_map_version: int | None = None
+    journey_action_map_version: Integer | None = None
     journey_customer_id: str | None = None
     journey_customer_id_type: str | None = None
     journey_customer_session_id: str | None = None
     journey_customer_session_id_type: str | None = None
     media_bridge_id: str | None = None
-    media_count: int | None = None
+    media_count: Integer | None = None
     media_type: str | None = None
     """voice, chat, email, message, callback ...: an open list."""
     message_type: str | None = None
@@ -213,7 +219,7 @@ class Session(_Record, frozen=True, kw_only=True):
     removed_skill_ids: tuple[str, ...] = ()
     requested_routings: tuple[str, ...] = ()
     room_id: str | None = None
-    routing_ring: int | None = None
+    routing_ring: Integer | None = None
     routing_rule: str | None = None
     routing_rule_type: str | None = None
     screen_monitored_user_id: str | None = None
@@ -221,18 +227,18 @@ class Session(_Record, frozen=True, kw_only=True):
     screen_share_room_id: str | None = None
     script_id: str | None = None
     selected_agent_id: str | None = None
-    selected_agent_rank: int | None = None
+    selected_agent_rank: Integer | None = None
     session_dnis: str | None = None
     session_id: str | None = None
     sharing_screen: bool | None = None
     skill_expression_id: str | None = None
     skip_enabled: bool | None = None
     snippet_recording: bool | None = None
-    timeout_seconds: int | None = None
+    timeout_seconds: Integer | None = None
     used_routing: str | None = None
     video_address_self: str | None = None
     video_room_id: str | None = None
-    waiting_interaction_counts: tuple[int, ...] = ()
+    waiting_interaction_counts: tuple[Integer, ...] = ()
     agent_groups: tuple[AgentGroup, ...] = ()
     proposed_agents: tuple[ProposedAgent, ...] = ()
     media_endpoint_stats: tuple[MediaEndpointStat, ...] = ()
@@ -279,8 +285,8 @@ class Evaluation(_Record, frozen=True, kw_only=True):
     rescored: bool | None = None
     system_submitted: bool | None = None
     user_id: str | None = None
-    o_total_critical_score: int | None = None
-    o_total_score: int | float | None = None
+    o_total_critical_score: Integer | None = None
+    o_total_score: Number | None = None
 
 
 class Survey(_Record, frozen=True, kw_only=True):
@@ -294,11 +300,11 @@ class Survey(_Record, frozen=True, kw_only=True):
     survey_form_name: str | None = None
     survey_id: str | None = None
     survey_partial_response: bool | None = None
-    survey_promoter_score: int | None = None
+    survey_promoter_score: Integer | None = None
     survey_status: str | None = None
     survey_type: str | None = None
     user_id: str | None = None
-    o_survey_total_score: int | float | None = None
+    o_survey_total_score: Number | None = None
 
 
 class Resolution(_Record, frozen=True, kw_only=True):
@@ -307,7 +313,7 @@ class Resolution(_Record, frozen=True, kw_only=True):
     event_time: Instant | None = None
     queue_id: str | None = None
     user_id: str | None = None
-    n_next_contact_avoided: int | None = None
+    n_next_contact_avoided: Integer | None = None
 
 
 class Conversation(_Record, frozen=True, kw_only=True):
