@@ -459,7 +459,7 @@ class Run:
 
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         client = self._setup.client
-        return client.play(look_ups.look_up(kind, ids)).redacted(client.redact)
+        return client.play(look_ups.look_up(kind, ids)).redacted(client.redact).as_of(text(client.clock.utc()))
 
 
 def _loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:

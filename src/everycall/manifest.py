@@ -58,13 +58,17 @@ class Header(_Line, frozen=True, kw_only=True):
     """The kind of output: `csv`, `jsonl` ...; of a ledger, that of the first output."""
     columns: tuple[str, ...] = ()
     """Names of the columns of flat rows, in order; none where the output has no flat rows."""
+    organization_id: str = ""
+    """The id of the org, where the output has tables: every row has it."""
+    schema_version: int = 0
+    """Of the tables; 0 where the output has none. Added columns and tables do not change it."""
     outputs: tuple[str, ...] = ()
     """Only in the ledger of an export to several outputs: their names."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the interval is not valid, or a CSV file has no columns."""
         interval_of(self.interval)
-        if self.format.startswith("csv") and not self.columns:
+        if self.format in ("csv", "csv.gz") and not self.columns:
             raise ValueError("it has no columns")
 
     @property
@@ -289,6 +293,16 @@ class Output(_Line, frozen=True, kw_only=True):
     """The checksum of the file, in hex; empty for tables."""
 
 
+class WrittenFile(_Line, frozen=True, kw_only=True):
+    """A file of an output that consists of several."""
+
+    path: str
+    """Below the output, with slashes: `conversations/2026-01-05.parquet`."""
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: str
+
+
 class Manifest(_Line, frozen=True, kw_only=True):
     """The manifest of an output: the query, the verdict, and the numbers behind it."""
 
@@ -344,6 +358,8 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """One entry for each window that was read, in the order of time: see below."""
     output: Output
     """The file: see below."""
+    files: tuple[WrittenFile, ...] = ()
+    """The files of an output that is a folder; none of other outputs."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if it contradicts itself, so that it was edited."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from everycall.acquire.proof import Reading
 from everycall.acquire.route import Route, WindowReading
 from everycall.api import jobs
 from everycall.api.limits import PAGE_SIZE_MAX
+from everycall.api.organization import organization_id
 from everycall.api.query import Interval, Query
 from everycall.client import Client
 from everycall.errors import AccessError, QueryError
@@ -25,7 +27,7 @@ from everycall.load.load import Loader
 from everycall.load.workers import Work, Workers
 from everycall.pacing import IN_FLIGHT_BEST
 from everycall.progress import Noticed, Progress, Silent
-from everycall.sinks.forms import FormMaker
+from everycall.sinks.forms import TABLES, FormMaker
 from everycall.sinks.interface import Form
 from everycall.tables.flat import FlatTable
 
@@ -108,7 +110,7 @@ class Setup:
         return cls(
             client,
             table,
-            environment.forms(table.columns, filesystem),
+            environment.forms(table.columns, filesystem, cache(lambda: client.play(organization_id()))),
             options,
             progress or Silent(),
             environment,
@@ -122,7 +124,9 @@ class Setup:
         options = self.options
         if options.workers:
             columns = tuple(column.name for column in self.table.columns)
-            return Workers(Work(columns, tuple(form.name for form in forms), options.file_mode), options.workers)
+            names = tuple(form.name for form in forms)
+            org = self.maker.organization_id() if TABLES in names else ""
+            return Workers(Work(columns, names, options.file_mode, org), options.workers)
         return self.environment.loader(self.table, forms, self.filesystem)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:

@@ -70,9 +70,9 @@ def check(rows: Rows) -> None:
             )
         if not output.strip():
             raise SettingsError("--output is empty.", hint=f"Name the file, or leave it out: {DEFAULT}.")
-        path = target_of(output, rows.format).path
-        if path is not None:
-            _check_path(str(path) if not output.endswith(("/", os.sep)) else output)
+        target = target_of(output, rows.format)
+        if target.path is not None and not target.is_folder:  # a folder is checked by its destination
+            _check_path(str(target.path) if not output.endswith(("/", os.sep)) else output)
 
 
 def _check_path(output: str) -> None:

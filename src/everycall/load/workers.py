@@ -44,6 +44,8 @@ class Work:
     columns: tuple[str, ...]
     forms: tuple[str, ...]
     file_mode: int
+    organization_id: str = ""
+    """Only if a form has tables."""
 
 
 class Workers:
@@ -126,7 +128,7 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     """The names of these ids in the form of a look-up's result."""
     known = names.prepare((asked.kind, id_) for id_ in asked.ids)
     reason = known.unavailable.get(asked.kind, "")
-    found = [Entity(id_, known.name(asked.kind, id_)) for id_ in asked.ids]
+    found = [known.entity(asked.kind, id_) or Entity(id_) for id_ in asked.ids]
     if not reason:
         return Found(asked.kind, tuple(found))
     named = tuple(entity for entity in found if entity.name)
@@ -155,7 +157,8 @@ def _serve(pipe: Connection, work: Work) -> None:
 
     filesystem = SystemFilesystem(work.file_mode)
     table = flat_table(only=work.columns)
-    loader = Loader(table, forms_of(work.forms, FormMaker(table.columns, filesystem)), filesystem)
+    maker = FormMaker(table.columns, filesystem, lambda: work.organization_id)
+    loader = Loader(table, forms_of(work.forms, maker), filesystem)
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

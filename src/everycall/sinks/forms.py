@@ -1,16 +1,28 @@
 """Makes forms by name, so that a worker process can make those of the main process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from everycall.filesystem import Filesystem
 from everycall.sinks.csv import CsvSink
+from everycall.sinks.extras import extra
 from everycall.sinks.interface import FileSink, Form
 from everycall.sinks.jsonl import JsonlSink
+from everycall.sinks.names_form import NamesForm
 from everycall.tables.flat import Column
 
-FormName: TypeAlias = Literal["csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst"]
+if TYPE_CHECKING:
+    from everycall.sinks.tables_form import TablesForm
+
+FormName: TypeAlias = Literal["csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "names", "tables"]
+
+TABLES = "tables"
+"""The name of the form with one table for each kind of record, which needs the org's id."""
+
+
+def _unknown() -> str:
+    raise ValueError("the id of the org is not known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,8 @@ class FormMaker:
     columns: tuple[Column, ...]
     """Of flat rows."""
     filesystem: Filesystem
+    organization_id: Callable[[], str] = _unknown
+    """The id of the org, which is asked for only if an output has tables."""
 
     def file(self, name: str) -> FileSink:
         """The form of that name, which can be put together to a file."""
@@ -37,7 +51,28 @@ class FormMaker:
 
     def form(self, name: str) -> Form:
         """The form of that name."""
-        return self.file(name)
+        if name == TABLES:
+            return self.tables()
+        return self.names() if name == "names" else self.file(name)
+
+    def names(self) -> NamesForm:
+        """The form of the names that conversations refer to."""
+        return NamesForm(self.filesystem)
+
+    def tables(self, extra_name: str = "parquet") -> "TablesForm":
+        """The form of the tables.
+
+        Args:
+            extra_name: that of the output which takes them, for the message.
+
+        Raises:
+            SettingsError: the extra is not installed.
+            EverycallError: the org cannot be asked for its id.
+        """
+        with extra(extra_name):
+            from everycall.sinks.tables_form import TablesForm  # noqa: PLC0415 - only for such outputs
+
+        return TablesForm(self.organization_id(), self.filesystem)
 
 
 def forms_of(names: Sequence[str], maker: FormMaker) -> tuple[Form, ...]:

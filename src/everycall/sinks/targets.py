@@ -9,6 +9,7 @@ from everycall.errors import OutputRefused, SettingsError
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
+from everycall.sinks.places import LocalPlace
 
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -16,10 +17,14 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
+    ".parquet": "parquet",
 }
 """Endings of names, with their formats."""
 
 FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
+
+FOLDERS = ("parquet",)
+"""The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
 """The formats that standard output can have."""
@@ -35,6 +40,11 @@ class Target:
     format: str
     place: str
     """A path."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the output is a folder."""
+        return self.format in FOLDERS
 
     @property
     def path(self) -> Path | None:
@@ -76,8 +86,23 @@ def _by_ending(output: str) -> str:
 
 
 def destination(target: Target, maker: FormMaker) -> Destination:
-    """The destination of a target."""
+    """The destination of a target.
+
+    Raises:
+        SettingsError: what it needs is not installed.
+        EverycallError: for tables, the org is asked for its id.
+    """
+    if target.format == "parquet":
+        return _parquet(target, maker)
     return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
+
+
+def _parquet(target: Target, maker: FormMaker) -> Destination:
+    tables = maker.tables("parquet")
+    from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
+
+    place = LocalPlace(Path(target.place), maker.filesystem)
+    return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
 
 
 def check_different(targets: list[Target]) -> None:

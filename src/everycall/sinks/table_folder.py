@@ -1,0 +1,158 @@
+"""A folder of tables as an output: each table with files of its own, its manifest beside it.
+
+    OUT/conversations/2026-01-05.parquet
+    OUT/windows/windows.parquet
+    OUT.manifest.json                       with the checksum of each file
+
+What Parquet and CSV have in common: every file is prepared aside and put in place in one step, the table of windows
+last; then files that are no longer part of the export go, and the manifest is replaced. Publishing again does the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from everycall.errors import OutputRefused
+from everycall.filesystem import Filesystem
+from everycall.manifest import Header, Manifest, WrittenFile, pretty_pieces
+from everycall.sinks.interface import Finished
+from everycall.sinks.names_form import NamesForm
+from everycall.sinks.places import STAGED, Place, sha256_in
+from everycall.sinks.table_destination import TableDestination, decoded
+from everycall.sinks.tables_form import TablesForm
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file that is prepared."""
+
+    path: Path
+    """On this machine."""
+    described: WrittenFile
+
+
+class TableFolder(TableDestination):
+    """A folder of tables; each kind of file says what its files are."""
+
+    def __init__(
+        self, place: Place, format_: str, tables: TablesForm, names: NamesForm, filesystem: Filesystem
+    ) -> None:
+        """Write to this place."""
+        super().__init__(place.name, format_, tables, names)
+        self.place, self._filesystem = place, filesystem
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine."""
+        return self.place.path
+
+    # What the kinds of files differ in
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a file below the place has a name that this output gives."""
+        raise NotImplementedError
+
+    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> "Prepared":
+        """Prepare the files.
+
+        Args:
+            finished: the windows.
+            before: what the place has; windows that a repair has taken over are only there.
+            scratch: where to prepare files.
+        """
+        raise NotImplementedError
+
+    # Checks
+
+    def check_place(self) -> None:
+        """Refuse a place that cannot be written, or that has files of others."""
+        self.place.check()
+        others = sorted(path for path in self.place.files() if not self.is_ours(path))
+        if others:
+            raise OutputRefused(
+                f"{self.name} has files that everycall did not export, such as {others[0]}.",
+                hint="Choose another output with -o, or move the folder away.",
+            )
+
+    def check_content(self, header: Header, *, is_repair: bool) -> None:
+        """Refuse files that belong to another query, or were changed since they were exported."""
+        if not self.place.files():
+            return
+        manifest = self.found()
+        if manifest is None:
+            raise OutputRefused(
+                f"{self.name} has no manifest, so it is not known what it contains.",
+                hint="Choose another output with -o, or use --fresh to replace it.",
+            )
+        self.check_same(manifest, header)
+        if not is_repair and (changed := self.changed(manifest)):
+            raise OutputRefused(
+                f"{self.name} was changed after it was exported: {changed[0]}.",
+                hint="Move it away to keep it, or use --fresh to replace it.",
+            )
+
+    def found(self) -> Manifest | None:
+        """The manifest that the place has; None if there is none, or it cannot be read."""
+        body = self.place.manifest()
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            return decoded(body, self.name) if body is not None else None
+        return None
+
+    def changed(self, manifest: Manifest) -> list[str]:
+        """The files that are missing, changed, or not in the manifest."""
+        there = self.place.files()
+        files = {file.path: file for file in manifest.files}
+        wrong = [path for path in there if path not in files]
+        for path, file in files.items():
+            if there.get(path) != file.size_bytes or sha256_in(self.place, path) != file.sha256:
+                wrong.append(path)
+        return sorted(wrong)
+
+    # Publishing
+
+    def publish(self, finished: Finished) -> Manifest:
+        """Put the files in place, the table of windows last, and write the manifest."""
+        self.check_windows(finished)
+        scratch = self.place.scratch(finished.folder)
+        before = self.found()
+        prepared = self.prepare(finished, before, scratch)
+        files = sorted((*prepared.kept, *(one.described for one in prepared.all)), key=lambda file: file.path)
+        self._put(prepared.tables)
+        self._put(prepared.last)
+        wanted = {file.path for file in files}
+        self.place.remove(path for path in sorted(self.place.files()) if path not in wanted)
+        manifest = self.manifest(finished, files)
+        self.place.put_manifest(self._described(manifest, finished, scratch))
+        self.place.clear(scratch, finished.folder)
+        return manifest
+
+    def _put(self, staged: Sequence[Staged]) -> None:
+        self.place.put((one.path, one.described.path) for one in staged)
+
+    def _described(self, manifest: Manifest, finished: Finished, scratch: Path) -> Path:
+        path = scratch / f"{STAGED}.tables.manifest"
+        with self._filesystem.open(path, "wb") as file:
+            for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
+                file.write(piece)
+            self._filesystem.sync(file)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The files of a folder."""
+
+    tables: Sequence[Staged]
+    """Those of conversations, and the names."""
+    last: Sequence[Staged]
+    """The table of windows."""
+    kept: Iterable[WrittenFile] = ()
+    """Files that stay as they are."""
+
+    @property
+    def all(self) -> list[Staged]:
+        """Those that are prepared."""
+        return [*self.tables, *self.last]
