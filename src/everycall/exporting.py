@@ -142,7 +142,7 @@ def export(
         return _to_stream(setup, query, output, format or "csv")
     targets = [target_of(one, format) for one in output]
     check_different(targets)
-    destinations = [destination(target, setup.maker) for target in targets]
+    destinations = [destination(target, setup.maker, is_fresh=options.fresh) for target in targets]
     header = header_of(setup, query, destinations)
     _check_asked(header)
     try:

@@ -6,6 +6,7 @@ Until then an existing file stays as it is.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,16 +36,7 @@ class FileDestination:
 
     def check_place(self) -> None:
         """Refuse a folder that does not exist or is not writable, and a name that a folder has."""
-        folder = self.path.parent
-        if not self._filesystem.is_folder(folder):
-            raise OutputRefused(
-                f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o."
-            )
-        for path in (self.path, self._manifest):
-            if self._filesystem.is_folder(path):
-                raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
-        if not self._filesystem.is_writable(folder):
-            raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+        check_place((self.path, self._manifest), self._filesystem)
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse an existing file that belongs to another query, or was changed since it was exported."""
@@ -109,6 +101,22 @@ class FileDestination:
         if damaged:
             raise Damaged(damaged)
         return tally.size, tally.whole.hexdigest()
+
+
+def check_place(paths: Sequence[Path], filesystem: Filesystem) -> None:
+    """Refuse files of one folder if it does not exist or is not writable, or if a name is that of a folder.
+
+    Raises:
+        OutputRefused: the hint says what to do.
+    """
+    folder = paths[0].parent
+    if not filesystem.is_folder(folder):
+        raise OutputRefused(f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o.")
+    for path in paths:
+        if filesystem.is_folder(path):
+            raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
+    if not filesystem.is_writable(folder):
+        raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.sinks import postgresql_address
+from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
@@ -18,10 +20,13 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
     ".parquet": "parquet",
+    ".duckdb": "duckdb",
 }
 """Endings of names, with their formats."""
 
-FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
+POSTGRESQL = "postgresql"
+
+FORMATS = (*dict.fromkeys(ENDINGS.values()), POSTGRESQL)
 
 FOLDERS = ("parquet",)
 """The formats that are folders."""
@@ -39,7 +44,7 @@ class Target:
 
     format: str
     place: str
-    """A path."""
+    """A path, or the address of a database."""
 
     @property
     def is_folder(self) -> bool:
@@ -48,28 +53,41 @@ class Target:
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine."""
-        return Path(self.place)
+        """Where it is on this machine; None if it is elsewhere."""
+        return None if self.format == POSTGRESQL else Path(self.place)
 
 
 def target_of(output: str | Path, format_: str | None = None) -> Target:
     """Parse an output.
 
     Args:
-        output: a path; or `FORMAT:PATH`, where it is a text.
+        output: a path; or `FORMAT:PATH` or the address of a PostgreSQL database, where it is a text.
         format_: the format, whatever the ending is.
 
     Raises:
-        SettingsError: the ending belongs to no format; the hint lists them.
+        SettingsError: the ending belongs to no format; the hint lists them. Or the address has a password.
     """
     text = str(output)
+    if isinstance(output, str) and format_ in (None, POSTGRESQL) and postgresql_address.is_address(text):
+        postgresql_address.parse(text)
+        return Target(POSTGRESQL, text)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
-        return Target(named.lower(), rest)
+        return target_of(rest, named.lower())
+    if format_ == POSTGRESQL:
+        raise SettingsError(
+            "That is not the address of a PostgreSQL database.",
+            hint="Write it as postgresql://USER@HOST/DATABASE, or as service=NAME.",
+        )
     return Target(format_ or _by_ending(text), text)
 
 
 def _by_ending(output: str) -> str:
+    scheme, separator, _ = output.partition("://")
+    if separator:
+        raise SettingsError(
+            f"everycall writes nothing to {scheme}://.", hint="A database is postgresql://USER@HOST/DATABASE."
+        )
     name = Path(output).name.lower()
     for ending, format_ in sorted(ENDINGS.items(), key=lambda pair: -len(pair[0])):
         if name.endswith(ending):
@@ -85,8 +103,13 @@ def _by_ending(output: str) -> str:
     )
 
 
-def destination(target: Target, maker: FormMaker) -> Destination:
+def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> Destination:
     """The destination of a target.
+
+    Args:
+        target: the output.
+        maker: makes its forms.
+        is_fresh: whether a database may replace the export of another query.
 
     Raises:
         SettingsError: what it needs is not installed.
@@ -94,6 +117,10 @@ def destination(target: Target, maker: FormMaker) -> Destination:
     """
     if target.format == "parquet":
         return _parquet(target, maker)
+    if target.format == "duckdb":
+        return _duckdb(target, maker, is_fresh)
+    if target.format == POSTGRESQL:
+        return _postgresql(target, maker, is_fresh)
     return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
 
 
@@ -103,6 +130,28 @@ def _parquet(target: Target, maker: FormMaker) -> Destination:
 
     place = LocalPlace(Path(target.place), maker.filesystem)
     return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
+
+
+def _duckdb(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("duckdb"):
+        import duckdb  # noqa: F401, PLC0415 - only for such outputs
+
+        tables = maker.tables("duckdb")
+        from everycall.sinks.duckdb import DuckDBDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return DuckDBDestination(Path(target.place), forms, maker.filesystem, is_fresh=is_fresh)
+
+
+def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        tables = maker.tables("postgres")
+        from everycall.sinks.postgresql import PostgresDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return PostgresDestination(postgresql_address.parse(target.place), forms, is_fresh=is_fresh)
 
 
 def check_different(targets: list[Target]) -> None:
