@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from databases import Place
 from postgres_server import PostgresServer, binaries, running
 
 # What a shell starts in the background ignores Ctrl-C, and the commands that tests start would inherit that.
@@ -39,4 +40,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres(postgres_server: PostgresServer) -> str:
     """The URL of an empty database."""
-    return postgres_server.new_database()
+    postgres_server.clear()
+    return postgres_server.url()
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty database of each kind."""
+    if request.param == "duckdb":
+        return Place("duckdb", str(tmp_path / "calls.duckdb"))
+    return Place("postgresql", request.getfixturevalue("postgres"))

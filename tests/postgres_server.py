@@ -14,10 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+DATABASE = "postgres"
+"""The one that every server has; to make another one takes a second."""
+
 USERS = ("postgres", "nobody")
 """Who runs the server where root runs the tests."""
 
-SETTINGS = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "64MB",
+    "autovacuum": "off",
+}
 """A socket and no port; and the data need not outlast a power cut."""
 
 LOGINS = """
@@ -34,30 +43,22 @@ class PostgresServer:
     folder: Path
     """Of its socket."""
     binaries: Path
-    counter: int = 0
 
-    def url(self, database: str, user: str = "everycall") -> str:
-        return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}"
+    def url(self, user: str = "everycall") -> str:
+        """The URL of its database."""
+        return f"postgresql://{user}@/{DATABASE}?host={quote(str(self.folder), safe='')}"
 
-    def new_database(self) -> str:
-        """The URL of a new and empty database."""
-        self.counter += 1
-        name = f"test_{self.counter}"
-        self.psql("postgres", f"CREATE DATABASE {name}")
-        return self.url(name)
+    def clear(self) -> None:
+        """Remove what tests have made."""
+        schemas = "nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')"
+        for schema in self.psql(f"SELECT nspname FROM pg_namespace WHERE {schemas}").split():
+            self.psql(f'DROP SCHEMA "{schema}" CASCADE')
 
-    def psql(self, database: str, *statements: str, user: str = "everycall") -> str:
+    def psql(self, *statements: str, user: str = "everycall") -> str:
         """Run statements by psql; what it prints, one line a row, cells separated by |."""
         commands = [part for statement in statements for part in ("-c", statement)]
-        return self._run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database, *commands)
-
-    def end_connections(self) -> None:
-        """End all connections but that of this command, as a restart of the server would."""
-        others = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        self.psql("postgres", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
-
-    def _run(self, program: str, *arguments: str) -> str:
-        command = [str(self.binaries / program), "-h", str(self.folder), *arguments]
+        options = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-U", user, "-d", DATABASE]
+        command = [str(self.binaries / "psql"), *options, *commands]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise AssertionError(done.stderr)
@@ -94,7 +95,7 @@ def running(programs: Path) -> Iterator[PostgresServer]:
         )  # fmt: skip
 
     try:
-        run("initdb", "--username=everycall", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        run("initdb", "--username=everycall", "--auth=trust", "--encoding=UTF8", "--no-sync", "--wal-segsize=1")
         settings = "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"{settings}unix_socket_directories = '{folder}'\n")

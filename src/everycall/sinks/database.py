@@ -13,6 +13,7 @@ interrupted continues with the windows that the database does not have yet. Need
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -113,6 +114,14 @@ class DatabaseDestination(TableDestination):
     def header(self, header: Header) -> Header:
         """The header of this destination; it has flat rows, too."""
         return msgspec.structs.replace(super().header(header), columns=tuple(one.name for one in self.flat.columns))
+
+    def opened(self) -> AbstractContextManager[Database]:
+        """Open the database, and close it in the end. What is not committed is undone.
+
+        Raises:
+            OutputFailed: it cannot be opened, or a statement fails.
+        """
+        raise NotImplementedError
 
     def check_header(self, database: Database, header: Header) -> None:
         """Refuse a schema with another export, or with tables of another program.

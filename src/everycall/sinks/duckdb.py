@@ -11,7 +11,7 @@ Needs duckdb and pyarrow.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.manifest import Header, Manifest, pretty_pieces
 from everycall.sinks.database import DatabaseDestination
-from everycall.sinks.files import MANIFEST_SUFFIX, check_place
+from everycall.sinks.files import MANIFEST_SUFFIX, check_place, scratch
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
@@ -122,24 +122,31 @@ class DuckDBDestination(DatabaseDestination):
         """Refuse a folder that does not exist or is not writable, and a name that a folder has."""
         check_place((self.path, self._manifest), self._filesystem)
 
+    def opened(self) -> AbstractContextManager[DuckDBConnection]:
+        """Open the file."""
+        return opened(self.path)
+
     def check_content(self, header: Header, *, is_repair: bool) -> None:  # noqa: ARG002 - a repair changes nothing
         """Refuse a file that another program has open, that is no DuckDB file, or that has another export."""
         if self._filesystem.exists(self.path):
             try:
-                with opened(self.path) as database:
+                with self.opened() as database:
                     self.check_header(database, header)
             except OutputFailed as error:
                 raise OutputRefused(str(error), hint=error.hint) from error
 
     def publish(self, finished: Finished) -> Manifest:
         """Replace the windows that are not in the file yet, and write the manifest."""
-        self._create(finished.folder)
+        folder = scratch(finished.folder, self.path, self._filesystem)
+        self._create(folder)
         self._filesystem.unlink(self._manifest)  # until it is complete, the file is not what it says
         self._filesystem.sync_folder(self.path.parent)
-        with opened(self.path) as database:
+        with self.opened() as database:
             manifest = self.put(database, finished)
             database.complete()
-        self._write_manifest(manifest, finished)
+        self._write_manifest(manifest, finished, folder / "manifest")
+        if folder != finished.folder:
+            self._filesystem.remove_folder(folder)
         return manifest
 
     def _create(self, folder: Path) -> None:
@@ -157,8 +164,7 @@ class DuckDBDestination(DatabaseDestination):
         self._filesystem.replace(new, self.path)
         self._filesystem.sync_folder(self.path.parent)
 
-    def _write_manifest(self, manifest: Manifest, finished: Finished) -> None:
-        described = finished.folder / "manifest"
+    def _write_manifest(self, manifest: Manifest, finished: Finished, described: Path) -> None:
         with self._filesystem.open(described, "wb") as file:
             for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
                 file.write(piece)

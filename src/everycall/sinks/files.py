@@ -61,7 +61,7 @@ class FileDestination:
 
     def publish(self, finished: Finished) -> Manifest:
         """Put the file together, and write the manifest."""
-        folder = self._scratch(finished.folder)
+        folder = scratch(finished.folder, self.path, self._filesystem)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
         found = finished.manifest(self._sink.name, size_bytes, sha256)
@@ -78,14 +78,6 @@ class FileDestination:
         if folder != finished.folder:
             self._filesystem.remove_folder(folder)
         return found
-
-    def _scratch(self, folder: Path) -> Path:
-        """The folder of files that are not complete yet: on the same disk as the file, since they are renamed."""
-        if folder.parent == self.path.parent:
-            return folder
-        own = self.path.with_name(self.path.name + FOLDER_SUFFIX)
-        self._filesystem.make_folder(own)
-        return own
 
     def _put_together(self, whole: Path, finished: Finished) -> tuple[int, str]:
         damaged = []
@@ -117,6 +109,21 @@ def check_place(paths: Sequence[Path], filesystem: Filesystem) -> None:
             raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
     if not filesystem.is_writable(folder):
         raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+
+def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
+    """A folder of files that are not complete yet: on the same disk as the output, since they are renamed.
+
+    Args:
+        folder: that of the ledger, which may be elsewhere.
+        path: the output.
+        filesystem: where a folder is made; whoever takes it removes it in the end.
+    """
+    if folder.parent == path.parent:
+        return folder
+    own = path.with_name(path.name + FOLDER_SUFFIX)
+    filesystem.make_folder(own)
+    return own
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:

@@ -11,9 +11,10 @@ Messages show the SQLSTATE of an error, the table and the column. PostgreSQL's o
 cannot contain a cell: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -41,6 +42,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 WITHOUT_CELLS = ("08", "0A", "25", "26", "28", "3D", "3F", "42", "53", "54", "55", "57", "58")
 """Classes of SQLSTATE whose messages name tables, users and limits, and never the values of a row."""
+
+LOST = ("08", "57P")
+"""Classes of SQLSTATE that end a connection."""
 
 HINTS: Mapping[str, str] = {
     "42501": "Grant the user that permission (GRANT CREATE ON DATABASE or ON SCHEMA ... TO ...)",
@@ -156,17 +160,21 @@ class PostgresDestination(DatabaseDestination):
         Raises:
             OutputFailed: it does not; the hint says what to do.
         """
-        with opened(self._address):
+        with self.opened():
             pass
+
+    def opened(self) -> AbstractContextManager[PostgresConnection]:
+        """Connect to the database."""
+        return opened(self._address)
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:  # noqa: ARG002 - a repair changes nothing
         """Refuse a schema with another export, or with tables of another program."""
-        with opened(self._address) as database:
+        with self.opened() as database:
             self.check_header(database, header)
 
     def publish(self, finished: Finished) -> Manifest:
         """Replace the windows that are not in the database yet."""
-        with opened(self._address) as database:
+        with self.opened() as database:
             if not database.lock():
                 raise OutputFailed(
                     f"Another export is just being written to the schema {database.schema} of {self.name}.",
@@ -217,16 +225,23 @@ def _failed(error: Any, address: Address) -> OutputFailed:
         return OutputFailed(
             f"The connection to {address.name} was lost.", hint=f"Check that the server is up, {RESUMES}"
         )
-    where = [f"{noun} {details[key]}" for noun, key in _PLACES if details.get(key)]
-    shown = ", ".join([f"SQLSTATE {state}", *where])
+    shown = ", ".join([f"SQLSTATE {state}", *_where(details)])
     reason = details.get("MESSAGE_PRIMARY", "") if state.startswith(WITHOUT_CELLS) else ""
+    what = f"The connection to {address.name} was lost" if state.startswith(LOST) else f"{address.name} takes no rows"
     return OutputFailed(
-        f"{address.name} refused a statement{f': {printable(reason)}' if reason else ''} ({shown}).",
+        f"{what}{f': {printable(reason)}' if reason else ''} ({shown}).",
         hint=f"{HINTS.get(state, OTHER_HINT)}, {RESUMES}",
     )
 
 
-_PLACES = (("table", "TABLE_NAME"), ("column", "COLUMN_NAME"), ("constraint", "CONSTRAINT_NAME"))
+def _where(details: Mapping[str, str]) -> Iterator[str]:
+    """The table, column and constraint of an error."""
+    # Of a cell that does not fit, only the context names the column; the cell may stand behind it.
+    copied = re.match(r"COPY (?P<TABLE_NAME>\w+), line \d+, column (?P<COLUMN_NAME>\w+)", details.get("CONTEXT", ""))
+    known = {**(copied.groupdict() if copied else {}), **details}
+    for noun, key in (("table", "TABLE_NAME"), ("column", "COLUMN_NAME"), ("constraint", "CONSTRAINT_NAME")):
+        if known.get(key):
+            yield f"{noun} {printable(known[key])}"
 
 
 def _text(value: object) -> str:
