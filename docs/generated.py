@@ -15,7 +15,7 @@ from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
-from everycall.manifest import Header, Manifest, Output, Stray, WindowLoaded, WindowRead
+from everycall.manifest import Header, Manifest, Output, Stray, WindowLoaded, WindowRead, Written
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
@@ -124,8 +124,8 @@ def manifest_output() -> str:
 
 def manifest_windows() -> str:
     """The fields of a window in the manifest: those of both of its lines in the ledger."""
-    loaded = {name: doc for name, doc in field_docs(WindowLoaded).items() if name not in ("interval", "sink")}
-    return _fields(field_docs(WindowRead) | loaded)
+    loaded = {name: doc for name, doc in field_docs(WindowLoaded).items() if name not in ("interval", "written")}
+    return _fields(field_docs(WindowRead) | loaded | field_docs(Written))
 
 
 def manifest_strays() -> str:

@@ -80,7 +80,7 @@ class Org:
 
     def export(
         self,
-        output: Path | BytesIO,
+        output: Path | BytesIO | Sequence[Path],
         interval: str = MONDAY,
         *,
         query: Query | None = None,

@@ -429,7 +429,7 @@ def test_wrong_usage_is_refused_with_the_next_step(
         ("sub", "sub is a folder."),
         ("new/", "new/ is a folder."),
         ("-x.csv", "--output is followed by '-x.csv', which looks like an option."),
-        ("x.parquet", "'x.parquet' does not look like CSV"),
+        ("x.docx", "The ending of 'x.docx' belongs to no format of everycall."),
         ("missing/x.csv", "The folder missing does not exist."),
         ("a.csv/x.csv", "a.csv is not a folder."),
         ("a.csv", "a.csv exists, and everycall did not export it."),

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from everycall import Interval
 from everycall.filesystem import SystemFilesystem
-from everycall.sinks.csv import BUFFER_BYTES, CsvSink
-from everycall.sinks.interface import Placed, Written
+from everycall.manifest import Written
+from everycall.sinks.csv import CsvSink
+from everycall.sinks.interface import Batch, Placed
+from everycall.sinks.window_files import BUFFER_BYTES
 from everycall.tables.flat import VIEWS, Column, Type, Value
 from simulation.disk import SimDisk
 
@@ -112,20 +114,20 @@ SINK = CsvSink([column("text"), column("text")])
 def written(path: Path, *batches: list[tuple[str, str]]) -> Written:
     writer = SINK.writer(path)
     for rows in batches:
-        writer.write(rows)
+        writer.write(Batch(rows))
     return writer.close()
 
 
-def test_a_written_window_has_its_number_of_rows_length_and_checksum(tmp_path: Path) -> None:
+def test_a_written_window_has_its_length_and_checksum(tmp_path: Path) -> None:
     found = written(tmp_path / "a.rows", [("ä", "1"), ("two\nlines", "2")], [], [("b", "3")])
     data = 'ä,1\n"two\nlines",2\nb,3\n'.encode()
 
     assert (tmp_path / "a.rows").read_bytes() == data
-    assert found == Written(3, len(data), hashlib.sha256(data).hexdigest())
+    assert found == Written(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def test_a_window_without_rows_can_be_written(tmp_path: Path) -> None:
-    assert written(tmp_path / "a.rows") == Written(0, 0, hashlib.sha256(b"").hexdigest())
+    assert written(tmp_path / "a.rows") == Written(size_bytes=0, sha256=hashlib.sha256(b"").hexdigest())
     assert (tmp_path / "a.rows").read_bytes() == b""
 
 
@@ -138,7 +140,7 @@ def test_a_window_that_is_written_again_replaces_the_first(tmp_path: Path) -> No
 
 def test_a_window_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
     writer = SINK.writer(tmp_path / "a.rows")
-    writer.write([("a", "b")])
+    writer.write(Batch([("a", "b")]))
     writer.discard()
     writer.discard()
 
@@ -151,7 +153,7 @@ def test_a_closed_window_survives_a_power_cut(seed: int) -> None:
     path = Path("/out/a.rows")
     filesystem = SimDisk(random.Random(seed), lambda _: None, [path.parent])
     writer = CsvSink([column("text")], filesystem).writer(path)
-    writer.write([("here",)])
+    writer.write(Batch([("here",)]))
     writer.close()
     filesystem.sync_folder(path.parent)
     filesystem.power_cut()
@@ -163,13 +165,14 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from everycall.sinks.csv import CsvSink
+from everycall.sinks.interface import Batch
 from everycall.tables.flat import Column
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 writer = CsvSink([Column("a", "text", "", (), lambda _: None)]).writer(Path(sys.argv[1]) / "a.rows")
 try:
-    writer.write([("x" * 50000,)])
+    writer.write(Batch([("x" * 50000,)]))
     writer.close()
 except OSError:
     writer.discard()
@@ -226,7 +229,7 @@ def output_of(folder: Path) -> tuple[Path, list[Placed]]:
             found = written(folder / "a.rows", rows)
             SINK.append(folder / "a.rows", output)
             window = Interval(midnight + timedelta(days=number), midnight + timedelta(days=number + 1))
-            placed.append(Placed(window, found.rows, found.size_bytes, found.sha256))
+            placed.append(Placed(window, len(rows), found.size_bytes, found.sha256))
     return path, placed
 
 

@@ -86,7 +86,7 @@ def ended(entries: list[Entry], unread: list[Interval] | None = None, **manifest
     return Summary(
         verdict="proven" if proven else "unproven", rows=sum(one.rows for one in entries), entries=tuple(entries),
         unread=tuple(unread or ()), resumed_windows=0, counts=COUNTS, pages=1, started_at=NOON,
-        finished_at=NOON + timedelta(seconds=192), interval=WEEK, output=Path("conversations.csv"),
+        finished_at=NOON + timedelta(seconds=192), interval=WEEK, outputs=("conversations.csv",),
         manifest={**numbers, **manifest},
     )  # fmt: skip
 

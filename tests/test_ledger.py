@@ -20,9 +20,11 @@ from everycall.acquire.windows import without
 from everycall.filesystem import File, Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.lock import Lock
-from everycall.manifest import Entry, Header, Manifest, Output, WindowLoaded, WindowRead
+from everycall.manifest import Entry, Header, Manifest, Output, WindowLoaded, WindowRead, Written
 from everycall.sinks.csv import CsvSink
-from everycall.store import window_name
+from everycall.sinks.files import FileDestination
+from everycall.sinks.forms import FormMaker
+from everycall.store import Describe, window_name
 from everycall.stream import Stream
 from everycall.tables.flat import Column
 from simulation.disk import Crash, SimDisk
@@ -61,9 +63,8 @@ def read_line(window: Interval, part: Part | None = None, **changes: Any) -> Win
 
 
 def loaded_line(window: Interval, data: bytes, **changes: Any) -> WindowLoaded:
-    line = WindowLoaded(
-        interval=str(window), sink="csv", rows=1, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
-    )
+    written = Written(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    line = WindowLoaded(interval=str(window), rows=1, written={"csv": written})
     return msgspec.structs.replace(line, **changes)
 
 
@@ -100,10 +101,21 @@ def done(store: Ledger | Stream, number: int, data: bytes, filesystem: Filesyste
 _ledgers: dict[Path, Ledger] = {}
 
 
+def destination(output: Path, filesystem: Filesystem | None = None, name: str = "csv") -> FileDestination:
+    """A file of that output."""
+    filesystem = filesystem or SystemFilesystem()
+    return FileDestination(output, FormMaker(tuple(TABLE), filesystem).file(name), filesystem)
+
+
+def ledger_of(output: Path, header: Header, **options: Any) -> Ledger:
+    """A ledger of one CSV file."""
+    return Ledger([destination(output, options.get("filesystem"))], header, **options)
+
+
 def ledger(output: Path, header: Header = HEADER, **options: Any) -> Ledger:
     """The ledger of that output. The one before it was of a process that is gone, and so is its lock."""
     gone(output)
-    _ledgers[output] = Ledger(output, SINK, header, **options)
+    _ledgers[output] = ledger_of(output, header, **options)
     return _ledgers[output]
 
 
@@ -112,16 +124,14 @@ def gone(output: Path) -> None:
         _ledgers.pop(output)._lock.release()
 
 
-def described(store: Ledger | Stream) -> Callable[[int, str], Manifest]:
+def described(store: Ledger | Stream) -> Describe:
     """The manifest of what is done; the other days were left unread."""
 
-    def manifest(size_bytes: int, sha256: str) -> Manifest:
-        entries = [Entry.of(store.read[interval], loaded) for interval, loaded in sorted(store.loaded.items())]
+    def manifest(header: Header, form: str, size_bytes: int, sha256: str) -> Manifest:
+        entries = [Entry.of(store.read[interval], loaded, form) for interval, loaded in sorted(store.loaded.items())]
         unread = without(store.header.window, [entry.window for entry in entries])
         output = Output(format="csv", size_bytes=size_bytes, sha256=sha256)
-        return Manifest.of(
-            store.header, entries, unread=unread, not_kept=(), started_at="", finished_at="", output=output
-        )
+        return Manifest.of(header, entries, unread=unread, not_kept=(), started_at="", finished_at="", output=output)
 
     return manifest
 
@@ -158,13 +168,13 @@ FINISHED = ["conversations.csv", "conversations.csv.manifest.json"]
 
 @pytest.mark.parametrize("is_first_fresh", [False, True])
 def test_a_second_process_is_refused_while_the_first_is_at_work(output: Path, is_first_fresh: bool) -> None:
-    first = Ledger(output, SINK, HEADER, fresh=is_first_fresh)
+    first = ledger_of(output, HEADER, fresh=is_first_fresh)
 
     for fresh in (False, True):
         with pytest.raises(OutputRefused, match=f"being written by process {os.getpid()}"):
-            Ledger(output, SINK, HEADER, fresh=fresh)
+            ledger_of(output, HEADER, fresh=fresh)
     first.abandon()
-    Ledger(output, SINK, HEADER).abandon()
+    ledger_of(output, HEADER).abandon()
 
 
 class Stopping(SystemFilesystem):
@@ -200,7 +210,7 @@ class FinishedMeanwhile(SystemFilesystem):
 
     def lock(self, path: Path, what: Path) -> Lock:
         elsewhere = what.with_name("elsewhere.csv")
-        finish(Ledger(elsewhere, SINK, other(asked={})))
+        finish(ledger_of(elsewhere, other(asked={})))
         elsewhere.replace(what)
         manifest_of(elsewhere).replace(manifest_of(what))
         return super().lock(path, what)
@@ -208,7 +218,7 @@ class FinishedMeanwhile(SystemFilesystem):
 
 def test_an_export_that_another_process_finished_meanwhile_is_not_overwritten(output: Path) -> None:
     with pytest.raises(OutputRefused, match="contains another export"):
-        Ledger(output, SINK, HEADER, filesystem=FinishedMeanwhile())
+        ledger_of(output, HEADER, filesystem=FinishedMeanwhile())
 
     assert output.read_bytes() == b"a\n"
     assert names(output) == FINISHED
@@ -223,7 +233,7 @@ class Full(SystemFilesystem):
 
 def test_a_full_disk_is_reported_as_full_and_nothing_is_left_on_it(output: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
-        Ledger(output, SINK, HEADER, filesystem=Full())
+        ledger_of(output, HEADER, filesystem=Full())
 
     assert names(output) == []
 
@@ -237,7 +247,7 @@ def test_an_interrupted_fresh_start_resumes_nothing_of_the_old_export(output: Pa
     stopping = Stopping()
     stopping.left = 1
     with pytest.raises(KeyboardInterrupt):
-        Ledger(output, SINK, HEADER, fresh=True, filesystem=stopping)
+        ledger_of(output, HEADER, fresh=True, filesystem=stopping)
 
     assert days_read(ledger(output)) == []
 
@@ -556,7 +566,7 @@ def test_an_export_reads_again_what_a_repair_has_taken_over(output: Path) -> Non
 @pytest.mark.parametrize(
     "line",
     [
-        b"nonsense", b"", b"123", b'{"formatVersion": 2}', b'{"formatVersion": 2, "interval": "a/b", "asked": {}}',
+        b"nonsense", b"", b"123", b'{"formatVersion": 3}', b'{"formatVersion": 3, "interval": "a/b", "asked": {}}',
         msgspec.json.encode(HEADER).replace(INTERVAL.encode(), b"2026"), msgspec.json.encode(HEADER) + b"\n{}",
         msgspec.json.encode(HEADER)
         + b"\n"
@@ -582,7 +592,7 @@ def test_an_empty_ledger_is_refused_with_the_next_step(output: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "version"), [(b'{"everycall": "0.0.9"}', 1), (b'{"everycall": "0.9", "formatVersion": 3}', 3)]
+    ("line", "version"), [(b'{"everycall": "0.0.9"}', 1), (b'{"everycall": "0.9", "formatVersion": 4}', 4)]
 )
 def test_a_ledger_of_another_version_is_refused_with_what_to_do(output: Path, line: bytes, version: int) -> None:
     ledger(output)
@@ -605,11 +615,11 @@ def test_the_lock_is_held_until_the_folder_is_removed(output: Path) -> None:
         def unlink(self, path: Path) -> None:
             if path.name == "ledger.jsonl":
                 with pytest.raises(OutputRefused) as second:
-                    Ledger(output, SINK, HEADER, fresh=True)
+                    ledger_of(output, HEADER, fresh=True)
                 refused.append(str(second.value))
             super().unlink(path)
 
-    finish(Ledger(output, SINK, HEADER, filesystem=Watched()))
+    finish(ledger_of(output, HEADER, filesystem=Watched()))
 
     assert refused
     assert names(output) == FINISHED
@@ -619,7 +629,7 @@ def test_a_finished_export_leaves_no_open_file(output: Path) -> None:
     with (output.parent / "a").open("wb") as file:
         free = file.fileno()
     for end in (Ledger.abandon, finish):
-        end(Ledger(output, SINK, HEADER))
+        end(ledger_of(output, HEADER))
 
     with (output.parent / "a").open("wb") as file:
         assert file.fileno() == free
@@ -636,7 +646,7 @@ def test_fresh_forgets_what_was_done(output: Path) -> None:
 
 
 def on_disk(filesystem: SimDisk) -> Ledger:
-    return Ledger(OUT, CsvSink(TABLE, filesystem), HEADER, filesystem=filesystem)
+    return ledger_of(OUT, HEADER, filesystem=filesystem)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -746,9 +756,9 @@ def test_a_refused_command_holds_no_lock(output: Path) -> None:
     done(ledger(output), 0, b"a\n")
     gone(output)
     with pytest.raises(OutputRefused, match="another export"):
-        Ledger(output, SINK, other(filters={"queueId": ["q"]}))
+        ledger_of(output, other(filters={"queueId": ["q"]}))
 
-    Ledger(output, SINK, HEADER).abandon()
+    ledger_of(output, HEADER).abandon()
 
 
 def test_another_query_s_finished_export_is_refused_too(output: Path) -> None:

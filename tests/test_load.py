@@ -14,9 +14,10 @@ from everycall.acquire.proof import id_bytes
 from everycall.api.details_query import PageHead
 from everycall.api.names import Entity, Found, Kind, Names, Unavailable
 from everycall.api.oddities import Oddity, fitted, without_lone_surrogates
+from everycall.api.query import Interval
 from everycall.executor import SerialExecutor
 from everycall.filesystem import SystemFilesystem
-from everycall.load.load import BATCH, CHECKED_EVERY, EXAMPLES_MAX, Loaded, load
+from everycall.load.load import BATCH, CHECKED_EVERY, EXAMPLES_MAX, Loaded, Task, load
 from everycall.load.names import NameSource
 from everycall.progress import Event, Noticed
 from everycall.sandbox.recorded import Recorded
@@ -70,6 +71,7 @@ class Table:
         return facts.conversation_id, names.name("users", facts.user_id or "") or facts.user_id
 
 
+WINDOW = Interval.read("2026-01-05T00:00:00Z/2026-01-06T00:00:00Z")
 SINK = CsvSink([Column(name, "text", "", (), lambda _: None) for name in ("id", "name")])
 
 
@@ -111,8 +113,8 @@ def loaded(
     ask: Users | None = None,
 ) -> Loaded:
     kept, left = (frozenset(id_bytes(ID.format(number)) for number in some) for some in (kept_strays, left_out))
-    path, names = part.path.with_suffix(".rows"), NameSource(ask or Users())
-    return load(part, kept, left, cast("Any", table or Table()), SINK, path, names)
+    task = Task(WINDOW, part.path, part.checksum, kept, left, part.path.with_suffix(""))
+    return load(part, task, cast("Any", table or Table()), [SINK], NameSource(ask or Users()))
 
 
 def rows(part: Part) -> list[list[str]]:
@@ -133,8 +135,8 @@ def test_rows_come_in_order_and_are_counted(tmp_path: Path) -> None:
     found = loaded(part)
 
     assert numbers(part) == [1, 2, 3]
-    assert (found.written.rows, found.pages) == (3, 2)
-    assert found.written.size_bytes == part.path.with_suffix(".rows").stat().st_size
+    assert (found.rows, found.pages) == (3, 2)
+    assert found.written["csv"].size_bytes == part.path.with_suffix(".rows").stat().st_size
 
 
 def test_only_owned_conversations_and_kept_strays_are_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from everycall.manifest import (
     Stray,
     WindowLoaded,
     WindowRead,
+    Written,
     plain,
     pretty,
     pretty_pieces,
@@ -41,14 +42,15 @@ def window_read(interval: str = DAYS[0], **changes: Any) -> WindowRead:
 
 
 def window_loaded(interval: str = DAYS[0], **changes: Any) -> WindowLoaded:
-    return WindowLoaded(**{"interval": interval, "sink": "csv", "rows": 2, "size_bytes": 80, "sha256": "ab", **changes})
+    written = {"csv": Written(size_bytes=80, sha256="ab")}
+    return WindowLoaded(**{"interval": interval, "rows": 2, "written": written, **changes})
 
 
 def entry(interval: str = DAYS[0], **changes: Any) -> Entry:
     """Both lines in one; changes go to the one that has the field."""
     read = {name: value for name, value in changes.items() if name in WindowRead.__struct_fields__}
     loaded = {name: value for name, value in changes.items() if name not in read}
-    return Entry.of(window_read(interval, **read), window_loaded(interval, **loaded))
+    return Entry.of(window_read(interval, **read), window_loaded(interval, **loaded), "csv")
 
 
 def manifest(entries: list[Entry] | None = None, *, unread: int = 0, not_kept: int = 0) -> Manifest:
@@ -93,7 +95,9 @@ def test_a_line_that_was_edited_is_refused_where_it_is_read() -> None:
         msgspec.json.decode(edited, type=WindowRead)
 
 
-@pytest.mark.parametrize("changes", [{"rows": -1}, {"size_bytes": -1}, {"interval": "soon"}])
+@pytest.mark.parametrize(
+    "changes", [{"rows": -1}, {"written": {"csv": Written(size_bytes=-1, sha256="")}}, {"interval": "soon"}]
+)
 def test_a_loaded_window_of_impossible_numbers_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, msgspec.ValidationError)):
         msgspec.json.decode(msgspec.json.encode(window_loaded(**changes)), type=WindowLoaded)
@@ -136,7 +140,7 @@ def test_an_entry_is_both_lines_and_gives_them_back(
     )  # fmt: skip
     loaded = window_loaded(rows=numbers["owned"], taken_over=taken_over, oddities=oddities, pages=7, pages_checked=1)
 
-    assert Entry.of(read, loaded).lines("csv") == (read, loaded)
+    assert Entry.of(read, loaded, "csv").lines("csv") == (read, loaded)
 
 
 def test_an_entry_is_read_back_as_it_was_written() -> None:
@@ -204,8 +208,8 @@ EDITS: list[tuple[dict[str, Any], str]] = [
     ({"windows": [plain(entry(day)) for day in (DAYS[0], DAYS[0], *DAYS[2:])]}, "have gaps or overlaps"),
     ({"interval": DAYS[0]}, "its interval is not that of its query"),
     ({"query": {**plain(HEADER), "interval": DAYS[0]}}, "its interval is not that of its query"),
-    ({"query": {**plain(HEADER), "columns": []}}, "length >= 1"),
-    ({"query": {**plain(HEADER), "format": "parquet"}}, "parquet"),
+    ({"query": {**plain(HEADER), "columns": []}}, "it has no columns"),
+    ({"output": {"format": 5, "sizeBytes": 1, "sha256": ""}}, "`str`"),
     ({"output": {"format": "csv", "sizeBytes": -1, "sha256": ""}}, ">= 0"),
 ]
 

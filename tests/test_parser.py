@@ -37,7 +37,7 @@ def test_options_are_read_in_every_way_of_writing_them() -> None:
     given = parse(EXPORT, arguments)
 
     assert given.of(When) == When(last="7d")
-    assert given.of(Rows) == Rows(output="-")
+    assert given.of(Rows) == Rows(output=("-",))
     assert given.of(Which) == Which(queue=("A", "B"))
     assert given.of(Paging).page_size == 7
     assert given.of(Source).timeout == 0.5

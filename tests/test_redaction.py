@@ -100,8 +100,7 @@ def test_what_the_api_sent_is_written_down_without_secrets() -> None:
         correlation_ids=(TOKEN,),
     )  # fmt: skip
     loaded = WindowLoaded(
-        interval=read.interval, sink="csv", rows=1, size_bytes=1, sha256="", oddities={f"unknown field: {TOKEN}": 2},
-        oddity_examples=(odd,),
+        interval=read.interval, rows=1, written={}, oddities={f"unknown field: {TOKEN}": 2}, oddity_examples=(odd,),
     )  # fmt: skip
     redact = redaction(TOKEN)
     written = msgspec.json.encode([read.redacted(redact), loaded.redacted(redact)]).decode()

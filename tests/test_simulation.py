@@ -1,10 +1,13 @@
 """Thousands of worlds in which much goes wrong; and bugs, planted, that the same worlds bring to light."""
 
+import random
 import sys
+from contextlib import suppress
 
 import pytest
 
 from simulation.bugs import BUGS
+from simulation.disk import FOLDER, Crash, SimDisk
 from simulation.oracle import Wrong
 from simulation.world import live
 
@@ -36,3 +39,15 @@ def test_a_planted_bug_is_found(bug: str) -> None:
             sys.stdout.write(f"{bug}: seed {seed}: {wrong}\n")
             return
     pytest.fail(f"{CAUGHT_WITHIN} seeds have not found: {bug}")
+
+
+def test_a_process_that_dies_while_it_writes_writes_nothing_more() -> None:
+    def dies(what: str) -> None:
+        if what == "write":
+            raise Crash
+
+    disk = SimDisk(random.Random(1), dies, [FOLDER])
+    with suppress(Crash), disk.open(FOLDER / "file", "wb") as file:
+        file.write(bytes(range(100)))
+        disk.sync(file)
+    assert bytes(range(100)).startswith(disk.read(FOLDER / "file"))

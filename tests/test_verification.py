@@ -432,13 +432,21 @@ def edited(output: Path, **changes: Any) -> None:
     path.write_bytes(msgspec.json.encode({**said, **changes, "query": {**said["query"], **changes.get("query", {})}}))
 
 
+def test_a_format_of_another_version_is_refused(where: Org, output: Path) -> None:
+    where.export(output)
+    edited(output, query={"format": "clay"})
+
+    with pytest.raises(OutputRefused, match="'clay'"):
+        checked(where, output)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"windows": []}, {"interval": "2026-01-05T00:00:00.000Z/2027-01-26T00:00:00.000Z"}, {"interval": "2026"},
         {"unread": [SECOND_WEEK]}, {"unread": ["soon"]}, {"rows": 7}, {"query": {"interval": SECOND_WEEK}},
         {"query": {"interval": 5}}, {"query": {"columns": []}},
-        {"query": {"format": "parquet"}}, {"verdict": "unproven"}, {"unproven": [SECOND_WEEK]},
+        {"verdict": "unproven"}, {"unproven": [SECOND_WEEK]},
     ],
 )  # fmt: skip
 def test_a_manifest_that_does_not_add_up_is_refused(where: Org, output: Path, changes: dict[str, Any]) -> None:

@@ -14,13 +14,13 @@ from everycall.api.names import Entity, Found, Kind, Unavailable
 from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Task, load
 from everycall.load.names import NameSource
-from everycall.load.workers import Workers
+from everycall.load.workers import Work, Workers
 from everycall.sandbox import server
 from everycall.setup import Options
 from everycall.sinks.csv import CsvSink
 from everycall.tables.flat import flat_table
 from test_acquisition import call
-from test_load import part_of
+from test_load import WINDOW, part_of
 
 COLUMNS = ("conversationId", "agentName")
 WEEK = "2026-01-05T00:00:00.000Z/2026-01-12T00:00:00.000Z"
@@ -33,12 +33,13 @@ def named(kind: Kind, ids: Sequence[str]) -> Found:
 def task_of(folder: Path, **changes: str) -> Task:
     """A part of three calls, and where its rows go."""
     part = part_of(folder, [call(number) for number in range(3)])
-    return Task(part.path, changes.get("checksum", part.checksum), frozenset(), frozenset(), folder / "a.rows")
+    checksum = changes.get("checksum", part.checksum)
+    return Task(WINDOW, part.path, checksum, frozenset(), frozenset(), folder / "a")
 
 
 @contextmanager
 def workers(count: int = 1, columns: Sequence[str] = COLUMNS) -> Iterator[Workers]:
-    found = Workers(columns, 0o600, count)
+    found = Workers(Work(tuple(columns), ("csv",), 0o600), count)
     try:
         yield found
     finally:
@@ -47,15 +48,16 @@ def workers(count: int = 1, columns: Sequence[str] = COLUMNS) -> Iterator[Worker
 
 def test_a_worker_writes_the_rows_that_this_process_would_write(tmp_path: Path) -> None:
     task, table = task_of(tmp_path), flat_table(only=COLUMNS)
-    here = tmp_path / "here.rows"
     part = part_of(tmp_path, [call(number) for number in range(3)])
-    load(part, frozenset(), frozenset(), table, CsvSink(table.columns, SystemFilesystem()), here, NameSource(named))
+    sink = CsvSink(table.columns, SystemFilesystem())
+    load(part, task, table, [sink], NameSource(named))
+    here = task.path(sink).read_bytes()
     with workers() as found:
         loaded = found.load(task, NameSource(named))
 
-    assert task.rows.read_bytes() == here.read_bytes()
-    assert (loaded.written.rows, loaded.names_unavailable) == (3, {})
-    assert b"Agent 2" in here.read_bytes()
+    assert task.path(sink).read_bytes() == here
+    assert (loaded.rows, loaded.names_unavailable) == (3, {})
+    assert b"Agent 2" in here
 
 
 def test_names_that_are_not_available_are_not_asked_for_again_by_the_next_window(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_worker_that_dies_is_replaced_and_its_part_is_loaded(tmp_path: Path) -
     with workers() as found:
         loaded = found.load(task_of(tmp_path), NameSource(kill_first))
 
-    assert (len(killed), loaded.written.rows) == (1, 3)
+    assert (len(killed), loaded.rows) == (1, 3)
 
 
 def child_of(process: int) -> int:
@@ -109,7 +111,7 @@ def test_a_damaged_part_is_reported_and_the_worker_goes_on(tmp_path: Path) -> No
         with pytest.raises(DamagedPart):
             found.load(task_of(tmp_path, checksum="0" * 64), NameSource(named))
 
-        assert found.load(task_of(tmp_path), NameSource(named)).written.rows == 3
+        assert found.load(task_of(tmp_path), NameSource(named)).rows == 3
 
 
 def test_an_export_writes_the_same_bytes_whatever_the_workers(tmp_path: Path) -> None:

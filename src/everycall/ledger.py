@@ -35,7 +35,16 @@ from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem, Held, SystemFilesystem
 from everycall.manifest import (
-    Entry, Header, Manifest, Published, WindowLoaded, WindowRead, as_written, check_interval, check_same, check_version,
+    Entry,
+    Header,
+    Manifest,
+    Published,
+    WindowLoaded,
+    WindowRead,
+    as_written,
+    check_interval,
+    check_same,
+    check_version,
 )  # fmt: skip
 from everycall.sinks.files import FOLDER_SUFFIX
 from everycall.sinks.interface import Damaged, Destination, Finished, Form, Loaded
@@ -422,4 +431,3 @@ def header_for(header: Header, destination: Destination) -> Header:
     has_rows = any(form.wants == "rows" for form in destination.forms)
     columns = header.columns if has_rows else ()
     return msgspec.structs.replace(header, format=destination.format, columns=columns, outputs=())
-

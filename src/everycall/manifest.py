@@ -238,7 +238,7 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
 
     rows: Annotated[int, msgspec.Meta(ge=0)]
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """The size of this window in the output, which has the windows in the order of time; of a table, as it was loaded."""
+    """The size of this window in the output, which has the windows in the order of time; of tables, as loaded."""
     sha256: str
     """The checksum of those bytes, in hex."""
     outlasting: int = 0

@@ -12,7 +12,6 @@ from everycall.api.query import Interval
 from everycall.filesystem import Writable
 from everycall.manifest import Header, Manifest, WindowLoaded, WindowRead
 
-
 Describe: TypeAlias = Callable[[Header, str, int, str], Manifest]
 """Makes the manifest of an output: from its header, the form of its windows, its size in bytes and its SHA-256."""
 

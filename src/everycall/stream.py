@@ -22,7 +22,9 @@ class Stream:
 
     can_take_back = False
 
-    def __init__(self, output: BinaryIO, sink: FileSink, header: Header, *, filesystem: Filesystem | None = None) -> None:
+    def __init__(
+        self, output: BinaryIO, sink: FileSink, header: Header, *, filesystem: Filesystem | None = None
+    ) -> None:
         """Write the header line at once; windows wait in a temporary folder."""
         self.header = header
         self.read: dict[str, WindowRead] = {}

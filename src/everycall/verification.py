@@ -28,11 +28,12 @@ from everycall.executor import Executor, ThreadExecutor
 from everycall.exporting import Summary, output_failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
-from everycall.manifest import Entry, Header, Manifest, check_interval, check_version
+from everycall.manifest import Entry, Header, Manifest, check_interval
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, FileDestination, sha256_of
 from everycall.sinks.interface import FileSink, Placed
+from everycall.sinks.targets import STREAMED
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -143,7 +144,8 @@ def repair(
     """Export the windows again that do not hold, and replace the output in one step at the end.
 
     Windows that hold are taken over from the output, without a request. A window that an interrupted repair has read
-    costs one request: it is counted again, and read again only if the count has changed.
+    costs one request: it is counted again, and read again only if the count has changed. Where that repair had split a
+    window and read a part of it, the rest is read too, even if the window as a whole holds by now.
 
     Args:
         client: the client of the org.
@@ -230,6 +232,11 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
 
 def _table(header: Header) -> FlatTable:
     """The columns of flat rows; those of the default view where the output has no flat rows."""
+    if header.format not in STREAMED:
+        raise OutputRefused(
+            f"The export has the format {header.format!r}, which everycall {VERSION} cannot verify.",
+            hint="Export again with --fresh.",
+        )
     try:
         return flat_table(only=header.columns)
     except QueryError as error:

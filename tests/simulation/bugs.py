@@ -19,9 +19,12 @@ from everycall.instants import since_epoch_ms
 from everycall.ledger import Ledger
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
-from everycall.manifest import Header
-from everycall.sinks.csv import CsvSink, CsvWriter
-from everycall.sinks.interface import Written
+from everycall.manifest import Header, Written
+from everycall.sinks.csv import CsvSink
+from everycall.sinks.files import FileDestination
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Destination, FileSink
+from everycall.sinks.window_files import WindowFileWriter
 from everycall.verification import Verification
 
 from .disk import SimDisk, SimFile
@@ -216,8 +219,8 @@ class SmallerPagesNeverCome(Reading):
 class AnyWordsWill(Ledger):
     """Goes on with whatever is there."""
 
-    def __init__(self, output: Path, sink: Any, header: Header, **options: Any) -> None:
-        super().__init__(output, sink, msgspec.structs.replace(header, columns=("a",), asked={}), **options)
+    def __init__(self, destinations: Sequence[Destination], header: Header, **options: Any) -> None:
+        super().__init__(destinations, msgspec.structs.replace(header, columns=("a",), asked={}), **options)
 
 
 class CutIsTheEnd(Wire):
@@ -249,21 +252,30 @@ class LoadedTwice(Loader):
     def load(self, task: Task, names: NameSource) -> Loaded:
         """See `Loader.load`."""
         loaded = super().load(task, names)
-        rows = self._filesystem.read(task.rows) * 2
-        write(self._filesystem, task.rows, rows)
-        written = Written(loaded.written.rows * 2, len(rows), sha256(rows).hexdigest())
-        return replace(loaded, written=written)
+        path = task.path(self._forms[0])
+        rows = self._filesystem.read(path) * 2
+        write(self._filesystem, path, rows)
+        written = Written(size_bytes=len(rows), sha256=sha256(rows).hexdigest())
+        return replace(loaded, rows=loaded.rows * 2, written={self._forms[0].name: written})
 
 
 class AppendsOnResume(CsvSink):
     """Writes a window behind what is left of an earlier time."""
 
-    def writer(self, path: Path) -> CsvWriter:
+    def writer(self, path: Path) -> WindowFileWriter:
         """See `CsvSink.writer`."""
         left = self._filesystem.read(path) if self._filesystem.exists(path) else b""
         writer = super().writer(path)
         writer._file.write(left)
         return writer
+
+
+class MakerThatAppends(FormMaker):
+    """Makes CSV files of that kind."""
+
+    def file(self, name: str) -> FileSink:  # noqa: ARG002
+        """See `FormMaker.file`."""
+        return AppendsOnResume(self.columns, self.filesystem)
 
 
 class LoadedBeforeTheVerdict(PartWriter):
@@ -280,8 +292,9 @@ class HalfIsLoaded(Loader):
     def load(self, task: Task, names: NameSource) -> Loaded:
         """See `Loader.load`."""
         loaded = super().load(task, names)
-        rows = self._filesystem.read(task.rows)
-        write(self._filesystem, task.rows, rows[: len(rows) // 2])
+        path = task.path(self._forms[0])
+        rows = self._filesystem.read(path)
+        write(self._filesystem, path, rows[: len(rows) // 2])
         return loaded
 
 
@@ -348,9 +361,9 @@ def blind_to(state: str) -> Callable[..., Verification]:
 
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
     """Forgets what a repair that was cut short had mended."""
-    Ledger(
-        found.output, CsvSink(()), found.manifest.query, fresh=True, filesystem=options["environment"].filesystem
-    ).abandon()
+    filesystem = options["environment"].filesystem
+    destination = FileDestination(found.output, CsvSink((), filesystem), filesystem)
+    Ledger([destination], found.manifest.query, fresh=True, filesystem=filesystem).abandon()
     return verification.repair(client, found, **options)
 
 
@@ -377,7 +390,7 @@ BUGS: Mapping[str, Planted] = {
     "accept a cut body": Planted(wire=CutIsTheEnd),
     "take an answer that is not recognised for an empty one": Planted(wire=UnknownIsEmpty),
     "load a part twice": Planted(loader=LoadedTwice),
-    "load a part behind what is left of the last time": Planted(sink=AppendsOnResume),
+    "load a part behind what is left of the last time": Planted(forms=MakerThatAppends),
     "load before the verdict": Planted(part=LoadedBeforeTheVerdict),
     "take a part for loaded whose worker died": Planted(loader=HalfIsLoaded),
     "end the export where a name cannot be looked up": Planted(client=NamesAreNeeded),

@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from everycall.errors import OutputRefused
 from everycall.filesystem import File, Held
-from everycall.ledger import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
@@ -181,6 +181,7 @@ class SimDisk:
             self._effect("write")
         except Crash:
             inode.data += bytes(buffer[: self._rng.randint(0, len(buffer))])
+            buffer.clear()  # it is gone with the process, which writes no more where its files are closed
             raise
         taken = bytes(buffer[: self.room_bytes])
         inode.data += taken

@@ -172,7 +172,7 @@ class JobsLife(Life):
         planted = self.planted
         return Environment(
             executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
-            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=planted.loader,
+            proof=planted.proof, part=planted.part, forms=planted.forms, ledger=planted.ledger, loader=planted.loader,
             job_reading=self.begin_reading,
         )  # fmt: skip
 

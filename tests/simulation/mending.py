@@ -12,7 +12,7 @@ from everycall.setup import Options
 from everycall.verification import Verification
 
 from .disk import OUTPUT
-from .oracle import check, check_whole, is_miscounted, table
+from .oracle import check, check_whole, is_miscounted, overlap, table
 from .wire import Answered
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Mending:
         if found.holds:
             return True
         before = life.filesystem.inode(OUTPUT)
-        holding = {str(one.window): one.window for one in found.findings if one.state == "holds"}
+        holding = self.taken_over(found)
         mended = {str(window): window for window in self.mended}
         try:
             summary = life.planted.repair(
@@ -71,6 +71,12 @@ class Mending:
                 self.mended.clear()
         life.judge(summary, life.filesystem.content(OUTPUT) or b"", is_repair=True)
         return False
+
+    def taken_over(self, found: Verification) -> dict[str, Interval]:
+        """The windows that hold, and of which no unfinished repair has read a part: that one is read to its end."""
+        begun = [read.window for read, _ in self.life.lines()]
+        holding = [one.window for one in found.findings if one.state == "holds"]
+        return {str(window): window for window in holding if not any(overlap(window, other) for other in begun)}
 
     # What verify says
 

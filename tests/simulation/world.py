@@ -28,8 +28,7 @@ from everycall.manifest import Entry, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
 from everycall.setup import Environment, Options
-from everycall.sinks.csv import CsvSink
-from everycall.sinks.interface import Sink
+from everycall.sinks.forms import FormMaker
 from everycall.store import window_name
 from everycall.verification import Verification, repair, verify
 
@@ -60,7 +59,7 @@ class Planted:
     route: Callable[..., DetailsQuery] = DetailsQuery
     proof: Callable[..., Reading] = Reading
     part: Callable[..., PartWriter] = PartWriter
-    sink: Callable[..., Sink] = CsvSink
+    forms: Callable[..., FormMaker] = FormMaker
     ledger: Callable[..., Ledger] = Ledger
     loader: Callable[..., Loader] = Loader
     filesystem: type[SimDisk] = SimDisk
@@ -205,7 +204,7 @@ class Life:
         if loaded is not None and loaded.taken_over:
             return False
         rows = self.filesystem.content(LEDGER_FOLDER / (window_name(read.window) + ".rows")) or b""
-        if loaded is not None and sha256(rows).hexdigest() == loaded.sha256:
+        if loaded is not None and sha256(rows).hexdigest() == loaded.written["csv"].sha256:
             return True
         try:
             path = LEDGER_FOLDER / (window_name(read.window) + ".part")
@@ -286,7 +285,7 @@ class Life:
         planted = self.planted
         return Environment(
             executor=self.executor, filesystem=self.filesystem, route=partial(planted.route, hits_max=self.hits_max),
-            proof=planted.proof, part=planted.part, sink=planted.sink, ledger=planted.ledger, loader=self.loader,
+            proof=planted.proof, part=planted.part, forms=planted.forms, ledger=planted.ledger, loader=self.loader,
         )  # fmt: skip
 
     def attempt(self, *, is_calm: bool, fresh: bool) -> tuple[Summary | None, bytes]:
@@ -394,10 +393,11 @@ class Life:
             self.is_meddled = True
 
     def other_words(self) -> None:
-        """The command with other columns: refused where something is there, and nothing is touched."""
-        if self.is_stream or not (
-            self.filesystem.exists(LEDGER_FOLDER / "ledger.jsonl") or self.filesystem.exists(MANIFEST)
-        ):
+        """The command with other columns: refused where something is there, and nothing is touched.
+
+        A manifest alone is nothing: it is written before the output, which a crash may have kept from appearing.
+        """
+        if self.is_stream or not (self.filesystem.exists(LEDGER) or self.filesystem.exists(OUTPUT)):
             return
         before = {path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")}
         try:
@@ -495,8 +495,9 @@ class Dying(Loader):
         life, loaded = self._life, self._inner.load(task, names)
         life.loads_left -= 1
         if life.loads_left == 0:
-            whole = life.filesystem.content(task.rows) or b""
-            life.filesystem.damage(task.rows, whole[: life.rng.randint(0, len(whole))])
+            rows = task.stem.with_suffix(".rows")
+            whole = life.filesystem.content(rows) or b""
+            life.filesystem.damage(rows, whole[: life.rng.randint(0, len(whole))])
             raise OutputFailed("A worker process died.")
         return loaded
 

@@ -57,9 +57,13 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     requests = f"{counts.requests:,}, at most {counts.allowed:.0f} a minute allowed"
     yield "requests", f"{requests}; {counts.rejected} answered 429, {counts.retried} tried again"
     yield "took", duration(done.finished_at - done.started_at)
-    if done.output is not None:
+    if len(done.outputs) == 1:
         yield "rows", f"{done.output} ({size(done.manifest['output']['sizeBytes'])})"
         yield "manifest", f"{done.output}.manifest.json"
+    elif done.outputs:
+        yield "outputs", done.outputs[0]
+        yield from (("", output) for output in done.outputs[1:])
+        yield "manifests", "beside each output, as OUTPUT.manifest.json"
 
 
 def _gaps(done: Summary) -> Iterable[tuple[str, str]]:

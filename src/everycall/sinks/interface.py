@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from everycall.api.names import Kind, Names
 from everycall.api.query import Interval
-from everycall.filesystem import File, Filesystem, Writable
+from everycall.filesystem import File, Writable
 from everycall.manifest import Entry, Header, Manifest, WindowRead, Written
 from everycall.tables.flat import Row
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from os.path import normpath
 from pathlib import Path
 
 from everycall.errors import OutputRefused, SettingsError
@@ -162,7 +163,7 @@ def check_different(targets: list[Target]) -> None:
     """
     seen: set[str] = set()
     for target in targets:
-        place = str(target.path.absolute()) if target.path is not None else target.place
+        place = normpath(target.place) if target.path is not None else target.place
         if place in seen:
             raise OutputRefused(f"{target.place} is named twice.", hint="Name each output once with -o.")
         seen.add(place)

@@ -1,6 +1,6 @@
 """The ids in a conversation that have names: of users, queues, wrap-up codes and divisions. Pure.
 
-Flat rows ask for the names that their columns show. Outputs that keep whole conversations take all of these names along.
+Flat rows need the names that their columns show. Outputs that keep whole conversations take all of these along.
 """
 
 from collections.abc import Iterator
