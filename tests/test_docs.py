@@ -111,7 +111,7 @@ def test_every_option_is_on_the_page_of_the_commands(command: str) -> None:
     page = text_of("docs/commands.md").partition(f"## everycall {command}\n")[2].partition("\n## ")[0]
     options = [name for names, _, _ in options_of(COMMANDS[command]) for name in names]
 
-    assert len(options) > 5
+    assert options
     assert [name for name in options if not re.search(rf"{name}\b", page)] == []
 
 

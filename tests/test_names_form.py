@@ -27,7 +27,7 @@ def test_each_id_that_has_a_name_is_written_once(tmp_path: Path) -> None:
     done = writer.close()
 
     at = "2026-01-05T08:00:00.000Z"
-    expected = [Name("users", ANN, "Ann", "d1", "active", at), Name("users", BOB, "Bob", looked_up_at=at)]
+    expected = [Name("user", ANN, "Ann", "d1", "active", at), Name("user", BOB, "Bob", looked_up_at=at)]
     assert FORM.read(tmp_path / "w.names") == expected
     assert FORM.is_complete(tmp_path / "w.names", done)
 
@@ -40,8 +40,8 @@ def test_a_line_has_the_names_of_the_fields_in_camel_case() -> None:
 
 def test_of_several_look_ups_the_last_one_counts() -> None:
     old, new = (
-        Name("users", ANN, "Ann", looked_up_at="2026-01-05"),
-        Name("users", ANN, "Anne", looked_up_at="2026-01-06"),
+        Name("user", ANN, "Ann", looked_up_at="2026-01-05"),
+        Name("user", ANN, "Anne", looked_up_at="2026-01-06"),
     )
 
     assert newest([new, old]) == newest([old, new]) == [new]
@@ -56,4 +56,4 @@ def test_names_come_in_the_order_of_kind_and_id() -> None:
 def test_a_division_or_a_state_of_another_shape_is_left_out() -> None:
     odd = Entity(ANN, "Ann", division="d1", state=3)
 
-    assert Name.of("users", odd) == Name("users", ANN, "Ann")
+    assert Name.of("users", odd) == Name("user", ANN, "Ann")

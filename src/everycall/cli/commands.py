@@ -11,7 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
-from everycall.cli.options import Finished, Messages, Paging, PlanFormat, Rows, Serving, Source, Way, When, Which
+from everycall.cli.options import (
+    Declared,
+    Finished,
+    Messages,
+    Paging,
+    PlanFormat,
+    Rows,
+    Serving,
+    Source,
+    Way,
+    When,
+    Which,
+)
 from everycall.cli.parser import HELP, Arguments, Command, UsageError
 from everycall.version import VERSION
 
@@ -47,6 +59,13 @@ A change that leaves the count the same, such as a late wrap-up code, is not not
     (Finished, Source, Messages),
     "FILE [OPTIONS]",
 )
+SCHEMA = Command(
+    "schema",
+    "List the relational tables, or the columns of one with their types, units and caveats.",
+    "Asks no org: the tables are the same for all.",
+    (Declared,),
+    "[TABLE] [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -57,9 +76,11 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, SANDBOX)}
+COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, SCHEMA, SANDBOX)}
 
-MODULES = {"export": "exporting", "plan": "planning", "verify": "verifying", "sandbox": "serving"}
+MODULES = {
+    "export": "exporting", "plan": "planning", "verify": "verifying", "schema": "describing", "sandbox": "serving",
+}  # fmt: skip
 """The module of each command; its `run` is called."""
 
 

@@ -235,6 +235,17 @@ class Finished:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declared:
+    """Options for the schema of the tables."""
+
+    table: str | None = positional(None, OUTPUT, "TABLE", "The table whose columns are listed. [default: all tables]")
+    sql: Literal["duckdb", "postgresql"] | None = option(
+        None, OUTPUT, "Print the statements that create the tables.", choices=("duckdb", "postgresql")
+    )
+    json: bool = switch(MESSAGES, "Print JSON.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """Options of the sandbox."""
 

@@ -1,11 +1,11 @@
 """The names of a window: one JSON line for each id that its conversations refer to and that has a name.
 
-    {"kind":"users","id":"...","name":"Ann","divisionId":"...","state":"active","lookedUpAt":"2026-01-05T08:00:00.000Z"}
+    {"kind":"user","id":"...","name":"Ann","divisionId":"...","state":"active","lookedUpAt":"2026-01-05T08:00:00.000Z"}
 
 The files of all windows together have each id as often as windows refer to it; `newest` takes the newest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,9 @@ import msgspec
 from everycall.api.names import Entity, Kind
 from everycall.filesystem import Filesystem
 from everycall.manifest import Written
-from everycall.sinks.interface import Batch, Wanted
+from everycall.sinks.interface import Batch, Damaged, Finished, Wanted
 from everycall.sinks.window_files import WindowFiles, WindowFileWriter, compressor
+from everycall.tables.reference import KINDS
 
 NOTHING = Written(size_bytes=0, sha256="")
 """A window without names, such as one that a repair takes over: its names are in the output."""
@@ -23,7 +24,8 @@ NOTHING = Written(size_bytes=0, sha256="")
 class Name(msgspec.Struct, frozen=True, rename="camel"):
     """One id and its name."""
 
-    kind: Kind
+    kind: str
+    """queue, user, wrapUpCode, division."""
     id: str
     name: str
     division_id: str | None = None
@@ -35,7 +37,7 @@ class Name(msgspec.Struct, frozen=True, rename="camel"):
     def of(cls, kind: Kind, entity: Entity) -> "Name":
         """The name that was looked up for an id."""
         state = entity.state if isinstance(entity.state, str) else None
-        return cls(kind, entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None)
+        return cls(KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None)
 
 
 class NamesForm(WindowFiles):
@@ -83,9 +85,23 @@ class _EachOnce(NamesForm):
         return lines(found)
 
 
+def names_of(finished: Finished, form: NamesForm) -> Iterator[Name]:
+    """Yield the names in the files of the windows.
+
+    Raises:
+        Damaged: a file was changed.
+    """
+    for loaded in finished.windows:
+        if not loaded.is_taken_over:
+            try:
+                yield from form.read(loaded.path(form))
+            except (OSError, msgspec.DecodeError) as error:
+                raise Damaged([loaded.window]) from error
+
+
 def newest(names: Iterable[Name]) -> list[Name]:
     """Each id once, as it was looked up last, in the order of kind and id; of equal times the last one given."""
-    found: dict[tuple[Kind, str], Name] = {}
+    found: dict[tuple[str, str], Name] = {}
     for name in names:
         key = name.kind, name.id
         if key not in found or (name.looked_up_at or "") >= (found[key].looked_up_at or ""):

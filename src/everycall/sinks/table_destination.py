@@ -8,10 +8,9 @@ Each destination holds the export of one query, of one org, by one version of th
 refuses another one, and shows the difference.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -19,12 +18,14 @@ import pyarrow as pa
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
 from everycall.instants import text
-from everycall.manifest import Entry, Header, Manifest, WrittenFile, check_interval, check_same, check_version
+from everycall.manifest import Header, Manifest, WrittenFile, check_interval, check_same, check_version, plain
 from everycall.sinks.interface import Damaged, Finished, Form
-from everycall.sinks.names_form import Name, NamesForm, newest
+from everycall.sinks.names_form import Name, NamesForm, names_of, newest
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import relational
+from everycall.tables.reference import window_row
 from everycall.tables.relational import SCHEMA_VERSION
+from everycall.tables.rows import Cell, Row
 
 WINDOWS, NAMES = "windows", "names"
 """The names of the two tables that are not made from conversations."""
@@ -111,20 +112,6 @@ class TableDestination:
         return newest([*before, *names_of(finished, self._names)])
 
 
-def names_of(finished: Finished, form: NamesForm) -> Iterator[Name]:
-    """Yield the names in the files of the windows.
-
-    Raises:
-        Damaged: a file was changed.
-    """
-    for loaded in finished.windows:
-        if not loaded.is_taken_over:
-            try:
-                yield from form.read(loaded.path(form))
-            except (OSError, msgspec.DecodeError) as error:
-                raise Damaged([loaded.window]) from error
-
-
 def encoded(manifest: Manifest) -> bytes:
     """The manifest as JSON, for a destination that keeps it in a table."""
     return msgspec.json.encode(manifest)
@@ -150,49 +137,26 @@ def decoded(body: bytes, output: str) -> Manifest:
 
 def windows_table(manifest: Manifest, organization_id: str) -> pa.Table:
     """The table of windows, in the order of time; those that were not read have the verdict `unread`."""
-    unread = [Interval.read(interval) for interval in manifest.unread]
-    rows = [(entry.window.start, _window(entry)) for entry in manifest.windows]
-    rows += [(window.start, _unread(window)) for window in unread]
-    return _table(WINDOWS, [row for _, row in sorted(rows, key=lambda pair: pair[0])], organization_id)
+    read = [(entry.window.start, window_row(organization_id, plain(entry))) for entry in manifest.windows]
+    unread = [_unread(Interval.read(interval), organization_id) for interval in manifest.unread]
+    return table_of(WINDOWS, [row for _, row in sorted([*read, *unread])])
 
 
-_OF_ENTRIES: Mapping[str, Callable[[Entry], Any]] = {
-    "windowStart": lambda entry: entry.window.start,
-    "windowEnd": lambda entry: entry.window.end,
-    "route": lambda entry: entry.route,
-    "verdict": lambda entry: entry.verdict,
-    "reason": lambda entry: entry.reason or None,
-    "hitsBefore": lambda entry: entry.hits_before,
-    "hitsAfter": lambda entry: entry.hits_after,
-    "uniqueIds": lambda entry: entry.unique_ids,
-    "owned": lambda entry: entry.owned,
-    "carriedIn": lambda entry: entry.carried_in,
-    "strays": lambda entry: len(entry.strays),
-    "late": lambda entry: entry.late,
-    "unreadable": lambda entry: len(entry.unreadable),
-    "open": lambda entry: entry.open,
-    "reReads": lambda entry: entry.re_reads,
-    "provisional": lambda entry: entry.provisional,
-    "countedAt": lambda entry: datetime.fromisoformat(entry.counted_at),
-}
-
-
-def _window(entry: Entry) -> dict[str, Any]:
-    return {name: value(entry) for name, value in _OF_ENTRIES.items()}
-
-
-def _unread(window: Interval) -> dict[str, Any]:
-    return {"windowStart": window.start, "windowEnd": window.end, "verdict": UNREAD}
+def _unread(window: Interval, organization_id: str) -> tuple[datetime, Row]:
+    known: dict[str, Cell] = {
+        "organizationId": organization_id, "windowStart": window.start, "windowEnd": window.end, "verdict": UNREAD
+    }  # fmt: skip
+    return window.start, tuple(known.get(column.name) for column in relational.table(WINDOWS).columns)
 
 
 def names_table(names: Iterable[Name], organization_id: str) -> pa.Table:
     """The table of names."""
-    return _table(NAMES, list(map(_name, names)), organization_id)
+    return table_of(NAMES, [_name_row(name, organization_id) for name in names])
 
 
-def _name(name: Name) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.to_builtins(name)
-    return {**row, "lookedUpAt": datetime.fromisoformat(name.looked_up_at) if name.looked_up_at else None}
+def _name_row(name: Name, organization_id: str) -> Row:
+    looked_up_at = datetime.fromisoformat(name.looked_up_at) if name.looked_up_at else None
+    return (organization_id, name.kind, name.id, name.name, name.division_id, name.state, looked_up_at)
 
 
 def names_in(table: pa.Table) -> list[Name]:
@@ -208,9 +172,3 @@ def names_in(table: pa.Table) -> list[Name]:
         )
         for row in table.to_pylist()
     ]
-
-
-def _table(name: str, rows: Iterable[Mapping[str, Any]], organization_id: str) -> pa.Table:
-    columns = [column.name for column in relational.table(name).columns]
-    named = ({**row, "organizationId": organization_id} for row in rows)
-    return table_of(name, [tuple(map(row.get, columns)) for row in named])

@@ -4,8 +4,8 @@
     OUT/windows/windows.parquet
     OUT.manifest.json                       with the checksum of each file
 
-What Parquet and CSV have in common: every file is prepared aside and put in place in one step, the table of windows
-last; then files that are no longer part of the export go, and the manifest is replaced. Publishing again does the same.
+What Parquet and CSV have in common: every file is prepared aside and put in place in one step; then files that are no
+longer part of the export go; then come the table of windows and the manifest. Publishing again does the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -121,9 +121,9 @@ class TableFolder(TableDestination):
         prepared = self.prepare(finished, before, scratch)
         files = sorted((*prepared.kept, *(one.described for one in prepared.all)), key=lambda file: file.path)
         self._put(prepared.tables)
-        self._put(prepared.last)
         wanted = {file.path for file in files}
         self.place.remove(path for path in sorted(self.place.files()) if path not in wanted)
+        self._put(prepared.last)
         manifest = self.manifest(finished, files)
         self.place.put_manifest(self._described(manifest, finished, scratch))
         self.place.clear(scratch, finished.folder)

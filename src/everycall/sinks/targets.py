@@ -122,7 +122,8 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
-    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
+    names = maker.names() if target.format.startswith("jsonl") else None
+    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
 
 
 def _parquet(target: Target, maker: FormMaker) -> Destination:

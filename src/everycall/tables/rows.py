@@ -7,16 +7,18 @@ It is generated from the declaration in `relational`. `everycall.arrow` fills th
 takes this way for conversations that do not fit.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from everycall.api.records import Conversation
 from everycall.instants import floor_ms
-from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column
+from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column, Table
 
 Cell: TypeAlias = str | int | float | bool | datetime | tuple[str | int | None, ...] | None
 """A value: instants are aware datetimes in UTC, cut to milliseconds; lists are tuples, None where they are empty."""
@@ -45,11 +47,11 @@ class RowMaker:
         """
         common = (self._organization_id, conversation.conversation_id, floor_ms(owner_time))
         return {
-            name: [
-                (*common, *ordinals, *[get(above) for get in from_above], *[get(record) for get in from_record])
-                for ordinals, above, record in _elements(conversation, steps)
+            plan.table: [
+                (*common, *ordinals, *[get(above) for get in plan.from_above], *plan.cells(record))
+                for ordinals, above, record in _elements(conversation, plan.steps)
             ]
-            for name, steps, from_above, from_record in _plan()
+            for plan in _plans()
         }
 
 
@@ -80,77 +82,88 @@ def _below(found: Iterable[_Element], children: _Get) -> Iterator[_Element]:
 _ABOVE = "../"
 
 
+class _Plan(NamedTuple):
+    """How to make the rows of a table."""
+
+    table: str
+    steps: tuple[_Get, ...]
+    """From the conversation down to the table's records."""
+    from_above: tuple[_Get, ...]
+    """The columns that stand in the record above."""
+    raw: Callable[[Any], tuple[Any, ...]]
+    """The field of each other column: one call, since most of them are the cell already."""
+    changes: tuple[tuple[int, _Get], ...]
+    """The positions of the other cells, and what makes them from the field."""
+
+    def cells(self, record: Any) -> list[Any]:
+        """The columns of a record."""
+        cells = list(self.raw(record))
+        for at, change in self.changes:
+            value = cells[at]
+            if value is not None:
+                cells[at] = change(value)
+        return cells
+
+
 @cache
-def _plan() -> tuple[tuple[str, tuple[_Get, ...], tuple[_Get, ...], tuple[_Get, ...]], ...]:
-    """For each table: its name, how to get to its records, and how to read the columns from above and from there."""
-    return tuple(
-        (
-            table.name,
-            tuple(map(_chain, table.path)),
-            tuple(_chain(one.path.removeprefix(_ABOVE)) for one in table.read if one.path.startswith(_ABOVE)),
-            tuple(_getter(one) for one in table.read if not one.path.startswith(_ABOVE)),
-        )
-        for table in OF_CONVERSATIONS
+def _plans() -> tuple[_Plan, ...]:
+    return tuple(map(_plan, OF_CONVERSATIONS))
+
+
+def _plan(table: Table) -> _Plan:
+    own = [column for column in table.read if not column.path.startswith(_ABOVE)]
+    above = [_chain(column.path.removeprefix(_ABOVE)) for column in table.read if column.path.startswith(_ABOVE)]
+    changes = ((at, _change(column)) for at, column in enumerate(own))
+    return _Plan(
+        table.name,
+        tuple(map(_chain, table.path)),
+        tuple(above),
+        _fields(own),
+        tuple((at, change) for at, change in changes if change is not None),
     )
 
 
-def _getter(column: Column) -> _Get:
-    """A function that reads a column from its record."""
-    if column.path == ELEMENT:
-        return _itself
+def _fields(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that reads the first field on the path of each column."""
+    if columns[0].path == ELEMENT:
+        return lambda element: (element,)
+    return attrgetter(*(_snake(re.split(r"\.|\[", column.path)[0]) for column in columns))
+
+
+def _change(column: Column) -> _Get | None:
+    """What makes the cell from that field, unless it is the cell already."""
     if "[]." in column.path:
-        return _items(*column.path.split("[]."))
-    get = _chain(column.path)
-    wraps: Mapping[str, Callable[[_Get], _Get]] = {
-        "instant": _instant, "number": _number, "texts": _list, "integers": _list,
-    }  # fmt: skip
-    wrap = wraps.get(column.type)
-    return wrap(get) if wrap else get
-
-
-def _itself(value: Any) -> Any:
-    return value
+        return _items(column.path.partition("[].")[2])
+    _, _, below = column.path.partition(".")
+    if below:
+        return _chain(below)
+    changes: Mapping[str, _Get] = {"instant": floor_ms, "number": float, "texts": _list, "integers": _list}
+    return changes.get(column.type)
 
 
 def _chain(path: str) -> _Get:
-    """A function that follows `flow.flowId` down a record; None where a record on the way is absent."""
+    """A function that follows `flow.outcomes` down a record; None if a record on the way is absent."""
     first, _, rest = path.partition(".")
-    name = _snake(first)
+    get = attrgetter(_snake(first))
     if not rest:
-        return lambda record: getattr(record, name)
+        return get
     below = _chain(rest)
 
-    def get(record: Any) -> Any:
-        inner = getattr(record, name)
+    def follow(record: Any) -> Any:
+        inner = get(record)
         return None if inner is None else below(inner)
 
-    return get
+    return follow
 
 
-def _items(path: str, field: str) -> _Get:
+def _items(field: str) -> _Get:
     """A function that gathers one field of a list of records."""
-    get, item = _chain(path), _chain(field)
-    return lambda record: tuple(item(one) for one in get(record)) or None
+    get = _chain(field)
+    return lambda records: tuple(map(get, records)) or None
 
 
-def _instant(get: _Get) -> _Get:
-    def cut(record: Any) -> datetime | None:
-        value = get(record)
-        return None if value is None else floor_ms(value)
-
-    return cut
-
-
-def _number(get: _Get) -> _Get:
-    def real(record: Any) -> float | None:
-        value = get(record)
-        return None if value is None else float(value)
-
-    return real
-
-
-def _list(get: _Get) -> _Get:
-    return lambda record: get(record) or None
+def _list(values: Any) -> Any:
+    return values or None
 
 
 @cache

@@ -1,0 +1,70 @@
+"""`everycall schema`."""
+
+import json
+import re
+
+import pytest
+
+from everycall.cli.commands import run
+from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(["schema", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_it_lists_every_table_with_what_a_row_is(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys)
+
+    assert re.findall(r"^(\w+)  ", text, re.MULTILINE) == [one.name for one in TABLES]
+    assert re.search(r"^queues +a queue as it was set up when it was looked up$", text, re.MULTILINE)
+
+
+def test_it_lists_the_columns_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "metrics")
+
+    assert text.startswith("metrics: a number that a session emitted\nkey: conversationId, participantOrdinal")
+    assert re.findall(r"^(\w+)  +\w", text, re.MULTILINE) == [column.name for column in table("metrics").columns]
+    assert "number, ms where the name begins with t. The number." in text
+
+
+def test_json_has_everything_that_is_declared(capsys: pytest.CaptureFixture[str]) -> None:
+    [sessions] = json.loads(printed(capsys, "sessions", "--json"))["tables"]
+
+    by_name = {column["name"]: column for column in sessions["columns"]}
+    assert sessions["key"] == ["conversationId", "participantOrdinal", "sessionOrdinal"]
+    assert by_name["timeoutSeconds"]["unit"] == "s"
+    assert by_name["flowId"]["path"] == "participants[].sessions[].flow.flowId"
+    assert by_name["participantId"]["path"] == "participants[].participantId"
+    assert by_name["sessionOrdinal"] == {
+        "name": "sessionOrdinal", "type": "integer", "unit": "", "path": "", "caveats": "", "required": True,
+        "description": "The position of the session in the list of the API's answer, from 0.",
+    }  # fmt: skip
+
+
+def test_json_has_all_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [one["name"] for one in json.loads(printed(capsys, "--json"))["tables"]] == [one.name for one in TABLES]
+
+
+@pytest.mark.parametrize("one", OF_CONVERSATIONS, ids=lambda one: one.name)
+def test_lines_are_at_most_a_hundred_characters_wide(one: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert max(map(len, printed(capsys, getattr(one, "name", "")).splitlines()[3:])) <= 100
+
+
+def test_sql_creates_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "metrics", "--sql", "postgresql")
+
+    assert text.startswith('CREATE TABLE IF NOT EXISTS "metrics" (\n    "organizationId" text NOT NULL,\n')
+    assert text.endswith(";\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["session"], "There is no table 'session'."), (["--json", "--sql", "duckdb"], "--json and --sql do not go")],
+)
+def test_what_it_does_not_know_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["schema", *arguments]) == 2
+    assert message in capsys.readouterr().err
