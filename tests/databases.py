@@ -15,7 +15,7 @@ from everycall.api.query import Interval
 from everycall.filesystem import SystemFilesystem
 from everycall.instants import text
 from everycall.manifest import Entry, Header, Manifest, Output, WindowRead, Written
-from everycall.sinks.database import REPLACED, STATES, DatabaseDestination
+from everycall.sinks.database import REPLACED, STATES
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Batch, Finished, Form, Loaded
@@ -65,7 +65,7 @@ class Place:
         """All rows of these tables, in an order of their own."""
         return {name: sorted(map(repr, self.query(f'SELECT * FROM "{name}"'))) for name in tables}
 
-    def destination(self, *, is_fresh: bool = False) -> DatabaseDestination:
+    def destination(self, *, is_fresh: bool = False) -> DuckDBDestination | PostgresDestination:
         """As an output."""
         forms = forms_of_databases()
         if self.kind == "duckdb":

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from databases import Place, Windows
 from everycall import OutputFailed
 from everycall.api.query import Interval
 from everycall.sandbox import Sandbox, server
-from everycall.sinks.postgresql import REPLACEMENT, without_nul
+from everycall.sinks.postgresql import REPLACEMENT, opened, without_nul
+from everycall.sinks.postgresql_address import parse
 from inprocess import manifest_of
 from postgres_server import PostgresServer
 from tables_in import conversation, evenly
@@ -185,7 +186,7 @@ def end_connections_at(calls: Place, table: str) -> None:
 
 
 def test_two_exports_do_not_write_to_one_schema_at_the_same_time(calls: Place, windows: Windows) -> None:
-    with calls.destination().opened() as other:
+    with opened(parse(calls.output)) as other:
         assert other.lock()
         error = failure(calls, windows)
 
@@ -196,12 +197,12 @@ def test_two_exports_do_not_write_to_one_schema_at_the_same_time(calls: Place, w
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
+def sandbox() -> Iterator[Sandbox]:
     with server(conversations_per_day=20, flat=True, rate_limit=1_000_000) as running:
         yield running
 
 
-def everycall(sandbox: Sandbox, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":  # noqa: B006
+def everycall(sandbox: Sandbox, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "everycall", *arguments]
     environ = {**os.environ, **sandbox.environ, **environ}
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
