@@ -126,8 +126,8 @@ def test_names_and_windows_are_in_tables(place: Place, where: Org) -> None:
 
     assert place.query('SELECT "verdict", "owned" FROM windows') == [("proven", len(where.truth()))]
     kinds = dict(place.query('SELECT "kind", count(*) FROM names GROUP BY "kind"'))
-    assert kinds["queues"] > 0
-    assert kinds["users"] > 0
+    assert kinds["queue"] > 0
+    assert kinds["user"] > 0
 
 
 def test_tables_and_columns_have_comments(place: Place, where: Org) -> None:
