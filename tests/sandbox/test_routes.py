@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from made import Caller, Clock
-from shapes import complaints
 
 from everycall.sandbox import Sandbox, Switches
 from everycall.sandbox.oauth import PERMISSIONS
 from everycall.sandbox.routes import NOT_SERVED, ROUTES
+from shapes import complaints
 
 NOW = "2026-01-05T16:00:00Z"
 MONDAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"

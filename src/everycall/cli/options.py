@@ -22,7 +22,7 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet")
+FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet", "delta")
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600

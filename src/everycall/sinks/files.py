@@ -88,7 +88,7 @@ class FileDestination:
         return found
 
     def _put_names(self, finished: Finished, form: NamesForm, folder: Path) -> None:
-        """Replace the file of names: each id once. Those of windows that a repair takes over are in the present file."""
+        """Replace the file of names: each id once. A repair takes over windows with those of the present file."""
         is_partial = any(loaded.is_taken_over for loaded in finished.windows)
         before = self._names_before(form) if is_partial and self._filesystem.exists(self._names_path) else []
         staged = folder / f"staged{form.suffix}"  # the ledger removes files that end so, whatever happens here

@@ -1,6 +1,7 @@
 """Where the files of an output are put: a folder of this machine. A file appears, and is replaced, in one step."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,22 @@ class Place(Protocol):
 
     def files(self) -> dict[str, int]:
         """The sizes in bytes of the files, by their path below the place, with slashes; empty if there is none."""
+        ...
+
+    def names(self) -> list[str]:
+        """The names of the files and folders directly in the place, sorted; none if it does not exist."""
+        ...
+
+    def uri(self, path: str) -> str:
+        """What libraries call a path below the place: an absolute path or a URL."""
+        ...
+
+    def make(self) -> None:
+        """Create the folder, unless it exists."""
+        ...
+
+    def sync(self) -> None:
+        """Make everything durable that a library has written below the place."""
         ...
 
     def open(self, path: str) -> File:
@@ -115,6 +132,29 @@ class LocalPlace:
             for file in self._filesystem.files(path) if self._filesystem.is_folder(path) else (path,):
                 found[file.relative_to(self.path).as_posix()] = self._filesystem.size(file) or 0
         return found
+
+    def names(self) -> list[str]:
+        """The names directly in the folder."""
+        if not self._filesystem.is_folder(self.path):
+            return []
+        return sorted(path.name for path in self._filesystem.files(self.path))
+
+    def uri(self, path: str) -> str:
+        """The absolute path."""
+        return str(self.path.absolute() / path)
+
+    def make(self) -> None:
+        """Create the folder, readable by its owner only."""
+        self._filesystem.make_folder(self.path)
+
+    def sync(self) -> None:
+        """Walk through the folder: libraries leave it to the system when their files reach the disk."""
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with (Path(folder) / name).open("r+b") as file:
+                    os.fsync(file.fileno())
+            self._filesystem.sync_folder(Path(folder))
+        self._filesystem.sync_folder(self.path.parent)
 
     def open(self, path: str) -> File:
         """Open a file to read it."""

@@ -132,6 +132,14 @@ def decoded(body: bytes, output: str) -> Manifest:
     return msgspec.json.decode(body, type=Manifest)
 
 
+def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
+    """The same; None where there is none, or it cannot be read."""
+    try:
+        return None if body is None else decoded(body, output)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 # --- the two tables that are not made from conversations
 
 

@@ -9,11 +9,8 @@ longer part of the export go; then come the table of windows and the manifest. P
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from everycall.errors import OutputRefused
 from everycall.filesystem import Filesystem
@@ -21,7 +18,7 @@ from everycall.manifest import Header, Manifest, WrittenFile, pretty_pieces
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.places import STAGED, Place, sha256_in
-from everycall.sinks.table_destination import TableDestination, decoded
+from everycall.sinks.table_destination import TableDestination, decoded_or_none
 from everycall.sinks.tables_form import TablesForm
 
 
@@ -34,8 +31,8 @@ class Staged:
     described: WrittenFile
 
 
-class TableFolder(TableDestination):
-    """A folder of tables; each kind of file says what its files are."""
+class TablesInPlace(TableDestination):
+    """Tables in a folder, with a manifest beside it: what files and Delta tables have in common."""
 
     def __init__(
         self, place: Place, format_: str, tables: TablesForm, names: NamesForm, filesystem: Filesystem
@@ -49,37 +46,26 @@ class TableFolder(TableDestination):
         """Where it is on this machine."""
         return self.place.path
 
-    # What the kinds of files differ in
-
-    def is_ours(self, path: str) -> bool:
-        """Whether a file below the place has a name that this output gives."""
+    def others(self) -> list[str]:
+        """What is in the place and does not have a name that this output gives, sorted."""
         raise NotImplementedError
 
-    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> "Prepared":
-        """Prepare the files.
-
-        Args:
-            finished: the windows.
-            before: what the place has; windows that a repair has taken over are only there.
-            scratch: where to prepare files.
-        """
+    def changed(self, manifest: Manifest) -> list[str]:
+        """What is not as it was exported, by names that a user recognizes."""
         raise NotImplementedError
-
-    # Checks
 
     def check_place(self) -> None:
         """Refuse a place that cannot be written, or that has files of others."""
         self.place.check()
-        others = sorted(path for path in self.place.files() if not self.is_ours(path))
-        if others:
+        if others := self.others():
             raise OutputRefused(
                 f"{self.name} has files that everycall did not export, such as {others[0]}.",
                 hint="Choose another output with -o, or move the folder away.",
             )
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
-        """Refuse files that belong to another query, or were changed since they were exported."""
-        if not self.place.files():
+        """Refuse tables that belong to another query, or were changed since they were exported."""
+        if not self.place.names():
             return
         manifest = self.found()
         if manifest is None:
@@ -96,10 +82,39 @@ class TableFolder(TableDestination):
 
     def found(self) -> Manifest | None:
         """The manifest that the place has; None if there is none, or it cannot be read."""
-        body = self.place.manifest()
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            return decoded(body, self.name) if body is not None else None
-        return None
+        return decoded_or_none(self.place.manifest(), self.name)
+
+    def put_manifest(self, manifest: Manifest, finished: Finished, scratch: Path) -> None:
+        """Replace the manifest, in one step, and remove what was needed meanwhile."""
+        path = scratch / f"{STAGED}.tables.manifest"
+        with self._filesystem.open(path, "wb") as file:
+            for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
+                file.write(piece)
+            self._filesystem.sync(file)
+        self.place.put_manifest(path)
+        self.place.clear(scratch, finished.folder)
+
+
+class TableFolder(TablesInPlace):
+    """A folder of files; each kind says what its files are."""
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a file below the place has a name that this output gives."""
+        raise NotImplementedError
+
+    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> "Prepared":
+        """Prepare the files.
+
+        Args:
+            finished: the windows.
+            before: what the place has; windows that a repair has taken over are only there.
+            scratch: where to prepare files.
+        """
+        raise NotImplementedError
+
+    def others(self) -> list[str]:
+        """Files of others."""
+        return sorted(path for path in self.place.files() if not self.is_ours(path))
 
     def changed(self, manifest: Manifest) -> list[str]:
         """The files that are missing, changed, or not in the manifest."""
@@ -125,20 +140,11 @@ class TableFolder(TableDestination):
         self.place.remove(path for path in sorted(self.place.files()) if path not in wanted)
         self._put(prepared.last)
         manifest = self.manifest(finished, files)
-        self.place.put_manifest(self._described(manifest, finished, scratch))
-        self.place.clear(scratch, finished.folder)
+        self.put_manifest(manifest, finished, scratch)
         return manifest
 
     def _put(self, staged: Sequence[Staged]) -> None:
         self.place.put((one.path, one.described.path) for one in staged)
-
-    def _described(self, manifest: Manifest, finished: Finished, scratch: Path) -> Path:
-        path = scratch / f"{STAGED}.tables.manifest"
-        with self._filesystem.open(path, "wb") as file:
-            for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
-                file.write(piece)
-            self._filesystem.sync(file)
-        return path
 
 
 @dataclass(frozen=True, slots=True)

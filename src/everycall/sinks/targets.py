@@ -21,6 +21,7 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
     ".parquet": "parquet",
+    ".delta": "delta",
     ".duckdb": "duckdb",
 }
 """Endings of names, with their formats."""
@@ -29,7 +30,7 @@ POSTGRESQL = "postgresql"
 
 FORMATS = (*dict.fromkeys(ENDINGS.values()), POSTGRESQL)
 
-FOLDERS = ("parquet",)
+FOLDERS = ("parquet", "delta")
 """The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
@@ -122,6 +123,8 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
+    if target.format == "delta":
+        return _delta(target, maker)
     names = maker.names() if target.format.startswith("jsonl") else None
     return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
 
@@ -154,6 +157,15 @@ def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination
 
     forms = tables, maker.names(), maker.flat()
     return PostgresDestination(postgresql_address.parse(target.place), forms, is_fresh=is_fresh)
+
+
+def _delta(target: Target, maker: FormMaker) -> Destination:
+    tables = maker.tables("delta")
+    with extra("delta"):
+        from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+
+    place = LocalPlace(Path(target.place), maker.filesystem)
+    return DeltaFolder(place, target.format, tables, maker.names(), maker.filesystem)
 
 
 def check_different(targets: list[Target]) -> None:
