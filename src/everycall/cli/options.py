@@ -22,7 +22,7 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet", "delta")
+FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet", "delta", "duckdb", "postgresql")
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600
@@ -103,8 +103,9 @@ class Rows:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv or .jsonl file, also as .gz or .zst; - is standard output. Can be given several times: "
-        "the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
+        "What to write: a .csv or .jsonl file, also as .gz or .zst; a .duckdb file; postgresql://... or service=NAME for "
+        "PostgreSQL; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for other "
+        "endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
