@@ -288,9 +288,9 @@ class Output(_Line, frozen=True, kw_only=True):
     format: str
     """The kind of output."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
-    """The length of the file; 0 for tables."""
+    """The length of the file, or of all files; 0 for tables that are not files."""
     sha256: str
-    """The checksum of the file, in hex; empty for tables."""
+    """The checksum of the file, in hex; empty for tables. Those of a folder's files are in `files`."""
 
 
 class WrittenFile(_Line, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ code.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -31,9 +31,10 @@ from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
-from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, FileDestination, sha256_of
-from everycall.sinks.interface import FileSink, Placed
-from everycall.sinks.targets import STREAMED
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Destination
+from everycall.sinks.targets import FORMATS, Target, destination
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -58,7 +59,7 @@ class Finding:
             noun = "conversation" if abs(difference) == 1 else "conversations"
             return f"changed: {difference:+,} {noun} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
-        phrases = {"damaged": "damaged: these rows of the file were changed", "unread": "was never read"}
+        phrases = {"damaged": "damaged: these rows of the output were changed", "unread": "was never read"}
         return phrases.get(self.state, self.state) + reason
 
 
@@ -119,9 +120,9 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
-    sink = environment.forms(_table(header).columns, filesystem).file(header.format)
-    intact = _intact(output, sink, manifest, filesystem)
-    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
+    destination = _destination(header, output, environment.forms, filesystem)
+    intervals = [entry.interval for entry in manifest.windows]
+    intact = dict(zip(intervals, destination.intact(manifest), strict=True))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
@@ -169,10 +170,10 @@ def repair(
     options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
-        destination = FileDestination(found.output, setup.maker.file(header.format), setup.filesystem)
+        destination = _destination(header, found.output, environment.forms, setup.filesystem)
         ledger = environment.ledger([destination], header, is_repair=True, filesystem=setup.filesystem)
         try:
-            _prepare(ledger, setup, found)
+            _prepare(ledger, setup, found, destination)
         except BaseException:
             ledger.abandon()
             raise
@@ -189,7 +190,12 @@ def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
     return max([*ends, *([known] if known else [])], default=None)
 
 
-def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:
+def _destination(header: Header, output: Path, forms: Callable[..., FormMaker], filesystem: Filesystem) -> Destination:
+    maker = forms(_table(header).columns, filesystem, lambda: header.organization_id)
+    return destination(Target(header.format, str(output)), maker)
+
+
+def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Destination) -> None:
     """Record in the ledger all windows that need not be read again."""
     header = found.manifest.query
     if ledger.header.interval != header.interval:
@@ -207,13 +213,13 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window
         if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-            _take_over(found, number, setup, ledger)
+            _take_over(found, number, destination, ledger)
 
 
 def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
-    if not output.name or filesystem.is_folder(output):
+    path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
+    if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
-    path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
         manifest = msgspec.json.decode(filesystem.read(path), type=Manifest)
     except OSError as error:
@@ -232,7 +238,7 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
 
 def _table(header: Header) -> FlatTable:
     """The columns of flat rows; those of the default view where the output has no flat rows."""
-    if header.format not in STREAMED:
+    if header.format not in FORMATS:
         raise OutputRefused(
             f"The export has the format {header.format!r}, which everycall {VERSION} cannot verify.",
             hint="Export again with --fresh.",
@@ -244,32 +250,6 @@ def _table(header: Header) -> FlatTable:
             f"The export was made by everycall {header.everycall}, which had other columns: {error}",
             hint="Export again with --fresh.",
         ) from error
-
-
-def _placed(entries: Sequence[Entry]) -> list[Placed]:
-    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
-
-
-def _intact(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:
-    """Whether each window's rows are unchanged, by its interval."""
-    intervals = [entry.interval for entry in manifest.windows]
-    length = filesystem.size(output)
-    if length is None:
-        return dict.fromkeys(intervals, False)
-    with filesystem.open(output, "rb") as file:
-        return dict(zip(intervals, sink.intact(file, length, _placed(manifest.windows)), strict=True))
-
-
-def _check_output(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
-    """Refuse a manifest whose size or checksum of the output does not match its windows."""
-    length = len(sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
-    is_other = is_whole and sha256_of(output, filesystem) != manifest.output.sha256
-    if manifest.output.size_bytes != length or is_other:
-        raise OutputRefused(
-            f"The manifest of {output} contradicts itself: the size or the checksum of the output does not match its "
-            "windows.",
-            hint="It was edited: export again with --fresh.",
-        )
 
 
 def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:
@@ -296,12 +276,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(found: Verification, number: int, setup: Setup, ledger: Ledger) -> None:
+def _take_over(found: Verification, number: int, destination: Destination, ledger: Ledger) -> None:
     """Record a window that holds as finished; its rows are durable before the ledger has it."""
-    entry = found.manifest.windows[number]
-    sink = setup.maker.file(found.manifest.query.format)
-    with setup.filesystem.open(found.output, "rb") as output:
-        sink.extract(output, _placed(found.manifest.windows), number, ledger.path(entry.window, sink.suffix))
-    read, loaded = entry.lines(sink.name)
+    window = found.manifest.windows[number].window
+    written = destination.take_over(found.manifest, number, lambda form: ledger.path(window, form.suffix))
+    read, loaded = found.manifest.windows[number].lines(destination.forms[0].name)
     ledger.commit_read(read)
-    ledger.commit_loaded(msgspec.structs.replace(loaded, taken_over=True))
+    ledger.commit_loaded(msgspec.structs.replace(loaded, written=written, taken_over=True))

@@ -7,15 +7,15 @@ Until then an existing file stays as it is.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
-from everycall.manifest import Header, Manifest, check_interval, check_same, check_version, pretty_pieces
-from everycall.sinks.interface import Damaged, FileSink, Finished, Form
+from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
+from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Placed
 from everycall.sinks.names_form import Name, NamesForm, lines, names_of, newest
 from everycall.store import Tally
 
@@ -64,6 +64,43 @@ class FileDestination:
                 f"{self.path} was changed after it was exported.",
                 hint="Move it away to keep it, or use --fresh to replace it.",
             )
+
+    def found(self) -> Manifest | None:
+        """The manifest beside the file."""
+        try:
+            return msgspec.json.decode(self._filesystem.read(self._manifest), type=Manifest)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def intact(self, manifest: Manifest) -> Sequence[bool]:
+        """Whether the bytes of each window are unchanged."""
+        length = self._filesystem.size(self.path)
+        if length is None:
+            intact = [False for _ in manifest.windows]
+        else:
+            with self._filesystem.open(self.path, "rb") as file:
+                intact = list(self._sink.intact(file, length, _placed(manifest)))
+        self._check_whole(manifest, is_whole=bool(intact) and all(intact))
+        return intact
+
+    def _check_whole(self, manifest: Manifest, *, is_whole: bool) -> None:
+        """Refuse a manifest whose size or checksum of the output does not match its windows."""
+        length = len(self._sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
+        is_other = is_whole and sha256_of(self.path, self._filesystem) != manifest.output.sha256
+        if manifest.output.size_bytes != length or is_other:
+            raise OutputRefused(
+                f"The manifest of {self.path} contradicts itself: the size or the checksum of the output does not "
+                "match its windows.",
+                hint="It was edited: export again with --fresh.",
+            )
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Copy the window out of the file, durably. Its names stay in the file of names."""
+        with self._filesystem.open(self.path, "rb") as output:
+            self._sink.extract(output, _placed(manifest), number, path(self._sink))
+        entry = manifest.windows[number]
+        written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
+        return written if self._names is None else {**written, **self._names.take_over(path(self._names))}
 
     def publish(self, finished: Finished) -> Manifest:
         """Put the file together, and write the manifest."""
@@ -151,6 +188,10 @@ def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
     own = path.with_name(path.name + FOLDER_SUFFIX)
     filesystem.make_folder(own)
     return own
+
+
+def _placed(manifest: Manifest) -> list[Placed]:
+    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in manifest.windows]
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:
