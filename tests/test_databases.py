@@ -16,11 +16,15 @@ from everycall.setup import Environment, Options
 from everycall.sinks.database import Database
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.postgresql import PostgresDestination
+from everycall.verification import Verification, repair, verify
 from inprocess import MONDAY, Org, org, read_csv
 from tables_in import conversation, evenly
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 NOON, NIGHT = DAY + timedelta(hours=12), DAY + timedelta(days=1)
+TWO_WEEKS = "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+"""Two windows."""
+
 WHOLE, MORNING, AFTERNOON = Interval(DAY, NIGHT), Interval(DAY, NOON), Interval(NOON, NIGHT)
 
 
@@ -352,3 +356,43 @@ def test_tables_of_another_program_are_refused(place: Place, two_halves: Windows
     for is_fresh in (False, True):
         with pytest.raises(OutputRefused, match="did not create: sessions"):
             place.destination(is_fresh=is_fresh).publish(two_halves.finished())
+
+
+# Verified
+
+
+def verified(where: Org, place: Place) -> Verification:
+    output = place.output if place.kind == "postgresql" else Path(place.output)
+    return verify(where.client, output, environment=Environment(executor=SerialExecutor()))
+
+
+@pytest.fixture
+def small() -> Org:
+    return org(conversations_per_day=6, flat=True)
+
+
+def test_a_finished_export_holds(place: Place, small: Org) -> None:
+    exported(small, place.output)
+
+    assert verified(small, place).holds
+
+
+@pytest.mark.parametrize("table", ["conversations", "segments", "conversations_flat"])
+def test_a_window_that_lacks_a_row_of_any_table_is_damaged_and_repaired(place: Place, small: Org, table: str) -> None:
+    exported(small, place.output, interval=TWO_WEEKS)
+    before = place.content()
+    place.execute(
+        f'DELETE FROM {table} WHERE "conversationId" = (SELECT min("conversationId") FROM {table} '
+        "WHERE \"ownerTime\" < TIMESTAMPTZ '2026-01-06T00:00:00Z')"
+    )
+    found = verified(small, place)
+    repair(small.client, found, environment=Environment(executor=SerialExecutor()))
+
+    assert [finding.state for finding in found.findings] == ["damaged", "holds"]
+    assert verified(small, place).holds
+    assert content_without_times(place) == without_times(before)
+
+
+def test_a_database_without_an_export_cannot_be_verified(small: Org, postgres: str) -> None:
+    with pytest.raises(OutputRefused, match="has no finished export in its schema"):
+        verify(small.client, postgres)

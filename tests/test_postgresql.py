@@ -202,10 +202,12 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def everycall(sandbox: Sandbox, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":
+def everycall(
+    sandbox: Sandbox, *arguments: str, environ: Mapping[str, str] = {}, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "everycall", *arguments]
     environ = {**os.environ, **sandbox.environ, **environ}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environ, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -229,9 +231,9 @@ def test_a_password_in_the_address_is_refused(sandbox: Sandbox) -> None:
     assert "4711" not in done.stdout + done.stderr
 
 
-def test_a_wrong_password_is_named_before_the_api_is_asked(sandbox: Sandbox, secretive: str) -> None:
+def test_a_wrong_password_is_named_before_the_api_is_asked(sandbox: Sandbox, secretive: str, tmp_path: Path) -> None:
     asked = len(sandbox.requests)
-    done = everycall(sandbox, "export", "-o", secretive, environ={"PGPASSWORD": "pw-0815"})
+    done = everycall(sandbox, "export", "-o", secretive, cwd=tmp_path, environ={"PGPASSWORD": "pw-0815"})
 
     assert "password authentication failed" in done.stderr
     assert "~/.pgpass" in done.stderr
@@ -281,3 +283,18 @@ def test_a_server_that_goes_away_leaves_the_file_and_the_same_command_goes_on(
     assert done.returncode == 0, done.stderr
     assert not [one for one in list(sandbox.requests)[asked:] if one.path.endswith("/query")]
     assert calls.query("SELECT count(*) FROM conversations") == [(20,)]
+
+
+def test_an_unfinished_export_to_one_database_is_not_continued_to_another(
+    sandbox: Sandbox, calls: Place, tmp_path: Path
+) -> None:
+    """Without a file among the outputs, both have their ledger in the working directory."""
+    published_once = ["export", "--interval", "2026-01-05/P1D", "-o"]
+    assert everycall(sandbox, *published_once, calls.output, cwd=tmp_path).returncode == 0
+    end_connections_at(calls, "metrics")
+    calls.execute("DELETE FROM everycall_windows")
+    assert everycall(sandbox, *published_once, calls.output, cwd=tmp_path).returncode != 0
+    refused = everycall(sandbox, *published_once, f"{calls.output}&user=everycall", cwd=tmp_path)
+
+    assert refused.returncode == 2
+    assert "contains another export (outputs:" in refused.stderr

@@ -166,6 +166,8 @@ def _to_stream(setup: Setup, query: Query, output: BinaryIO, format_: str) -> Su
 def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = ()) -> Header:
     """The header of the ledger: an export is resumed only with the same header."""
     options, credentials = setup.options, setup.client.credentials
+    # The folder of the ledger names the output, unless there are several, or none has a folder here.
+    is_named = len(destinations) > 1 or any(one.path is None for one in destinations)
     return Header(
         everycall=VERSION,
         source=options.source or credentials.env,
@@ -177,7 +179,7 @@ def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = 
         match=query.match,
         format=destinations[0].format if destinations else "csv",
         columns=tuple(column.name for column in setup.table.columns),
-        outputs=tuple(one.name for one in destinations) if len(destinations) > 1 else (),
+        outputs=tuple(one.name for one in destinations) if is_named else (),
     )
 
 

@@ -103,8 +103,8 @@ class Rows:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv or .jsonl file, also as .gz or .zst; a .duckdb file; postgresql://... or service=NAME for "
-        "PostgreSQL; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for other "
+        "What to write: a .csv or .jsonl file, also as .gz or .zst; a .duckdb file; postgresql://... or service=NAME "
+        "for PostgreSQL; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for other "
         "endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
@@ -230,7 +230,7 @@ class Finished:
     """Options for a finished export."""
 
     output: str | None = positional(
-        None, OUTPUT, "FILE", "The file of a finished export. Its manifest has to be in the same folder."
+        None, OUTPUT, "FILE", "The output of a finished export; the manifest of a file has to be in the same folder."
     )
     repair: bool = switch(OUTPUT, "Export the windows that do not hold again, and only those.")
 

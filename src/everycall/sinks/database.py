@@ -12,9 +12,10 @@ do those that its conversations had in other windows. So a reader never sees hal
 interrupted continues with the windows that the database does not have yet. Needs pyarrow.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -23,11 +24,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from everycall.api.query import Interval
-from everycall.errors import OutputRefused
+from everycall.errors import OutputError, OutputRefused
 from everycall.instants import text
-from everycall.manifest import Header, Manifest, check_same, plain
+from everycall.manifest import Entry, Header, Manifest, Written, check_same, plain
 from everycall.sinks.flat_form import FlatForm
-from everycall.sinks.interface import Damaged, Finished, Loaded
+from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.table_destination import TableDestination, decoded, names_table, windows_table
 from everycall.sinks.tables_form import TablesForm
@@ -92,7 +93,7 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     """What a database has of a window."""
 
     sha256: str
-    """The checksum of the window's tables on disk when it was loaded."""
+    """The checksums of the window's tables and of its flat rows on disk when it was loaded, one behind the other."""
     rows: dict[str, int]
     """How many rows each table got."""
     replaced: dict[str, int] = {}
@@ -132,6 +133,25 @@ class DatabaseDestination(TableDestination):
         found = header_in(database, self.name)
         if found is not None:
             check_same(found, self.header(header), self.name)
+
+    def found(self) -> Manifest | None:
+        """The manifest in the database; None if there is none, or if it cannot be read."""
+        try:
+            with self.opened() as database:
+                return manifest_in(database, self.name)
+        except (OutputError, msgspec.MsgspecError):
+            return None
+
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether each window is the one of the manifest, and each table has as many rows of it as were loaded."""
+        with self.opened() as database:
+            states = states_in(database) if EXPORT in columns_in(database) else {}
+            return [_is_intact(database, entry, states.get(entry.window)) for entry in manifest.windows]
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Let a window count as loaded: its rows stay where they are."""
+        written = super().take_over(manifest, number, path)
+        return {**written, self.flat.name: self.flat.writer(path(self.flat)).close()}
 
     def put(self, database: Database, finished: Finished) -> Manifest:
         """Make the schema hold exactly this export, and return its manifest."""
@@ -207,10 +227,9 @@ def counts_in(database: Database, window: Interval) -> dict[str, int]:
     return dict(zip(REPLACED, database.query(f"SELECT {counts}")[0], strict=True))
 
 
-def has_window(database: Database, window: Interval) -> bool:
-    """Whether each table has as many rows of a window as were loaded."""
-    state = states_in(database).get(window)
-    return state is not None and state.rows == counts_in(database, window)
+def _is_intact(database: Database, entry: Entry, state: State | None) -> bool:
+    is_same = state is not None and state.sha256.startswith(entry.sha256)
+    return is_same and state is not None and state.rows == counts_in(database, entry.window)
 
 
 def name_in(database: Database, table: str) -> str:

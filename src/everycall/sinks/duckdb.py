@@ -135,6 +135,16 @@ class DuckDBDestination(DatabaseDestination):
             except OutputFailed as error:
                 raise OutputRefused(str(error), hint=error.hint) from error
 
+    def found(self) -> Manifest | None:
+        """The manifest in the file; None if there is none, or if it cannot be read."""
+        return super().found() if self._filesystem.exists(self.path) else None
+
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether each window is the one of the manifest, and each table has as many rows of it as were loaded."""
+        if not self._filesystem.exists(self.path):  # or DuckDB would create it
+            return [False for _ in manifest.windows]
+        return super().intact(manifest)
+
     def publish(self, finished: Finished) -> Manifest:
         """Replace the windows that are not in the file yet, and write the manifest."""
         folder = scratch(finished.folder, self.path, self._filesystem)

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from everycall.errors import OutputFailed
 from everycall.manifest import Header, Manifest
 from everycall.printable import printable
-from everycall.sinks.database import DatabaseDestination
+from everycall.sinks.database import DatabaseDestination, manifest_in
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
@@ -181,6 +181,17 @@ class PostgresDestination(DatabaseDestination):
                     hint=f"Wait until it is done, {RESUMES}",
                 )
             return self.put(database, finished)
+
+
+def manifest_at(address: Address) -> Manifest | None:
+    """The manifest of the export in a database; None if there is none, or if it is not complete.
+
+    Raises:
+        OutputRefused: another version of everycall wrote it.
+        OutputFailed: the server is away, for example.
+    """
+    with opened(address) as database:
+        return manifest_in(database, address.name)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from os.path import normpath
 from pathlib import Path
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.manifest import Manifest
 from everycall.sinks import postgresql_address
 from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
@@ -157,6 +158,23 @@ def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination
 
     forms = tables, maker.names(), maker.flat()
     return PostgresDestination(postgresql_address.parse(target.place), forms, is_fresh=is_fresh)
+
+
+def manifest_at(address: str) -> Manifest | None:
+    """The manifest in a PostgreSQL database; None if there is no finished export.
+
+    Raises:
+        SettingsError: the extra is not installed.
+        OutputRefused: another version of everycall wrote it.
+        OutputFailed: the server is away, for example.
+        msgspec.MsgspecError: it was changed and cannot be read.
+    """
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        from everycall.sinks.postgresql import manifest_at as found  # noqa: PLC0415 - needs pyarrow
+
+    return found(postgresql_address.parse(address))
 
 
 def _delta(target: Target, maker: FormMaker) -> Destination:
