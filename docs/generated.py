@@ -22,6 +22,7 @@ from everycall.sandbox.switches import Switches
 from everycall.tables import flat as tables
 from everycall.tables import relational
 from fault_table import ROWS, Row
+from simulation import jobs
 from simulation.bugs import BUGS
 
 HELP_WIDTH = 100
@@ -89,8 +90,12 @@ def help_of(command: str) -> str:
 
 
 def regions() -> str:
-    """Every region and its domain."""
-    return table("`GENESYS_ENV` | or", ((f"`{region}`", f"`{domain}`") for region, domain in auth.REGIONS.items()))
+    """Every region, its domain and its places."""
+    places: dict[str, list[str]] = {}
+    for place, region in auth.CITIES.items():
+        places.setdefault(region, []).append(f"`{place}`")
+    rows = ((f"`{region}`", f"`{domain}`", ", ".join(places[region])) for region, domain in auth.REGIONS.items())
+    return table("`GENESYS_ENV` | or | or", rows)
 
 
 def options() -> str:
@@ -151,8 +156,8 @@ def evidence() -> str:
 
 
 def planted_bugs() -> str:
-    """Every bug that `tests/test_simulation.py` plants."""
-    return "\n".join(f"- {bug}" for bug in BUGS)
+    """Every bug that `tests/test_simulation.py` and `tests/test_jobs_simulation.py` plant."""
+    return "\n".join(f"- {bug}" for bug in (*BUGS, *jobs.BUGS))
 
 
 def _happens(row: Row) -> str:

@@ -12,6 +12,9 @@ from postgres_server import PostgresServer, binaries, running
 # What a shell starts in the background ignores Ctrl-C, and the commands that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Whoever runs the tests may have profiles, which must not be used.
+os.environ["EVERYCALL_CONFIG_DIR"] = str(Path(__file__).with_name("no-profiles"))
+
 settings.register_profile("everycall", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("everycall")
 

@@ -1,6 +1,17 @@
 import pytest
 
-from everycall.api.auth import LIFE_MAX_S, REGIONS, TOKEN_PATH, Credentials, Hosts, Token, hosts, token
+from everycall.api.auth import (
+    CITIES,
+    LIFE_MAX_S,
+    REGIONS,
+    TOKEN_PATH,
+    Credentials,
+    Hosts,
+    Token,
+    hosts,
+    region_of,
+    token,
+)
 from everycall.api.exchange import Request
 from everycall.errors import CredentialsMissing, CredentialsRefused, SettingsError
 from playing import answer, played
@@ -64,7 +75,7 @@ def test_a_base_url_serves_api_and_login(env: str, url: str) -> None:
     [
         "",
         "eu-central",
-        "frankfurt",
+        "frankfort on main",
         "us east 1",
         "a..b",
         "http://",
@@ -257,3 +268,34 @@ def test_an_unknown_client_points_at_the_id_and_the_region() -> None:
 def test_any_other_refused_login_shows_the_reason_that_came(body: object, reason: str) -> None:
     with pytest.raises(CredentialsRefused, match=reason):
         played(token(CREDENTIALS), answer(body, 404))
+
+
+@pytest.mark.parametrize(
+    ("place", "domain"),
+    [
+        ("frankfurt", "mypurecloud.de"),
+        ("Frankfurt", "mypurecloud.de"),
+        ("São Paulo", "sae1.pure.cloud"),
+        ("sao-paulo", "sae1.pure.cloud"),
+        ("london", "euw2.pure.cloud"),
+    ],
+)
+def test_a_place_leads_to_its_region(place: str, domain: str) -> None:
+    assert hosts(place) == Hosts(f"https://api.{domain}", f"https://login.{domain}")
+
+
+def test_every_region_has_a_place() -> None:
+    assert set(CITIES.values()) == set(REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("env", "region"),
+    [
+        ("frankfurt", "eu-central-1"),
+        ("mypurecloud.de", "eu-central-1"),
+        ("https://api.mypurecloud.de", "eu-central-1"),
+        ("http://127.0.0.1:8080", ""),
+    ],
+)
+def test_the_region_of_an_address_is_known(env: str, region: str) -> None:
+    assert region_of(env) == region

@@ -348,7 +348,7 @@ def test_no_color_leaves_the_bar_without_colours() -> None:
     ],
 )
 def test_a_terminal_gets_a_bar_and_a_log_gets_lines(options: Any, quiet: bool, expected: type) -> None:
-    assert isinstance(progress.listener(Recorded(**options), lambda: COUNTS, quiet=quiet), expected)
+    assert isinstance(progress.listener(Recorded(**options), lambda: COUNTS, quiet=quiet).shown, expected)
 
 
 def test_quiet_prints_only_notes() -> None:

@@ -140,7 +140,7 @@ def test_durations_in_hours_are_right_in_the_hour_that_comes_twice(written: str,
 @pytest.mark.parametrize(
     "written",
     [
-        "", "/", "now", "yesterday", "2026-13-01", "2026-02-30", "2026-01-05T25:00/P1D", "2026-01-05/", "/2026-01-05",
+        "", "/", "now", "last-year", "2026-13-01", "2026-02-30", "2026-01-05T25:00/P1D", "2026-01-05/", "/2026-01-05",
         "P1D/P1D", "P", "PT", "P0D", "P-7D", "-P7D", "P1.5M", "7y", "20", "202601", "9999", "P9999Y",
         "2026-01-05T08:00", "2026-01-05T08:00/07", "2026-01-05/2026-01-05", "2026-01-06/2026-01-05", "2026-01-05/now",
         "2026-01-05/06/07", "2026-01-05T08:00:00Z/2026-01-05T08:00:00.0005Z",
@@ -315,3 +315,41 @@ def test_the_last_day_of_a_zone_without_midnight_begins_after_the_skip() -> None
     half_past_midnight = utc("2026-09-07T03:30:00") + timedelta(minutes=1)
 
     assert Interval.last("1d", now=half_past_midnight, zone=santiago).start == utc("2026-09-06T04:00:00")
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "now", "expected"),
+    [
+        ("today", "UTC", "2026-01-20T12:00", "2026-01-20/2026-01-21"),
+        ("yesterday", "UTC", "2026-01-20T00:00", "2026-01-19/2026-01-20"),
+        ("Yesterday", "Europe/Berlin", "2026-01-19T23:30", "2026-01-18T23:00/2026-01-19T23:00"),
+        ("yesterday", "Europe/Berlin", "2026-03-30T10:00", "2026-03-28T23:00/2026-03-29T22:00"),
+        ("last-week", "UTC", "2026-01-20T12:00", "2026-01-12/2026-01-19"),
+        ("last week", "UTC", "2026-01-19T00:00", "2026-01-12/2026-01-19"),
+        ("last_week", "UTC", "2026-01-18T23:59", "2026-01-05/2026-01-12"),
+        ("last-month", "UTC", "2026-01-20T12:00", "2025-12-01/2026-01-01"),
+        ("last-month", "Europe/Berlin", "2026-04-01T00:00", "2026-02-28T23:00/2026-03-31T22:00"),
+    ],
+)
+def test_an_interval_can_be_a_word(written: str, zone: str, now: str, expected: str) -> None:
+    assert parsed(written, zone, utc(now)) == expected
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_yesterday_ends_where_today_begins_and_months_are_whole(now: datetime) -> None:
+    today, yesterday, week, month = (
+        Interval.parse(word, now=now, zone=BERLIN) for word in ("today", "yesterday", "last-week", "last-month")
+    )
+
+    assert yesterday.end == today.start <= now < today.end
+    assert week.start.astimezone(BERLIN).weekday() == week.end.astimezone(BERLIN).weekday() == 0
+    assert week.end <= now < week.end + timedelta(days=7, hours=1)
+    assert month.start.astimezone(BERLIN).day == month.end.astimezone(BERLIN).day == 1
+    assert month.end <= now
+
+
+def test_a_word_that_is_none_names_those_that_are() -> None:
+    with pytest.raises(QueryError) as caught:
+        parsed("last-year")
+
+    assert "today, yesterday, last-week or last-month" in caught.value.hint

@@ -14,6 +14,7 @@ removes the secret and all tokens from everything that it reports: errors, and t
 Sources: the vendor's Go SDK for the statuses to retry; developer.genesys.cloud forum thread 12028 for 429.
 """
 
+import logging
 import random
 import threading
 import time
@@ -41,9 +42,11 @@ from everycall.errors import (
     TimedOut,
     Unreachable,
 )
+from everycall.logs import log
 from everycall.pacing import Pace
 from everycall.printable import printable
 from everycall.redaction import Redaction
+from everycall.tracing import Traced
 from everycall.version import VERSION
 
 T = TypeVar("T")
@@ -145,6 +148,7 @@ class Client:
         rate_share: float = 1.0,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         allow_http: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Prepare the client; nothing is sent yet.
 
@@ -157,6 +161,7 @@ class Client:
             timeouts: how long an answer may take before a retry; used for the default connection only.
             allow_http: whether the org's address may be `http://` on another machine, so that others on the network
                 can read the secret.
+            patience_s: how long one request is retried, once the org has answered any request.
 
         Raises:
             SettingsError: the region, a proxy setting or the share is not valid.
@@ -172,7 +177,7 @@ class Client:
         self.redact = Redaction()
         """Removes the secret and all tokens from a text. All texts for logs and manifests go through it."""
         self.redact.learn(credentials.client_secret)
-        self._connection = connection or _http(timeouts, self.clock)
+        self._connection: Connection = Traced(connection or _http(timeouts, self.clock), self.clock.monotonic)
         self._rng = rng or random.Random()
         self._pace = Pace(share=rate_share)
         self._changed = threading.Condition()
@@ -182,6 +187,7 @@ class Client:
         self._renew_at = 0.0
         self._answered_once = False
         self._closed = False
+        self._patience_after_answer_s = patience_s
         self._requests = self._retried = self._tokens = 0
         self._trouble = ""
 
@@ -353,6 +359,7 @@ class Client:
                 self._token = self.play(token(self.credentials))
                 self.redact.learn(self._token.access_token)
                 self._tokens += 1
+                log(logging.INFO, "login", f"{self._hosts.login} gave a token")
                 life_s = self._token.expires_in
                 self._renew_at = now + max(life_s - RENEW_BEFORE_S, life_s * 0.9, TOKEN_USED_S)
             return self._token
@@ -377,7 +384,7 @@ class Client:
             )
         with self._changed:
             self._pace.hold(self.clock.monotonic() + wait_s)
-            self._trouble = f"the rate limit was reached (429); continuing in {wait_s:.0f} s"
+            self._note(f"the rate limit was reached (429); continuing in {wait_s:.0f} s")
             self._changed.notify_all()
 
     def _count_timeout(
@@ -418,14 +425,18 @@ class Client:
             wait_s = min(tries.next_wait_s(), left_s if left_s > 0 else WAIT_MAX_S)
         with self._changed:
             self._retried += 1
-            self._trouble = f"{reason}; trying again in {wait_s:.0f} s"
+            self._note(f"{reason}; trying again in {wait_s:.0f} s")
             until = self.clock.monotonic() + wait_s
             while (left_s := until - self.clock.monotonic()) > 0 and not self._closed:
                 self.clock.wait(self._changed, left_s)
             self._check_open()
 
     def _patience_s(self) -> float:
-        return PATIENCE_S if self._answered_once else FIRST_PATIENCE_S
+        return (
+            self._patience_after_answer_s
+            if self._answered_once
+            else min(FIRST_PATIENCE_S, self._patience_after_answer_s)
+        )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -433,6 +444,8 @@ class Client:
 
     def _note(self, trouble: str) -> None:
         self._trouble = trouble
+        if trouble:
+            log(logging.WARNING, "retry", self.redact(printable(trouble)))
 
 
 def _http(timeouts: Timeouts, clock: Clock) -> Connection:

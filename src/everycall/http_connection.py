@@ -8,6 +8,7 @@ messages are written here, except the operating system's names of its errors.
 """
 
 import errno
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -223,6 +224,22 @@ def _proxy_of(parts: SplitResult) -> str | None:
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if proxy and not proxy_bypass(parts.netloc) else None
+
+
+def proxy_shown(url: str) -> str:
+    """Host and port of the proxy for an address, without its password; empty if there is none.
+
+    Raises:
+        SettingsError: a proxy address in the environment is not valid.
+    """
+    proxy = _proxy_of(urlsplit(url))
+    return _proxy_parts(proxy).netloc.rpartition("@")[2] if proxy else ""
+
+
+def certificate_source() -> str:
+    """Where the trusted certificates come from, for people."""
+    found = [f"{name} ({os.environ[name]})" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    return " and ".join(found) or "this machine"
 
 
 def _proxy_parts(proxy: str) -> SplitResult:

@@ -35,9 +35,13 @@ from everycall.sinks import postgresql_address as address
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
+from everycall.sinks.style import Style, Times
 from everycall.sinks.targets import FORMATS, Target, destination, manifest_at
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
+
+WHOLE_FORMATS = ("xlsx",)
+"""Formats that have one checksum for the whole file: windows cannot be told apart in it."""
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]
 
@@ -181,12 +185,19 @@ def repair(
         EverycallError: whatever an export raises.
     """
     header = found.manifest.query
+    if header.format in WHOLE_FORMATS:
+        raise OutputRefused(
+            f"{found.output} can only be made as a whole: single windows of it cannot be replaced.",
+            hint="Export again with --fresh.",
+        )
     if header.everycall != VERSION:
         raise OutputRefused(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
-    options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
+    kept_from = _kept_from(found.manifest, options.kept_from)
+    # The query has what jobs will only have hours later.
+    options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
         destination = _destination(header, found.output, environment.forms, setup.filesystem)
@@ -212,7 +223,7 @@ def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
 def _destination(
     header: Header, output: Path | str, forms: Callable[..., FormMaker], filesystem: Filesystem
 ) -> Destination:
-    maker = forms(_table(header).columns, filesystem, lambda: header.organization_id)
+    maker = forms(_table(header).columns, filesystem, lambda: header.organization_id, _style(header))
     return destination(Target(header.format, str(output)), maker)
 
 
@@ -296,6 +307,12 @@ def _table(header: Header) -> FlatTable:
             f"The export was made by everycall {header.everycall}, which had other columns: {error}",
             hint="Export again with --fresh.",
         ) from error
+
+
+def _style(header: Header) -> Style:
+    """How the values of the export look."""
+    times: Times = "local" if header.local_times else "utc"
+    return Style(times, header.local_times or "UTC", header.defuse_formulas)
 
 
 def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:

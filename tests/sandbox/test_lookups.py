@@ -300,3 +300,31 @@ def test_flows_are_listed_by_type() -> None:
 
     assert listed(client, "/api/v2/flows?type=bot") == ["f0", "f2"]
     assert listed(client, "/api/v2/flows?type=bot,inboundcall") == ["f0", "f1", "f2"]
+
+
+PERMITTED = "/api/v2/authorization/divisionspermitted/paged/me"
+
+
+@pytest.mark.parametrize(
+    ("permission", "divisions", "names", "is_all"),
+    [
+        ("analytics:conversationDetail:view", None, ["North", "South"], True),
+        ("analytics:conversationDetail:view", frozenset({"south"}), ["South"], False),
+        ("routing:queue:edit", None, [], False),
+    ],
+)
+def test_the_divisions_of_a_client_are_those_of_its_roles(
+    permission: str, divisions: frozenset[str] | None, names: list[str], is_all: bool
+) -> None:
+    client = reader(clients=[Client("someone", "secret", division_ids=divisions)])
+    content = client.get(f"{PERMITTED}?permission={permission}")[2]
+
+    assert [division["name"] for division in content["entities"]] == names
+    assert (content["total"], content["allDivsPermitted"]) == (len(names), is_all)
+
+
+def test_a_client_without_a_user_may_have_no_divisions_of_its_own() -> None:
+    client = reader(switches=Switches(divisions_permitted="400"))
+
+    assert client.get(f"{PERMITTED}?permission=routing:queue:view")[0] == 400
+    assert reader().get(PERMITTED)[0] == 400

@@ -62,3 +62,9 @@ def test_limits_need_no_permission_and_nothing_is_masked() -> None:
         "queueAgentAccessObfuscation": False,
         "myInteractionsPiiMaskingEnabled": False,
     }
+
+
+def test_masking_is_a_setting_that_a_switch_turns_on() -> None:
+    client = caller([], switches=Switches(pii_masking=True))
+
+    assert client.get("/api/v2/analytics/reporting/settings")[2]["piiMaskingEnabled"] is True

@@ -42,6 +42,8 @@ def queue_id(client: Caller) -> str:
          {"filter": ANY_QUEUE, "metrics": [], "detailMetrics": ["oWaiting", "oInteracting"]}),
         ("AnalyticsUserDetailsQueryResponse", "POST", USER_DETAILS, {"interval": MONDAY}),
         ("AnalyticsReportingSettings", "GET", "/api/v2/analytics/reporting/settings", None),
+        ("DivsPermittedEntityListing", "GET", "/api/v2/authorization/divisionspermitted/paged/me?permission=a:b:c",
+         None),
         ("QueueMemberEntityListing", "GET", QUEUES + "/{queue}/members", None),
         ("QueueMemberEntityListing", "GET", QUEUES + "/{queue}/users?pageSize=3&pageNumber=2", None),
         ("WrapupCodeEntityListing", "GET", QUEUES + "/{queue}/wrapupcodes", None),

@@ -9,6 +9,7 @@ gildas/go-gcloudcx (login_test.go) and tishige/CallFlowVisualizer (issues 8 and 
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -44,6 +45,31 @@ REGIONS: Mapping[str, str] = {
 }
 """AWS region -> the domain of its orgs."""
 
+CITIES: Mapping[str, str] = {
+    "virginia": "us-east-1",
+    "dublin": "eu-west-1",
+    "ireland": "eu-west-1",
+    "sydney": "ap-southeast-2",
+    "tokyo": "ap-northeast-1",
+    "frankfurt": "eu-central-1",
+    "oregon": "us-west-2",
+    "montreal": "ca-central-1",
+    "canada": "ca-central-1",
+    "seoul": "ap-northeast-2",
+    "london": "eu-west-2",
+    "mumbai": "ap-south-1",
+    "ohio": "us-east-2",
+    "sao paulo": "sa-east-1",
+    "dubai": "me-central-1",
+    "uae": "me-central-1",
+    "osaka": "ap-northeast-3",
+    "zurich": "eu-central-2",
+    "mexico": "mx-central-1",
+    "singapore": "ap-southeast-1",
+    "brandenburg": "eusc-de-east-1",
+}
+"""The places by which people call a region -> the region. Source: the names that AWS gives its regions."""
+
 VARIABLES = ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_ENV")
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path, not a token
@@ -66,7 +92,8 @@ class Credentials:
     client_id: str
     client_secret: str = field(repr=False)
     env: str
-    """A region (`eu-central-1`), a domain (`mypurecloud.de`) or a base URL (`http://127.0.0.1:8080`)."""
+    """A region (`eu-central-1`), a place (`frankfurt`), a domain (`mypurecloud.de`) or a base URL
+    (`http://127.0.0.1:8080`)."""
     source: str = field(default="", compare=False)
     """Where they come from, for messages: `the environment` or `.env`; empty if the caller gave them."""
 
@@ -121,7 +148,7 @@ def hosts(env: str, *, allow_http: bool = False) -> Hosts:
     A base URL serves both API and login, unless it is one of the vendor's (`https://api.mypurecloud.de`).
 
     Args:
-        env: the region, domain or base URL.
+        env: the region, place (`frankfurt`), domain or base URL.
         allow_http: whether an `http://` address may be on another machine, although the network between can read the
             secret.
 
@@ -141,6 +168,7 @@ def hosts(env: str, *, allow_http: bool = False) -> Hosts:
 def _hosts(env: str) -> Hosts:
     env = env.strip().rstrip("/")
     domain = env.lower()
+    domain = CITIES.get(_place(domain), domain)
     if domain in REGIONS:
         return _of_domain(REGIONS[domain])
     if "://" in env:
@@ -155,12 +183,25 @@ def _hosts(env: str) -> Hosts:
     return _of_domain(domain)
 
 
+def _place(name: str) -> str:
+    """A place as `CITIES` writes it: `São-Paulo` is `sao paulo`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return " ".join(plain.lower().replace("-", " ").replace("_", " ").split())
+
+
+def region_of(env: str) -> str:
+    """The region of a region, place, domain or base URL; empty if it is none of the vendor's."""
+    api = _hosts(env).api
+    return next((region for region, domain in REGIONS.items() if api == f"https://api.{domain}"), "")
+
+
 _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 
 
 def _unknown(domain: str) -> SettingsError:
     """The error for an unknown region. It shows a value only if it is a misspelt region: others could be secrets."""
-    similar = get_close_matches(domain, [*REGIONS, *REGIONS.values()], n=3, cutoff=0.5) if len(domain) < 40 else []
+    known = [*REGIONS, *REGIONS.values(), *CITIES]
+    similar = get_close_matches(domain, known, n=3, cutoff=0.5) if len(domain) < 40 else []
     value = f" is '{domain}', which" if similar else ""
     return SettingsError(
         f"GENESYS_ENV{value} is not a region, domain or base URL.",

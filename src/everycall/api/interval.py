@@ -1,8 +1,8 @@
 """An interval of time, and its parser. Pure.
 
 An interval is half-open, [start, end). Dates and times that the user gives (`2026-01-05`, `P7D`,
-`2026-01-05T08:00/10:00`, `7d`) are in a time zone. Days, weeks, months and years are counted on its calendar: a local
-day ends where the next date starts, so that days have no gaps even if clocks change at midnight.
+`2026-01-05T08:00/10:00`, `7d`, `yesterday`) are in a time zone. Days, weeks, months and years are counted on its
+calendar: a local day ends where the next date starts, so that days have no gaps even if clocks change at midnight.
 """
 
 import re
@@ -82,7 +82,7 @@ class Interval:
         Args:
             written: any ISO 8601 interval - two instants, instant/duration, duration/instant, a duration that ends
                 now, an end with only the parts that differ (`2026-01-05/07`) - or one date, for that whole day,
-                week, month or year (`2026-01-05`, `2026-W02`, `2026-01`, `2026`).
+                week, month or year (`2026-01-05`, `2026-W02`, `2026-01`, `2026`), or one of `WORDS`.
             now: the present; a duration by itself ends then.
             zone: the time zone of instants and dates without one; days and months are counted on its calendar.
 
@@ -105,6 +105,8 @@ class Interval:
     def _single(cls, written: str, now: datetime, zone: tzinfo) -> "Interval":
         if _is_duration(written):
             return cls.last(written, now=now, zone=zone)
+        if (word := re.sub("[ _]", "-", written).lower()) in WORDS:
+            return cls(*(_instant(point, zone) for point in _named(word, now.astimezone(zone))))
         date = _parse_point(written)
         if "T" in written:
             raise QueryError(f"'{written}' is one instant, not an interval.", hint="Write START/END, or START/P1D.")
@@ -140,6 +142,24 @@ class Interval:
                 hint="Conversations can be exported once they have started, up to a minute ago.",
             )
         return Interval(self.start, min(self.end, latest))
+
+
+WORDS = ("today", "yesterday", "last-week", "last-month")
+"""Intervals with names: whole days, the week from Monday to Monday, and the month of the calendar before this one."""
+
+
+def _named(word: str, now: datetime) -> tuple[datetime, datetime]:
+    """The first day of the named interval, and the first one after it; `now` is in the zone of the days."""
+    today = datetime(now.year, now.month, now.day)
+    if word == "today":
+        return today, today + timedelta(days=1)
+    if word == "yesterday":
+        return today - timedelta(days=1), today
+    if word == "last-week":
+        monday = today - timedelta(days=today.weekday())
+        return monday - timedelta(days=7), monday
+    first = today.replace(day=1)
+    return (first - timedelta(days=1)).replace(day=1), first
 
 
 def settled_until(now: datetime) -> datetime:
@@ -251,7 +271,8 @@ def _parse_point(written: str) -> datetime:
     except (isodate.ISO8601Error, OverflowError, ValueError) as error:
         raise QueryError(
             f"'{written}' is not an ISO 8601 date or instant.",
-            hint="Write 2026-01-05, 2026-01-05T08:00 (in --timezone) or 2026-01-05T08:00:00Z.",
+            hint="Write 2026-01-05, 2026-01-05T08:00 (in --timezone) or 2026-01-05T08:00:00Z; or for a whole interval "
+            f"{', '.join(WORDS[:-1])} or {WORDS[-1]}.",
         ) from error
 
 

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
+    Cells,
+    Completing,
+    Converting,
     Declared,
+    FindingsFormat,
     Finished,
+    Listed,
+    Logs,
     Messages,
     Paging,
     PlanFormat,
+    ProfileAction,
     Rows,
     Serving,
     Source,
@@ -39,13 +46,13 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Way, Source, Messages),
+    (When, Which, Rows, Cells, Paging, Way, Source, Messages, Logs),
 )
 PLAN = Command(
     "plan",
     "Show how large an export would be: conversations, windows, requests, minutes at the rate limit.",
     "Exports nothing. Takes the options of export, and sends one request for each window.",
-    (When, Which, Paging, Way, Source, PlanFormat),
+    (When, Which, Paging, Way, Source, PlanFormat, Logs),
 )
 VERIFY = Command(
     "verify",
@@ -56,8 +63,73 @@ Sends one request for each window, and reads the file once to compare checksums.
 
 A change that leaves the count the same, such as a late wrap-up code, is not noticed: export again to get it.
 """,
-    (Finished, Source, Messages),
+    (Finished, Source, Messages, Logs),
     "FILE [OPTIONS]",
+)
+DOCTOR = Command(
+    "doctor",
+    "Check credentials, permissions, divisions, limits, clock and data lag: what is wrong, and what to do.",
+    """
+Sends a login and about a dozen requests, and exports nothing. Permissions are found out by asking.
+
+The exit code is that of export for what is wrong, and 0 if there are only warnings.
+""",
+    (Source, FindingsFormat, Logs),
+)
+PROFILE = Command(
+    "profile",
+    "Keep the credentials of several orgs under names, for --profile NAME.",
+    """
+The first profile is the default, which is used where neither --profile nor the environment nor .env names an org.
+everycall profile use NAME makes another one the default.
+
+The secret is never an argument, since others on this machine can see those: add asks for it, or reads it from standard
+input. To replace a secret, add the profile again.
+""",
+    (ProfileAction,),
+    "add|list|use|remove [NAME] [OPTIONS]",
+)
+QUEUES = Command(
+    "queues",
+    "List the queues that --queue accepts.",
+    "Deleted queues are not listed; their conversations can be found by the queue's id.",
+    (Listed, Source, Logs),
+    "[WORD] [OPTIONS]",
+)
+USERS = Command(
+    "users",
+    "List the users that --user accepts, deleted ones included.",
+    "The API lists at most 10,000 of a state.",
+    (Listed, Source, Logs),
+    "[WORD] [OPTIONS]",
+)
+WRAPUPS = Command(
+    "wrapups",
+    "List the wrap-up codes that --wrapup accepts.",
+    "The API does not list system codes such as ININ-WRAP-UP-TIMEOUT; --wrapup accepts them nevertheless.",
+    (Listed, Source, Logs),
+    "[WORD] [OPTIONS]",
+)
+DIVISIONS = Command(
+    "divisions",
+    "List the divisions that --division accepts.",
+    "everycall doctor shows those whose conversations this client sees.",
+    (Listed, Source, Logs),
+    "[WORD] [OPTIONS]",
+)
+COLUMNS = Command(
+    "columns",
+    "List the columns that --columns accepts, with what they hold.",
+    "Needs no org. CSV and JSON also have what to mind with each column.",
+    (Listed,),
+    "[WORD] [OPTIONS]",
+)
+COMPLETION = Command(
+    "completion",
+    "Print or install the script with which a shell completes commands, options and values.",
+    "To use it once in bash: source <(everycall completion bash)",
+    (Completing,),
+    "bash|zsh|fish|powershell [--install]",
 )
 SCHEMA = Command(
     "schema",
@@ -65,6 +137,22 @@ SCHEMA = Command(
     "Asks no org: the tables are the same for all.",
     (Declared,),
     "[TABLE] [OPTIONS]",
+)
+CONVERT = Command(
+    "convert",
+    "Make any output from an archive of JSON lines, without asking the API.",
+    """
+An export to .jsonl.zst keeps everything that the API sent. From it, this command makes the outputs that an export of
+the same conversations would make, on all cores.
+
+With the manifest of the archive beside it, the outputs get its windows and its verdict. Without one the verdict is
+unknown. Names come from ARCHIVE.names.jsonl; without that file, the rows have ids.
+
+The exit code is 4 if a line is no conversation, if the archive is not as its manifest says, or if it was not proven
+complete when it was exported.
+""",
+    (Converting, Cells, Messages),
+    "ARCHIVE -o PATH [OPTIONS]",
 )
 SANDBOX = Command(
     "sandbox",
@@ -76,12 +164,30 @@ Open its address in a browser to see its conversations and the requests it has r
     (Serving,),
 )
 
-COMMANDS = {command.name: command for command in (EXPORT, PLAN, VERIFY, SCHEMA, SANDBOX)}
+_ALL = (
+    EXPORT, PLAN, VERIFY, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION,
+    SANDBOX,
+)  # fmt: skip
 
-MODULES = {
-    "export": "exporting", "plan": "planning", "verify": "verifying", "schema": "describing", "sandbox": "serving",
-}  # fmt: skip
-"""The module of each command; its `run` is called."""
+COMMANDS = {command.name: command for command in _ALL}
+
+ENTRIES = {
+    "export": "exporting",
+    "plan": "planning",
+    "verify": "verifying",
+    "convert": "converting",
+    "doctor": "examining",
+    "queues": "listing:queues",
+    "users": "listing:users",
+    "wrapups": "listing:wrapups",
+    "divisions": "listing:divisions",
+    "columns": "listing:columns",
+    "schema": "describing",
+    "profile": "profiling",
+    "completion": "completing",
+    "sandbox": "serving",
+}
+"""The module of each command, and the function in it that is called if that is not `run`."""
 
 
 def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = tuple) -> int:
@@ -108,8 +214,16 @@ def run(arguments: Sequence[str], watch_signals: Callable[[], Sequence[int]] = t
 
 
 def _run(command: Command, given: Arguments, context: "Context") -> int:
-    code: int = import_module(f"everycall.cli.{MODULES[command.name]}").run(given, context)
-    return code
+    def run() -> int:
+        module, _, function = ENTRIES[command.name].partition(":")
+        code: int = getattr(import_module(f"everycall.cli.{module}"), function or "run")(given, context)
+        return code
+
+    if not given.has(Logs) or not given.of(Logs).is_wanted:
+        return run()
+    from everycall.cli.logged import run_logged  # noqa: PLC0415 - few commands need it
+
+    return run_logged(given.of(Logs), command.name, context.display, run)
 
 
 def _without_command(arguments: Sequence[str]) -> str:

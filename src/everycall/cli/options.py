@@ -15,6 +15,11 @@ WHICH = Group(
 OUTPUT = Group("Output")
 SOURCE = Group("Source")
 MESSAGES = Group("Messages")
+LOG = Group("Log", "No log has a query string, a body, a secret or personal data.")
+
+PROFILES = Group("Profile")
+LIST = Group("List")
+SHELL = Group("Shell")
 
 LISTENING = Group("Address")
 CENTRE = Group("Contact centre")
@@ -22,7 +27,9 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "parquet", "delta", "duckdb", "postgresql")
+FORMATS = (
+    "csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta", "duckdb", "csv-folder", "postgresql",
+)  # fmt: skip
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600
@@ -49,8 +56,8 @@ class When:
     interval: str | None = option(
         None,
         WHEN,
-        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year. "
-        "The end is not included.",
+        "ISO 8601: START/END, START/P1D, P1D/END, P7D (ends now), or one date, week, month or year; or today, "
+        "yesterday, last-week (from Monday), last-month. The end is not included.",
         value="INTERVAL",
     )
     since: str | None = option(None, WHEN, "From this date or instant.", value="DATE")
@@ -97,15 +104,15 @@ class Which:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Options for the output and its columns."""
+class Outputs:
+    """Options for the outputs and their columns."""
 
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv or .jsonl file, also as .gz or .zst; a .duckdb file; postgresql://... or service=NAME "
-        "for PostgreSQL; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for other "
-        "endings. [default: conversations.csv]",
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; a .duckdb file; postgresql://... or "
+        "service=NAME for PostgreSQL; - is standard output. Can be given several times: the API is read once. "
+        "FORMAT:PATH for other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
@@ -125,11 +132,24 @@ class Rows:
         (),
         OUTPUT,
         "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
-        "participants have it, that of who came last. Takes --route jobs.",
+        "participants have it, that of who came last. Jobs read all windows then.",
         value="NAME",
         many=True,
     )
     fresh: bool = switch(OUTPUT, "Start over, and replace the output and any unfinished export of it.")
+    file_mode: int = option(
+        0o600,
+        OUTPUT,
+        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
+        value="MODE",
+        parse=permissions,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Outputs):
+    """Options for the outputs of an export."""
+
     max_pages: int | None = option(
         None,
         OUTPUT,
@@ -145,12 +165,55 @@ class Rows:
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )
-    file_mode: int = option(
-        0o600,
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converting(Outputs):
+    """Options for the outputs of a conversion."""
+
+    archive: str | None = positional(
+        None,
         OUTPUT,
-        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
-        value="MODE",
-        parse=permissions,
+        "ARCHIVE",
+        "JSON lines with one conversation each, such as an export to .jsonl, .jsonl.gz or .jsonl.zst; - is standard "
+        "input.",
+        parse=str,
+    )
+    attribute: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
+        "participants have it, that of who came last. Archives by --route jobs have attributes.",
+        value="NAME",
+        many=True,
+    )
+    timezone: str = option(
+        "UTC", OUTPUT, "The time zone of local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
+    )
+    workers: int | None = option(
+        None,
+        OUTPUT,
+        "Number of extra processes that make rows; 0 makes them in one process. [default: the number of cores]",
+        value="NUMBER",
+        parse=whole_number(0, WORKERS_MAX),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Options for how values look in rows."""
+
+    times: Literal["utc", "local"] = option(
+        "utc",
+        OUTPUT,
+        "Times in .csv files: utc, or local for the clocks of --timezone, with the offset. Times in .xlsx files are "
+        "always local. [default: utc]",
+        choices=("utc", "local"),
+    )
+    defuse_formulas: bool = switch(
+        OUTPUT,
+        "Put an apostrophe before texts in .csv files that a spreadsheet would take for a formula: those that begin "
+        "with =, +, -, @, a tab or a carriage return.",
     )
 
 
@@ -175,8 +238,9 @@ class Way:
         None,
         SOURCE,
         "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
-        "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
-        "the query for the rest. The rows are the same. [default: query; jobs with --attribute]",
+        "request, but complete only until some hours ago. auto: the query where it takes no longer; else jobs where "
+        "they are complete and take fewer requests, and the query for the rest. The rows are the same. "
+        "[default: auto; jobs with --attribute]",
         choices=("query", "jobs", "auto"),
     )
 
@@ -186,6 +250,13 @@ class Source:
     """Options for the org and the client."""
 
     sandbox: bool = switch(SOURCE, "Use the built-in sandbox with invented data instead of the org in the environment.")
+    profile: str | None = option(
+        None,
+        SOURCE,
+        "Use the org of this profile (everycall profile list). [default: the environment, .env, or the default "
+        "profile]",
+        value="NAME",
+    )
     rate_share: float = option(
         1.0,
         SOURCE,
@@ -214,6 +285,30 @@ class Messages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Logs:
+    """Options for the log and the metrics."""
+
+    log_file: str | None = option(None, LOG, "Append a log to this file.", value="FILE")
+    verbose: bool = switch(LOG, "Print the log on standard error.", short="-v")
+    trace: bool = switch(
+        LOG,
+        "Log each request, too: method, path without ids, status, seconds, correlation id. Without --log-file, on "
+        "standard error.",
+    )
+    log_format: Literal["text", "json"] = option(
+        "text", LOG, "Lines of text, or of JSON. [default: text]", choices=("text", "json")
+    )
+    metrics_file: str | None = option(
+        None, LOG, "Write metrics to this file when the command ends, in the text form of Prometheus.", value="FILE"
+    )
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.log_file or self.verbose or self.trace or self.metrics_file)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanFormat:
     """Options for the format of a plan."""
 
@@ -223,6 +318,58 @@ class PlanFormat:
         "List the participant attributes, too: those seen on the last day that jobs have, in how many conversations, "
         "and of whom. Takes a job.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileAction:
+    """What to do with profiles."""
+
+    action: str = positional(
+        "list", PROFILES, "add|list|use|remove", "What to do. [default: list]", choices=("add", "list", "use", "remove")
+    )
+    name: str | None = positional(None, PROFILES, "NAME", "The profile, for add, use and remove.")
+    env: str | None = option(
+        None,
+        PROFILES,
+        "For add: as GENESYS_ENV, a region (eu-central-1), place (frankfurt), domain or URL.",
+        value="ENV",
+    )
+    client_id: str | None = option(None, PROFILES, "For add: the OAuth client's id.", value="ID")
+    secret_store: Literal["keyring", "file"] | None = option(
+        None,
+        PROFILES,
+        "For add: where to keep the secret. [default: the system's keyring if it answers, else a file that only you "
+        "can read]",
+        choices=("keyring", "file"),
+    )
+    json: bool = switch(MESSAGES, "For list: print JSON.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Options of a list."""
+
+    word: str | None = positional(None, LIST, "WORD", "Only what has this in its name, in any case.")
+    format: Literal["table", "csv", "json"] = option(
+        "table", LIST, "How to print the list. [default: table]", choices=("table", "csv", "json")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completing:
+    """Options of the completion."""
+
+    shell: Literal["bash", "zsh", "fish", "powershell"] | None = positional(
+        None, SHELL, "bash|zsh|fish|powershell", "Your shell.", choices=("bash", "zsh", "fish", "powershell")
+    )
+    install: bool = switch(SHELL, "Put the script where the shell finds it, instead of printing it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingsFormat:
+    """Options for the format of findings."""
+
+    json: bool = switch(MESSAGES, "Print the findings as JSON.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +449,10 @@ class Serving:
         many=True,
     )
     load: str | None = option(
-        None, FILES, "Serve the conversations of a raw export or a recording, also as a .gz file.", value="FILE"
+        None,
+        FILES,
+        "Serve the conversations of an archive (.jsonl), a raw export or a recording, also as a .gz or .zst file.",
+        value="FILE",
     )
     replay: str | None = option(None, FILES, "Answer the same requests exactly as in a recording.", value="FILE")
     record: str | None = option(

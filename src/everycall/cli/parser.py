@@ -81,6 +81,10 @@ class Arguments:
         """The options of this dataclass."""
         return cast("T", self._values[kind])
 
+    def has(self, kind: type) -> bool:
+        """Whether the command has the options of this dataclass."""
+        return kind in self._values
+
 
 def text(argument: str) -> str:
     """A parser of printable text."""
@@ -133,14 +137,22 @@ def option(
     return field(default=default, metadata={"option": declared})
 
 
-def switch(group: Group, help: str) -> bool:  # noqa: A002
+def switch(group: Group, help: str, *, short: str = "") -> bool:  # noqa: A002
     """Declare a field as an option without a value: true if it is given."""
-    return field(default=False, metadata={"option": Option(group, help)})
+    return field(default=False, metadata={"option": Option(group, help, short=short)})
 
 
-def positional(default: T, group: Group, value: str, help: str, *, parse: Callable[[str], Any] = text) -> T:  # noqa: A002
+def positional(
+    default: T,
+    group: Group,
+    value: str,
+    help: str,  # noqa: A002
+    *,
+    parse: Callable[[str], Any] = text,
+    choices: tuple[str, ...] = (),
+) -> T:
     """Declare a field as a positional argument; the command itself checks whether it is given."""
-    return field(default=default, metadata={"option": Option(group, help, value, parse, is_positional=True)})
+    return field(default=default, metadata={"option": Option(group, help, value, parse, choices, is_positional=True)})
 
 
 def options_of(command: Command) -> Iterator[tuple[tuple[str, ...], str, Option]]:
@@ -218,6 +230,8 @@ def _converted(command: Command, name: str, declared: Option, written: str) -> o
     Raises:
         UsageError: the option does not accept the argument.
     """
+    if written is argparse.SUPPRESS:  # a positional argument that is not given
+        return written
     if not written.strip() and declared.parse is not str:
         raise UsageError(f"{name} is empty.", hint=f"Give it a value, or leave it out. {command.help_hint}")
     if declared.choices and written not in declared.choices:

@@ -1,5 +1,6 @@
 """Shows the progress of an export: a bar on a terminal, lines in a log, or with --quiet the notes only."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from everycall.api.interval import Interval
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, duration, span
 from everycall.client import Counts
+from everycall.logs import log
 from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
 
@@ -66,8 +68,7 @@ class Lines:
             self._interval = event.interval
             self._print(exporting(event))
         elif isinstance(event, WindowClosed):
-            verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
-            self._print(f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}")
+            self._print(closed(event))
         elif isinstance(event, Noticed):
             self._display.notice(event.message)
         elif self._monotonic() - self._last >= LINE_EVERY_S:
@@ -184,8 +185,37 @@ def state(counts: Counts) -> str:
     return f"{line}, rate limit: the next in {counts.waits_s:.0f} s" if counts.waits_s >= 1 else line
 
 
-def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Listener:
-    """The listener for the display: notes only if `quiet`, a bar on a terminal, lines elsewhere."""
+class Logged:
+    """Logs events, and passes them on."""
+
+    def __init__(self, shown: Listener) -> None:
+        self.shown = shown
+
+    def report(self, event: Event) -> None:
+        """Log what is worth a line in a log: all but pages."""
+        if isinstance(event, Started):
+            log(logging.INFO, "started", exporting(event), interval=str(event.interval), rows=event.rows)
+        elif isinstance(event, WindowClosed):
+            level = logging.INFO if event.proven else logging.WARNING
+            fields = {"interval": str(event.window), "rows": event.rows, "proven": event.proven, "reason": event.reason}
+            log(level, "window", closed(event), **fields)
+        elif isinstance(event, Noticed):
+            log(logging.WARNING, "notice", event.message)
+        self.shown.report(event)
+
+    def close(self) -> None:
+        """End the display of progress."""
+        self.shown.close()
+
+
+def closed(event: WindowClosed) -> str:
+    """The line of a window that is done: `2026-01-05 to 2026-01-06 UTC: 2,319 rows, proven`."""
+    verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
+    return f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}"
+
+
+def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Logged:
+    """The listener for the display: notes only if `quiet`, a bar on a terminal, lines elsewhere. All of them log."""
     if quiet:
-        return Quiet(display)
-    return Bar(display, counts) if display.is_terminal else Lines(display, counts)
+        return Logged(Quiet(display))
+    return Logged(Bar(display, counts) if display.is_terminal else Lines(display, counts))

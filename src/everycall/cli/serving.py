@@ -10,8 +10,8 @@ from typing import Any
 from everycall.api.auth import hosts
 from everycall.cli.context import Context
 from everycall.cli.options import Serving
-from everycall.cli.org import recorded_env
 from everycall.cli.parser import Arguments
+from everycall.credentials import recorded_env
 from everycall.errors import SettingsError
 from everycall.sandbox import Faults, Switches, server
 from everycall.sandbox.recording import load, recorder

@@ -20,6 +20,7 @@ from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.sinks.forms import FormMaker, forms_of
+from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
 
 TRIES_MAX = 2
@@ -46,6 +47,7 @@ class Work:
     file_mode: int
     organization_id: str = ""
     """Only if a form has tables."""
+    style: Style = PLAIN
 
 
 class Workers:
@@ -157,7 +159,7 @@ def _serve(pipe: Connection, work: Work) -> None:
 
     filesystem = SystemFilesystem(work.file_mode)
     table = flat_table(only=work.columns)
-    maker = FormMaker(table.columns, filesystem, lambda: work.organization_id)
+    maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
     loader = Loader(table, forms_of(work.forms, maker), filesystem)
     names = NameSource(ask, lists_kinds=False)
     while True:

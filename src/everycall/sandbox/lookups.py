@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode
 
 from everycall.sandbox.answers import Answer, ApiError, Request, not_found
 from everycall.sandbox.oauth import Client
+from everycall.sandbox.switches import Switches
 
 Entity = Mapping[str, Any]
 
@@ -226,6 +227,33 @@ def _common(campaign: Entity, media_type: str) -> Entity:
 def organization(world: Entities) -> Answer:
     """The organization that the client belongs to."""
     return Answer(200, world.organization())
+
+
+def divisions_permitted(world: Entities, request: Request, client: Client, switches: Switches) -> Answer:
+    """One page of the divisions in which the client has a permission; `allDivsPermitted` where it is all of them.
+
+    The divisions of a client are those of all its roles. What a request without a permission gets is a guess.
+    """
+    if switches.divisions_permitted == "400":
+        raise needs_user()
+    permission = request.parameter("permission")
+    if not permission:
+        raise ApiError(400, "bad.request", "permission is required.")
+    has = permission in client.permissions
+    entities = _sorted(
+        entity
+        for entity in world.entities("divisions")
+        if has and (client.division_ids is None or entity["id"] in client.division_ids)
+    )
+    page, size, number = paged(request, entities, LISTINGS["/api/v2/authorization/divisions"].page_size_max)
+    content = envelope(request, page, size, number, len(entities))
+    return Answer(200, {**content, "allDivsPermitted": has and client.division_ids is None})
+
+
+def needs_user() -> ApiError:
+    """The 400 for a client without a user, as a public program noted it."""
+    message = "This request requires a user context. Client credentials cannot be used for requests to this resource."
+    return ApiError(400, "bad.request", message)
 
 
 def invalid_parameter(name: str, value: str, allowed: tuple[str, ...]) -> ApiError:

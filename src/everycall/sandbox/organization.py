@@ -113,7 +113,7 @@ def listed(namespace: str, values: list[tuple[str, int]]) -> Answer:
     return Answer(200, {"entities": [{"key": key, "namespace": namespace, "value": value} for key, value in values]})
 
 
-def reporting_settings() -> Answer:
-    """The reporting settings: nothing is masked."""
-    names = ("piiMaskingEnabled", "queueAgentAccessObfuscation", "myInteractionsPiiMaskingEnabled")
-    return Answer(200, dict.fromkeys(names, False))
+def reporting_settings(switches: Switches) -> Answer:
+    """The reporting settings; no more than one of them can be on."""
+    others = dict.fromkeys(("queueAgentAccessObfuscation", "myInteractionsPiiMaskingEnabled"), False)
+    return Answer(200, {"piiMaskingEnabled": switches.pii_masking, **others})

@@ -28,7 +28,17 @@ import msgspec
 
 from everycall.sandbox.answers import Answer, ApiError, Request, bad_request, malformed
 from everycall.sandbox.filters import known, known_fields, objects, only_object, optional
-from everycall.sandbox.lookups import Entities, Entity, envelope, is_deleted, is_visible, only, paged, seen_queue
+from everycall.sandbox.lookups import (
+    Entities,
+    Entity,
+    envelope,
+    is_deleted,
+    is_visible,
+    needs_user,
+    only,
+    paged,
+    seen_queue,
+)
 from everycall.sandbox.oauth import Client
 from everycall.sandbox.query import body_of, whole
 from everycall.sandbox.switches import Switches
@@ -135,10 +145,7 @@ def queue_wrap_up_codes(world: Entities, request: Request, client: Client, queue
 def me(world: Entities, switches: Switches) -> Answer:
     """The user of the token: client credentials have none, unless a switch gives them the first user."""
     if switches.users_me == "400":
-        message = (
-            "This request requires a user context. Client credentials cannot be used for requests to this resource."
-        )
-        raise bad_request(message)
+        raise needs_user()
     users = (user for user in world.entities("users") if user.get("state", "active") == "active")
     found = next(users, None)
     if found is None:

@@ -200,8 +200,12 @@ def limits_of(sandbox: "Sandbox") -> organization.Limits:
     return organization.limits_in_force(sandbox.rate_limit.allowed, sandbox.switches)
 
 
-def _reporting(_: "Sandbox", __: Arrival, ___: str) -> Answer:
-    return organization.reporting_settings()
+def _reporting(sandbox: "Sandbox", _: Arrival, __: str) -> Answer:
+    return organization.reporting_settings(sandbox.switches)
+
+
+def _divisions_permitted(sandbox: "Sandbox", arrival: Arrival, _: str) -> Answer:
+    return lookups.divisions_permitted(sandbox.store.world, arrival.request, arrival.client, sandbox.switches)
 
 
 CONVERSATIONS = "/api/v2/analytics/conversations"
@@ -264,6 +268,10 @@ ROUTES = (
     Route("GET", "/api/v2/users/{id}", (), _user, "A", SDK),
     Route("GET", "/api/v2/routing/wrapupcodes", ("routing:wrapupCode:view",), _listing, "A", LISTED),
     Route("GET", "/api/v2/authorization/divisions", (), _listing, "A", LISTED),
+    Route(
+        "GET", "/api/v2/authorization/divisionspermitted/paged/me", (), _divisions_permitted, "A",
+        "SDK 269, DivsPermittedEntityListing; that a client without a user may ask is a switch",
+    ),
     Route("GET", "/api/v2/flows", ("architect:flow:view",), _listing, "A", LISTED),
     Route("GET", "/api/v2/routing/skills", ("routing:skill:view",), _listing, "A", LISTED),
     Route("GET", "/api/v2/routing/languages", (), _listing, "A", LISTED),

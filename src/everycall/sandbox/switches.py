@@ -186,6 +186,14 @@ class Switches:
     """What a client without a user gets from `/api/v2/users/me`: a 400, as a public program noted, or the org's first
     active user, for clients that cannot do without."""
 
+    pii_masking: bool = False
+    """Whether `/api/v2/analytics/reporting/settings` says `piiMaskingEnabled`. Nothing is masked either way: what the
+    setting does to the API's answers is not documented."""
+
+    divisions_permitted: Literal["listed", "400"] = "listed"
+    """What a client without a user gets from `/api/v2/authorization/divisionspermitted/paged/me`: the divisions of its
+    roles, or a 400, as from `/api/v2/users/me`."""
+
     retention_days: int = 0
     """After so many days, counted from its start, a conversation is deleted: no query, no job and no id finds it any
     more; `/api/v2/analytics/dataretention/settings` says the number. 0 keeps everything, and the settings then say
@@ -256,6 +264,8 @@ GROUNDS: Final[Mapping[str, tuple[Confidence, str]]] = {
     "aggregate_interval_days_max": ("D", "no source; that of a query with a filter"),
     "aggregate_results_max": ("C", "a public Airflow operator looks for both texts, of another aggregate"),
     "users_me": ("C", "a public program's note of a real org"),
+    "pii_masking": ("A", "the settings: SDK 269, AnalyticsReportingSettings"),
+    "divisions_permitted": ("D", "the vendor's documentation says user; no source says what a client without one gets"),
     "retention_days": ("D", "that conversations go by their start is a guess; the settings are those of SDK 269"),
 }
 """How surely each switch's default is known, and from where."""

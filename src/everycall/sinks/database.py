@@ -113,8 +113,9 @@ class DatabaseDestination(TableDestination):
         self.tables, self.flat, self.is_fresh = tables, flat, is_fresh
 
     def header(self, header: Header) -> Header:
-        """The header of this destination; it has flat rows, too."""
-        return msgspec.structs.replace(super().header(header), columns=tuple(one.name for one in self.flat.columns))
+        """The header of this destination. It has flat rows, too, whose values have types and no style."""
+        columns = tuple(column.name for column in self.flat.columns)
+        return msgspec.structs.replace(super().header(header), columns=columns, local_times="", defuse_formulas=False)
 
     def opened(self) -> AbstractContextManager[Database]:
         """Open the database, and close it in the end. What is not committed is undone.

@@ -30,13 +30,29 @@ FOLDER_SUFFIX = ".everycall"
 class FileDestination:
     """One file."""
 
-    def __init__(self, path: Path, sink: FileSink, filesystem: Filesystem, names: NamesForm | None = None) -> None:
-        """Put windows of this form together at `path`, and names beside it if there is a form of them."""
+    def __init__(
+        self,
+        path: Path,
+        sink: FileSink,
+        filesystem: Filesystem,
+        names: NamesForm | None = None,
+        organization_id: str = "",
+    ) -> None:
+        """Put windows of this form together.
+
+        Args:
+            path: where to.
+            sink: the form.
+            filesystem: where `path` is.
+            names: the form of the names, if they are to be beside the file.
+            organization_id: that of the manifest of an archive, from which tables can be made later.
+        """
         self.path: Path = path
         self.name = str(path)
         self.format = sink.format
         self.forms: Sequence[Form] = (sink,) if names is None else (sink, names)
         self._sink, self._filesystem, self._names = sink, filesystem, names
+        self._organization_id = organization_id
         self._names_path = path.with_name(path.name + NAMES_SUFFIX)
         self._manifest = path.with_name(path.name + MANIFEST_SUFFIX)
 
@@ -58,7 +74,7 @@ class FileDestination:
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         check_interval(manifest.query, self._manifest)
-        check_same(manifest.query, header, self.name)
+        check_same(manifest.query, self._with_org(header), self.name)
         if not is_repair and sha256_of(self.path, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
                 f"{self.path} was changed after it was exported.",
@@ -107,7 +123,7 @@ class FileDestination:
         folder = scratch(finished.folder, self.path, self._filesystem)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
-        found = finished.manifest(self._sink.name, size_bytes, sha256)
+        found = self._described(finished, size_bytes, sha256)
         with self._filesystem.open(described, "wb") as file:
             for piece in pretty_pieces(found, finished.entries(found.windows)):
                 file.write(piece)
@@ -142,6 +158,14 @@ class FileDestination:
                 f"{self._names_path} was changed and cannot be read: {error}.",
                 hint="Export again with --fresh: the names are looked up anew.",
             ) from error
+
+    def _described(self, finished: Finished, size_bytes: int, sha256: str) -> Manifest:
+        """The manifest, once the file has this size and checksum."""
+        found = finished.manifest(self._sink.name, size_bytes, sha256)
+        return msgspec.structs.replace(found, query=self._with_org(found.query))
+
+    def _with_org(self, header: Header) -> Header:
+        return msgspec.structs.replace(header, organization_id=self._organization_id)
 
     def _put_together(self, whole: Path, finished: Finished) -> tuple[int, str]:
         damaged = []

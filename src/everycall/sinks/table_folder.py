@@ -54,6 +54,14 @@ class TablesInPlace(TableDestination):
         """What is not as it was exported, by names that a user recognizes."""
         raise NotImplementedError
 
+    def intact(self, manifest: Manifest) -> Sequence[bool]:
+        """Whether the place has what the manifest says, for each of its windows."""
+        raise NotImplementedError
+
+    def publish(self, finished: Finished) -> Manifest:
+        """Make the place hold this export, and nothing else."""
+        raise NotImplementedError
+
     def check_place(self) -> None:
         """Refuse a place that cannot be written, or that has files of others."""
         self.place.check()

@@ -245,7 +245,7 @@ class ParquetFile:
     def __init__(self, file: TableFile, path: Path, filesystem: Filesystem, few_values: int) -> None:
         """Open a new file at `path`."""
         self._described, self._path, self._filesystem, self._few_values = file, path, filesystem, few_values
-        self._output = _Output(filesystem.open(path, "wb"))
+        self._output = HashedOutput(filesystem.open(path, "wb"))
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
 
@@ -276,24 +276,28 @@ class ParquetFile:
         self._filesystem.unlink(self._path)
 
 
-class _Output(io.RawIOBase):
+class HashedOutput(io.RawIOBase):
     """What Arrow writes to: counts and hashes the bytes. It is never closed by Arrow, since they have to be synced."""
 
     def __init__(self, file: File) -> None:
+        """Write to this file."""
         self.file = file
         self.digest = hashlib.sha256()
         self.size_bytes = 0
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
     def write(self, data: Any) -> int:
+        """Write all of it."""
         self.file.write(data)
         self.digest.update(data)
         self.size_bytes += len(data)
         return len(data)
 
     def tell(self) -> int:
+        """How many bytes were written."""
         return self.size_bytes
 
 

@@ -1,10 +1,12 @@
 """Parses what `-o` names: an output's format and place, by its ending or as `FORMAT:PLACE`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from os.path import normpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everycall.errors import OutputRefused, SettingsError
 from everycall.manifest import Manifest
@@ -15,12 +17,16 @@ from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.places import LocalPlace
 
+if TYPE_CHECKING:
+    from everycall.sinks.table_folder import TablesInPlace
+
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
     ".csv.gz": "csv.gz",
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
+    ".xlsx": "xlsx",
     ".parquet": "parquet",
     ".delta": "delta",
     ".duckdb": "duckdb",
@@ -29,9 +35,12 @@ ENDINGS: Mapping[str, str] = {
 
 POSTGRESQL = "postgresql"
 
-FORMATS = (*dict.fromkeys(ENDINGS.values()), POSTGRESQL)
+CSV_FOLDER = "csv-folder"
+"""The format of CSV files of the tables; `csv:FOLDER/` is the same."""
 
-FOLDERS = ("parquet", "delta")
+FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, POSTGRESQL)
+
+FOLDERS = ("parquet", "delta", CSV_FOLDER)
 """The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
@@ -76,7 +85,8 @@ def target_of(output: str | Path, format_: str | None = None) -> Target:
         return Target(POSTGRESQL, text)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
-        return target_of(rest, named.lower())
+        is_folder = named.lower() == "csv" and rest.endswith(("/", os.sep))
+        return Target(CSV_FOLDER, rest) if is_folder else target_of(rest, named.lower())
     if format_ == POSTGRESQL:
         raise SettingsError(
             "That is not the address of a PostgreSQL database.",
@@ -118,24 +128,27 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
         SettingsError: what it needs is not installed.
         EverycallError: for tables, the org is asked for its id.
     """
-    if target.format == "parquet":
-        return _parquet(target, maker)
+    if target.format in FOLDERS:
+        return _folder(target, maker)
+    if target.format == "xlsx":
+        from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
+
+        return XlsxDestination(Path(target.place), maker)
     if target.format == "duckdb":
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
-    if target.format == "delta":
-        return _delta(target, maker)
-    names = maker.names() if target.format.startswith("jsonl") else None
-    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
+    path, sink = Path(target.place), maker.file(target.format)
+    if target.format.startswith("jsonl"):
+        return FileDestination(path, sink, maker.filesystem, maker.names(), maker.organization_id())
+    return FileDestination(path, sink, maker.filesystem)
 
 
-def _parquet(target: Target, maker: FormMaker) -> Destination:
-    tables = maker.tables("parquet")
-    from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
-
+def _folder(target: Target, maker: FormMaker) -> Destination:
+    kind = _kind_of_folder(target.format)
+    tables = maker.tables(EXTRAS.get(target.format, "parquet"))
     place = LocalPlace(Path(target.place), maker.filesystem)
-    return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
+    return kind(place, target.format, tables, maker.names(), maker.filesystem)
 
 
 def _duckdb(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
@@ -177,13 +190,23 @@ def manifest_at(address: str) -> Manifest | None:
     return found(postgresql_address.parse(address))
 
 
-def _delta(target: Target, maker: FormMaker) -> Destination:
-    tables = maker.tables("delta")
-    with extra("delta"):
-        from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+EXTRAS = {"delta": "delta"}
+"""The extras of formats that need more than the tables do."""
 
-    place = LocalPlace(Path(target.place), maker.filesystem)
-    return DeltaFolder(place, target.format, tables, maker.names(), maker.filesystem)
+
+def _kind_of_folder(format_: str) -> "type[TablesInPlace]":
+    with extra(EXTRAS.get(format_, "parquet")):
+        if format_ == "delta":
+            from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+
+            return DeltaFolder
+        if format_ == CSV_FOLDER:
+            from everycall.sinks.csv_folder import CsvFolder  # noqa: PLC0415 - needs pyarrow
+
+            return CsvFolder
+        from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
+
+        return ParquetFolder
 
 
 def check_different(targets: list[Target]) -> None:
