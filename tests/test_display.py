@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
 from everycall.cli import formats, progress, summary
+from everycall.cli.bar import Bar, _TimeLeftColumn
 from everycall.cli.display import Display
 from everycall.manifest import Entry
 from everycall.printable import printable
@@ -209,7 +210,7 @@ def test_the_time_left_is_shown_once_it_can_be_estimated(covered: float, elapsed
     clock.advance(elapsed_s)
     bars.update(task, completed=covered)
 
-    assert str(progress._TimeLeftColumn().render(bars.tasks[0])) == expected
+    assert str(_TimeLeftColumn().render(bars.tasks[0])) == expected
 
 
 def test_an_export_without_conversations_is_shown_as_proven() -> None:
@@ -280,7 +281,7 @@ def test_a_log_holds_no_escape_codes() -> None:
 def bar(width: int, counts: Counts, *events: Event) -> Recorded:
     """What is on the screen while the bar stands there."""
     display = Recorded(width=width, terminal=True)
-    listener = progress.Bar(display, lambda: counts)
+    listener = Bar(display, lambda: counts)
     try:
         report(listener, *events)
         listener._bars.refresh()
@@ -327,7 +328,7 @@ def test_notes_are_printed_above_the_bar() -> None:
 
 def test_no_color_leaves_the_bar_without_colours() -> None:
     display = Recorded(terminal=True, environ={"TERM": "xterm-256color", "NO_COLOR": "1"})
-    listener = progress.Bar(display, lambda: COUNTS)
+    listener = Bar(display, lambda: COUNTS)
     report(listener, Started(WEEK, timedelta(), 0), PageRead(100, DAY), Noticed("Look here."))
     listener.close()
     summary.show(display, ended([entry(WEEK, reason="x")]), "here")
@@ -342,7 +343,7 @@ def test_no_color_leaves_the_bar_without_colours() -> None:
     ("options", "quiet", "expected"),
     [
         ({}, False, progress.Lines),
-        ({"terminal": True}, False, progress.Bar),
+        ({"terminal": True}, False, Bar),
         ({"terminal": True, "environ": {"TERM": "dumb"}}, False, progress.Lines),
         ({"terminal": True}, True, progress.Quiet),
     ],
