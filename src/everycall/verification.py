@@ -31,11 +31,12 @@ from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
+from everycall.sinks import postgresql_address as address
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination
+from everycall.sinks.targets import FORMATS, Target, destination, manifest_at
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -71,11 +72,17 @@ class Finding:
 class Verification:
     """The state of an export."""
 
-    output: Path
+    output: Path | str
+    """A path, or the address of a PostgreSQL database."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
     manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The output as messages show it."""
+        return name_of(self.output)
 
     @property
     def holds(self) -> bool:
@@ -93,11 +100,11 @@ class Verification:
             }
             for finding in self.findings
         ]
-        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may not be valid text
+        output = os.fsencode(self.name).decode(errors="replace")  # a file's name may not be valid text
         return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
-def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
+def header_of(output: Path | str, filesystem: Filesystem | None = None) -> Header:
     """The header of an export, by its manifest: its query, and its org.
 
     Raises:
@@ -106,8 +113,20 @@ def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
     return _manifest(output, filesystem or SystemFilesystem()).query
 
 
-def verify(client: Client, output: Path, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
+def verify(
+    client: Client,
+    output: Path | str,
+    *,
+    environment: Environment = Environment(),  # noqa: B008 - frozen
+) -> Verification:
     """Check the bytes of each window, and count each undamaged window again, with one request.
+
+    Of a database, the rows of each window are counted in place of bytes.
+
+    Args:
+        client: the client of the org.
+        output: a path, or the address of a PostgreSQL database.
+        environment: what tests replace.
 
     Raises:
         OutputRefused: `output` is not a finished export, or it was made with another OAuth client, or by a version of
@@ -119,8 +138,8 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
     header = manifest.query
     if header.client_id != client.credentials.client_id:
         raise OutputRefused(
-            f"{output} was exported with the OAuth client {header.client_id}. The present client is another one, "
-            "and may see other conversations.",
+            f"{name_of(output)} was exported with the OAuth client {header.client_id}. The present client is another "
+            "one, and may see other conversations.",
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
@@ -201,7 +220,9 @@ def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
     return max([*ends, *([known] if known else [])], default=None)
 
 
-def _destination(header: Header, output: Path, forms: Callable[..., FormMaker], filesystem: Filesystem) -> Destination:
+def _destination(
+    header: Header, output: Path | str, forms: Callable[..., FormMaker], filesystem: Filesystem
+) -> Destination:
     maker = forms(_table(header).columns, filesystem, lambda: header.organization_id, _style(header))
     return destination(Target(header.format, str(output)), maker)
 
@@ -211,9 +232,9 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
     header = found.manifest.query
     if ledger.header.interval != header.interval:
         raise OutputRefused(
-            f"There is an unfinished export of {ledger.header.interval} beside {found.output}.",
+            f"There is an unfinished export of {ledger.header.interval} beside {found.name}.",
             hint="Run its command again to finish it, or remove the folder "
-            f"{found.output.name}{FOLDER_SUFFIX} with its finished windows.",
+            f"{Path(found.output).name}{FOLDER_SUFFIX} with its finished windows.",
         )
     hits_now = {str(finding.window): finding.hits_now for finding in found.findings if finding.hits_now is not None}
     uncounted = [read.window for read in ledger.read.values() if read.interval not in hits_now]
@@ -227,7 +248,14 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
             _take_over(found, number, destination, ledger)
 
 
-def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
+def name_of(output: Path | str) -> str:
+    """An output as messages show it: a path, or an address without what does not say where it is."""
+    return address.parse(output).name if isinstance(output, str) else str(output)
+
+
+def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
+    if isinstance(output, str):
+        return _manifest_in_database(output)
     path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
     if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
@@ -244,6 +272,24 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
             hint="Export again with --fresh.",
         ) from error
     check_interval(manifest.query, path)
+    return manifest
+
+
+def _manifest_in_database(output: str) -> Manifest:
+    name = name_of(output)
+    try:
+        manifest = manifest_at(output)
+    except msgspec.MsgspecError as error:
+        raise OutputRefused(
+            f"{name} has no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
+            hint="Export again with --fresh.",
+        ) from error
+    if manifest is None:
+        raise OutputRefused(
+            f"{name} has no finished export in its schema.",
+            hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
+        )
+    check_interval(manifest.query, Path(name))
     return manifest
 
 
