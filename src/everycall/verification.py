@@ -245,7 +245,7 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window
         if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-            _take_over(found, number, destination, ledger)
+            take_over(found.manifest, number, destination, ledger)
 
 
 def name_of(output: Path | str) -> str:
@@ -339,10 +339,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(found: Verification, number: int, destination: Destination, ledger: Ledger) -> None:
+def take_over(manifest: Manifest, number: int, destination: Destination, ledger: Ledger) -> None:
     """Record a window that holds as finished; its rows are durable before the ledger has it."""
-    window = found.manifest.windows[number].window
-    written = destination.take_over(found.manifest, number, lambda form: ledger.path(window, form.suffix))
-    read, loaded = found.manifest.windows[number].lines(destination.forms[0].name)
+    window = manifest.windows[number].window
+    written = destination.take_over(manifest, number, lambda form: ledger.path(window, form.suffix))
+    read, loaded = manifest.windows[number].lines(destination.forms[0].name)
     ledger.commit_read(read)
     ledger.commit_loaded(msgspec.structs.replace(loaded, written=written, taken_over=True))
