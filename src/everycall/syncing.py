@@ -37,7 +37,7 @@ from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Destination
 from everycall.sinks.targets import STREAMED, Target, destination, target_of
 from everycall.tables.flat import flat_table
-from everycall.verification import take_over
+from everycall.verification import kept_from_of, take_over
 
 LATE_AFTER = timedelta(days=31)
 """Evaluations and surveys come days or weeks after the end (contract, sections 10 and 12.6)."""
@@ -158,7 +158,9 @@ def _sync(
         ledger = environment.ledger([place], header, fresh=options.fresh, is_repair=True, filesystem=setup.filesystem)
         try:
             before = None if options.fresh else place.found()
-            state = _State(setup, query, place, policy, before)
+            state = _State(setup, query, place, policy, before, options.kept_from)
+            if before is not None:  # windows that were proven while the org kept them stay so
+                setup = replace(setup, options=replace(options, kept_from=kept_from_of(before)))
             state.prepare(ledger)
         except BaseException:
             ledger.abandon()
@@ -175,9 +177,17 @@ def _sync(
 class _State:
     """What a destination has, and what of it is due."""
 
-    def __init__(self, setup: Setup, query: Query, place: Destination, policy: Policy, before: Manifest | None) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        query: Query,
+        place: Destination,
+        policy: Policy,
+        before: Manifest | None,
+        kept_from: datetime | None,
+    ) -> None:
         self._setup, self._query, self._place, self._policy = setup, query, place, policy
-        self._before = before
+        self._before, self._kept_from = before, kept_from
         self.given_up = 0
 
     def prepare(self, ledger: Ledger) -> None:
@@ -216,7 +226,9 @@ class _State:
             )
 
     def _is_due(self, entry: Entry) -> bool:
-        now = self._setup.started_at
+        now, kept_from = self._setup.started_at, self._kept_from
+        if kept_from is not None and entry.window.start < kept_from:
+            return False  # the org may have deleted what the destination has
         if self._policy.is_due(entry, now):
             return True
         if not entry.open:

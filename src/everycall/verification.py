@@ -36,7 +36,7 @@ from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination, manifest_at
+from everycall.sinks.targets import FORMATS, Target, destination, manifest_at, target_of
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -195,7 +195,7 @@ def repair(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
-    kept_from = _kept_from(found.manifest, options.kept_from)
+    kept_from = kept_from_of(found.manifest, options.kept_from)
     # The query has what jobs will only have hours later.
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
@@ -214,8 +214,13 @@ def repair(
         setup.executor.close()
 
 
-def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
-    """When the retention begins for a repair: after the last window that was not kept when it was exported."""
+def kept_from_of(manifest: Manifest, known: datetime | None = None) -> datetime | None:
+    """When the retention begins for windows that are taken over: after the last one that was not kept when it was read.
+
+    Args:
+        manifest: of the export.
+        known: when the org's retention begins now, if it counts.
+    """
     ends = [Interval.read(window).end for window in manifest.not_kept]
     return max([*ends, *([known] if known else [])], default=None)
 
@@ -251,6 +256,21 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
 def name_of(output: Path | str) -> str:
     """An output as messages show it: a path, or an address without what does not say where it is."""
     return address.parse(output).name if isinstance(output, str) else str(output)
+
+
+def manifest_or_none(output: str) -> Manifest | None:
+    """The manifest of what is at the place that `-o` names; None if nothing is there.
+
+    Raises:
+        OutputRefused: the manifest cannot be read.
+        OutputFailed: the server of a database is away, for example.
+    """
+    place = target_of(output)
+    if place.path is None:
+        return manifest_at(output)
+    path, filesystem = place.path, SystemFilesystem()
+    is_there = filesystem.exists(path.with_name(path.name + MANIFEST_SUFFIX))
+    return _manifest(path, filesystem) if is_there else None
 
 
 def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:

@@ -33,7 +33,7 @@ def run(arguments: Arguments, context: Context) -> int:
     output = _named(wanted)
     check_target(target_of(output))
     if wanted.status:
-        return _show_status(context, verification.found(output), output, messages)
+        return _show_status(context, verification.manifest_or_none(output), output, messages)
     which = _which(arguments)
     when = _when(wanted, output)
     check(when, which, SystemClock().utc())
@@ -67,7 +67,7 @@ def _when(wanted: Options, output: str) -> When:
     """The interval: from --since, or from where the destination begins."""
     if wanted.since is not None:
         return When(since=wanted.since, timezone=wanted.timezone)
-    before = verification.found(output)
+    before = verification.manifest_or_none(output)
     if before is None:
         raise UsageError(
             f"{output} is new, so everycall has to know where it begins.", hint="Add --since DATE to the first run."
