@@ -84,7 +84,10 @@ class DeltaFolder(TablesInPlace):
                     self._replace(its_table, name, loaded)
             self._remove_others(tables, finished)
             is_partial = len(fresh) < len(finished.windows)
-            self._whole(NAMES, self.names(finished, self._names_before() if is_partial else ()))
+            queues = self.queues(finished, self._before if is_partial else None)
+            names = self.names(finished, self._names_before() if is_partial else ())
+            for name, rows in {NAMES: names, **queues}.items():
+                self._whole(name, rows)
             self._whole(WINDOWS, windows)
             files = [
                 WrittenFile(path=one.name, rows=rows, size_bytes=0, sha256="")
@@ -144,8 +147,13 @@ class DeltaFolder(TablesInPlace):
             write_deltalake(delta, rows, mode="overwrite", schema_mode="merge", writer_properties=_PROPERTIES)
 
     def _names_before(self) -> list[Name]:
-        found = self._found(NAMES)
-        return [] if found is None else names_in(_query(found, "select * from t"))
+        found = self._before(NAMES)
+        return [] if found is None else names_in(found)
+
+    def _before(self, name: str) -> pa.Table | None:
+        """A table as it is now."""
+        found = self._found(name)
+        return None if found is None else _query(found, "select * from t")
 
     # Tables
 

@@ -7,6 +7,7 @@ The files of all windows together have each id as often as windows refer to it; 
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,12 +30,17 @@ class Name(msgspec.Struct, frozen=True, rename="camel"):
     state: str | None = None
     looked_up_at: str | None = None
     """UTC, ISO 8601."""
+    settings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """How a queue is set up, by the API's names; only queues have it."""
 
     @classmethod
     def of(cls, kind: Kind, entity: Entity) -> "Name":
         """The name that was looked up for an id."""
         state = entity.state if isinstance(entity.state, str) else None
-        return cls(KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None)
+        settings = (kind == "queues" and entity.settings) or msgspec.UNSET
+        return cls(
+            KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None, settings
+        )
 
 
 class NamesForm(WindowFiles):
