@@ -10,14 +10,18 @@ nearly each of them.
 """
 
 import argparse
+import csv
+import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
+from operator import itemgetter
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 import msgspec
@@ -46,7 +50,7 @@ BATCH = 5000
 
 KINDS: tuple[Kind, ...] = ("queues", "users", "wrapupcodes", "divisions")
 
-Difference: TypeAlias = tuple[str, str, Any, Any]
+Difference: TypeAlias = tuple[str, str, str, str]
 """conversationId, column, the cell of the CSV file, the cell of the view."""
 
 
@@ -58,8 +62,11 @@ def sandbox_conversations(rng: Random) -> Iterator[Tree]:
     org = Org(seed=rng.randrange(1000), conversations_per_day=2000)
     for day in range(MONDAY, MONDAY + 10_000):
         for sketch in org.day(day):
-            instants = (sketch.end_ms + 60 * DAY_MS, sketch.start_ms + 1, (sketch.start_ms + sketch.end_ms) // 2)
-            whole = org.with_attributes(sketch, max(sketch.start_ms + 1, rng.choices(instants, (6, 1, 3))[0]))
+            end_ms = min(sketch.end_ms, sketch.start_ms + 7 * DAY_MS)  # some never end
+            during_ms = rng.randint(sketch.start_ms, max(sketch.start_ms, end_ms))
+            whole: Tree = org.with_attributes(
+                sketch, rng.choice((end_ms + 60 * DAY_MS, end_ms + 60 * DAY_MS, during_ms))
+            )
             yield shuffled(whole, rng) if rng.random() < 0.8 else whole
 
 
@@ -89,25 +96,30 @@ class Odd:
         rng = self._rng
         self._number += 1
         self._purposes = rng.sample(PURPOSES, rng.randrange(1, 5))  # few, so that each way to a customer is usual
-        self._span_ms = rng.choice((3000, 20_000, 100_000))
+        self._span_ms = rng.choice((3000, 5000, 20_000, 100_000))
+        self._step_ms = rng.choice((1, 100, 500))
+        self._is_dense = rng.random() < 0.5
         end = {"conversationEnd": self._instant()} if rng.random() < 0.8 else {}
-        return self._dense({
-            "conversationId": f"odd-{self._number}",
-            "conversationStart": self._instant(),
-            **end,
-            "originatingDirection": rng.choice(("inbound", "outbound", "", None)),
-            "divisionIds": rng.choices(("d1", "d2"), k=rng.randrange(3)),
-            "mediaStatsMinConversationMos": rng.choice((4.5, 3, None)),
-            "participants": [self._participant() for _ in range(rng.randrange(6))],
-            "evaluations": [self._evaluation() for _ in range(rng.randrange(3))],
-            "surveys": [self._survey() for _ in range(rng.randrange(3))],
-        })
+        whole: Tree = self._dense(
+            {
+                "conversationId": f"odd-{self._number}",
+                "conversationStart": self._instant(),
+                **end,
+                "originatingDirection": rng.choice(("inbound", "outbound", "", None)),
+                "divisionIds": rng.choices(("d1", "d2"), k=rng.randrange(3)),
+                "mediaStatsMinConversationMos": rng.choice((4.5, 3, None)),
+                "participants": [self._participant() for _ in range(rng.randrange(7))],
+                "evaluations": [self._evaluation() for _ in range(rng.randrange(3))],
+                "surveys": [self._survey() for _ in range(rng.randrange(3))],
+            }
+        )
+        return whole
 
     def _participant(self) -> Tree:
         rng = self._rng
         return {
             "purpose": rng.choice(self._purposes),
-            "userId": rng.choice(USERS),
+            "userId": rng.choice(USERS[:3] if self._is_dense else USERS),
             "participantName": rng.choice(TEXTS),
             "sessions": [self._session() for _ in range(rng.choice((0, 1, 1, 1, 2, 3)))],
         }
@@ -116,8 +128,8 @@ class Odd:
         rng = self._rng
         listening = rng.choice(("monitoredParticipantId", "coachedParticipantId", "bargedParticipantId"))
         return {
-            "mediaType": rng.choice(MEDIA),
-            listening: rng.choices(("p1", "", None), (1, 1, 6))[0],
+            "mediaType": rng.choice(MEDIA[:3] if self._is_dense else MEDIA),
+            listening: rng.choices(("p1", "", None), (1, 1, 20 if self._is_dense else 6))[0],
             "direction": rng.choice(("inbound", "outbound", "", None)),
             **{name: rng.choice(TEXTS) for name in ("ani", "dnis", "addressFrom", "addressTo", "messageType")},
             "callbackNumbers": [rng.choice(("1", "2", "")) for _ in range(rng.randrange(3))],
@@ -133,7 +145,7 @@ class Odd:
         if start and end and rng.random() < 0.95:
             start, end = sorted((start, end))
         return {
-            "segmentType": rng.choice(SEGMENT_TYPES),
+            "segmentType": rng.choice(SEGMENT_TYPES[:5] if self._is_dense else SEGMENT_TYPES),
             "segmentStart": start,
             "segmentEnd": end,
             "queueId": rng.choice(QUEUES),
@@ -168,9 +180,9 @@ class Odd:
     def _instant(self) -> str | None:
         """Of few distinct ones; seldom none."""
         rng = self._rng
-        if rng.random() < 0.08:
+        if rng.random() < (0.02 if self._is_dense else 0.08):
             return None
-        at_ms = MONDAY * DAY_MS + rng.choice((0, rng.randrange(0, self._span_ms, 500), rng.randrange(self._span_ms)))
+        at_ms = MONDAY * DAY_MS + rng.randrange(0, self._span_ms, self._step_ms)
         return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _dense(self, value: Any) -> Any:
@@ -226,40 +238,30 @@ def names_table() -> pa.Table:
 # --- both ways
 
 
-def rows_by_rules(raws: Iterable[bytes]) -> dict[str, Row]:
-    """The rows of the CSV file, by conversationId."""
-    table, known = FlatTable.of(EXTENDED), names()
-    found = {}
-    for raw in raws:
-        record, _ = table.one(raw)
-        assert record is not None
-        found[record.conversation_id] = table.row(table.facts(record), known)
-    return found
-
-
-class Tables(Protocol):
-    """A database with the tables of some conversations."""
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of a query; instants are aware datetimes."""
-        ...
+def rows_by_rules(raws: Iterable[bytes], columns: Sequence[Column] = EXTENDED) -> list[Row]:
+    """The rows of the CSV file, in order of their conversationId, which is the first column."""
+    table, known = FlatTable.of(tuple(columns)), names()
+    records = [table.one(raw)[0] for raw in raws]
+    assert all(record is not None for record in records)
+    return sorted((table.row(table.facts(record), known) for record in records if record), key=itemgetter(0))
 
 
 class InDuckDB:
-    """Arrow tables as the tables of a database in memory."""
+    """A database in memory with some Arrow tables."""
 
-    def __init__(self, tables: dict[str, pa.Table]) -> None:
+    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
         """Hold these."""
-        self._connection = duckdb.connect()
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
         for name, table in tables.items():
-            self._connection.register("arrow", table)
-            self._connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM arrow")
-            self._connection.unregister("arrow")
+            self.connection.register("arrow", table)
+            self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM arrow")
+            self.connection.unregister("arrow")
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """See `Tables.rows`."""
-        return self._connection.execute(query).fetchall()
+    def rows(self, query: str) -> list[Row]:
+        """The rows of a query; instants are aware, and in UTC."""
+        with closing(self.connection):
+            return self.connection.execute(query).fetchall()
 
 
 def tables_of(raws: Sequence[bytes]) -> dict[str, pa.Table]:
@@ -267,51 +269,47 @@ def tables_of(raws: Sequence[bytes]) -> dict[str, pa.Table]:
     return {**ArrowTables(ORG_ID).tables(raws, [MONDAY * DAY_MS] * len(raws)), "names": names_table()}
 
 
-def differences(
-    raws: Sequence[bytes], columns: Sequence[Column] = EXTENDED, database: Callable[[dict[str, pa.Table]], Tables] = InDuckDB
-) -> list[Difference]:
-    """The cells that differ, and the rows that one side lacks or has twice.
+def rows_by_duckdb(raws: Sequence[bytes], columns: Sequence[Column] = EXTENDED) -> list[Row]:
+    """The rows of the view."""
+    return InDuckDB(tables_of(raws)).rows(flat_query("duckdb", columns=columns))
+
+
+def differences(raws: Sequence[bytes], view: Iterable[Row], columns: Sequence[Column] = EXTENDED) -> list[Difference]:
+    """The cells that differ between the CSV file's rows and a view's; conversationId is the first column.
 
     Raises:
-        AssertionError: the conversations do not have an id each.
+        AssertionError: a conversation has no row in the view, or several.
     """
-    expected = rows_by_rules(raws)
-    assert len(expected) == len(raws)
-    names_of_columns = [column.name for column in columns]
-    at = [EXTENDED.index(column) for column in columns]
-    key = names_of_columns.index("conversationId")
-    found: dict[str, tuple[Any, ...]] = {}
-    different: list[Difference] = []
-    for row in database(tables_of(raws)).rows(flat_query("duckdb", columns=columns)):
-        if row[key] in found:
-            different.append((row[key], "(row)", "once", "twice"))
-        found[row[key]] = row
-    different += [(one, "(row)", one in expected, one in found) for one in expected.keys() ^ found.keys()]
-    cells = _cells(columns)
-    for one in expected.keys() & found.keys():
-        rules, view = cells([expected[one][index] for index in at]), cells(found[one])
-        if rules != view:
-            different += [
-                (one, name, a, b) for name, a, b in zip(names_of_columns, rules, view, strict=True) if a != b
-            ]
-    return different
+    expected = rows_by_rules(raws, columns)
+    found = sorted(view, key=itemgetter(0))
+    assert [row[0] for row in expected] == [row[0] for row in found]
+    return [
+        (ids[0], column.name, one, other)
+        for ids, other_ids in zip(cells(expected, columns), cells(found, columns), strict=True)
+        for column, one, other in zip(columns, ids, other_ids, strict=True)
+        if one != other and not (column.type == "real" and one and other and float(one) == float(other))
+    ]
 
 
-def _cells(columns: Sequence[Column]) -> Callable[[Sequence[Any]], list[Any]]:
-    """A function that makes the cells of a row as a reader of the CSV file has them: reals as numbers, else texts."""
-    sink = CsvSink(columns)
-    texts = dict(sink._texts)  # noqa: SLF001 - what the CSV file has, formatted by what formats it
-
-    def cells(row: Sequence[Any]) -> list[Any]:
-        made = [None if value is None else texts[at](value) if at in texts else value for at, value in enumerate(row)]
-        return ["" if value is None else value for value in made]
-
-    return cells
+def cells(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
+    """What a reader of the CSV file has; the tables do not tell 95 from 95.0."""
+    return list(csv.reader(io.StringIO(CsvSink(columns).lines(rows).decode(), newline="")))
 
 
 def encoded(trees: Iterable[Tree]) -> list[bytes]:
     """Their JSON."""
     return [msgspec.json.encode(one) for one in trees]
+
+
+def mixed(count: int, seed: int, odd: float = 0.3) -> Iterator[list[bytes]]:
+    """As many conversations, some thousand at a time; a share of them is odd."""
+    rng = Random(seed)
+    usual, odd_ones = sandbox_conversations(rng), odd_conversations(rng)
+    while count:
+        size = min(BATCH, count)
+        n_odd = round(size * odd)
+        yield encoded([*islice(usual, size - n_odd), *islice(odd_ones, n_odd)])
+        count -= size
 
 
 # --- the command
@@ -324,19 +322,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--odd", type=float, default=0.3, help="the share of odd ones (%(default)s)")
     arguments = parser.parse_args()
-    rng = Random(arguments.seed)
-    usual, odd = sandbox_conversations(rng), odd_conversations(rng)
-    began, left, different = time.monotonic(), arguments.count, 0
-    while left:
-        count = min(BATCH, left)
-        n_odd = round(count * arguments.odd)
-        raws = encoded([*islice(usual, count - n_odd), *islice(odd, n_odd)])
-        found = differences(raws)
+    began, done, different = time.monotonic(), 0, 0
+    for raws in mixed(arguments.count, arguments.seed, arguments.odd):
+        found = differences(raws, rows_by_duckdb(raws))
         for one in found[:20]:
-            print(*map(repr, one), sep="  ")
-        different += len(found)
-        left -= count
-        print(f"{arguments.count - left} compared, {different} cells differ, {time.monotonic() - began:.0f} s", file=sys.stderr)
+            print(*map(repr, one), sep="  ")  # noqa: T201
+        done, different = done + len(raws), different + len(found)
+        print(f"{done} compared, {different} cells differ, {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
     return 1 if different else 0
 
 
