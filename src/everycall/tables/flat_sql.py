@@ -76,124 +76,88 @@ class Step:
 
 _ROWS = (
     Step(
-        "conversation",
-        "Each conversation.",
+        "session",
+        "Each session with its participant. side: 0 the customer's, 1 an external participant's, 2 anybody else's. "
+        "start_ms: of its first segment. listens: it monitors, coaches or barges.",
         """
-        SELECT "conversationId" AS conversation_id,
-            "conversationEnd" IS NULL AS is_alive,
-            CAST(extract(epoch FROM "conversationStart") * 1000 AS bigint) AS started_ms,
-            CAST(extract(epoch FROM "conversationEnd") * 1000 AS bigint) AS ended_ms
-        FROM {conversations}
-        """,
-    ),
-    Step(
-        "leg",
-        "Each session with its participant. start_ms: of its first segment. listens: it monitors, coaches or barges.",
-        """
-        SELECT s."conversationId" AS conversation_id,
+        SELECT c."conversationId" AS conversation_id,
+            {PARTICIPANT} AS participant_key,
+            {LEG} AS leg_key,
             s."participantOrdinal" AS participant,
-            s."sessionOrdinal" AS session,
             coalesce(p."purpose", '') AS purpose,
             coalesce(p."userId", '') AS user_id,
             coalesce(p."participantName", '') AS participant_name,
             coalesce(s."mediaType", '') AS media_type,
+            CASE p."purpose" WHEN 'customer' THEN 0 WHEN 'external' THEN 1 ELSE 2 END AS side,
             coalesce(
                 nullif(s."monitoredParticipantId", ''),
                 nullif(s."coachedParticipantId", ''),
                 nullif(s."bargedParticipantId", '')
             ) IS NOT NULL AS listens,
-            coalesce(began.start_ms, {NEVER}) AS start_ms
+            coalesce(began.start_ms, {NEVER}) AS start_ms,
+            CAST(extract(epoch FROM c."conversationEnd") * 1000 AS bigint) AS conversation_ended_ms
         FROM {sessions} s
+        JOIN {conversations} c ON c."conversationId" = s."conversationId"
         JOIN {participants} p
             ON p."conversationId" = s."conversationId" AND p."participantOrdinal" = s."participantOrdinal"
         LEFT JOIN (
-            SELECT "conversationId", "participantOrdinal", "sessionOrdinal",
-                CAST(extract(epoch FROM min("segmentStart")) * 1000 AS bigint) AS start_ms
-            FROM {segments}
-            GROUP BY "conversationId", "participantOrdinal", "sessionOrdinal"
-        ) began
-            ON began."conversationId" = s."conversationId"
-            AND began."participantOrdinal" = s."participantOrdinal"
-            AND began."sessionOrdinal" = s."sessionOrdinal"
+            SELECT {LEG} AS leg_key, CAST(extract(epoch FROM min("segmentStart")) * 1000 AS bigint) AS start_ms
+            FROM {segments} s
+            GROUP BY {LEG}
+        ) began ON began.leg_key = {LEG}
+        """,
+    ),
+    Step(
+        "leg",
+        "The same, with what the whole conversation says of it. is_customers: it belongs to the customer, else to the "
+        "first external participant, else (an internal call) it is the first leg.",
+        """
+        SELECT compared.*,
+            customer_side = 2 AS is_internal,
+            side = customer_side AND CASE side
+                WHEN 0 THEN TRUE
+                WHEN 1 THEN came_ms = min(came_ms) OVER (PARTITION BY conversation_id, side)
+                ELSE start_ms = min(start_ms) OVER (PARTITION BY conversation_id)
+            END AS is_customers
+        FROM (
+            SELECT session.*,
+                min(side) OVER (PARTITION BY conversation_id) AS customer_side,
+                min(start_ms) OVER (PARTITION BY participant_key) AS came_ms,
+                bool_or(purpose = 'acd') OVER (PARTITION BY conversation_id) AS has_queue
+            FROM session
+        ) compared
         """,
     ),
     Step(
         "segment",
-        "Each segment with its leg. started_ms and ended_ms are null where the segment has no such time; start_ms and "
-        "end_ms never are: without an end, a segment goes on only if its conversation does.",
+        "Each segment with its leg. started_ms and ended_ms are null where it has no such time; start_ms and end_ms "
+        "never are: without an end, a segment goes on only if its conversation does. left_ms: when the customer's last "
+        "leg ended.",
         """
-        SELECT leg.conversation_id, leg.participant, leg.session, leg.purpose, leg.user_id, leg.participant_name,
-            leg.media_type, leg.listens, s.kind, s.queue_id, s.disconnect_type, s.wrap_up_code,
-            s.started_ms, s.ended_ms,
+        SELECT leg.conversation_id, leg.participant_key, leg.leg_key, leg.participant, leg.purpose, leg.user_id,
+            leg.participant_name, leg.media_type, leg.listens, leg.is_internal, leg.is_customers, leg.has_queue,
+            s.kind, s.queue_id, s.disconnect_type, s.wrap_up_code, s.started_ms, s.ended_ms,
             coalesce(s.started_ms, {UNKNOWN}) AS start_ms,
             coalesce(
                 s.ended_ms,
-                CASE WHEN conversation.is_alive THEN {NEVER} ELSE coalesce(s.started_ms, {UNKNOWN}) END
-            ) AS end_ms
+                CASE WHEN leg.conversation_ended_ms IS NULL THEN {NEVER} ELSE coalesce(s.started_ms, {UNKNOWN}) END
+            ) AS end_ms,
+            coalesce(
+                max(CASE WHEN leg.is_customers THEN coalesce(s.ended_ms, leg.conversation_ended_ms, {NEVER}) END)
+                    OVER (PARTITION BY leg.conversation_id),
+                {NEVER}
+            ) AS left_ms
         FROM (
-            SELECT "conversationId" AS conversation_id,
-                "participantOrdinal" AS participant,
-                "sessionOrdinal" AS session,
-                coalesce("segmentType", '') AS kind,
-                coalesce("queueId", '') AS queue_id,
-                coalesce("disconnectType", '') AS disconnect_type,
-                coalesce("wrapUpCode", '') AS wrap_up_code,
-                CAST(extract(epoch FROM "segmentStart") * 1000 AS bigint) AS started_ms,
-                CAST(extract(epoch FROM "segmentEnd") * 1000 AS bigint) AS ended_ms
-            FROM {segments}
+            SELECT {LEG} AS leg_key,
+                coalesce(s."segmentType", '') AS kind,
+                coalesce(s."queueId", '') AS queue_id,
+                coalesce(s."disconnectType", '') AS disconnect_type,
+                coalesce(s."wrapUpCode", '') AS wrap_up_code,
+                CAST(extract(epoch FROM s."segmentStart") * 1000 AS bigint) AS started_ms,
+                CAST(extract(epoch FROM s."segmentEnd") * 1000 AS bigint) AS ended_ms
+            FROM {segments} s
         ) s
-        JOIN leg USING (conversation_id, participant, session)
-        JOIN conversation ON conversation.conversation_id = leg.conversation_id
-        """,
-    ),
-)
-
-# --- the customer
-
-_CUSTOMER = (
-    Step(
-        "sided_leg",
-        "Each leg with the rank of its side: 0 the customer, 1 an external participant, 2 anybody else; and with the "
-        "first start of its participant.",
-        """
-        SELECT conversation_id, participant, session, user_id, media_type, start_ms,
-            CASE purpose WHEN 'customer' THEN 0 WHEN 'external' THEN 1 ELSE 2 END AS side,
-            min(start_ms) OVER (PARTITION BY conversation_id, participant) AS came_ms
-        FROM leg
-        """,
-    ),
-    Step(
-        "customer_side",
-        "Each conversation with the side that counts as the customer's, and when its first external came, or, without "
-        "a customer and an external (an internal call), when its first leg started.",
-        """
-        SELECT conversation_id, min(side) AS side,
-            coalesce(min(came_ms) FILTER (WHERE side = 1), min(start_ms)) AS first_ms
-        FROM sided_leg
-        GROUP BY conversation_id
-        """,
-    ),
-    Step(
-        "customer_leg",
-        "The legs of the customer's side: those of all customers; else of the first external; else the first leg.",
-        """
-        SELECT leg.conversation_id, leg.participant, leg.session, leg.user_id, leg.media_type, leg.start_ms, leg.side
-        FROM sided_leg leg
-        JOIN customer_side customer ON customer.conversation_id = leg.conversation_id AND customer.side = leg.side
-        WHERE leg.side = 0
-            OR leg.side = 1 AND leg.came_ms = customer.first_ms
-            OR leg.side = 2 AND leg.start_ms = customer.first_ms
-        """,
-    ),
-    Step(
-        "customer_left",
-        "When the customer's last leg ended, for conversations whose customer has segments.",
-        """
-        SELECT conversation_id, max(coalesce(segment.ended_ms, conversation.ended_ms, {NEVER})) AS left_ms
-        FROM customer_leg
-        JOIN segment USING (conversation_id, participant, session)
-        JOIN conversation USING (conversation_id)
-        GROUP BY conversation_id
+        JOIN leg ON leg.leg_key = s.leg_key
         """,
     ),
     Step(
@@ -201,10 +165,11 @@ _CUSTOMER = (
         "The media type of the customer's leg that began first.",
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, media_type
-        FROM customer_leg
-        WHERE media_type <> ''
+        FROM leg
+        WHERE is_customers AND media_type <> ''
         ORDER BY conversation_id, start_ms,
-            CASE WHEN media_type IN {SIDE_MEDIA} THEN 1 ELSE 0 END, media_type COLLATE "C"
+            CASE WHEN media_type IN {SIDE_MEDIA} THEN 1 ELSE 0 END,
+            media_type COLLATE "C"
         """,
     ),
 )
@@ -214,39 +179,37 @@ _CUSTOMER = (
 _AGENT = (
     Step(
         "person_span",
-        "Each segment in which an agent or user had the customer, rather than listened; cut where the customer left.",
+        "Each segment in which an agent or user had the customer, rather than listened.",
         """
-        SELECT segment.conversation_id, segment.participant, segment.purpose, segment.user_id, segment.kind,
-            segment.start_ms, segment.end_ms, coalesce(customer_left.left_ms, {NEVER}) AS left_ms
+        SELECT conversation_id, participant_key, participant, purpose, user_id, kind, start_ms, end_ms, left_ms,
+            has_queue
         FROM segment
-        LEFT JOIN customer_left ON customer_left.conversation_id = segment.conversation_id
-        WHERE segment.kind IN {WITH_CUSTOMER} AND segment.purpose IN {INSIDE}
-            AND segment.user_id <> '' AND NOT segment.listens
+        WHERE kind IN {WITH_CUSTOMER} AND purpose IN {INSIDE} AND user_id <> '' AND NOT listens
         """,
     ),
     Step(
         "person",
-        "Each agent or user who had the customer, and for how long.",
+        "Each of these people, and for how long until the customer left.",
         """
-        SELECT conversation_id, participant, sum(greatest(0, least(end_ms, left_ms) - start_ms)) AS length_ms
+        SELECT conversation_id, participant_key, sum(greatest(0, least(end_ms, left_ms) - start_ms)) AS length_ms
         FROM person_span
-        GROUP BY conversation_id, participant
+        GROUP BY conversation_id, participant_key
         """,
     ),
     Step(
         "hold_by_another",
         "For each person, the holds of all others, and how far those before it reach.",
         """
-        SELECT person.conversation_id, person.participant, hold.start_ms, hold.end_ms,
+        SELECT person.participant_key, hold.start_ms, hold.end_ms,
             max(hold.end_ms) OVER (
-                PARTITION BY person.conversation_id, person.participant
+                PARTITION BY person.participant_key
                 ORDER BY hold.start_ms, hold.end_ms
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS reach_ms
         FROM person
         JOIN person_span hold
             ON hold.conversation_id = person.conversation_id
-            AND hold.participant <> person.participant
+            AND hold.participant_key <> person.participant_key
             AND hold.kind = 'hold'
         """,
     ),
@@ -254,29 +217,29 @@ _AGENT = (
         "held_by_others",
         "The same holds joined to stretches of which none overlaps another: two people can hold the customer at once.",
         """
-        SELECT conversation_id, participant, min(start_ms) AS start_ms, max(end_ms) AS end_ms
+        SELECT participant_key, min(start_ms) AS start_ms, max(end_ms) AS end_ms
         FROM (
-            SELECT conversation_id, participant, start_ms, end_ms,
+            SELECT participant_key, start_ms, end_ms,
                 sum(CASE WHEN start_ms <= reach_ms THEN 0 ELSE 1 END) OVER (
-                    PARTITION BY conversation_id, participant
+                    PARTITION BY participant_key
                     ORDER BY start_ms, end_ms
                     ROWS UNBOUNDED PRECEDING
                 ) AS stretch
             FROM hold_by_another
         ) numbered
-        GROUP BY conversation_id, participant, stretch
+        GROUP BY participant_key, stretch
         """,
     ),
     Step(
         "consulted",
         "The people who were only consulted: their whole time, to within a second, is within the holds of others.",
         """
-        SELECT person.conversation_id, person.participant
+        SELECT person.participant_key
         FROM person
-        JOIN person_span span USING (conversation_id, participant)
-        JOIN held_by_others held USING (conversation_id, participant)
+        JOIN person_span span ON span.participant_key = person.participant_key
+        JOIN held_by_others held ON held.participant_key = person.participant_key
         WHERE least(span.end_ms, held.end_ms, span.left_ms) > greatest(span.start_ms, held.start_ms)
-        GROUP BY person.conversation_id, person.participant, person.length_ms
+        GROUP BY person.participant_key, person.length_ms
         HAVING person.length_ms - sum(
             least(span.end_ms, held.end_ms, span.left_ms) - greatest(span.start_ms, held.start_ms)
         ) <= 1000
@@ -286,7 +249,7 @@ _AGENT = (
         "dial_span",
         "Each segment in which somebody called the customer.",
         """
-        SELECT conversation_id, participant, purpose, user_id, start_ms, end_ms
+        SELECT conversation_id, participant_key, participant, purpose, user_id, start_ms, end_ms, left_ms, has_queue
         FROM segment
         WHERE kind IN {DIALLING} AND user_id <> '' AND NOT listens
         """,
@@ -295,50 +258,45 @@ _AGENT = (
         "caller",
         "The caller of an internal call, who counts as its customer: of those with its first leg, who dialled.",
         """
-        SELECT conversation_id, participant
+        SELECT participant_key
         FROM (
-            SELECT conversation_id, participant, has_dialled,
+            SELECT participant_key, has_dialled,
                 bool_or(has_dialled) OVER (PARTITION BY conversation_id) AS has_anybody
             FROM (
-                SELECT DISTINCT leg.conversation_id, leg.participant, dial.participant IS NOT NULL AS has_dialled
-                FROM customer_leg leg
-                LEFT JOIN dial_span dial
-                    ON dial.conversation_id = leg.conversation_id AND dial.participant = leg.participant
-                WHERE leg.side = 2
+                SELECT conversation_id, participant_key,
+                    bool_or(kind IN {DIALLING} AND user_id <> '' AND NOT listens) AS has_dialled
+                FROM segment
+                WHERE is_internal
+                GROUP BY conversation_id, participant_key
+                HAVING bool_or(is_customers)
             ) first_side
-        ) either
+        ) compared
         WHERE has_dialled = has_anybody
         """,
-    ),
-    Step(
-        "with_queue",
-        "The conversations with a queue.",
-        "SELECT DISTINCT conversation_id FROM leg WHERE purpose = 'acd'",
     ),
     Step(
         "candidate_span",
         "The spans of everybody who may be the agent. A lower rank goes before: 1 agents who had the customer, 2 users "
         "who did, 3 and 4 the same if they were consulted, 5 and 6 who dialled, 7 an internal caller without a queue.",
         """
-        SELECT span.conversation_id, span.participant, span.user_id, span.start_ms, span.end_ms,
+        SELECT span.conversation_id, span.participant_key, span.participant, span.user_id, span.start_ms, span.end_ms,
+            span.left_ms,
             CASE
-                WHEN span.purpose = 'user' AND caller.participant IS NOT NULL
-                    THEN CASE WHEN with_queue.conversation_id IS NULL THEN 7 END
-                WHEN consulted.participant IS NULL THEN CASE span.purpose WHEN 'agent' THEN 1 ELSE 2 END
+                WHEN span.purpose = 'user' AND caller.participant_key IS NOT NULL
+                    THEN CASE WHEN NOT span.has_queue THEN 7 END
+                WHEN consulted.participant_key IS NULL THEN CASE span.purpose WHEN 'agent' THEN 1 ELSE 2 END
                 ELSE CASE span.purpose WHEN 'agent' THEN 3 ELSE 4 END
             END AS rank
         FROM person_span span
-        LEFT JOIN consulted
-            ON consulted.conversation_id = span.conversation_id AND consulted.participant = span.participant
-        LEFT JOIN caller ON caller.conversation_id = span.conversation_id AND caller.participant = span.participant
-        LEFT JOIN with_queue ON with_queue.conversation_id = span.conversation_id
+        LEFT JOIN consulted ON consulted.participant_key = span.participant_key
+        LEFT JOIN caller ON caller.participant_key = span.participant_key
         UNION ALL
-        SELECT span.conversation_id, span.participant, span.user_id, span.start_ms, span.end_ms,
+        SELECT span.conversation_id, span.participant_key, span.participant, span.user_id, span.start_ms, span.end_ms,
+            span.left_ms,
             CASE span.purpose WHEN 'agent' THEN 5 ELSE 6 END AS rank
         FROM dial_span span
-        LEFT JOIN caller ON caller.conversation_id = span.conversation_id AND caller.participant = span.participant
-        LEFT JOIN with_queue ON with_queue.conversation_id = span.conversation_id
-        WHERE span.purpose IN {INSIDE} AND (caller.participant IS NULL OR with_queue.conversation_id IS NULL)
+        LEFT JOIN caller ON caller.participant_key = span.participant_key
+        WHERE span.purpose IN {INSIDE} AND (caller.participant_key IS NULL OR NOT span.has_queue)
         """,
     ),
     Step(
@@ -346,33 +304,32 @@ _AGENT = (
         "Each participant of the lowest rank: how far into the customer's last leg, and for how long there. Where all "
         "of them came after the customer had left, the whole time counts.",
         """
-        SELECT conversation_id, participant, user_id,
+        SELECT conversation_id, participant_key, participant, user_id,
             max(CASE WHEN start_ms < until_ms THEN least(end_ms, until_ms) ELSE {UNKNOWN} END) AS reach_ms,
             sum(greatest(0, least(end_ms, until_ms) - start_ms)) AS length_ms
         FROM (
             SELECT best.*,
                 CASE
-                    WHEN min(best.start_ms) OVER (PARTITION BY best.conversation_id) >= customer_left.left_ms
-                        THEN {NEVER}
-                    ELSE coalesce(customer_left.left_ms, {NEVER})
+                    WHEN min(start_ms) OVER (PARTITION BY conversation_id) >= left_ms THEN {NEVER}
+                    ELSE left_ms
                 END AS until_ms
             FROM (
                 SELECT candidate_span.*, min(rank) OVER (PARTITION BY conversation_id) AS best_rank
                 FROM candidate_span
             ) best
-            LEFT JOIN customer_left ON customer_left.conversation_id = best.conversation_id
-            WHERE best.rank = best.best_rank
+            WHERE rank = best_rank
         ) span
-        GROUP BY conversation_id, participant, user_id
+        GROUP BY conversation_id, participant_key, participant, user_id
         """,
     ),
     Step(
         "agent",
         "The agent who had the customer last: who reaches furthest; within a second, who had the customer longer.",
         """
-        SELECT DISTINCT ON (conversation_id) conversation_id, participant, user_id
+        SELECT DISTINCT ON (conversation_id) conversation_id, participant_key, user_id
         FROM (
-            SELECT candidate.*, max(reach_ms) OVER (PARTITION BY conversation_id) AS furthest_ms FROM candidate
+            SELECT candidate.*, max(reach_ms) OVER (PARTITION BY conversation_id) AS furthest_ms
+            FROM candidate
         ) compared
         WHERE furthest_ms - reach_ms <= 1000
         ORDER BY conversation_id, length_ms DESC, user_id COLLATE "C" DESC, participant
@@ -384,50 +341,61 @@ _AGENT = (
 
 _QUEUE = (
     Step(
-        "queue_leg",
-        "Each leg of a queue, when it was over, and whether it was abandoned.",
+        "abandoned_leg",
+        "The legs that emitted that the customer left while waiting.",
         """
-        SELECT leg.conversation_id, leg.participant, leg.session, leg.participant_name, leg.media_type, leg.start_ms,
-            coalesce(max(coalesce(segment.ended_ms, {NEVER})), {NEVER}) AS over_ms,
-            EXISTS (
-                SELECT 1
-                FROM {metrics} m
-                WHERE m."conversationId" = leg.conversation_id
-                    AND m."participantOrdinal" = leg.participant
-                    AND m."sessionOrdinal" = leg.session
-                    AND m."name" IN {ABANDONS}
-            ) AS was_abandoned
+        SELECT DISTINCT {LEG} AS leg_key
+        FROM {metrics} s
+        WHERE s."name" IN {ABANDONS}
+        """,
+    ),
+    Step(
+        "queue_leg",
+        "Each leg of a queue: its last queue id, and when it was over.",
+        """
+        SELECT leg.conversation_id, leg.leg_key, leg.participant_name, leg.media_type, leg.start_ms,
+            coalesce(last.queue_id, '') AS queue_id,
+            coalesce(ended.over_ms, {NEVER}) AS over_ms
         FROM leg
-        LEFT JOIN segment USING (conversation_id, participant, session)
+        LEFT JOIN (
+            SELECT leg_key, max(coalesce(ended_ms, {NEVER})) AS over_ms
+            FROM segment
+            WHERE purpose = 'acd'
+            GROUP BY leg_key
+        ) ended ON ended.leg_key = leg.leg_key
+        LEFT JOIN (
+            SELECT DISTINCT ON (leg_key) leg_key, queue_id
+            FROM segment
+            WHERE purpose = 'acd' AND queue_id <> ''
+            ORDER BY leg_key, start_ms DESC, queue_id COLLATE "C" DESC
+        ) last ON last.leg_key = leg.leg_key
         WHERE leg.purpose = 'acd'
-        GROUP BY leg.conversation_id, leg.participant, leg.session, leg.participant_name, leg.media_type, leg.start_ms
         """,
     ),
     Step(
         "handler_span",
         "Each segment in which somebody who may ask a queue had the customer: agents, and users except in an internal "
-        "call, where a user may be who called the queue.",
+        "call, where a user may be who called the queue. last_ms: the end of the last one of the same person.",
         """
-        SELECT segment.conversation_id, segment.participant, segment.media_type, segment.start_ms, segment.end_ms,
-            segment.ended_ms, segment.disconnect_type, segment.listens
+        SELECT conversation_id, participant_key, media_type, listens, start_ms, end_ms,
+            coalesce(ended_ms, {NEVER}) AS left_ms,
+            disconnect_type = 'transfer' AS is_transfer,
+            max(CASE WHEN listens THEN {UNKNOWN} ELSE end_ms END) OVER (PARTITION BY participant_key) AS last_ms
         FROM segment
-        JOIN customer_side ON customer_side.conversation_id = segment.conversation_id
-        JOIN with_queue ON with_queue.conversation_id = segment.conversation_id
-        WHERE segment.kind IN {WITH_CUSTOMER}
-            AND (segment.purpose = 'agent' OR segment.purpose = 'user' AND customer_side.side < 2)
+        WHERE kind IN {WITH_CUSTOMER} AND has_queue AND (purpose = 'agent' OR purpose = 'user' AND NOT is_internal)
         """,
     ),
     Step(
         "consult_transfer",
         "The participants who transferred the customer after a consultation.",
         """
-        SELECT conversation_id, participant
+        SELECT participant_key
         FROM segment
         WHERE disconnect_type = {CONSULT_TRANSFER}
         UNION
-        SELECT "conversationId", "participantOrdinal"
-        FROM {metrics}
-        WHERE "name" = {CONSULT_TRANSFERRED}
+        SELECT {PARTICIPANT}
+        FROM {metrics} s
+        WHERE s."name" = {CONSULT_TRANSFERRED}
         """,
     ),
     Step(
@@ -435,16 +403,11 @@ _QUEUE = (
         "Each queue's leg with each person who had the customer before it started and for more than a second after. A "
         "callback that is booked during a call waits at the same time, and was not asked.",
         """
-        SELECT queue.conversation_id, queue.participant, queue.session, queue.start_ms, queue.over_ms,
-            queue.was_abandoned, span.participant AS asker
+        SELECT DISTINCT queue.leg_key, queue.start_ms, queue.over_ms, span.participant_key
         FROM queue_leg queue
-        JOIN handler_span span
-            ON span.conversation_id = queue.conversation_id
-            AND span.start_ms < queue.start_ms
-            AND span.end_ms - queue.start_ms > 1000
-        WHERE NOT span.listens AND (queue.media_type <> 'callback' OR span.media_type = 'callback')
-        GROUP BY queue.conversation_id, queue.participant, queue.session, queue.start_ms, queue.over_ms,
-            queue.was_abandoned, span.participant
+        JOIN handler_span span ON span.conversation_id = queue.conversation_id
+        WHERE span.start_ms < queue.start_ms AND span.end_ms - queue.start_ms > 1000
+            AND NOT span.listens AND (queue.media_type <> 'callback' OR span.media_type = 'callback')
         """,
     ),
     Step(
@@ -453,23 +416,17 @@ _QUEUE = (
         "after a consultation, unless the queue was abandoned before the person left; or a blind one whose leg ends "
         "while the queue's goes on.",
         """
-        SELECT asked.conversation_id, asked.participant, asked.session
+        SELECT asked.leg_key
         FROM asked
-        LEFT JOIN consult_transfer transfer
-            ON transfer.conversation_id = asked.conversation_id AND transfer.participant = asked.asker
-        JOIN (
-            SELECT conversation_id, participant, coalesce(ended_ms, {NEVER}) AS left_ms,
-                disconnect_type = 'transfer' AS is_blind,
-                max(CASE WHEN listens THEN {UNKNOWN} ELSE end_ms END)
-                    OVER (PARTITION BY conversation_id, participant) AS last_ms
-            FROM handler_span
-        ) span ON span.conversation_id = asked.conversation_id AND span.participant = asked.asker
-        GROUP BY asked.conversation_id, asked.participant, asked.session
+        JOIN handler_span span ON span.participant_key = asked.participant_key
+        LEFT JOIN consult_transfer transfer ON transfer.participant_key = asked.participant_key
+        LEFT JOIN abandoned_leg abandoned ON abandoned.leg_key = asked.leg_key
+        GROUP BY asked.leg_key
         HAVING NOT bool_or(
             CASE
-                WHEN transfer.participant IS NOT NULL
-                    THEN NOT (asked.was_abandoned AND span.last_ms - asked.over_ms > 1000)
-                ELSE span.is_blind AND span.left_ms BETWEEN asked.start_ms AND asked.over_ms
+                WHEN transfer.participant_key IS NOT NULL
+                    THEN abandoned.leg_key IS NULL OR span.last_ms - asked.over_ms <= 1000
+                ELSE span.is_transfer AND span.left_ms BETWEEN asked.start_ms AND asked.over_ms
             END
         )
         """,
@@ -478,32 +435,12 @@ _QUEUE = (
         "way",
         "The segments on the customer's way: without listeners, people who were consulted, and queues that were asked.",
         """
-        SELECT segment.*
+        SELECT segment.conversation_id, segment.queue_id, segment.disconnect_type, segment.started_ms,
+            segment.ended_ms, segment.start_ms
         FROM segment
-        WHERE NOT listens
-            AND NOT EXISTS (
-                SELECT 1
-                FROM consulted
-                WHERE consulted.conversation_id = segment.conversation_id
-                    AND consulted.participant = segment.participant
-            )
-            AND NOT EXISTS (
-                SELECT 1
-                FROM consultation
-                WHERE consultation.conversation_id = segment.conversation_id
-                    AND consultation.participant = segment.participant
-                    AND consultation.session = segment.session
-            )
-        """,
-    ),
-    Step(
-        "leg_queue",
-        "The last queue id on each leg of a queue.",
-        """
-        SELECT DISTINCT ON (conversation_id, participant, session) conversation_id, participant, session, queue_id
-        FROM segment
-        WHERE purpose = 'acd' AND queue_id <> ''
-        ORDER BY conversation_id, participant, session, start_ms DESC, queue_id COLLATE "C" DESC
+        LEFT JOIN consulted ON consulted.participant_key = segment.participant_key
+        LEFT JOIN consultation ON consultation.leg_key = segment.leg_key
+        WHERE NOT segment.listens AND consulted.participant_key IS NULL AND consultation.leg_key IS NULL
         """,
     ),
     Step(
@@ -512,14 +449,12 @@ _QUEUE = (
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, queue_id, queue_name
         FROM (
-            SELECT leg.conversation_id, 1 AS rank, leg.start_ms, coalesce(leg_queue.queue_id, '') AS queue_id,
-                leg.participant_name AS queue_name
+            SELECT 1 AS rank, leg.conversation_id, leg.start_ms, leg.queue_id, leg.participant_name AS queue_name
             FROM queue_leg leg
-            LEFT JOIN leg_queue USING (conversation_id, participant, session)
-            LEFT JOIN consultation USING (conversation_id, participant, session)
-            WHERE consultation.session IS NULL
+            LEFT JOIN consultation ON consultation.leg_key = leg.leg_key
+            WHERE consultation.leg_key IS NULL
             UNION ALL
-            SELECT conversation_id, 2, start_ms, queue_id, ''
+            SELECT 2, conversation_id, start_ms, queue_id, ''
             FROM way
         ) found
         WHERE queue_id <> '' OR queue_name <> ''
@@ -540,8 +475,8 @@ _CODES = (
         LEFT JOIN agent ON agent.conversation_id = segment.conversation_id
         WHERE segment.wrap_up_code <> ''
             AND CASE
-                WHEN agent.participant IS NOT NULL
-                    THEN segment.participant = agent.participant AND NOT segment.listens
+                WHEN agent.participant_key IS NOT NULL
+                    THEN segment.participant_key = agent.participant_key AND NOT segment.listens
                 ELSE segment.purpose NOT IN {INSIDE} OR segment.wrap_up_code LIKE {DIALER_CODES}
             END
         ORDER BY segment.conversation_id, segment.start_ms DESC, segment.wrap_up_code COLLATE "C" DESC
@@ -552,11 +487,8 @@ _CODES = (
         "The dispositionName of the leg that started last: the dialer's analysis of the call.",
         """
         SELECT DISTINCT ON (leg.conversation_id) leg.conversation_id, s."dispositionName" AS disposition_name
-        FROM leg
-        JOIN {sessions} s
-            ON s."conversationId" = leg.conversation_id
-            AND s."participantOrdinal" = leg.participant
-            AND s."sessionOrdinal" = leg.session
+        FROM {sessions} s
+        JOIN leg ON leg.leg_key = {LEG}
         WHERE s."dispositionName" <> ''
         ORDER BY leg.conversation_id, leg.start_ms DESC, s."dispositionName" COLLATE "C" DESC
         """,
@@ -565,17 +497,12 @@ _CODES = (
         "note",
         "The agent's last note that is not empty.",
         """
-        SELECT DISTINCT ON (agent.conversation_id) agent.conversation_id, s."wrapUpNote" AS wrap_up_note
-        FROM agent
-        JOIN leg ON leg.conversation_id = agent.conversation_id AND leg.participant = agent.participant
-        JOIN {segments} s
-            ON s."conversationId" = leg.conversation_id
-            AND s."participantOrdinal" = leg.participant
-            AND s."sessionOrdinal" = leg.session
+        SELECT DISTINCT ON (leg.conversation_id) leg.conversation_id, s."wrapUpNote" AS wrap_up_note
+        FROM {segments} s
+        JOIN leg ON leg.leg_key = {LEG}
+        JOIN agent ON agent.participant_key = leg.participant_key
         WHERE s."wrapUpNote" <> '' AND NOT leg.listens
-        ORDER BY agent.conversation_id,
-            coalesce(CAST(extract(epoch FROM s."segmentStart") * 1000 AS bigint), {UNKNOWN}) DESC,
-            s."wrapUpNote" COLLATE "C" DESC
+        ORDER BY leg.conversation_id, coalesce(s."segmentStart", {YEAR_1}) DESC, s."wrapUpNote" COLLATE "C" DESC
         """,
     ),
     Step(
@@ -593,7 +520,7 @@ _CODES = (
                 coalesce(nullif(participant_name, ''), nullif(purpose, ''), '?') AS giver_name
             FROM segment
             WHERE wrap_up_code <> ''
-        ) every
+        ) given_code
         LEFT JOIN {names} giver ON giver."kind" = {USER} AND giver."id" = user_id
         LEFT JOIN {names} given ON given."kind" = {WRAP_UP_CODE} AND given."id" = wrap_up_code
         GROUP BY conversation_id
@@ -605,23 +532,17 @@ _CODES = (
 
 _END = (
     Step(
-        "customer_segment",
-        "The segments of the customer's legs.",
-        """
-        SELECT segment.*
-        FROM segment
-        JOIN customer_leg USING (conversation_id, participant, session)
-        """,
-    ),
-    Step(
         "disconnect",
         "The last disconnectType of the customer's legs (rank 1), else of the customer's way (2).",
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, disconnect_type
         FROM (
-            SELECT 1 AS rank, conversation_id, ended_ms, start_ms, disconnect_type FROM customer_segment
+            SELECT 1 AS rank, conversation_id, ended_ms, start_ms, disconnect_type
+            FROM segment
+            WHERE is_customers
             UNION ALL
-            SELECT 2, conversation_id, ended_ms, start_ms, disconnect_type FROM way
+            SELECT 2, conversation_id, ended_ms, start_ms, disconnect_type
+            FROM way
         ) found
         WHERE disconnect_type <> ''
         ORDER BY conversation_id, rank, coalesce(ended_ms, start_ms) DESC, start_ms DESC,
@@ -634,11 +555,11 @@ _END = (
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, disconnect_type
         FROM (
-            SELECT *, max(leg_end_ms) OVER (PARTITION BY conversation_id) AS last_ms
-            FROM (
-                SELECT *, max(end_ms) OVER (PARTITION BY conversation_id, participant, session) AS leg_end_ms
-                FROM customer_segment
-            ) ended
+            SELECT conversation_id, disconnect_type, ended_ms, start_ms,
+                max(end_ms) OVER (PARTITION BY leg_key) AS leg_end_ms,
+                max(end_ms) OVER (PARTITION BY conversation_id) AS last_ms
+            FROM segment
+            WHERE is_customers
         ) compared
         WHERE last_ms < {NEVER} AND last_ms - leg_end_ms <= 1000 AND disconnect_type <> ''
         ORDER BY conversation_id, coalesce(ended_ms, start_ms) DESC, start_ms DESC, disconnect_type COLLATE "C" DESC
@@ -648,11 +569,11 @@ _END = (
         "agent_end",
         "The disconnectType of the agent's last segment that has one, apart from wrap-up.",
         """
-        SELECT DISTINCT ON (conversation_id) conversation_id, segment.disconnect_type
-        FROM agent
-        JOIN segment USING (conversation_id, participant)
+        SELECT DISTINCT ON (segment.conversation_id) segment.conversation_id, segment.disconnect_type
+        FROM segment
+        JOIN agent ON agent.participant_key = segment.participant_key
         WHERE NOT segment.listens AND segment.kind <> 'wrapup' AND segment.disconnect_type <> ''
-        ORDER BY conversation_id, coalesce(segment.ended_ms, segment.start_ms) DESC, segment.start_ms DESC,
+        ORDER BY segment.conversation_id, coalesce(segment.ended_ms, segment.start_ms) DESC, segment.start_ms DESC,
             segment.disconnect_type COLLATE "C" DESC
         """,
     ),
@@ -663,7 +584,7 @@ _END = (
         SELECT p."conversationId" AS conversation_id,
             CASE
                 WHEN bool_or(s."segmentEnd" IS NULL AND c."conversationEnd" IS NULL) THEN NULL
-                ELSE nullif(max(coalesce(s."segmentEnd", s."segmentStart")), TIMESTAMPTZ '0001-01-01 00:00:00Z')
+                ELSE nullif(max(coalesce(s."segmentEnd", s."segmentStart")), {YEAR_1})
             END AS handled_end
         FROM {participants} p
         JOIN {segments} s
@@ -718,21 +639,19 @@ _OTHERS = (
         """,
     ),
     Step(
-        "customer_session",
-        "The sessions of the customer's legs.",
+        "contact",
+        "Each leg with its addresses. address: the other side's, the sender of an inbound session, the recipient of "
+        "an outbound one. callback: its first number to call back.",
         """
-        SELECT leg.conversation_id, leg.start_ms, s."ani", s."dnis", s."messageType", s."callbackNumbers",
-            CASE
-                WHEN coalesce(nullif(s."direction", ''), c."originatingDirection") = 'outbound'
-                    THEN coalesce(nullif(s."dnis", ''), s."addressTo")
+        SELECT leg.conversation_id, leg.is_customers, leg.start_ms, s."ani", s."dnis", s."messageType",
+            s."callbackNumbers"[1] AS callback,
+            CASE coalesce(nullif(s."direction", ''), c."originatingDirection")
+                WHEN 'outbound' THEN coalesce(nullif(s."dnis", ''), s."addressTo")
                 ELSE coalesce(nullif(s."ani", ''), s."addressFrom")
             END AS address
-        FROM customer_leg leg
-        JOIN {sessions} s
-            ON s."conversationId" = leg.conversation_id
-            AND s."participantOrdinal" = leg.participant
-            AND s."sessionOrdinal" = leg.session
-        JOIN {conversations} c ON c."conversationId" = leg.conversation_id
+        FROM {sessions} s
+        JOIN {conversations} c ON c."conversationId" = s."conversationId"
+        JOIN leg ON leg.leg_key = {LEG}
         """,
     ),
     Step(
@@ -742,16 +661,9 @@ _OTHERS = (
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, address
         FROM (
-            SELECT conversation_id, 1 AS rank, start_ms, address FROM customer_session
+            SELECT 1 AS rank, conversation_id, start_ms, address FROM contact WHERE is_customers
             UNION ALL
-            SELECT conversation_id, 2, start_ms, "callbackNumbers"[1] FROM customer_session
-            UNION ALL
-            SELECT leg.conversation_id, 3, leg.start_ms, s."callbackNumbers"[1]
-            FROM leg
-            JOIN {sessions} s
-                ON s."conversationId" = leg.conversation_id
-                AND s."participantOrdinal" = leg.participant
-                AND s."sessionOrdinal" = leg.session
+            SELECT CASE WHEN is_customers THEN 2 ELSE 3 END, conversation_id, start_ms, callback FROM contact
         ) found
         WHERE address <> ''
         ORDER BY conversation_id, rank, start_ms, address COLLATE "C"
@@ -762,8 +674,8 @@ _OTHERS = (
         "ani of the customer's first leg that has one.",
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, "ani" AS ani
-        FROM customer_session
-        WHERE "ani" <> ''
+        FROM contact
+        WHERE is_customers AND "ani" <> ''
         ORDER BY conversation_id, start_ms, "ani" COLLATE "C"
         """,
     ),
@@ -772,8 +684,8 @@ _OTHERS = (
         "dnis of the customer's first leg that has one.",
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, "dnis" AS dnis
-        FROM customer_session
-        WHERE "dnis" <> ''
+        FROM contact
+        WHERE is_customers AND "dnis" <> ''
         ORDER BY conversation_id, start_ms, "dnis" COLLATE "C"
         """,
     ),
@@ -782,8 +694,8 @@ _OTHERS = (
         "messageType of the customer's first leg that has one.",
         """
         SELECT DISTINCT ON (conversation_id) conversation_id, "messageType" AS message_type
-        FROM customer_session
-        WHERE "messageType" <> ''
+        FROM contact
+        WHERE is_customers AND "messageType" <> ''
         ORDER BY conversation_id, start_ms, "messageType" COLLATE "C"
         """,
     ),
@@ -794,43 +706,18 @@ _OTHERS = (
         SELECT DISTINCT ON (leg.conversation_id) leg.conversation_id,
             coalesce(s."flowName", '') AS flow_name,
             coalesce(s."flowExitReason", '') AS exit_reason
-        FROM leg
-        JOIN {sessions} s
-            ON s."conversationId" = leg.conversation_id
-            AND s."participantOrdinal" = leg.participant
-            AND s."sessionOrdinal" = leg.session
-        WHERE {HAS_FLOW}
-            OR EXISTS (
-                SELECT 1
-                FROM {flow_outcomes} o
-                WHERE o."conversationId" = leg.conversation_id
-                    AND o."participantOrdinal" = leg.participant
-                    AND o."sessionOrdinal" = leg.session
-            )
+        FROM {sessions} s
+        JOIN leg ON leg.leg_key = {LEG}
+        LEFT JOIN (SELECT DISTINCT {LEG} AS leg_key FROM {flow_outcomes} s) outcome ON outcome.leg_key = leg.leg_key
+        WHERE outcome.leg_key IS NOT NULL OR coalesce({FLOW}) IS NOT NULL
         ORDER BY leg.conversation_id, leg.start_ms, coalesce(s."flowName", '') COLLATE "C",
             coalesce(s."flowExitReason", '') COLLATE "C"
         """,
     ),
     Step(
         "measure",
-        "The metrics of all legs except those of queues that were asked. Values out of range do not count.",
-        """
-        SELECT m."conversationId" AS conversation_id, m."name" AS name,
-            CASE WHEN abs(m."value") < {METRIC_MAX} THEN m."value" END AS value
-        FROM {metrics} m
-        WHERE m."name" IN {MEASURED}
-            AND NOT EXISTS (
-                SELECT 1
-                FROM consultation
-                WHERE consultation.conversation_id = m."conversationId"
-                    AND consultation.participant = m."participantOrdinal"
-                    AND consultation.session = m."sessionOrdinal"
-            )
-        """,
-    ),
-    Step(
-        "measures",
-        "The sums of these metrics, and whether the customer left while waiting.",
+        "The sums of metrics over all legs except those of queues that were asked, without values that are out of "
+        "range; and whether the customer left while waiting.",
         """
         SELECT conversation_id,
             sum(value) FILTER (WHERE name = 'tAcd') AS acd_ms,
@@ -840,7 +727,13 @@ _OTHERS = (
             sum(value) FILTER (WHERE name = 'tHandle') AS handle_ms,
             sum(value) FILTER (WHERE name = 'nTransferred') AS transferred,
             bool_or(name IN {ABANDONS}) AS is_abandoned
-        FROM measure
+        FROM (
+            SELECT s."conversationId" AS conversation_id, s."name" AS name,
+                CASE WHEN abs(s."value") < {METRIC_MAX} THEN s."value" END AS value
+            FROM {metrics} s
+            LEFT JOIN consultation ON consultation.leg_key = {LEG}
+            WHERE s."name" IN {MEASURED} AND consultation.leg_key IS NULL
+        ) emitted
         GROUP BY conversation_id
         """,
     ),
@@ -852,7 +745,7 @@ _OTHERS = (
         FROM {evaluations}
         WHERE lower("evaluationStatus") = 'finished' AND "oTotalScore" IS NOT NULL
             AND "deleted" IS NOT TRUE AND coalesce("calibrationId", '') = ''
-        ORDER BY "conversationId", coalesce("eventTime", TIMESTAMPTZ '0001-01-01 00:00:00Z') DESC, "oTotalScore" DESC
+        ORDER BY "conversationId", coalesce("eventTime", {YEAR_1}) DESC, "oTotalScore" DESC
         """,
     ),
     Step(
@@ -862,7 +755,7 @@ _OTHERS = (
         SELECT DISTINCT ON ("conversationId") "conversationId" AS conversation_id, "oSurveyTotalScore" AS score
         FROM {surveys}
         WHERE lower("surveyStatus") = 'finished' AND "oSurveyTotalScore" IS NOT NULL
-        ORDER BY "conversationId", coalesce("eventTime", TIMESTAMPTZ '0001-01-01 00:00:00Z') DESC,
+        ORDER BY "conversationId", coalesce("eventTime", {YEAR_1}) DESC,
             "oSurveyTotalScore" DESC
         """,
     ),
@@ -873,13 +766,13 @@ _OTHERS = (
         SELECT DISTINCT ON ("conversationId") "conversationId" AS conversation_id, "surveyPromoterScore" AS score
         FROM {surveys}
         WHERE lower("surveyStatus") = 'finished' AND "surveyPromoterScore" IS NOT NULL
-        ORDER BY "conversationId", coalesce("eventTime", TIMESTAMPTZ '0001-01-01 00:00:00Z') DESC,
+        ORDER BY "conversationId", coalesce("eventTime", {YEAR_1}) DESC,
             "surveyPromoterScore" DESC
         """,
     ),
 )
 
-STEPS: tuple[Step, ...] = (*_ROWS, *_CUSTOMER, *_AGENT, *_QUEUE, *_CODES, *_END, *_OTHERS)
+STEPS: tuple[Step, ...] = (*_ROWS, *_AGENT, *_QUEUE, *_CODES, *_END, *_OTHERS)
 """The queries, each after those that it reads."""
 
 # --- the columns
@@ -915,9 +808,12 @@ CONSTANTS: Mapping[str, str] = {
     "QUEUE": literal(KINDS["queues"]),
     "WRAP_UP_CODE": literal(KINDS["wrapupcodes"]),
     "DIVISION": literal(KINDS["divisions"]),
-    "HAS_FLOW": " OR ".join(
-        f"s.{quoted(column.name)} IS NOT NULL" for column in SESSIONS.columns if column.path.startswith("flow.")
+    "FLOW": ", ".join(
+        f"CAST(s.{quoted(one.name)} AS text)" for one in SESSIONS.columns if one.path.startswith("flow.")
     ),
+    "PARTICIPANT": """s."conversationId" || '/' || s."participantOrdinal\"""",
+    "LEG": """s."conversationId" || '/' || s."participantOrdinal" || '/' || s."sessionOrdinal\"""",
+    "YEAR_1": "TIMESTAMPTZ '0001-01-01 00:00:00Z'",
 }
 """What the rules compare with, by the names in the queries."""
 
@@ -926,11 +822,16 @@ CELLS: Mapping[str, str] = {
     "channel": "channel.media_type",
     "startTime": 'c."conversationStart"',
     "endTime": 'c."conversationEnd"',
-    "duration": "CAST(conversation.ended_ms - conversation.started_ms AS double precision) / 1000",
+    "duration": """
+        CAST(
+            CAST(extract(epoch FROM c."conversationEnd") * 1000 AS bigint)
+            - CAST(extract(epoch FROM c."conversationStart") * 1000 AS bigint)
+            AS double precision
+        ) / 1000""",
     "queueName": "coalesce(nullif(queue_name.\"name\", ''), nullif(queue.queue_name, ''), queue.queue_id)",
     "agentName": "coalesce(nullif(agent_name.\"name\", ''), agent.user_id)",
     "disposition": "coalesce(nullif(code_name.\"name\", ''), code.wrap_up_code, "
-    "CASE WHEN agent.participant IS NULL THEN dialer.disposition_name END)",
+    "CASE WHEN agent.participant_key IS NULL THEN dialer.disposition_name END)",
     "queueId": "nullif(queue.queue_id, '')",
     "agentId": "agent.user_id",
     "queueIds": "queue_list.queue_ids",
@@ -953,13 +854,13 @@ CELLS: Mapping[str, str] = {
             WHEN customer_end.disconnect_type = 'peer' AND agent_end.disconnect_type IN {BY_ITSELF} THEN 'agent'
         END""",
     "handledEnd": "handled.handled_end",
-    "waitSeconds": "measures.acd_ms / 1000",
-    "talkSeconds": "measures.talk_ms / 1000",
-    "holdSeconds": "measures.held_ms / 1000",
-    "acwSeconds": "measures.acw_ms / 1000",
-    "handleSeconds": "measures.handle_ms / 1000",
-    "transfers": "CAST(trunc(coalesce(measures.transferred, 0)) AS bigint)",
-    "abandoned": "coalesce(measures.is_abandoned, FALSE)",
+    "waitSeconds": "measure.acd_ms / 1000",
+    "talkSeconds": "measure.talk_ms / 1000",
+    "holdSeconds": "measure.held_ms / 1000",
+    "acwSeconds": "measure.acw_ms / 1000",
+    "handleSeconds": "measure.handle_ms / 1000",
+    "transfers": "CAST(trunc(coalesce(measure.transferred, 0)) AS bigint)",
+    "abandoned": "coalesce(measure.is_abandoned, FALSE)",
     "minMos": 'c."mediaStatsMinConversationMos"',
     "wrapUpNote": "note.wrap_up_note",
     "wrapUpCodes": "code_list.codes",
