@@ -109,8 +109,8 @@ class Outputs:
         (),
         OUTPUT,
         "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, or "
-        "as CSV in csv:FOLDER/; - is standard output. Can be given several times: the API is read once. FORMAT:PATH for "
-        "other endings. [default: conversations.csv]",
+        "as CSV in csv:FOLDER/; - is standard output. Can be given several times: the API is read once. FORMAT:PATH "
+        "for other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
