@@ -35,7 +35,7 @@ from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination
+from everycall.sinks.targets import FORMATS, Target, destination, is_url, target_of
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -71,7 +71,8 @@ class Finding:
 class Verification:
     """The state of an export."""
 
-    output: Path
+    output: Path | str
+    """A path, or a URL."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
@@ -97,7 +98,7 @@ class Verification:
         return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
-def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
+def header_of(output: Path | str, filesystem: Filesystem | None = None) -> Header:
     """The header of an export, by its manifest: its query, and its org.
 
     Raises:
@@ -106,7 +107,7 @@ def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
     return _manifest(output, filesystem or SystemFilesystem()).query
 
 
-def verify(client: Client, output: Path, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
+def verify(client: Client, output: Path | str, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
     """Check the bytes of each window, and count each undamaged window again, with one request.
 
     Raises:
@@ -201,7 +202,9 @@ def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
     return max([*ends, *([known] if known else [])], default=None)
 
 
-def _destination(header: Header, output: Path, forms: Callable[..., FormMaker], filesystem: Filesystem) -> Destination:
+def _destination(
+    header: Header, output: Path | str, forms: Callable[..., FormMaker], filesystem: Filesystem
+) -> Destination:
     maker = forms(_table(header).columns, filesystem, lambda: header.organization_id, _style(header))
     return destination(Target(header.format, str(output)), maker)
 
@@ -213,7 +216,7 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
         raise OutputRefused(
             f"There is an unfinished export of {ledger.header.interval} beside {found.output}.",
             hint="Run its command again to finish it, or remove the folder "
-            f"{found.output.name}{FOLDER_SUFFIX} with its finished windows.",
+            f"{Path(found.output).name}{FOLDER_SUFFIX} with its finished windows.",
         )
     hits_now = {str(finding.window): finding.hits_now for finding in found.findings if finding.hits_now is not None}
     uncounted = [read.window for read in ledger.read.values() if read.interval not in hits_now]
@@ -227,7 +230,10 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
             _take_over(found, number, destination, ledger)
 
 
-def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
+def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
+    if isinstance(output, str) and is_url(output):
+        return _manifest_at(output, filesystem)
+    output = Path(output)
     path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
     if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
@@ -245,6 +251,17 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
         ) from error
     check_interval(manifest.query, path)
     return manifest
+
+
+def _manifest_at(url: str, filesystem: Filesystem) -> Manifest:
+    found = destination(target_of(url), FormMaker((), filesystem, str)).found()
+    if found is None:
+        raise OutputRefused(
+            f"{url} has no manifest that everycall {VERSION} can read.",
+            hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
+        )
+    check_interval(found.query, Path(url))
+    return found
 
 
 def _table(header: Header) -> FlatTable:

@@ -17,6 +17,7 @@ from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
+from everycall.sinks.targets import is_url
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
@@ -26,7 +27,7 @@ SHOWN_MAX = 15
 def run(arguments: Arguments, context: Context) -> int:
     """Verify an export, repair it if that is wanted, and return the exit code."""
     wanted, messages = arguments.of(Finished), arguments.of(Messages)
-    output = outputs.followed(_named(wanted))
+    output = _named(wanted)
     header = verification.header_of(output)
     exported_from = header.source
     with connected(arguments.of(Source)) as org:
@@ -46,12 +47,13 @@ def run(arguments: Arguments, context: Context) -> int:
     return context.code
 
 
-def _named(wanted: Finished) -> Path:
+def _named(wanted: Finished) -> Path | str:
+    """The path of the export, links followed; or its URL."""
     if wanted.output is None:
         raise UsageError(
             "everycall verify needs the file of a finished export.", hint="everycall verify conversations.csv"
         )
-    return Path(wanted.output)
+    return wanted.output if is_url(wanted.output) else outputs.followed(Path(wanted.output))
 
 
 def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:

@@ -13,7 +13,7 @@ from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
-from everycall.sinks.places import LocalPlace
+from everycall.sinks.places import LocalPlace, Place
 
 if TYPE_CHECKING:
     from everycall.sinks.table_folder import TablesInPlace
@@ -51,7 +51,7 @@ class Target:
 
     format: str
     place: str
-    """A path."""
+    """A path, or the URL of an object store."""
 
     @property
     def is_folder(self) -> bool:
@@ -60,8 +60,18 @@ class Target:
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine."""
-        return Path(self.place)
+        """Where it is on this machine; None of a URL."""
+        return None if is_url(self.place) else Path(self.place)
+
+
+STORES = ("s3", "gs", "abfss")
+"""The schemes of object stores."""
+
+
+def is_url(output: str) -> bool:
+    """Whether an output is the URL of an object store."""
+    scheme, separator, _ = output.partition("://")
+    return bool(separator) and scheme.lower() in STORES
 
 
 def target_of(output: str | Path, format_: str | None = None) -> Target:
@@ -72,14 +82,27 @@ def target_of(output: str | Path, format_: str | None = None) -> Target:
         format_: the format, whatever the ending is.
 
     Raises:
-        SettingsError: the ending belongs to no format; the hint lists them.
+        SettingsError: the ending belongs to no format; the hint lists them. Or a URL has credentials.
     """
     text = str(output)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
+        _check_url(rest)
         is_folder = named.lower() == "csv" and rest.endswith(("/", os.sep))
         return Target(CSV_FOLDER if is_folder else named.lower(), rest)
+    _check_url(text)
     return Target(format_ or _by_ending(text), text)
+
+
+def _check_url(output: str) -> None:
+    """Refuse the URL of a store that has more than a bucket and a path."""
+    scheme, _, rest = output.partition("://")
+    if is_url(output) and ("?" in rest or (scheme.lower() != "abfss" and "@" in rest.partition("/")[0])):
+        raise SettingsError(
+            f"The URL {scheme}://... has more than a bucket and a path.",
+            hint="Credentials, region and endpoint come from the environment: AWS_ACCESS_KEY_ID, AWS_REGION, "
+            "AWS_ENDPOINT_URL ... Others can read a command line.",
+        )
 
 
 def _by_ending(output: str) -> str:
@@ -107,21 +130,33 @@ def destination(target: Target, maker: FormMaker) -> Destination:
     """
     if target.format in FOLDERS:
         return _folder(target, maker)
-    if target.format == "xlsx":
+    if target.format == "xlsx" and target.path is not None:
         from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
 
-        return XlsxDestination(Path(target.place), maker)
-    path, sink = Path(target.place), maker.file(target.format)
-    if target.format.startswith("jsonl"):
-        return FileDestination(path, sink, maker.filesystem, maker.names(), maker.organization_id())
-    return FileDestination(path, sink, maker.filesystem)
+        return XlsxDestination(target.path, maker)
+    if target.format == "xlsx":
+        raise SettingsError("An .xlsx file has to be on this machine.", hint="Name a path with -o.")
+    names, org = (maker.names(), maker.organization_id()) if target.format.startswith("jsonl") else (None, "")
+    if target.path is not None:
+        return FileDestination(target.path, maker.file(target.format), maker.filesystem, names, org)
+    with extra("parquet"):
+        from everycall.sinks.remote import RemoteFile  # noqa: PLC0415 - only for such outputs
+
+    return RemoteFile(target.place, maker.file(target.format), maker.filesystem, names, org)
 
 
 def _folder(target: Target, maker: FormMaker) -> Destination:
     kind = _kind_of_folder(target.format)
     tables = maker.tables(EXTRAS.get(target.format, "parquet"))
-    place = LocalPlace(Path(target.place), maker.filesystem)
-    return kind(place, target.format, tables, maker.names(), maker.filesystem)
+    return kind(_place(target, maker), target.format, tables, maker.names(), maker.filesystem)
+
+
+def _place(target: Target, maker: FormMaker) -> Place:
+    if target.path is not None:
+        return LocalPlace(target.path, maker.filesystem)
+    from everycall.sinks.remote import RemotePlace  # noqa: PLC0415 - needs pyarrow
+
+    return RemotePlace(target.place, maker.filesystem)
 
 
 EXTRAS = {"delta": "delta"}
