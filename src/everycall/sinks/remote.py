@@ -102,8 +102,10 @@ class RemotePlace:
     def upload(self, source: Path, suffix: str = "") -> None:
         """Upload a file to the path of the place with this suffix."""
         opened = self._store.open_output_stream(self._base + suffix, compression=None)  # or .zst is compressed again
-        with pa.memory_map(str(source)) as content, opened as stream:
-            stream.write(content.read_buffer())
+        with opened as stream:
+            if self._local.size(source):  # nothing cannot be mapped
+                with pa.memory_map(str(source)) as content:
+                    stream.write(content.read_buffer())
 
     def remove(self, paths: Iterable[str]) -> None:
         """Delete objects."""
