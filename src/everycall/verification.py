@@ -31,11 +31,12 @@ from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
+from everycall.sinks import postgresql_address as address
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination, is_url, target_of
+from everycall.sinks.targets import FORMATS, Target, destination, is_elsewhere, is_url, manifest_at
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -72,11 +73,16 @@ class Verification:
     """The state of an export."""
 
     output: Path | str
-    """A path, or a URL."""
+    """A path, or the address of an object store or a database."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
     manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The output as messages show it."""
+        return name_of(self.output)
 
     @property
     def holds(self) -> bool:
@@ -94,7 +100,7 @@ class Verification:
             }
             for finding in self.findings
         ]
-        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may not be valid text
+        output = os.fsencode(self.name).decode(errors="replace")  # a file's name may not be valid text
         return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
@@ -107,8 +113,20 @@ def header_of(output: Path | str, filesystem: Filesystem | None = None) -> Heade
     return _manifest(output, filesystem or SystemFilesystem()).query
 
 
-def verify(client: Client, output: Path | str, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
+def verify(
+    client: Client,
+    output: Path | str,
+    *,
+    environment: Environment = Environment(),  # noqa: B008 - frozen
+) -> Verification:
     """Check the bytes of each window, and count each undamaged window again, with one request.
+
+    Of a database, the rows of each window are counted in place of bytes.
+
+    Args:
+        client: the client of the org.
+        output: a path, or the address of an object store or a database.
+        environment: what tests replace.
 
     Raises:
         OutputRefused: `output` is not a finished export, or it was made with another OAuth client, or by a version of
@@ -120,8 +138,8 @@ def verify(client: Client, output: Path | str, *, environment: Environment = Env
     header = manifest.query
     if header.client_id != client.credentials.client_id:
         raise OutputRefused(
-            f"{output} was exported with the OAuth client {header.client_id}. The present client is another one, "
-            "and may see other conversations.",
+            f"{name_of(output)} was exported with the OAuth client {header.client_id}. The present client is another "
+            "one, and may see other conversations.",
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
@@ -214,7 +232,7 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
     header = found.manifest.query
     if ledger.header.interval != header.interval:
         raise OutputRefused(
-            f"There is an unfinished export of {ledger.header.interval} beside {found.output}.",
+            f"There is an unfinished export of {ledger.header.interval} beside {found.name}.",
             hint="Run its command again to finish it, or remove the folder "
             f"{Path(found.output).name}{FOLDER_SUFFIX} with its finished windows.",
         )
@@ -230,9 +248,15 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
             _take_over(found, number, destination, ledger)
 
 
+def name_of(output: Path | str) -> str:
+    """An output as messages show it: a path, or an address without what does not say where it is."""
+    is_database = isinstance(output, str) and is_elsewhere(output) and not is_url(output)
+    return address.parse(str(output)).name if is_database else str(output)
+
+
 def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
-    if isinstance(output, str) and is_url(output):
-        return _manifest_at(output, filesystem)
+    if isinstance(output, str) and is_elsewhere(output):
+        return _manifest_elsewhere(output)
     output = Path(output)
     path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
     if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
@@ -253,15 +277,22 @@ def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
     return manifest
 
 
-def _manifest_at(url: str, filesystem: Filesystem) -> Manifest:
-    found = destination(target_of(url), FormMaker((), filesystem, str)).found()
-    if found is None:
+def _manifest_elsewhere(output: str) -> Manifest:
+    name = name_of(output)
+    try:
+        manifest = manifest_at(output)
+    except msgspec.MsgspecError as error:
         raise OutputRefused(
-            f"{url} has no manifest that everycall {VERSION} can read.",
+            f"{name} has no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
+            hint="Export again with --fresh.",
+        ) from error
+    if manifest is None:
+        raise OutputRefused(
+            f"{name} has no finished export{'' if is_url(output) else ' in its schema'}.",
             hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
         )
-    check_interval(found.query, Path(url))
-    return found
+    check_interval(manifest.query, Path(name))
+    return manifest
 
 
 def _table(header: Header) -> FlatTable:

@@ -63,16 +63,7 @@ class FileDestination:
 
     def check_place(self) -> None:
         """Refuse a folder that does not exist or is not writable, and a name that a folder has."""
-        folder = self._at.parent
-        if not self._filesystem.is_folder(folder):
-            raise OutputRefused(
-                f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o."
-            )
-        for path in (self._at, self._manifest, *([self._names_path] if self._names else [])):
-            if self._filesystem.is_folder(path):
-                raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
-        if not self._filesystem.is_writable(folder):
-            raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+        check_place((self._at, self._manifest, *([self._names_path] if self._names else [])), self._filesystem)
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse an existing file that belongs to another query, or was changed since it was exported."""
@@ -182,12 +173,7 @@ class FileDestination:
         return msgspec.structs.replace(header, organization_id=self._organization_id)
 
     def _scratch(self, folder: Path) -> Path:
-        """The folder of files that are not complete yet: on the same disk as the file, since they are renamed."""
-        if folder.parent == self._at.parent:
-            return folder
-        own = self._at.with_name(self._at.name + FOLDER_SUFFIX)
-        self._filesystem.make_folder(own)
-        return own
+        return scratch(folder, self._at, self._filesystem)
 
     def _put_together(self, whole: Path, finished: Finished) -> tuple[int, str]:
         damaged = []
@@ -203,6 +189,37 @@ class FileDestination:
         if damaged:
             raise Damaged(damaged)
         return tally.size, tally.whole.hexdigest()
+
+
+def check_place(paths: Sequence[Path], filesystem: Filesystem) -> None:
+    """Refuse files of one folder if it does not exist or is not writable, or if a name is that of a folder.
+
+    Raises:
+        OutputRefused: the hint says what to do.
+    """
+    folder = paths[0].parent
+    if not filesystem.is_folder(folder):
+        raise OutputRefused(f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o.")
+    for path in paths:
+        if filesystem.is_folder(path):
+            raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
+    if not filesystem.is_writable(folder):
+        raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+
+def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
+    """A folder of files that are not complete yet: on the same disk as the output, since they are renamed.
+
+    Args:
+        folder: that of the ledger, which may be elsewhere.
+        path: the output.
+        filesystem: where a folder is made; whoever takes it removes it in the end.
+    """
+    if folder.parent == path.parent:
+        return folder
+    own = path.with_name(path.name + FOLDER_SUFFIX)
+    filesystem.make_folder(own)
+    return own
 
 
 def _placed(manifest: Manifest) -> list[Placed]:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.filesystem import SystemFilesystem
+from everycall.manifest import Manifest
+from everycall.sinks import postgresql_address
 from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
@@ -27,13 +30,16 @@ ENDINGS: Mapping[str, str] = {
     ".xlsx": "xlsx",
     ".parquet": "parquet",
     ".delta": "delta",
+    ".duckdb": "duckdb",
 }
 """Endings of names, with their formats."""
+
+POSTGRESQL = "postgresql"
 
 CSV_FOLDER = "csv-folder"
 """The format of CSV files of the tables; `csv:FOLDER/` is the same."""
 
-FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER)
+FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, POSTGRESQL)
 
 FOLDERS = ("parquet", "delta", CSV_FOLDER)
 """The formats that are folders."""
@@ -51,7 +57,7 @@ class Target:
 
     format: str
     place: str
-    """A path, or the URL of an object store."""
+    """A path, or the address of an object store or a database."""
 
     @property
     def is_folder(self) -> bool:
@@ -60,8 +66,8 @@ class Target:
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine; None of a URL."""
-        return None if is_url(self.place) else Path(self.place)
+        """Where it is on this machine; None if it is elsewhere."""
+        return None if self.format == POSTGRESQL or is_url(self.place) else Path(self.place)
 
 
 STORES = ("s3", "gs", "abfss")
@@ -74,22 +80,35 @@ def is_url(output: str) -> bool:
     return bool(separator) and scheme.lower() in STORES
 
 
+def is_elsewhere(output: str) -> bool:
+    """Whether an output is the address of an object store or a database."""
+    return is_url(output) or postgresql_address.is_address(output)
+
+
 def target_of(output: str | Path, format_: str | None = None) -> Target:
     """Parse an output.
 
     Args:
-        output: a path; or `FORMAT:PATH`, where it is a text.
+        output: a path; or `FORMAT:PATH` or the address of a PostgreSQL database, where it is a text.
         format_: the format, whatever the ending is.
 
     Raises:
-        SettingsError: the ending belongs to no format; the hint lists them. Or a URL has credentials.
+        SettingsError: the ending belongs to no format; the hint lists them. Or the address has a password.
     """
     text = str(output)
+    if isinstance(output, str) and format_ in (None, POSTGRESQL) and postgresql_address.is_address(text):
+        postgresql_address.parse(text)
+        return Target(POSTGRESQL, text)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
         _check_url(rest)
         is_folder = named.lower() == "csv" and rest.endswith(("/", os.sep))
-        return Target(CSV_FOLDER if is_folder else named.lower(), rest)
+        return Target(CSV_FOLDER, rest) if is_folder else target_of(rest, named.lower())
+    if format_ == POSTGRESQL:
+        raise SettingsError(
+            "That is not the address of a PostgreSQL database.",
+            hint="Write it as postgresql://USER@HOST/DATABASE, or as service=NAME.",
+        )
     _check_url(text)
     return Target(format_ or _by_ending(text), text)
 
@@ -106,6 +125,11 @@ def _check_url(output: str) -> None:
 
 
 def _by_ending(output: str) -> str:
+    scheme, separator, _ = output.partition("://")
+    if separator and not is_url(output):
+        raise SettingsError(
+            f"everycall writes nothing to {scheme}://.", hint="A database is postgresql://USER@HOST/DATABASE."
+        )
     name = Path(output).name.lower()
     for ending, format_ in sorted(ENDINGS.items(), key=lambda pair: -len(pair[0])):
         if name.endswith(ending):
@@ -121,8 +145,13 @@ def _by_ending(output: str) -> str:
     )
 
 
-def destination(target: Target, maker: FormMaker) -> Destination:
+def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> Destination:
     """The destination of a target.
+
+    Args:
+        target: the output.
+        maker: makes its forms.
+        is_fresh: whether a database may replace the export of another query.
 
     Raises:
         SettingsError: what it needs is not installed.
@@ -134,8 +163,12 @@ def destination(target: Target, maker: FormMaker) -> Destination:
         from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
 
         return XlsxDestination(target.path, maker)
-    if target.format == "xlsx":
-        raise SettingsError("An .xlsx file has to be on this machine.", hint="Name a path with -o.")
+    if target.format in ("xlsx", "duckdb") and target.path is None:
+        raise SettingsError(f"A .{target.format} file has to be on this machine.", hint="Name a path with -o.")
+    if target.format == "duckdb":
+        return _duckdb(target, maker, is_fresh)
+    if target.format == POSTGRESQL:
+        return _postgresql(target, maker, is_fresh)
     names, org = (maker.names(), maker.organization_id()) if target.format.startswith("jsonl") else (None, "")
     if target.path is not None:
         return FileDestination(target.path, maker.file(target.format), maker.filesystem, names, org)
@@ -157,6 +190,47 @@ def _place(target: Target, maker: FormMaker) -> Place:
     from everycall.sinks.remote import RemotePlace  # noqa: PLC0415 - needs pyarrow
 
     return RemotePlace(target.place, maker.filesystem)
+
+
+def _duckdb(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("duckdb"):
+        import duckdb  # noqa: F401, PLC0415 - only for such outputs
+
+        tables = maker.tables("duckdb")
+        from everycall.sinks.duckdb import DuckDBDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return DuckDBDestination(Path(target.place), forms, maker.filesystem, is_fresh=is_fresh)
+
+
+def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        tables = maker.tables("postgres")
+        from everycall.sinks.postgresql import PostgresDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return PostgresDestination(postgresql_address.parse(target.place), forms, is_fresh=is_fresh)
+
+
+def manifest_at(address: str) -> Manifest | None:
+    """The manifest in an object store or a PostgreSQL database; None if there is no finished export.
+
+    Raises:
+        SettingsError: the extra is not installed.
+        OutputRefused: another version of everycall wrote it.
+        OutputFailed: the server is away, for example.
+        msgspec.MsgspecError: it was changed and cannot be read.
+    """
+    if is_url(address):
+        return destination(target_of(address), FormMaker((), SystemFilesystem(), str)).found()
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        from everycall.sinks.postgresql import manifest_at as found  # noqa: PLC0415 - needs pyarrow
+
+    return found(postgresql_address.parse(address))
 
 
 EXTRAS = {"delta": "delta"}
