@@ -36,7 +36,7 @@ from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination, manifest_at, target_of
+from everycall.sinks.targets import FORMATS, Target, destination, is_elsewhere, is_url, manifest_at, target_of
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -73,7 +73,7 @@ class Verification:
     """The state of an export."""
 
     output: Path | str
-    """A path, or the address of a PostgreSQL database."""
+    """A path, or the address of an object store or a database."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
@@ -125,7 +125,7 @@ def verify(
 
     Args:
         client: the client of the org.
-        output: a path, or the address of a PostgreSQL database.
+        output: a path, or the address of an object store or a database.
         environment: what tests replace.
 
     Raises:
@@ -255,7 +255,8 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
 
 def name_of(output: Path | str) -> str:
     """An output as messages show it: a path, or an address without what does not say where it is."""
-    return address.parse(output).name if isinstance(output, str) else str(output)
+    is_database = isinstance(output, str) and is_elsewhere(output) and not is_url(output)
+    return address.parse(str(output)).name if is_database else str(output)
 
 
 def manifest_or_none(output: str) -> Manifest | None:
@@ -274,8 +275,9 @@ def manifest_or_none(output: str) -> Manifest | None:
 
 
 def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
-    if isinstance(output, str):
-        return _manifest_in_database(output)
+    if isinstance(output, str) and is_elsewhere(output):
+        return _manifest_elsewhere(output)
+    output = Path(output)
     path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
     if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
@@ -295,7 +297,7 @@ def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
     return manifest
 
 
-def _manifest_in_database(output: str) -> Manifest:
+def _manifest_elsewhere(output: str) -> Manifest:
     name = name_of(output)
     try:
         manifest = manifest_at(output)
@@ -306,7 +308,7 @@ def _manifest_in_database(output: str) -> Manifest:
         ) from error
     if manifest is None:
         raise OutputRefused(
-            f"{name} has no finished export in its schema.",
+            f"{name} has no finished export{'' if is_url(output) else ' in its schema'}.",
             hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
         )
     check_interval(manifest.query, Path(name))

@@ -59,13 +59,13 @@ class NamesForm(WindowFiles):
         return WindowFileWriter(_EachOnce(self._filesystem), path, self._filesystem, compressor(""))
 
     def read(self, path: Path) -> list[Name]:
-        """The names in a window's file, or in one that was published.
+        """The names in a window's file.
 
         Raises:
             OSError: the file does not exist, for example.
             msgspec.DecodeError: it was changed.
         """
-        return msgspec.json.Decoder(Name).decode_lines(self._filesystem.read(path))
+        return names_in_lines(self._filesystem.read(path))
 
     def take_over(self, path: Path) -> dict[str, Written]:
         """Write a file without names, for a window whose names are in the output; what is on disk, by form."""
@@ -114,6 +114,15 @@ def newest(names: Iterable[Name]) -> list[Name]:
         if key not in found or (name.looked_up_at or "") >= (found[key].looked_up_at or ""):
             found[key] = name
     return [found[key] for key in sorted(found)]
+
+
+def names_in_lines(body: bytes) -> list[Name]:
+    """The names in JSON lines.
+
+    Raises:
+        msgspec.DecodeError: they are something else.
+    """
+    return msgspec.json.Decoder(Name).decode_lines(body)
 
 
 def lines(names: Iterable[Name]) -> bytes:
