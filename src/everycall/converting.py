@@ -43,9 +43,10 @@ from everycall.manifest import (
     plain,
 )  # fmt: skip
 from everycall.progress import Noticed, Progress, Silent, WindowClosed
-from everycall.sinks.files import MANIFEST_SUFFIX
+from everycall.sinks.files import MANIFEST_SUFFIX, NAMES_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination, Form
+from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
@@ -53,8 +54,6 @@ from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.tables.reference import KINDS
 from everycall.version import VERSION
-
-NAMES_SUFFIX = ".names.jsonl"
 
 SECTION = 5_000
 """Conversations of an archive without manifest that are loaded together, at least: whole days of them."""
@@ -76,6 +75,8 @@ class ConvertOptions:
     """Permissions of new files. A replaced file keeps its own."""
     style: Style = PLAIN
     """How values look in flat rows."""
+    organization_id: str = ""
+    """The id of the org, which every row of tables has; by default that of the archive's manifest, if it has one."""
 
 
 def _now() -> datetime:
@@ -152,7 +153,8 @@ def convert(
     """
     filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
     table = flat_table(view, columns)
-    maker = FormMaker(table.columns, filesystem, partial(_organization_id, archive, filesystem), options.style)
+    organization_id = partial(_organization_id, options, archive, filesystem)
+    maker = FormMaker(table.columns, filesystem, organization_id, options.style)
     place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
@@ -163,10 +165,10 @@ def convert(
         run.close()
 
 
-def _organization_id(archive: Path | BinaryIO, filesystem: Filesystem) -> str:
-    """The id of the org by the archive's manifest; empty if that does not say."""
-    if not isinstance(archive, Path):
-        return ""
+def _organization_id(options: ConvertOptions, archive: Path | BinaryIO, filesystem: Filesystem) -> str:
+    """The id of the org as the caller gives it, or else by the archive's manifest; empty if that does not say."""
+    if options.organization_id or not isinstance(archive, Path):
+        return options.organization_id
     try:
         body = filesystem.read(archive.with_name(archive.name + MANIFEST_SUFFIX))
         return msgspec.json.decode(body, type=_Described).query.organization_id
@@ -262,7 +264,7 @@ class _Conversion:
             tuple(column.name for column in table.columns),
             names,
             options.file_mode,
-            _organization_id(archive, filesystem),
+            _organization_id(options, archive, filesystem),
             options.style,
         )
         self._loader: Loader | Workers = (
@@ -549,16 +551,13 @@ class _Names:
         """
         path = archive.with_name(archive.name + NAMES_SUFFIX)
         by_kind: dict[Kind, dict[str, Entity]] = {kind: {} for kind in PATHS}
-        try:
-            body = filesystem.read(path)
-        except FileNotFoundError:
+        if not filesystem.exists(path):
             return cls({}, f"there is no {path}")
         try:
-            for line in body.splitlines():
-                one = msgspec.json.decode(line, type=_Name)
+            for one in NamesForm(filesystem).read(path):
                 kind = _KINDS.get(one.kind)
-                if kind is not None and one.name:
-                    by_kind[kind][one.id] = one.entity
+                if kind is not None:
+                    by_kind[kind][one.id] = _entity(one)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{path} cannot be read: {str(error).rstrip('.')}.",
@@ -576,26 +575,15 @@ class _Names:
         return Found(kind, tuple(known[one] for one in wanted if one in known), reason)
 
 
-class _Name(msgspec.Struct, rename="camel"):
-    kind: str
-    id: str
-    name: str | None = None
-    division_id: str | None = None
-    state: str | None = None
-    looked_up_at: str | None = None
-    settings: dict[str, Any] = {}
-    """Of a queue."""
-
-    @property
-    def entity(self) -> Entity:
-        """As it was looked up."""
-        division = {"id": self.division_id} if self.division_id else None
-        others = {"division": division, "state": self.state, "lookedUpAt": self.looked_up_at or ""}
-        return msgspec.convert({**self.settings, **others, "id": self.id, "name": self.name}, Entity)
+_KINDS: Mapping[str, Kind] = {name: kind for kind, name in KINDS.items()}
 
 
-_KINDS: Mapping[str, Kind] = {**{kind: kind for kind in PATHS}, **{name: kind for kind, name in KINDS.items()}}
-"""By the names in such a file, and by those of the API's look-ups."""
+def _entity(name: Name) -> Entity:
+    """As it was looked up."""
+    division = {"id": name.division_id} if name.division_id else None
+    own = {"id": name.id, "name": name.name, "division": division, "state": name.state}
+    settings = {} if name.settings is msgspec.UNSET else name.settings
+    return msgspec.convert({**settings, **own, "lookedUpAt": name.looked_up_at or ""}, Entity)
 
 
 def _failed(error: OSError) -> OutputFailed:

@@ -49,6 +49,7 @@ def run(arguments: Arguments, context: Context) -> int:
             workers=_workers(wanted),
             file_mode=wanted.file_mode,
             style=outputs.style(arguments.of(Cells), wanted.timezone),
+            organization_id=wanted.organization_id,
         ),
         progress=Quiet(display),
     )

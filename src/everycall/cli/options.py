@@ -188,6 +188,12 @@ class Converting(Outputs):
         value="NAME",
         many=True,
     )
+    organization_id: str = option(
+        "",
+        OUTPUT,
+        "The id of the org, which every row of tables has. [default: that of the archive's manifest, if it has one]",
+        value="ID",
+    )
     timezone: str = option(
         "UTC", OUTPUT, "The time zone of local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
     )
