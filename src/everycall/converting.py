@@ -29,7 +29,8 @@ from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
 from everycall.ledger import DISK_FULL, Ledger
 from everycall.load.archive import ArchiveTask, BadLine, SectionTask, Spooled, spool
 from everycall.load.load import Loaded, Loader, Task
-from everycall.load.names import NameSource
+from everycall.load.names import AskNames, NameSource
+from everycall.load.redacted import redacted
 from everycall.load.unpacking import PIECE_BYTES, LineTooLong, compression_of
 from everycall.load.workers import Work, Workers
 from everycall.manifest import (
@@ -42,6 +43,7 @@ from everycall.manifest import (
     check_version,
     plain,
 )  # fmt: skip
+from everycall.privacy import Redaction, Redactor
 from everycall.progress import Noticed, Progress, Silent, WindowClosed
 from everycall.sinks.files import MANIFEST_SUFFIX, NAMES_SUFFIX
 from everycall.sinks.forms import FormMaker
@@ -75,6 +77,8 @@ class ConvertOptions:
     """Permissions of new files. A replaced file keeps its own."""
     style: Style = PLAIN
     """How values look in flat rows."""
+    redaction: Redaction | None = None
+    """Which personal data every output is without."""
     organization_id: str = ""
     """The id of the org, which every row of tables has; by default that of the archive's manifest, if it has one."""
 
@@ -259,27 +263,52 @@ class _Conversion:
         self._now, self._filesystem = environment.now, filesystem
         self._started_at = environment.now()
         self._noticed: set[str] = set()
-        names = tuple(form.name for form in place.forms)
-        work = Work(
-            tuple(column.name for column in table.columns),
-            names,
-            options.file_mode,
-            _organization_id(options, archive, filesystem),
-            options.style,
-        )
-        self._loader: Loader | Workers = (
-            Workers(work, options.workers) if options.workers else Loader(table, place.forms, filesystem)
-        )
-        self._executor = environment.executor or ThreadExecutor(self._loader.at_once)
+        self._table = table
+        self._executor = environment.executor
+        self._loader: Loader | Workers = Loader(table, place.forms, filesystem)
+        self._redaction = options.redaction
+        """What is still to be redacted: nothing where the archive is redacted already."""
+        self._is_redacted: tuple[tuple[str, ...], str] = ((), "")
+        """The fields that are replaced in the outputs, and the fingerprint of the key."""
 
     def close(self) -> None:
         """End the threads and the worker processes."""
-        self._executor.close()
+        if self._executor is not None:
+            self._executor.close()
         self._loader.close()
+
+    def _prepare(self, before: Header | None) -> None:
+        """Make what loads windows, once it is known whether the archive is redacted already.
+
+        Raises:
+            SettingsError: it is, in another way.
+        """
+        wanted = (self._redaction.fields, self._redaction.fingerprint) if self._redaction else ((), "")
+        already = (before.redacted, before.redaction_key) if before is not None else ((), "")
+        if any(already):
+            if self._redaction is not None and wanted != already:
+                raise SettingsError(
+                    f"The archive is redacted already: {', '.join(already[0])}, by the key {already[1]}.",
+                    hint="Leave out --redact, or convert an archive that is not redacted.",
+                )
+            self._redaction = None
+        self._is_redacted = already if any(already) else wanted
+        options, forms = self._options, self._place.forms
+        if options.workers:
+            columns = tuple(column.name for column in self._table.columns)
+            names = tuple(form.name for form in forms)
+            org = _organization_id(options, self._archive, self._filesystem)
+            work = Work(columns, names, options.file_mode, org, options.style, self._redaction)
+            self._loader = Workers(work, options.workers)
+        else:
+            redactor = Redactor(self._redaction) if self._redaction else None
+            self._loader = Loader(self._table, forms, self._filesystem, redactor)
+        self._executor = self._executor or ThreadExecutor(self._loader.at_once)
 
     def run(self) -> Converted:
         """Convert by the manifest where the archive has one and is as it says; otherwise without."""
         manifest = self._manifest()
+        self._prepare(manifest.query if manifest else None)
         if manifest is None or not isinstance(self._archive, Path):
             return self._without_manifest()
         try:
@@ -330,7 +359,7 @@ class _Conversion:
                     offset, entry.size_bytes, entry.rows, compression,
                 )  # fmt: skip
                 tasks.append((entry.lines("")[0], task))
-            self._load(store, tasks, NameSource(names))
+            self._load(store, tasks, names)
             unread, not_kept = (list(map(Interval.read, some)) for some in (manifest.unread, manifest.not_kept))
             return self._finished(store, unread, not_kept)
 
@@ -355,7 +384,7 @@ class _Conversion:
                     store.path(window, ""), first, end,
                 )  # fmt: skip
                 tasks.append((_read(window, spooled.part.section(first, end)), task))
-            self._load(store, tasks, NameSource(names))
+            self._load(store, tasks, names)
             return self._finished(store, [] if sections else [whole], [], spooled, fits_manifest=fits_manifest)
 
     def _spooled(self, path: Path) -> Spooled:
@@ -375,6 +404,8 @@ class _Conversion:
     @contextmanager
     def _store(self, header: Header) -> Iterator[Store]:
         """The store of the outputs, which keeps nothing if the conversion fails: it starts over."""
+        fields, key = self._is_redacted
+        header = msgspec.structs.replace(header, redacted=fields, redaction_key=key)
         store = self._place.store(header, fresh=self._options.fresh)
         try:
             yield store
@@ -384,15 +415,17 @@ class _Conversion:
             store.abandon()
             raise
 
-    def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], names: NameSource) -> None:
+    def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], ask: AskNames) -> None:
         """Load all windows, as many at the same time as the loader takes."""
+        executor = self._executor or ThreadExecutor(1)
+        names = NameSource(redacted(ask, Redactor(self._redaction)) if self._redaction else ask)
         for read, task in tasks:
-            if self._executor.outstanding >= self._loader.at_once:
-                self._executor.run_next()
+            if executor.outstanding >= self._loader.at_once:
+                executor.run_next()
             store.commit_read(read)
-            self._executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
-        while self._executor.outstanding:
-            self._executor.run_next()
+            executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
+        while executor.outstanding:
+            executor.run_next()
 
     def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
         line = loaded_line(read, loaded)

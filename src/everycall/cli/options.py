@@ -225,6 +225,20 @@ class Cells:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Privacy:
+    """Options for personal data."""
+
+    redact: str | None = option(
+        None,
+        OUTPUT,
+        "Replace personal data in every output by keyed hashes, which can still be joined. FIELDS are separated by "
+        "commas: personal for everything that is not known to be harmless, or fields of the API. FIELD=drop leaves a "
+        "field out, personal,FIELD=keep keeps it. The key is in EVERYCALL_REDACTION_KEY.",
+        value="FIELDS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paging:
     """Options for paging."""
 
