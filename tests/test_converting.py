@@ -108,7 +108,8 @@ def test_the_manifest_has_the_windows_and_the_proof_of_the_archive(exports: Path
     assert [[window[name] for name in proof] for window in found["windows"]] == [
         [window[name] for name in proof] for window in wanted["windows"]
     ]
-    assert found["query"] == {**wanted["query"], "format": "csv", "columns": found["query"]["columns"]}
+    own = {name: found["query"][name] for name in ("format", "columns", "organizationId")}
+    assert found["query"] == {**wanted["query"], **own}
     assert found["provenAsOf"] == wanted["provenAsOf"]
 
 

@@ -120,7 +120,11 @@ class Outputs:
         many=True,
     )
     format: str | None = option(
-        None, OUTPUT, "The format of every output. [default: by the endings; csv on standard output]", choices=FORMATS
+        None,
+        OUTPUT,
+        f"The format of every output: {', '.join(FORMATS)}. [default: by the endings; csv on standard output]",
+        value="FORMAT",
+        choices=FORMATS,
     )
     view: str = option(
         "default",
