@@ -165,7 +165,7 @@ again, days with conversations that were open and have ended, and each day once 
 
 Days that need not be read again stay as they are. After an interruption, run the same command.
 """,
-    (Kept, Which, Way, Source, Messages, Logs),
+    (Kept, Which, Way, Privacy, Source, Messages, Logs),
     "OUT [OPTIONS]",
 )
 SANDBOX = Command(
