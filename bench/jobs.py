@@ -3,9 +3,10 @@
     python -m bench.jobs --strict
 
 The sandbox serves it in a process of its own, at the API's 300 requests a minute and with jobs that take their time;
-so an export takes minutes. A third of it is exported first, to compare peak memory: by jobs, too, and several at once. The requests of the query alone are
-those of `everycall plan --route query`; a test says that an export by the query takes exactly those. Look-ups of names
-are left out. Conversations are 400 of the sandbox's, of 9 kB in the mean, under other ids, starts and ends.
+so an export takes minutes. A third of it is exported first, also by several jobs, to compare peak memory. The requests
+of the query alone are those of `everycall plan --route query`; a test says that an export by the query takes exactly
+those. Look-ups of names are left out. Conversations are 400 of the sandbox's, of 9 kB in the mean, under other ids,
+starts and ends.
 """
 
 import argparse
