@@ -12,7 +12,8 @@ import pytest
 
 from everycall.acquire import details_job
 from everycall.acquire.auto import AutoRoute
-from everycall.acquire.details_job import DetailsJobs, JobReading
+from everycall.acquire.details_job import DetailsJobs, JobAsk, JobReading
+from everycall.acquire.route import FoundPage
 from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
 from everycall.executor import SerialExecutor, ThreadExecutor
@@ -503,6 +504,15 @@ def test_the_job_of_a_killed_process_is_found_again(output: Path, number: int) -
     assert not list(output.parent.rglob("*.job"))
 
 
+class Stopping(JobReading):
+    """Is interrupted at the third page that an earlier process has noted."""
+
+    def _take_page(self, ask: JobAsk, answer: Response) -> FoundPage | None:
+        if ask.noted is not None and len(self._cursors) == 2:
+            raise Stop
+        return super()._take_page(ask, answer)
+
+
 def pages_served(where: Org) -> list[str]:
     """The cursors of the pages of results that were asked for, in order; empty for a first page."""
     return [dict(one.parameters).get("cursor", "") for one in served(where, "GET") if one.path.endswith("/results")]
@@ -564,8 +574,17 @@ def test_a_crash_while_noted_pages_are_read_leaves_the_job_to_the_next_process(o
     summary = where.export(output, route="jobs", environment=PAGED)
 
     assert_proven(where, summary, output)
-    assert not list(output.parent.rglob("*.part"))
+    assert not list(output.parent.rglob("*.part*"))
     assert len(served(where, "POST")) == 1
+
+
+def test_an_interruption_while_noted_pages_are_read_leaves_no_file_behind(output: Path) -> None:
+    where = busy(2500)
+    leave_note(where, output, 20)
+    with pytest.raises(Stop):
+        where.export(output, route="jobs", environment=replace(PAGED, job_reading=Stopping))
+
+    assert not output.with_name(output.name + ".everycall").exists()
 
 
 def test_pages_without_conversations_are_noted_too(output: Path) -> None:

@@ -23,7 +23,7 @@ from everycall.filesystem import Filesystem
 SUFFIX = ".job"
 """Of the notes' names."""
 
-PART, OLD_PART = ".part", ".old.part"
+PART, OLD_PART = ".part", ".part.old"
 """Of a window's part; and of the one that an earlier process has left unfinished."""
 
 
