@@ -19,12 +19,12 @@ import random
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlencode
 
 import msgspec
@@ -32,6 +32,7 @@ import msgspec
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, TooSlow, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
+from everycall.api.names import Kind, ids_named
 from everycall.api.stand_in import check_is_org
 from everycall.connection import Connection, Timeouts
 from everycall.errors import (
@@ -135,6 +136,18 @@ class Counts:
     """The last failure, and what the client does about it; empty after the next good answer."""
 
 
+class ClientOptions(TypedDict, total=False):
+    """The arguments of `Client` other than the credentials."""
+
+    connection: Connection | None
+    clock: Clock | None
+    rng: random.Random | None
+    rate_share: float
+    timeouts: Timeouts
+    allow_http: bool
+    patience_s: float
+
+
 class Client:
     """Sends requests to one org with one OAuth client. Use it as a context manager, or call `close`."""
 
@@ -191,6 +204,25 @@ class Client:
         self._requests = self._retried = self._tokens = 0
         self._trouble = ""
 
+    @classmethod
+    def from_env(cls, profile: str | None = None, **options: Unpack[ClientOptions]) -> Self:
+        """A client with the credentials that a command would use.
+
+        They come from the first of: the profile that is named, the environment, `.env` in the current folder, the
+        default profile.
+
+        Args:
+            profile: the name of a profile (`everycall profile list`).
+            **options: as for `Client`.
+
+        Raises:
+            CredentialsMissing: there are none, or not all three values in one place; the hint says how to set them.
+            SettingsError: there is no such profile, or as for `Client`.
+        """
+        from everycall.credentials import find_credentials  # noqa: PLC0415 - others give their own credentials
+
+        return cls(find_credentials(profile), **options)
+
     def __enter__(self) -> Self:
         return self
 
@@ -229,6 +261,20 @@ class Client:
             return value
         except EverycallError as error:
             raise error.redacted(self.redact) from error.__cause__
+
+    def ids(self, kind: Kind, names: str | Sequence[str]) -> list[str]:
+        """The ids of what has these names, for `Filters.of`; as the options of a command take them.
+
+        Args:
+            kind: `queues`, `users`, `wrapupcodes` or `divisions`.
+            names: one name or several, in any case; users also by e-mail address. An id stands for itself.
+
+        Raises:
+            QueryError: the kind does not exist.
+            UnknownName: the org does not have the name, or has it twice. The hint lists similar ones.
+            EverycallError: as `play`.
+        """
+        return self.play(ids_named(kind, [names] if isinstance(names, str) else names))
 
     def send(self, request: Request) -> Response:
         """Send one request and return the final answer: 2xx, or a refusal that a retry would not change.

@@ -118,7 +118,7 @@ class Rows:
     format: str | None = option(
         None, OUTPUT, "The format of every output. [default: by the endings; csv on standard output]", choices=FORMATS
     )
-    view: str = option(
+    view: Literal["default", "extended"] = option(
         "default",
         OUTPUT,
         "default: eight columns; extended: all columns. [default: default]",
