@@ -82,9 +82,11 @@ bench-quick: $(VENV)/.dev ## measure the same commands with fewer conversations;
 
 acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tenth of each is in `make test`
 	$(BIN)/python -m tests.simulation --seed 1000000 --count 20000 --keep-going
+	$(BIN)/python -m tests.simulation --jobs --seed 1000000 --count 20000 --keep-going
 	$(BIN)/python tests/killing.py --kills 200
 	$(BIN)/python -m bench.memory --within 0.1
 	$(BIN)/python -m bench.rate_limit --strict
+	$(BIN)/python -m bench.jobs --strict
 
 lock: $(VENV)/.dev ## update the dependencies in requirements/*.txt to their newest versions
 	$(LOCK) --extra build -o requirements/run.txt

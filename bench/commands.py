@@ -54,7 +54,7 @@ OWN = "everycall export"
 SDK = "official SDK"
 
 COMMANDS = (
-    Command(OWN, "-m everycall export --interval {interval} -o {output} --quiet"),
+    Command(OWN, "-m everycall export --route query --interval {interval} -o {output} --quiet"),
     Command(BASELINE, f"{CLIENTS}/with_requests.py {{interval}} {{output}}"),
     Command(SDK, f"{CLIENTS}/with_sdk.py {{interval}} {{output}}", days=1),
     Command("dlt rest_api, nested tables", f"{CLIENTS}/with_dlt.py {{interval}} {{output}}", days=1, rows=dlt_rows),

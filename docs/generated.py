@@ -22,6 +22,7 @@ from everycall.sandbox.switches import Switches
 from everycall.tables import flat as tables
 from everycall.tables import relational
 from fault_table import ROWS, Row
+from simulation import jobs
 from simulation.bugs import BUGS
 
 HELP_WIDTH = 100
@@ -155,8 +156,8 @@ def evidence() -> str:
 
 
 def planted_bugs() -> str:
-    """Every bug that `tests/test_simulation.py` plants."""
-    return "\n".join(f"- {bug}" for bug in BUGS)
+    """Every bug that `tests/test_simulation.py` and `tests/test_jobs_simulation.py` plant."""
+    return "\n".join(f"- {bug}" for bug in (*BUGS, *jobs.BUGS))
 
 
 def _happens(row: Row) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from everycall.cli.commands import run
 from everycall.sandbox import Sandbox, Switches, server
+from thin import Thin
 
 DAY = f"{(datetime.now(UTC) - timedelta(days=10)).date()}/P1D"
 
@@ -43,20 +44,39 @@ def cli(
     return cli
 
 
-def test_an_export_by_auto_takes_jobs_where_they_are_cheaper(cli: Cli) -> None:
-    code, out, _ = cli("export", "--interval", DAY, "--route", "auto", "--json", "--quiet")
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """An org with more conversations on that day than the query reads within a minute."""
+    world = Thin(40_000, first=f"{DAY[:10]}T00:00:00.000Z")
+    with server(world=world, switches=Switches(job_takes_s=0.0)) as one:
+        for name, value in one.environ.items():
+            monkeypatch.setenv(name, value)
+        yield one
+
+
+def test_an_export_takes_jobs_where_the_query_would_have_to_wait(cli: Cli, full: Sandbox) -> None:
+    code, out, _ = cli("export", "--interval", DAY, "--json", "--quiet")
 
     said = json.loads(out)
-    assert (code, said["verdict"], said["rows"]) == (0, "proven", 1200)
+    assert (code, said["verdict"], said["rows"]) == (0, "proven", 40_000)
     assert [window["route"] for window in said["windows"]] == ["jobs"]
+    assert len(full.requests) < 70
 
 
-def test_a_plan_by_auto_says_what_it_chose_and_why(cli: Cli) -> None:
-    code, out, _ = cli("plan", "--interval", DAY, "--route", "auto")
+def test_a_plan_says_what_it_chose_and_why(cli: Cli, full: Sandbox) -> None:
+    code, out, _ = cli("plan", "--interval", DAY)
 
     assert code == 0
     assert "by a job" in out
-    assert "the details query alone would take 14 requests" in out
+    assert "46 requests, 300 a minute allowed: about 35.0 s, by jobs" in out
+    assert "the details query alone would take 402 requests, about 1 min 5 s" in out
+
+
+def test_an_export_that_the_query_reads_at_once_takes_no_jobs(cli: Cli) -> None:
+    code, out, _ = cli("export", "--interval", DAY, "--json", "--quiet")
+
+    assert code == 0
+    assert [window["route"] for window in json.loads(out)["windows"]] == ["query"]
 
 
 def test_an_attribute_that_is_not_there_is_named_and_one_that_is_becomes_a_column(cli: Cli) -> None:
@@ -71,12 +91,19 @@ def test_an_attribute_that_is_not_there_is_named_and_one_that_is_becomes_a_colum
     assert any(row[f"attribute:{name}"] for row in rows)
 
 
-@pytest.mark.parametrize("route", ["query", "auto"])
-def test_attributes_by_a_route_that_has_none_are_refused(cli: Cli, route: str) -> None:
-    code, _, err = cli("export", "--interval", DAY, "--route", route, "--attribute", "a")
+@pytest.mark.parametrize("options", [(), ("--route", "auto")])
+def test_auto_takes_jobs_where_attributes_are_needed(cli: Cli, options: tuple[str, ...]) -> None:
+    code, out, _ = cli("export", "--interval", DAY, *options, "--attribute", "a", "--json", "--quiet")
+
+    assert code == 0
+    assert [window["route"] for window in json.loads(out)["windows"]] == ["jobs"]
+
+
+def test_attributes_by_the_query_which_has_none_are_refused(cli: Cli) -> None:
+    code, _, err = cli("export", "--interval", DAY, "--route", "query", "--attribute", "a")
 
     assert code == 2
-    assert f"--attribute does not go with --route {route}." in err
+    assert "--attribute does not go with --route query." in err
     assert "Only --route jobs brings attributes." in err
 
 

@@ -1,19 +1,23 @@
 """The route of jobs: what is exported through it, and what happens to jobs on the way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from everycall.acquire import details_job
+from everycall.acquire.auto import AutoRoute
 from everycall.acquire.details_job import DetailsJobs, JobReading
 from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
 from everycall.executor import SerialExecutor, ThreadExecutor
 from everycall.manifest import Entry
+from everycall.progress import Event, Noticed
 from everycall.sandbox import JOBS, Switches
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
@@ -21,6 +25,7 @@ from inprocess import MONDAY, WEEK, InProcess, Org, assert_proven, client_of, ex
 from thin import Thin
 
 PER_DAY = 130
+DAY_S = 86_400.0
 
 
 def busy(count: int = PER_DAY, **settings: Any) -> Org:
@@ -40,6 +45,18 @@ PAGED = Environment(job_reading=small_pages)
 def served(where: Org, method: str, path: str = JOBS) -> list[Any]:
     """What was asked below a path, in order."""
     return [one for one in where.sandbox.requests if one.method == method and one.path.startswith(path)]
+
+
+class Heard:
+    """Keeps the notices of an export; see `Progress`."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def report(self, event: Event) -> None:
+        """See `Progress.report`."""
+        if isinstance(event, Noticed):
+            self.notices.append(event.message)
 
 
 def only(entries: tuple[Entry, ...]) -> Entry:
@@ -105,7 +122,7 @@ def test_a_window_of_several_days_that_holds_too_many_is_split(output: Path) -> 
     where = busy()
 
     def small(route: DetailsJobs, window: Interval) -> JobReading:
-        route.hits_max = 3 * PER_DAY + 1
+        route.hits_max = 4 * PER_DAY + 1
         return JobReading(route, window)
 
     summary = where.export(output, WEEK, route="jobs", environment=Environment(job_reading=small))
@@ -151,10 +168,50 @@ def test_every_switch_about_jobs_ends_proven(output: Path, switches: dict[str, A
     assert where.sandbox.jobs is not None
 
 
-def test_every_switch_about_jobs_is_tried() -> None:
-    about_jobs = {name for name in Switches.__dataclass_fields__ if name.startswith(("job", "data_lake"))}
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_under_every_switch_about_jobs_auto_ends_proven(output: Path, switches: dict[str, Any]) -> None:
+    where = busy(switches=Switches(**switches))
+    eager = replace(PAGED, auto=partial(AutoRoute, are_worth_it=lambda *_: True))
+    summary = where.export(output, WEEK, environment=eager, executor=SerialExecutor(5))
 
-    assert about_jobs <= {name for switches in SWITCHES for name in switches}
+    assert_proven(where, summary, output, WEEK)
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        ({"data_lake_lag_s": 60 * DAY_S}, "the jobs' data is complete until 2026-01-01T12:00:0"),
+        ({"job_results_max": 1}, "the API pages through 1 results of a job only"),
+        ({"job_interval_days_max": 1, "job_unfiltered_days_max": 1, "job_takes_s": 3600.0}, "the job was PENDING for"),
+    ],
+)
+def test_a_switch_that_cannot_be_outlived_is_named_in_the_reason(
+    output: Path, switches: dict[str, Any], reason: str
+) -> None:
+    """Three start within a second, and no window is smaller."""
+    where = org(world=Thin(3 * 86_400), switches=Switches(**switches))
+    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-01-05T00:00:01.000Z", route="jobs")
+
+    assert summary.verdict == "unproven"
+    assert all(reason in entry.reason for entry in summary.unproven)
+
+
+def settings_of(name: str) -> set[Any]:
+    """What a switch may be, where it is one of a few."""
+    kind = get_type_hints(Switches)[name]
+    return {False, True} if kind is bool else set(get_args(kind)) if get_origin(kind) is Literal else set()
+
+
+def test_every_switch_about_jobs_is_tried_in_every_setting() -> None:
+    tried: dict[str, set[Any]] = {name: {getattr(Switches(), name)} for name in Switches.__dataclass_fields__}
+    for switches in SWITCHES:
+        for name, value in switches.items():
+            tried[name].add(value)
+
+    for name, settings in tried.items():
+        if name.startswith(("job", "data_lake")):
+            assert len(settings) > 1, f"{name} is tried in its default only"
+            assert settings_of(name) <= settings, name
 
 
 @pytest.mark.parametrize("form", ["missing", "{}", "empty list"])
@@ -445,6 +502,81 @@ def test_the_job_of_a_killed_process_is_found_again(output: Path, number: int) -
     assert not list(output.parent.rglob("*.job"))
 
 
+def pages_served(where: Org) -> list[str]:
+    """The cursors of the pages of results that were asked for, in order; empty for a first page."""
+    return [dict(one.parameters).get("cursor", "") for one in served(where, "GET") if one.path.endswith("/results")]
+
+
+def test_after_a_crash_reading_goes_on_from_the_last_cursor(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)  # two of three pages came
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    (cursor,) = pages_served(where)[before:]
+    assert cursor
+
+
+def test_a_page_that_reached_the_disk_in_part_is_asked_for_again(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)
+    before = pages_served(where)
+    (part,) = output.parent.rglob("*.part")
+    part.write_bytes(part.read_bytes()[:-1])
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert pages_served(where)[len(before) :][0] == before[1]
+
+
+def test_a_page_without_its_part_is_read_from_the_first_page_of_the_same_job(output: Path) -> None:
+    where = busy()
+    leave_note(where, output, 6)
+    before = len(pages_served(where))
+    (part,) = output.parent.rglob("*.part")
+    part.unlink()
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert [bool(cursor) for cursor in pages_served(where)[before:]] == [False, True, True]
+    assert len(served(where, "POST")) == 1
+
+
+def test_where_the_api_refuses_the_noted_cursor_the_job_is_read_from_its_first_page(output: Path) -> None:
+    where = busy(switches=Switches(job_cursor="once"))
+    leave_note(where, output, 6)
+    (note,) = output.parent.rglob("*.job")
+    note.write_bytes(b"".join(note.read_bytes().splitlines(keepends=True)[:-1]))  # its second page was not noted
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert [bool(cursor) for cursor in pages_served(where)[before:]] == [True, False, True, True]
+    assert len(served(where, "POST")) == 1
+
+
+def test_a_crash_while_noted_pages_are_read_leaves_the_job_to_the_next_process(output: Path) -> None:
+    where = busy(2500)
+    leave_note(where, output, 20)
+    leave_note(where, output, 4)
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert not list(output.parent.rglob("*.part"))
+    assert len(served(where, "POST")) == 1
+
+
+def test_pages_without_conversations_are_noted_too(output: Path) -> None:
+    where = busy(switches=Switches(job_empty_pages=True))
+    leave_note(where, output, 7)  # a page, an empty one and another
+    before = len(pages_served(where))
+    summary = where.export(output, route="jobs", environment=PAGED)
+
+    assert_proven(where, summary, output)
+    assert len(pages_served(where)[before:]) == 2
+
+
 def test_a_job_that_expired_since_is_submitted_again(output: Path) -> None:
     where = busy(switches=Switches(job_expires_s=60.0, job_expired="404"))
     leave_note(where, output, 4)
@@ -475,8 +607,13 @@ def test_a_safety_stop_cancels_what_runs_and_keeps_what_was_read(output: Path) -
 # auto
 
 
+def pressed(count: int = 1300, **settings: Any) -> Org:
+    """An org that allows so few requests a minute that jobs are worth it for a day."""
+    return busy(count, rate_limit=10, **settings)
+
+
 def test_auto_reads_by_jobs_what_is_complete_and_by_the_query_what_is_not(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     interval = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
     summary = where.export(output, interval, route="auto")
 
@@ -488,17 +625,72 @@ def test_auto_reads_by_jobs_what_is_complete_and_by_the_query_what_is_not(output
     assert routes == [("2026-02-27", "jobs"), ("2026-03-02", "query")]
 
 
-def test_auto_takes_the_query_where_it_needs_fewer_requests(output: Path) -> None:
-    where = busy(20)
-    summary = where.export(output, route="auto")
+def test_auto_is_the_default(output: Path) -> None:
+    where = pressed()
+    where.export(output)
+
+    assert [entry["route"] for entry in manifest_of(output)["windows"]] == ["jobs"]
+
+
+def test_auto_takes_the_query_where_that_is_sooner_and_asks_nothing_else(output: Path) -> None:
+    where, alone = busy(1300), busy(1300)
+    summary = where.export(output)
+    by_query = alone.export(output.with_name("query.csv"), route="query")
 
     assert_proven(where, summary, output)
-    assert served(where, "POST") == []
+    assert served(where, "GET") == served(where, "POST") == []
+    assert [one.path for one in where.sandbox.requests] == [one.path for one in alone.sandbox.requests]
+    assert summary.counts.requests == by_query.counts.requests
+
+
+def test_auto_reads_a_window_with_few_conversations_by_the_query_where_others_take_jobs(output: Path) -> None:
+    where = org(world=Thin(100_000, days=1), rate_limit=300)
+    summary = where.export(output, WEEK)  # the other six days are empty
+
+    assert (summary.verdict, summary.rows) == ("proven", 100_000)
+    assert {entry.route for entry in summary.entries} == {"jobs", "query"}
+
+
+def test_auto_without_the_permission_for_jobs_says_so_and_reads_by_the_query(output: Path) -> None:
+    where, heard = pressed(), Heard()
+    where.sandbox.faults.on(None, "403", path=JOBS + "/availability")
+    summary = where.export(output, progress=heard)
+
+    assert_proven(where, summary, output)
+    assert {entry.route for entry in summary.entries} == {"query"}
+    (notice,) = heard.notices
+    assert notice.startswith("Jobs cannot be used (")
+    assert notice.endswith("); the details query reads all.")
+
+
+@pytest.mark.parametrize("kind", ["403", "500", "html"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_auto_goes_on_by_the_query_where_a_request_about_jobs_is_refused_for_good(
+    output: Path, kind: str, method: str
+) -> None:
+    where, heard = pressed(), Heard()
+    where.sandbox.faults.on(None, kind, path=f"{method} {JOBS}")
+    summary = where.export(output, WEEK, progress=heard)
+
+    assert_proven(where, summary, output, WEEK)
+    assert len([one for one in heard.notices if "Jobs cannot be used" in one]) == 1
+
+
+def test_the_seam_belongs_to_one_route(output: Path) -> None:
+    where = pressed()
+    interval = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
+    where.export(output, interval)
+    windows = [(Interval.read(entry["interval"]), entry["route"]) for entry in manifest_of(output)["windows"]]
+
+    (last_by_jobs,) = {window.end for window, route in windows if route == "jobs"}
+    (first_by_query,) = {window.start for window, route in windows if route == "query"}
+    assert last_by_jobs == first_by_query
+    assert str(last_by_jobs) == "2026-03-02 00:00:00+00:00"
 
 
 @pytest.mark.parametrize("kind", ["job_failed", "job_stuck", "job_gone", "repeated_cursor"])
 def test_auto_falls_back_to_the_query_where_jobs_fail(output: Path, kind: str) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, kind)
     summary = where.export(output, route="auto", environment=PAGED)
 
@@ -506,7 +698,7 @@ def test_auto_falls_back_to_the_query_where_jobs_fail(output: Path, kind: str) -
 
 
 def test_auto_falls_back_where_the_job_misses_one(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, "unseen", path=JOBS, conversation_id=where.truth()[7][0])
     summary = where.export(output, route="auto")
 
@@ -514,16 +706,16 @@ def test_auto_falls_back_where_the_job_misses_one(output: Path) -> None:
 
 
 def test_auto_reads_all_by_the_query_where_the_org_has_no_jobs(output: Path) -> None:
-    where = busy(1300)
+    where = pressed()
     where.sandbox.faults.on(None, "404", path=JOBS)
     assert_proven(where, where.export(output, route="auto"), output)
 
 
 def requests_for_a_month(output: Path, route: Any) -> int:
-    """Of 30,000 conversations, evenly spread."""
-    where = org(world=Thin(30_000, days=30))
+    """Of 60,000 conversations, evenly spread."""
+    where = org(world=Thin(60_000, days=30))
     summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-02-04T00:00:00.000Z", route=route)
-    assert (summary.verdict, summary.rows) == ("proven", 30_000)
+    assert (summary.verdict, summary.rows) == ("proven", 60_000)
     return summary.counts.requests
 
 

@@ -250,7 +250,7 @@ def test_a_day_is_cut_where_its_hits_are_too_many_and_nothing_comes_twice(output
     """A count that is too high by far makes many small windows, which find what is carried in from one to the next."""
     where = flat(300)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=99_800)
-    summary = where.export(output)
+    summary = where.export(output, route="query")
 
     assert len(summary.entries) == 6
     assert sum(entry.carried_in for entry in summary.entries) > 0

@@ -169,7 +169,7 @@ def test_a_window_is_counted_as_of_when_its_last_count_was_asked_for(output: Pat
 def test_a_window_that_holds_too_much_is_split_by_days(output: Path) -> None:
     where = flat(40)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=70_000)
-    summary = where.export(output, WEEK)
+    summary = where.export(output, WEEK, route="query")
 
     assert [entry.window.length for entry in summary.entries] == [timedelta(days=1)] * 7
     assert_proven(where, summary, output, WEEK)
@@ -179,7 +179,7 @@ def test_the_pieces_of_a_window_are_asked_in_the_order_of_time(output: Path) -> 
     """A stream's rows come out in that order, and would wait for the first piece."""
     where = flat(4)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=70_000)
-    where.export(output, WEEK)
+    where.export(output, WEEK, route="query")
     whole, *pieces = [window for window, number in where.pages if number == 1]
 
     assert (whole, len(pieces)) == (WEEK, 7)

@@ -174,7 +174,7 @@ def test_the_next_run_publishes_only_what_failed(tmp_path: Path) -> None:
     assert summary.verdict == "proven"
     assert len(outputs[1].read_bytes().splitlines()) == 30
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "out.csv", "out.csv.manifest.json", "out.jsonl", "out.jsonl.manifest.json",
+        "out.csv", "out.csv.manifest.json", "out.jsonl", "out.jsonl.manifest.json", "out.jsonl.names.jsonl",
     ]  # fmt: skip
 
 
@@ -288,10 +288,11 @@ def test_the_tools_of_the_system_read_the_compressed_files(tmp_path: Path) -> No
 def test_duckdb_reads_every_window_of_a_compressed_file(tmp_path: Path, ending: str) -> None:
     small().export(tmp_path / f"out.{ending}", WEEKS)
     read = "read_csv" if "csv" in ending else "read_json"
+    query = f"SELECT count(DISTINCT conversationId) FROM {read}('{tmp_path}/out.{ending}')"
     with duckdb.connect() as connection:
-        rows = connection.execute(f"SELECT count(DISTINCT conversationId) FROM {read}('{tmp_path}/out.{ending}')")
+        rows = connection.execute(query).fetchall()
 
-    assert rows.fetchall() == [(420,)]
+    assert rows == [(420,)]
 
 
 @pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz", "jsonl.zst"])

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from everycall import Filters, Interval, Query
+from everycall.acquire.costs import PROOF_REQUESTS
 from everycall.api.limits import RATE_PER_MINUTE
 from everycall.cli.planning import lines
 from everycall.errors import QueryRefused
-from everycall.plan import PROOF_REQUESTS, Plan, Step, plan
+from everycall.plan import Plan, Step, plan
 from everycall.sandbox import JOBS
 from everycall.setup import RouteName
 from inprocess import MONDAY, WEEK, Org, org
@@ -129,18 +130,23 @@ PAST_THE_LAKE = "2026-02-27T00:00:00.000Z/2026-03-02T06:00:00.000Z"
 
 
 def busy(count: int = 1300, **settings: Any) -> Org:
-    return org(conversations_per_day=count, flat=True, rate_limit=100_000, **settings)
+    return org(conversations_per_day=count, flat=True, **settings)
+
+
+def pressed(count: int = 1300) -> Org:
+    """Allows so few requests a minute that jobs are worth it for a day."""
+    return busy(count, rate_limit=10)
 
 
 def test_auto_plans_jobs_up_to_the_midnight_before_which_they_are_complete() -> None:
-    found = planned(busy(), PAST_THE_LAKE, route="auto")
+    found = planned(pressed(), PAST_THE_LAKE, route="auto")
 
     assert [(step.window.start.day, step.route) for step in found.steps] == [(27, "jobs"), (2, "query")]
     assert found.requests < found.requests_by_query
 
 
 def test_an_export_by_auto_takes_the_ways_of_its_plan_and_about_its_requests(output: Path) -> None:
-    where = busy()
+    where = pressed()
     found = planned(where, PAST_THE_LAKE, route="auto")
     before = len(where.sandbox.requests)
 
@@ -151,34 +157,49 @@ def test_an_export_by_auto_takes_the_ways_of_its_plan_and_about_its_requests(out
     assert abs(len(details) - found.requests) <= 3
 
 
-def test_auto_plans_the_query_for_few_conversations() -> None:
-    found = planned(busy(20), route="auto")
+def test_auto_plans_the_query_where_that_is_sooner_and_asks_nothing_about_jobs() -> None:
+    where = busy()
+    found = planned(where, route="auto")
 
     assert [step.route for step in found.steps] == ["query"]
-    assert found.steps[0].by_jobs is not None
+    assert not [one for one in where.sandbox.requests if one.path.startswith(JOBS)]
+    assert shown(found)[-2:] == [
+        "15 requests, 300 a minute allowed: about 5.0 s, by the details query",
+        "Jobs would take 8 requests, about 35.0 s",
+    ]
+
+
+def test_auto_is_the_default_of_a_plan() -> None:
+    where = pressed()
+    found = plan(where.client, Query(Interval.read(MONDAY)), page_size=100)
+
+    assert [step.route for step in found.steps] == ["jobs"]
 
 
 def test_jobs_that_cannot_be_proven_yet_are_named() -> None:
-    lines_shown = shown(planned(busy(), PAST_THE_LAKE, route="jobs"))
+    lines_shown = shown(planned(pressed(), PAST_THE_LAKE, route="jobs"))
 
     assert lines_shown[-1] == "1 window after that cannot be proven by jobs: use --route auto or --route query"
 
 
 def test_a_plan_shows_the_figures_of_both_routes() -> None:
-    found = planned(busy(), route="auto")
+    found = planned(pressed(), route="auto")
 
     assert shown(found)[-2:] == [
-        "8 requests, 300 a minute allowed: about 5.0 s, by jobs".replace("300", "100000"),
-        "Jobs are complete until 2026-03-02 02:00Z; the details query alone would take 15 requests, about 5.0 s",
+        "8 requests, 10 a minute allowed: about 35.0 s, by jobs",
+        "Jobs are complete until 2026-03-02 02:00Z; the details query alone would take 15 requests, about 1 min 5 s",
     ]
     (window,) = json.loads(json.dumps(found.as_json()))["windows"]
     assert (window["route"], window["requestsByQuery"], window["requestsByJobs"]) == ("jobs", 15, 8)
 
 
 def test_without_jobs_auto_plans_the_query() -> None:
-    where = busy()
+    where = pressed()
     where.sandbox.faults.on(None, "404", path=JOBS)
 
-    assert [step.route for step in planned(where, route="auto").steps] == ["query"]
+    found = planned(where, route="auto")
+
+    assert [step.route for step in found.steps] == ["query"]
+    assert shown(found)[-1].startswith("Jobs cannot be used (")
     with pytest.raises(QueryRefused):
         planned(where, route="jobs")

@@ -178,6 +178,8 @@ def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = 
         match=query.match,
         format=destinations[0].format if destinations else "csv",
         columns=tuple(column.name for column in setup.table.columns),
+        local_times=options.style.timezone if options.style.times == "local" else "",
+        defuse_formulas=options.style.defuse_formulas,
         outputs=tuple(one.name for one in destinations) if len(destinations) > 1 else (),
     )
 
@@ -436,7 +438,7 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            line = _loaded_line(read, loaded).redacted(self._setup.client.redact)
+            line = loaded_line(read, loaded).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
             self._attributes |= loaded.attributes
@@ -460,10 +462,11 @@ class Run:
 
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         client = self._setup.client
-        return client.play(look_ups.look_up(kind, ids)).redacted(client.redact)
+        return client.play(look_ups.look_up(kind, ids)).redacted(client.redact).as_of(text(client.clock.utc()))
 
 
-def _loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
+def loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
+    """The line of the ledger for a window that was loaded."""
     return WindowLoaded(
         interval=read.interval,
         rows=loaded.rows,

@@ -15,6 +15,14 @@ def text(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds")[:-6] + "Z"  # in place of +00:00
 
 
+def local(instant: datetime, zone: tzinfo) -> datetime:
+    """The same instant on the clocks of a zone; in UTC where that is before year 1 or after year 9999 there."""
+    try:
+        return instant.astimezone(zone)
+    except (OverflowError, ValueError):
+        return instant.astimezone(UTC)
+
+
 def since_epoch_ms(instant: datetime) -> int:
     """Whole milliseconds since 1970, rounded down; exact, unlike `timestamp()`."""
     return (instant - EPOCH) // MILLISECOND

@@ -430,4 +430,11 @@ def header_for(header: Header, destination: Destination) -> Header:
     """The header of the manifest of one output."""
     has_rows = any(form.wants == "rows" for form in destination.forms)
     columns = header.columns if has_rows else ()
-    return msgspec.structs.replace(header, format=destination.format, columns=columns, outputs=())
+    return msgspec.structs.replace(
+        header,
+        format=destination.format,
+        columns=columns,
+        local_times=header.local_times if has_rows else "",
+        defuse_formulas=header.defuse_formulas and has_rows,
+        outputs=(),
+    )

@@ -27,7 +27,8 @@ from everycall.errors import OutputRefused, QueryError
 FORMAT_VERSION = 3
 """The format of ledger and manifest. Version 1 had one line per window, for its rows; version 2 had one output."""
 
-Verdict = Literal["proven", "unproven"]
+Verdict = Literal["proven", "unproven", "unknown"]
+"""unknown: nobody has counted, since the conversations come from an archive without a manifest."""
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,13 +59,21 @@ class Header(_Line, frozen=True, kw_only=True):
     """The kind of output: `csv`, `jsonl` ...; of a ledger, that of the first output."""
     columns: tuple[str, ...] = ()
     """Names of the columns of flat rows, in order; none where the output has no flat rows."""
+    organization_id: str = ""
+    """The id of the org, where the output has tables: every row has it."""
+    schema_version: int = 0
+    """Of the tables; 0 where the output has none. Added columns and tables do not change it."""
+    local_times: str = ""
+    """The time zone of the times in flat rows; empty where they are UTC."""
+    defuse_formulas: bool = False
+    """Whether texts that a spreadsheet would take for a formula have an apostrophe before them."""
     outputs: tuple[str, ...] = ()
     """Only in the ledger of an export to several outputs: their names."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the interval is not valid, or a CSV file has no columns."""
         interval_of(self.interval)
-        if self.format.startswith("csv") and not self.columns:
+        if self.format in ("csv", "csv.gz") and not self.columns:
             raise ValueError("it has no columns")
 
     @property
@@ -107,7 +116,7 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     route: str
     """The route by which it was read: query or jobs."""
     verdict: Verdict
-    """`proven` or `unproven`."""
+    """`proven` or `unproven`; `unknown` if nobody has counted: the archive that was converted has no manifest."""
     reason: str = ""
     """Why it is unproven; empty if it is proven."""
     hits_before: int
@@ -136,7 +145,7 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     provisional: bool
     """Whether the vendor will still rebuild this window's data: it ended less than four days before the export."""
     counted_at: str
-    """When the last count was requested: the proof holds as of then."""
+    """When the last count was requested: the proof holds as of then. Empty if the verdict is `unknown`."""
     correlation_ids: tuple[str, ...] = ()
     """Those of the counts, for the vendor's support."""
     left_out: tuple[str, ...] = ()
@@ -289,6 +298,16 @@ class Output(_Line, frozen=True, kw_only=True):
     """The checksum of the file, in hex; empty for tables."""
 
 
+class WrittenFile(_Line, frozen=True, kw_only=True):
+    """A file of an output that consists of several."""
+
+    path: str
+    """Below the output, with slashes: `conversations/2026-01-05.parquet`."""
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: str
+
+
 class Manifest(_Line, frozen=True, kw_only=True):
     """The manifest of an output: the query, the verdict, and the numbers behind it."""
 
@@ -297,7 +316,8 @@ class Manifest(_Line, frozen=True, kw_only=True):
     everycall: str
     """The version that began the export."""
     verdict: Verdict
-    """`proven` only if every window is, none is unread, and the org still keeps all of them."""
+    """`proven` only if every window is, none is unread, and the org still keeps all of them; `unknown` if the
+    conversations come from an archive without a manifest."""
     rows: int
     """Rows in the output."""
     query: Header
@@ -344,6 +364,8 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """One entry for each window that was read, in the order of time: see below."""
     output: Output
     """The file: see below."""
+    files: tuple[WrittenFile, ...] = ()
+    """The files of an output that is a folder; none of other outputs."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if it contradicts itself, so that it was edited."""
@@ -379,13 +401,13 @@ class Manifest(_Line, frozen=True, kw_only=True):
         provisional = [entry for entry in entries if entry.provisional]
         return cls(
             everycall=header.everycall,
-            verdict="unproven" if unproven or unread or not_kept else "proven",
+            verdict=_verdict(entries, is_whole=not unread and not not_kept),
             rows=sum(entry.rows for entry in entries),
             query=header,
             interval=header.interval,
             started_at=started_at,
             finished_at=finished_at,
-            proven_as_of=min((entry.counted_at for entry in entries), default=None),
+            proven_as_of=min((entry.counted_at for entry in entries if entry.counted_at), default=None),
             unproven=unproven,
             unread=tuple(map(str, unread)),
             not_kept=tuple(map(str, not_kept)),
@@ -406,6 +428,14 @@ class Manifest(_Line, frozen=True, kw_only=True):
             windows=tuple(entries),
             output=output,
         )
+
+
+def _verdict(entries: Sequence[Entry], *, is_whole: bool) -> Verdict:
+    """The verdict of these windows; `is_whole` if there are no others, and the org keeps all of them."""
+    verdicts = {entry.verdict for entry in entries}
+    if not is_whole or "unproven" in verdicts:
+        return "unproven"
+    return "unknown" if "unknown" in verdicts else "proven"
 
 
 EXAMPLES_MAX = 20

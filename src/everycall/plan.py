@@ -1,36 +1,25 @@
 """Plans an export without exporting: one count for each window."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from everycall.acquire.auto import cut_at
-from everycall.acquire.details_job import (
-    JOB_HITS_DEFAULT,
-    JOBS_AT_A_TIME_DEFAULT,
-    requests_by_jobs,
-    requests_by_query,
-)
+from everycall.acquire.costs import Cost, about, are_jobs_worth_it, by_job, by_query
+from everycall.acquire.details_job import JOB_HITS_DEFAULT, pieces_for_jobs
 from everycall.acquire.details_query import Counting, CountReading
 from everycall.acquire.loop import Loop
 from everycall.acquire.route import FoundPage
-from everycall.acquire.windows import is_provisional, windows
+from everycall.acquire.windows import is_provisional, split, windows
 from everycall.api import jobs
 from everycall.api.interval import Interval
-from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S, WINDOW_HITS_DEFAULT
+from everycall.api.limits import RATE_PER_MINUTE
 from everycall.api.query import Query
 from everycall.client import Client
-from everycall.errors import AccessError, QueryError
 from everycall.executor import SerialExecutor
 from everycall.instants import start_of_day, text
 from everycall.setup import RouteName
-
-PROOF_REQUESTS = 2
-"""The requests of a window beside its pages: the empty page after the last one, and the second count."""
-
-SECONDS_OF_A_JOB = 5.0
-"""Ours: from its submission to its results, where it is small and the service is not busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +35,7 @@ class Step:
     by_query: int = 0
     """Requests by the details query."""
     by_jobs: int | None = None
-    """Requests by a job; None where the jobs' data is not complete yet."""
+    """Requests by a job; None where the jobs' data is not complete yet, or jobs cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +50,8 @@ class Plan:
     """What was asked for."""
     complete_until: datetime | None = None
     """Until when the jobs' data is complete; None where that was not asked for, or is not known."""
+    unusable: str = ""
+    """Why jobs cannot be used, though they would be worth it."""
 
     @property
     def hits(self) -> int:
@@ -84,14 +75,29 @@ class Plan:
 
     @property
     def length(self) -> timedelta:
-        """At the rate limit: full minutes to wait through, and a few seconds for the last requests, and for jobs."""
-        waiting = timedelta(seconds=SECONDS_OF_A_JOB * -(-self.jobs // JOBS_AT_A_TIME_DEFAULT))
-        return max(self.length_of(self.requests), waiting)
+        """At the rate limit: full minutes to wait through, and a few seconds for the last requests, or for jobs."""
+        return self._length(Cost(self.requests, self.jobs))
 
-    def length_of(self, requests: int) -> timedelta:
-        """What so many requests take at the rate limit."""
-        minutes_to_wait = max(0, -(-requests // max(1, int(self.allowed))) - 1)
-        return timedelta(seconds=minutes_to_wait * RATE_WINDOW_S + 5)
+    @property
+    def length_by_query(self) -> timedelta:
+        """If the details query read every window."""
+        return self._length(Cost(self.requests_by_query))
+
+    @property
+    def by_jobs(self) -> Cost | None:
+        """If jobs read every window for which they are complete, and the query the rest; None where there is none."""
+        if not any(step.by_jobs is not None for step in self.steps):
+            return None
+        each = (Cost(step.by_query) if step.by_jobs is None else Cost(step.by_jobs, 1) for step in self.steps)
+        return sum(each, Cost())
+
+    @property
+    def length_by_jobs(self) -> timedelta | None:
+        """What `by_jobs` takes."""
+        return self._length(self.by_jobs) if self.by_jobs is not None else None
+
+    def _length(self, cost: Cost) -> timedelta:
+        return timedelta(seconds=cost.seconds(self.allowed))
 
     def as_json(self) -> Mapping[str, Any]:
         """The plan for programs."""
@@ -103,6 +109,9 @@ class Plan:
             "allowedPerMinute": self.allowed,
             "route": self.route,
             "requestsByQuery": self.requests_by_query,
+            "secondsByQuery": self.length_by_query.total_seconds(),
+            "requestsByJobs": self.by_jobs.requests if self.by_jobs is not None else None,
+            "secondsByJobs": self.length_by_jobs.total_seconds() if self.length_by_jobs is not None else None,
             "jobsCompleteUntil": text(self.complete_until) if self.complete_until is not None else None,
             "windows": [
                 {
@@ -119,67 +128,110 @@ class Plan:
         }
 
 
-def plan(client: Client, query: Query, *, page_size: int, route: RouteName = "query") -> Plan:
+def plan(client: Client, query: Query, *, page_size: int, route: RouteName = "auto") -> Plan:
     """Count every window, and split windows as an export would.
+
+    An export by "auto" chooses by the first page of its windows, a plan by the counts of all of them: where windows are
+    very unlike, an export may choose otherwise.
 
     Args:
         client: the way into the org.
         query: what would be exported.
         page_size: of the details query.
-        route: see `setup.Options`; with jobs or auto, one request more asks until when the jobs' data is complete.
+        route: see `setup.Options`. With jobs, or where auto finds them worth it, the API is asked until when they are
+            complete.
 
     Raises:
         EverycallError: whatever the client and the query raise.
     """
     now = client.clock.utc()
-    complete_until = _complete_until(client, route)
-    seam = start_of_day(complete_until) if route == "auto" and complete_until is not None else None
-    steps: list[Step] = []
+    whole = _counted(client, query, windows(query, now))
+    allowed = client.counts().allowed or RATE_PER_MINUTE
+    chosen = _chosen(client, route, whole, page_size, allowed)
+    counted = _split(client, query, whole, chosen.pieces)
+    steps = tuple(_step(window, hits, page_size, chosen, now) for window, hits in counted)
+    return Plan(query, steps, allowed, route, chosen.complete_until, chosen.unusable)
+
+
+Counted: TypeAlias = list[tuple[Interval, int]]
+
+
+def _counted(client: Client, query: Query, todo: Iterable[Interval]) -> Counted:
+    """The hits of each window; of smaller ones, where the service is too slow for it."""
+    found: Counted = []
 
     def counted(reading: CountReading) -> None:
         if reading.instead is None:
-            steps.append(_step(reading.window, reading.hits or 0, page_size, route, seam or complete_until, now))
+            found.append((reading.window, reading.hits or 0))
 
-    def hits_max(window: Interval) -> int:
-        is_for_jobs = route == "jobs" or (seam is not None and window.end <= seam)
-        return JOB_HITS_DEFAULT if is_for_jobs else WINDOW_HITS_DEFAULT
-
-    todo = [piece for window in windows(query, now) for piece in cut_at(seam, window)]
-    counting = Counting(query, hits_max=hits_max)
-    loop = Loop(client, counting, SerialExecutor(), todo, on_page=_no_page, on_end=counted, open_max=1)
+    loop = Loop(client, Counting(query), SerialExecutor(), todo, on_page=_no_page, on_end=counted, open_max=1)
     while loop.step():
         pass
-    return Plan(query, tuple(steps), client.counts().allowed or RATE_PER_MINUTE, route, complete_until)
+    return found
 
 
-def _complete_until(client: Client, route: RouteName) -> datetime | None:
-    """Until when the jobs' data is complete, as an export would ask for it."""
-    if route == "query":
-        return None
-    try:
-        return client.play(jobs.availability())
-    except (AccessError, QueryError):
-        if route == "jobs":
-            raise
-        return None
+def _split(
+    client: Client, query: Query, counted: Counted, pieces: Callable[[Interval, int], list[Interval]]
+) -> Counted:
+    """The windows that an export would read, and their hits."""
+    found: Counted = []
+    for window, hits in counted:
+        smaller = pieces(window, hits)
+        if smaller == [window]:
+            found.append((window, hits))
+        else:
+            found += _split(client, query, _counted(client, query, smaller), pieces)
+    return found
 
 
-def _step(
-    window: Interval, hits: int, page_size: int, route: RouteName, complete_until: datetime | None, now: datetime
-) -> Step:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which windows are for jobs."""
+
+    seam: datetime | None = None
+    """Windows that end by then are for jobs where these take fewer requests; None for none."""
+    complete_until: datetime | None = None
+    unusable: str = ""
+    only_jobs: bool = False
+
+    def has(self, window: Interval) -> bool:
+        """Whether the window may be for jobs."""
+        return self.only_jobs or (self.seam is not None and window.end <= self.seam)
+
+    def pieces(self, window: Interval, hits: int) -> list[Interval]:
+        """The windows that an export would read instead; `[window]` if it is one of them."""
+        if self.has(window):
+            return pieces_for_jobs(window, hits)
+        cut = cut_at(self.seam, window)
+        return cut if len(cut) > 1 else split(window, hits)
+
+
+def _chosen(client: Client, route: RouteName, counted: Counted, page_size: int, allowed: float) -> _Chosen:
+    """What an export would choose; by "auto", jobs are only asked for where they would be worth it."""
+    if route == "jobs":
+        return _Chosen(complete_until=client.play(jobs.availability()), only_jobs=True)
+    hits = sum(hits for _, hits in counted)
+    if route == "query" or not are_jobs_worth_it(*about(hits, len(counted), page_size, JOB_HITS_DEFAULT), allowed):
+        return _Chosen()
+    found = client.play(jobs.usable())
+    if isinstance(found, jobs.Unusable):
+        return _Chosen(unusable=found.reason)
+    return _Chosen(start_of_day(found.complete_until), found.complete_until)
+
+
+def _step(window: Interval, hits: int, page_size: int, chosen: _Chosen, now: datetime) -> Step:
     """What the window would take by either route, and which of them an export would take."""
-    by_query = -(-hits // page_size) + PROOF_REQUESTS
-    is_complete = complete_until is not None and window.end <= complete_until
-    by_jobs = requests_by_jobs(hits)
-    takes_jobs = route == "jobs" or (route == "auto" and is_complete and by_jobs <= requests_by_query(hits))
+    query, job = by_query(hits, page_size), by_job(hits)
+    is_complete = chosen.complete_until is None or window.end <= chosen.complete_until
+    takes_jobs = chosen.has(window) and (chosen.only_jobs or job.requests <= query.requests)
     return Step(
         window,
         hits,
-        by_jobs if takes_jobs else by_query,
+        (job if takes_jobs else query).requests,
         is_provisional(window, now),
         "jobs" if takes_jobs else "query",
-        by_query,
-        by_jobs if is_complete else None,
+        query.requests,
+        job.requests if is_complete and not chosen.unusable else None,
     )
 
 

@@ -3,21 +3,23 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from everycall.acquire.auto import AutoRoute
-from everycall.acquire.details_job import JOBS_AT_A_TIME_DEFAULT, DetailsJobs, JobReading
+from everycall.acquire.costs import JOBS_AT_A_TIME_DEFAULT
+from everycall.acquire.details_job import DetailsJobs, JobReading
 from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.notes import FileNotes
 from everycall.acquire.part import PartWriter
 from everycall.acquire.proof import Reading
 from everycall.acquire.route import Route, WindowReading
 from everycall.api import jobs
-from everycall.api.limits import PAGE_SIZE_MAX
+from everycall.api.limits import PAGE_SIZE_MAX, RATE_PER_MINUTE
+from everycall.api.organization import organization_id
 from everycall.api.query import Interval, Query
 from everycall.client import Client
-from everycall.errors import AccessError, QueryError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
@@ -25,13 +27,15 @@ from everycall.load.load import Loader
 from everycall.load.workers import Work, Workers
 from everycall.pacing import IN_FLIGHT_BEST
 from everycall.progress import Noticed, Progress, Silent
-from everycall.sinks.forms import FormMaker
+from everycall.sinks.forms import TABLES, FormMaker
 from everycall.sinks.interface import Form
+from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import FlatTable
 
 RouteName = Literal["query", "jobs", "auto"]
 """query: the details query, fresh, 100 conversations a request. jobs: details jobs, 1,000 a request, hours behind.
-auto: jobs where they are complete and take fewer requests, the query for the rest."""
+auto: the query where it reads all within a minute of the rate limit; else jobs where they are complete and take fewer
+requests, and the query for the rest."""
 
 IN_FLIGHT_DEFAULT = IN_FLIGHT_BEST
 """Concurrent requests: enough to use up a minute's 300 in a few seconds, also at a latency of two seconds."""
@@ -57,11 +61,13 @@ class Options:
     """Processes that load parts; 0 loads them in a thread of this process."""
     kept_from: datetime | None = None
     """When the org's retention begins, if known: windows before that are never proven."""
-    route: RouteName = "query"
+    route: RouteName = "auto"
     """By which of the API's ways. Rows are the same, so an unfinished export may be continued by another one. Where a
     column is an attribute, it is always "jobs": nothing else brings those."""
     file_mode: int = 0o600
     """Permissions of new files. A replaced file keeps its own."""
+    style: Style = PLAIN
+    """How values look in flat rows: the times, and texts that a spreadsheet would take for formulas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Environment:
     route: Callable[..., Route[WindowReading]] = DetailsQuery
     proof: Callable[..., Reading] = Reading
     job_reading: Callable[[DetailsJobs, Interval], JobReading] = JobReading
+    auto: Callable[..., AutoRoute] = AutoRoute
     part: Callable[[Path, Filesystem], PartWriter] = PartWriter
     forms: Callable[..., FormMaker] = FormMaker
     ledger: Callable[..., Ledger] = Ledger
@@ -108,7 +115,7 @@ class Setup:
         return cls(
             client,
             table,
-            environment.forms(table.columns, filesystem),
+            environment.forms(table.columns, filesystem, cache(lambda: client.play(organization_id())), options.style),
             options,
             progress or Silent(),
             environment,
@@ -122,49 +129,57 @@ class Setup:
         options = self.options
         if options.workers:
             columns = tuple(column.name for column in self.table.columns)
-            return Workers(Work(columns, tuple(form.name for form in forms), options.file_mode), options.workers)
+            names = tuple(form.name for form in forms)
+            org = self.maker.organization_id() if TABLES in names else ""
+            return Workers(Work(columns, names, options.file_mode, org, options.style), options.workers)
         return self.environment.loader(self.table, forms, self.filesystem)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:
-        """The way that the options ask for; for jobs, the API is asked until when their data is complete.
+        """The way that the options ask for; for jobs alone, the API is asked until when their data is complete.
 
         Args:
             query: what is exported.
             path: where a window's file of a kind belongs.
 
         Raises:
-            AccessError, QueryError: the org has no jobs, or not for this client; with "auto" that is only noticed.
+            AccessError, QueryError: the org has no jobs, or not for this client; with "auto" that is only noticed,
+                once jobs would be worth it.
             ServiceError: as the client.
         """
         options, environment = self.options, self.environment
-        name = "jobs" if self.table.attributes else options.route
         by_query = environment.route(query, page_size=options.page_size, proof=environment.proof)
-        if name == "query":
-            return by_query
-        try:
+        if self.table.attributes or options.route == "jobs":
             complete_until = self.client.play(jobs.availability())
-        except (AccessError, QueryError) as error:
-            if name == "jobs":
-                raise
-            self.progress.report(Noticed(f"Jobs cannot be used ({error}); the details query reads all."))
+            return self._jobs(query, path, complete_until, self.client.play(jobs.jobs_at_a_time()))
+        if options.route == "query":
             return by_query
-        by_jobs = DetailsJobs(
-            query,
-            complete_until=complete_until,
-            jobs_max=self._jobs_max(),
-            falls_back=name == "auto",
-            notes=FileNotes(path, self.filesystem),
-            reading=environment.job_reading,
-        )
-        if name == "jobs":
-            return by_jobs
-        if complete_until is None:
-            self.progress.report(Noticed("The API does not say until when jobs are complete; the query reads all."))
-            return by_query
-        return AutoRoute(
-            DetailsQuery(query, page_size=options.page_size, proof=environment.proof), by_jobs, complete_until
+        return environment.auto(
+            by_query,
+            lambda usable: self._jobs(query, path, usable.complete_until, usable.at_a_time, falls_back=True),
+            allowed=lambda: self.client.counts().allowed or RATE_PER_MINUTE,
+            notice=self._notice_unusable,
         )
 
-    def _jobs_max(self) -> int:
-        """How many jobs to run at the same time: ours, or fewer where the org says so."""
-        return min(JOBS_AT_A_TIME_DEFAULT, self.client.play(jobs.jobs_at_a_time()) or JOBS_AT_A_TIME_DEFAULT)
+    def _jobs(
+        self,
+        query: Query,
+        path: Callable[[Interval, str], Path],
+        complete_until: datetime | None,
+        at_a_time: int | None,
+        *,
+        falls_back: bool = False,
+    ) -> DetailsJobs:
+        """The route of jobs: as many at the same time as ours, or fewer where the org says so."""
+        return DetailsJobs(
+            query,
+            complete_until=complete_until,
+            jobs_max=min(JOBS_AT_A_TIME_DEFAULT, at_a_time or JOBS_AT_A_TIME_DEFAULT),
+            falls_back=falls_back,
+            query_page_size=self.options.page_size,
+            notice=self._notice_unusable,
+            notes=FileNotes(path, self.filesystem),
+            reading=self.environment.job_reading,
+        )
+
+    def _notice_unusable(self, reason: str) -> None:
+        self.progress.report(Noticed(f"Jobs cannot be used ({reason}); the details query reads all."))

@@ -33,9 +33,13 @@ from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, FileDestination, sha256_of
 from everycall.sinks.interface import FileSink, Placed
+from everycall.sinks.style import Style, Times
 from everycall.sinks.targets import STREAMED
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
+
+WHOLE_FORMATS = ("xlsx",)
+"""Formats that have one checksum for the whole file: windows cannot be told apart in it."""
 
 State = Literal["holds", "changed", "damaged", "unproven", "unread"]
 
@@ -119,9 +123,7 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
-    sink = environment.forms(_table(header).columns, filesystem).file(header.format)
-    intact = _intact(output, sink, manifest, filesystem)
-    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
+    intact = _intact_windows(output, manifest, environment, filesystem)
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
@@ -161,12 +163,19 @@ def repair(
         EverycallError: whatever an export raises.
     """
     header = found.manifest.query
+    if header.format in WHOLE_FORMATS:
+        raise OutputRefused(
+            f"{found.output} can only be made as a whole: single windows of it cannot be replaced.",
+            hint="Export again with --fresh.",
+        )
     if header.everycall != VERSION:
         raise OutputRefused(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
-    options = replace(options, kept_from=_kept_from(found.manifest, options.kept_from))
+    kept_from = _kept_from(found.manifest, options.kept_from)
+    # The query has what jobs will only have hours later.
+    options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
         destination = FileDestination(found.output, setup.maker.file(header.format), setup.filesystem)
@@ -246,8 +255,29 @@ def _table(header: Header) -> FlatTable:
         ) from error
 
 
+def _style(header: Header) -> Style:
+    """How the values of the export look."""
+    times: Times = "local" if header.local_times else "utc"
+    return Style(times, header.local_times or "UTC", header.defuse_formulas)
+
+
 def _placed(entries: Sequence[Entry]) -> list[Placed]:
     return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
+
+
+def _intact_windows(
+    output: Path, manifest: Manifest, environment: Environment, filesystem: Filesystem
+) -> dict[str, bool]:
+    """Whether each window's rows are unchanged, by its interval."""
+    header = manifest.query
+    if header.format in WHOLE_FORMATS:
+        is_there = filesystem.exists(output)
+        is_intact = is_there and sha256_of(output, filesystem) == manifest.output.sha256
+        return dict.fromkeys([entry.interval for entry in manifest.windows], is_intact)
+    sink = environment.forms(_table(header).columns, filesystem).file(header.format)
+    intact = _intact(output, sink, manifest, filesystem)
+    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
+    return intact
 
 
 def _intact(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:

@@ -1,5 +1,6 @@
 """Clients that we did not write, against the sandbox: what they read is what it holds."""
 
+import gzip
 import json
 import os
 import shutil
@@ -15,7 +16,15 @@ import pytest
 from holding import listed, with_attributes
 from needing import needs
 
-from everycall.sandbox import QUERY, Sandbox, server
+from clocks import StillClock
+from everycall import Interval, Query
+from everycall.acquire.details_job import DetailsJobs, JobReading
+from everycall.acquire.loop import Loop
+from everycall.acquire.route import FoundPage
+from everycall.api.jobs import availability
+from everycall.executor import SerialExecutor
+from everycall.sandbox import QUERY, Sandbox, Switches, server
+from inprocess import InProcess, client_of
 
 HERE = Path(__file__).parent
 NOW_S = 1_775_000_000.0
@@ -121,6 +130,37 @@ def test_a_job_is_read_to_its_last_cursor_field_by_field(client: ClientProcess, 
     assert len(read) == 230
     assert read == with_attributes(sandbox, DAY)
     assert any("attributes" in participant for conversation in read for participant in conversation["participants"])
+
+
+def read_by_our_job(sandbox: Sandbox, interval: str, page_size: int) -> list[Any]:
+    """Every conversation that our own route of jobs reads, in its order."""
+    still = StillClock()
+    client = client_of(sandbox, still, InProcess(sandbox, still))
+    query, read = Query(Interval.read(interval)), list[Any]()
+    route = DetailsJobs(query, complete_until=client.play(availability()), page_size=page_size)
+
+    def keep(_reading: JobReading, page: FoundPage) -> None:
+        body = gzip.decompress(page.content) if page.is_zipped else page.content
+        read.extend(json.loads(body)["conversations"])
+
+    def end(reading: JobReading) -> None:
+        assert reading.verdict is not None
+        assert reading.verdict.proven, reading.verdict.reason
+
+    loop = Loop(client, route, SerialExecutor(), [query.interval], on_page=keep, on_end=end)
+    while loop.step():
+        pass
+    return read
+
+
+def test_our_own_job_loop_reads_what_the_client_reads_field_by_field(client: ClientProcess) -> None:
+    with server(conversations_per_day=230, flat=True, now=lambda: NOW_S, switches=Switches(job_takes_s=0.0)) as sandbox:
+        client.log_in(sandbox)
+        theirs = client.read("job", interval=DAY, page_size=100)
+        ours = read_by_our_job(sandbox, DAY, 100)
+
+    assert len(ours) == 230
+    assert ours == theirs
 
 
 KINDS = ["queues", "users", "wrapupcodes", "divisions", "flows", "skills", "languages", "groups", "campaigns"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import zstandard
 from made import MONDAY, Clock, conversation, ids, spread
 
 from everycall.sandbox import QUERY, Faults, Sandbox, server
@@ -233,3 +234,27 @@ def test_a_raw_export_is_no_recording(tmp_path: Path) -> None:
         Replay(path)
     with pytest.raises(ValueError, match="holds no exchange"):
         Replay(written(tmp_path / "empty.jsonl"))
+
+
+def test_a_zstd_file_with_several_frames_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl.zst"
+    frames = [zstandard.compress(json.dumps(conversation(number)).encode() + b"\n") for number in (7, 8)]
+    path.write_bytes(b"".join(frames))
+
+    assert served_ids(path) == [7, 8]
+
+
+def test_a_zstd_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl.zst"
+    path.write_bytes(zstandard.compress(json.dumps(spread(50)).encode())[:-20])
+
+    with pytest.raises(ValueError, match="cut short"):
+        load(path)
+
+
+def test_names_beside_an_archive_are_served(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl"
+    path.write_text(json.dumps(conversation(7)))
+    path.with_name("raw.jsonl.names.jsonl").write_text('{"kind": "users", "id": "u", "name": "Ann"}\n')
+
+    assert load(path).entities("users") == [{"id": "u", "name": "Ann"}]

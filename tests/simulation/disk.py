@@ -241,7 +241,8 @@ class SimDisk:
 
     def files(self, folder: Path) -> list[Path]:
         """See `Filesystem.files`."""
-        return [Path(path) for path in self.names.files if folder_of(path) == str(folder)]
+        there = [*self.names.files, *self.names.folders]
+        return [Path(path) for path in there if folder_of(path) == str(folder)]
 
     def exists(self, path: Path) -> bool:
         """See `Filesystem.exists`."""

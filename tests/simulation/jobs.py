@@ -5,9 +5,7 @@ are those of the data lake. Beside that, a window is only called proven where th
 where nothing goes wrong any more, it is.
 """
 
-import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from everycall import Interval, Summary, export
+from everycall.acquire.auto import AutoRoute
+from everycall.acquire.costs import Cost
 from everycall.acquire.details_job import DetailsJobs, JobAsk, JobReading
 from everycall.acquire.details_query import DetailsQuery
 from everycall.acquire.route import FoundPage
@@ -30,7 +30,6 @@ from everycall.setup import Environment, Options
 
 from .disk import MANIFEST
 from .oracle import (
-    Wrong,
     check,
     check_numbers,
     check_rows,
@@ -56,6 +55,10 @@ class JobTrouble(Trouble):
     """What goes wrong with jobs beside all else."""
 
     job_rate: float = 0.0
+    repeats_cursors: bool = False
+    """Whether the results of each job repeat a cursor once, however calm it is."""
+    repeated: set[str] = field(default_factory=set)
+    """The results that have done so."""
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
@@ -68,7 +71,7 @@ class JobTrouble(Trouble):
         if request.path == JOBS and request.method == "POST":
             struck += self._hidden() + self._of_job()
         if request.path.endswith("/results"):
-            struck += self._of_results()
+            struck += self._of_results() + self._repeated(request)
         self.last = struck
         return struck
 
@@ -84,6 +87,12 @@ class JobTrouble(Trouble):
             return [Fault(kind, {})]
         told = self.world.told
         return [Fault(kind, {"conversation_id": self.rng.choice(told).id})] if told else []
+
+    def _repeated(self, request: Request) -> list[Fault]:
+        if not self.repeats_cursors or request.path in self.repeated or not request.parameter("cursor"):
+            return []
+        self.repeated.add(request.path)
+        return [Fault("repeated_cursor", {})]
 
     def _of_results(self) -> list[Fault]:
         if self.rng.random() >= self.content_rate:
@@ -102,9 +111,12 @@ class JobsLife(Life):
         super().__post_init__()
         rng = self.rng
         self.trouble.__class__ = JobTrouble
-        self.trouble.job_rate = 0.0  # type: ignore[attr-defined]
+        self.trouble.job_rate, self.trouble.repeated = 0.0, set()  # type: ignore[attr-defined]
+        self.trouble.repeats_cursors = rng.random() < 0.2  # type: ignore[attr-defined]
         self.route: Literal["jobs", "auto"] = rng.choice(["jobs", "jobs", "auto"])
         self.read_page = rng.choice(READ_PAGES)
+        self.is_eager = rng.random() < 0.7
+        """Whether "auto" finds jobs worth it whatever they cost."""
 
     def _sandbox(self) -> Sandbox:
         rng = self.rng
@@ -162,6 +174,10 @@ class JobsLife(Life):
             client, query, output, columns=columns, options=options, progress=self, environment=self.environment
         )
 
+    def are_jobs_worth_it(self, query: Cost, jobs: Cost, allowed: float) -> bool:  # noqa: ARG002
+        """As in earnest, but without a look at the time, which a world so small never takes."""
+        return self.is_eager or jobs.requests < query.requests
+
     def lake(self) -> datetime:
         """Until when the data lake is complete."""
         return (self.clock.utc() - timedelta(seconds=self.lag_s)).astimezone(UTC)
@@ -173,7 +189,7 @@ class JobsLife(Life):
         return Environment(
             executor=self.executor, filesystem=self.filesystem, route=partial(DetailsQuery, hits_max=self.hits_max),
             proof=planted.proof, part=planted.part, forms=planted.forms, ledger=planted.ledger, loader=planted.loader,
-            job_reading=self.begin_reading,
+            job_reading=self.begin_reading, auto=partial(AutoRoute, are_worth_it=self.are_jobs_worth_it),
         )  # fmt: skip
 
     def mend(self) -> int:
@@ -264,6 +280,31 @@ class LosesThePageBetween(JobReading):
         return page
 
 
+class RepeatedCursorIsTheEnd(JobReading):
+    """Takes a cursor that it has seen for that of the last page."""
+
+    def _read_again(self, reason: str) -> None:
+        if "used before" in reason:
+            self._step = "recount" if self._complete_after is not None else "availability"
+        else:
+            super()._read_again(reason)
+
+
+class BelievesThePartIsThere(JobReading):
+    """After a crash, counts the pages that came before it, and does not put them into the new part."""
+
+    def _take_page(self, ask: JobAsk, answer: Response) -> FoundPage | None:
+        page = super()._take_page(ask, answer)
+        return page if ask.noted is None else None
+
+
+class TrustsTheCountBefore(JobReading):
+    """Does not see that the count has moved while the job was read."""
+
+    def _judge(self, hits_after: int) -> None:  # noqa: ARG002
+        super()._judge(self._hits_before)
+
+
 class EarlyIsNever(JobReading):
     """Takes a 404 soon after the submission for the end of the job."""
 
@@ -284,21 +325,15 @@ class CapIsTheEnd(JobReading):
             super()._take_refused(ask, answer)
 
 
-BUGS = (EmptyPageIsTheEnd, TrustsTheLake, DoesNotCompare, LosesThePageBetween, EarlyIsNever, CapIsTheEnd)
-
-
-def main() -> None:
-    """Run a range of seeds, and name those that break the promise."""
-    first, end = int(sys.argv[1]), int(sys.argv[2])
-    verdicts: Counter[str] = Counter()
-    for seed in range(first, end):
-        try:
-            verdicts[live(seed).verdict] += 1
-        except Wrong as wrong:
-            verdicts["wrong"] += 1
-            print(f"{seed}: {wrong}", flush=True)  # noqa: T201 - it is a command
-    print(dict(verdicts))  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()
+BUGS: Mapping[str, type[JobReading]] = {
+    "stop at an empty page of a job's results": EmptyPageIsTheEnd,
+    "trust a job beyond the date until which the data is complete": TrustsTheLake,
+    "do not compare what a job brought with the counts": DoesNotCompare,
+    "trust the count before a job": TrustsTheCountBefore,
+    "lose a page between two cursors": LosesThePageBetween,
+    "take a repeated cursor for the end": RepeatedCursorIsTheEnd,
+    "take a cap on a job's results for their end": CapIsTheEnd,
+    "take a 404 soon after the submission for the end of the job": EarlyIsNever,
+    "go on at a cursor without the pages before it": BelievesThePartIsThere,
+}
+"""By what one would call them."""

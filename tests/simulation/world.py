@@ -269,7 +269,7 @@ class Life:
         query = self.planted.query(Interval(self.start, end), match=self.match)
         options = Options(
             asked={"since": "then"} if self.is_moving else None, fresh=fresh, page_size=self.page_size,
-            max_pages=self.max_pages,
+            max_pages=self.max_pages, route="query",
         )  # fmt: skip
         return export(
             client, query, output, columns=columns, options=options, progress=self, environment=self.environment

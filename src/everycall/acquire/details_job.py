@@ -15,12 +15,13 @@ Where the numbers differ, the job is submitted once more. Where they still do, o
 is unproven, with the numbers; or, where `DetailsJobs.falls_back`, the details query reads it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, Protocol
 
+from everycall.acquire.costs import JOBS_AT_A_TIME_DEFAULT, by_job, by_query
 from everycall.acquire.details_query import ATTEMPTS_ON_TIMEOUT, DetailsQuery, found_page
 from everycall.acquire.part import Place
 from everycall.acquire.proof import Verdict, distinct
@@ -28,16 +29,27 @@ from everycall.acquire.route import Ask, FoundPage, TooSlow
 from everycall.acquire.windows import halves, split
 from everycall.api import details_query, jobs
 from everycall.api.exchange import Exchange, Response
-from everycall.api.jobs import RESULTS_PAGE_SIZE, LimitMet, NotFound, Refused, ResultsHead, State, Status, Submitted
+from everycall.api.jobs import (
+    RESULTS_PAGE_SIZE,
+    LimitMet,
+    NotFound,
+    Refused,
+    ResultsHead,
+    State,
+    Status,
+    Submitted,
+    Unusable,
+)
+from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.api.query import Interval, Query
 from everycall.instants import DAY, since_epoch_ms, start_of_day, text
 
-JOB_HITS_DEFAULT = 60_000
-"""Ours: a window of several days that holds more is split: results were once capped at 100,000 for the query and at
+JOB_HITS_DEFAULT = 80_000
+"""Ours: a window of several days that holds as many is split: results were once capped at 100,000 for the query and at
 400,000 for jobs, and nobody knows what holds today."""
 
-JOBS_AT_A_TIME_DEFAULT = 2
-"""Ours: how many jobs run at the same time, until the API names its limit."""
+JOB_HITS_AIM = 3 / 4
+"""Ours: of that, how much the pieces are to hold. Days are not alike, and a piece that is split again costs a count."""
 
 POLL_FIRST, POLL_MAX = timedelta(seconds=2), timedelta(seconds=30)
 """The waits between polls grow by half, from the first to the longest. Source: jobs take 3 s (estuary/connectors)."""
@@ -54,9 +66,6 @@ LIMIT_PATIENCE = timedelta(minutes=30)
 READINGS_MAX = 2
 """Ours: how often a job is read whose numbers do not agree with the counts."""
 
-JOB_OVERHEAD = 6
-"""Requests of a window beside its pages: two counts, the submission, two or three polls."""
-
 Step = Literal["count", "submit", "status", "results", "availability", "cancel", "recount"]
 
 
@@ -69,15 +78,31 @@ class Noted:
     """Until when the data lake was complete before that."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotedPage:
+    """A page of a job's results, as it came."""
+
+    content: bytes
+    is_zipped: bool
+
+
 class Notes(Protocol):
-    """Which jobs are under way, kept where a later process finds it."""
+    """Which jobs are under way and how far they are read, kept where a later process finds it."""
 
     def job(self, window: Interval) -> Noted | None:
-        """The window's job, where one is known."""
+        """The window's job, where one is known. To be called once, before a part of the window is begun."""
         ...
 
     def keep(self, window: Interval, job: Noted) -> None:
-        """The window has this job."""
+        """The window has this job, and no page of it was read."""
+        ...
+
+    def add_page(self, window: Interval, page: NotedPage, *, is_in_part: bool) -> None:
+        """The next page of the job came. `is_in_part`: it will be the next page of the window's part."""
+        ...
+
+    def pages(self, window: Interval) -> Iterator[NotedPage]:
+        """The first pages of the job `job` found, in order, as far as they are whole; from now on they do not count."""
         ...
 
     def drop(self, window: Interval) -> None:
@@ -95,6 +120,13 @@ class NoNotes:
     def keep(self, window: Interval, job: Noted) -> None:
         """Nothing is kept."""
 
+    def add_page(self, window: Interval, page: NotedPage, *, is_in_part: bool) -> None:
+        """Nothing is kept."""
+
+    def pages(self, window: Interval) -> Iterator[NotedPage]:  # noqa: ARG002 - the same for all
+        """None is kept."""
+        return iter(())
+
     def drop(self, window: Interval) -> None:
         """Nothing was kept."""
 
@@ -110,21 +142,30 @@ class JobAsk:
     cursor: str = ""
     page_size: int | None = None
     not_before: datetime | None = None
+    noted: NotedPage | None = None
+    """A page that an earlier process has kept: it need not be asked for."""
+    falls_back: bool = False
+    """Whether a refusal is an answer: `jobs.Unusable`."""
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a page of results."""
-        return self.step == "results"
+        """Whether it asks for a page of results."""
+        return self.step == "results" and self.noted is None
 
     def exchange(self) -> Exchange[object]:
         """What asks it; see `api.jobs`."""
+        asked = self._exchange()
+        return jobs.or_unusable(asked) if self.falls_back and self.step not in ("count", "recount") else asked
+
+    def _exchange(self) -> Exchange[object]:
         match self.step:
             case "submit":
                 return jobs.submit(self.query, self.window)
             case "status":
                 return jobs.status(self.job_id)
             case "results":
-                return jobs.results(self.job_id, self.cursor, self.page_size)
+                asked = jobs.results(self.job_id, self.cursor, self.page_size)
+                return asked if self.noted is None else _answered(self.noted)
             case "availability":
                 return jobs.availability()
             case "cancel":
@@ -133,6 +174,20 @@ class JobAsk:
                 can_be_halved = len(halves(self.window)) > 1
                 attempts = ATTEMPTS_ON_TIMEOUT if can_be_halved else None
                 return details_query.answer(self.query, self.window, 1, 1, attempts_on_timeout=attempts)
+
+
+def pieces_for_jobs(window: Interval, hits: int, hits_max: int = JOB_HITS_DEFAULT) -> list[Interval]:
+    """The windows that a job each reads instead of this one; `[window]` if it need not be split."""
+    if hits < hits_max or window.length <= DAY:
+        return [window]
+    return split(window, hits, max(1, int(hits_max * JOB_HITS_AIM)))
+
+
+def _answered(page: NotedPage) -> Exchange[Response]:
+    """The answer that brought the page, without a request."""
+    answer = Response(200, {"content-encoding": "gzip"} if page.is_zipped else {}, page.content)
+    return replace(answer, decoded=ResultsHead.decode(answer.body))
+    yield  # it makes this an exchange
 
 
 class JobReading:
@@ -164,6 +219,8 @@ class JobReading:
         self._failures = 0
         self._reason = ""
         self._restarts = 0
+        self._noted: Iterator[NotedPage] | None = None
+        """Pages that an earlier process has kept, while they are read."""
         # of the present pass through its results
         self._pass = 0
         self._readings = 0
@@ -196,9 +253,17 @@ class JobReading:
             self._jobs.submitting += 1
             self._complete_before = self._jobs.complete_until
         self._is_asking = True
-        return JobAsk(
-            step, self._jobs.query, self.window, self._job_id, self._cursor, self._jobs.page_size, self._not_before
+        ask = JobAsk(
+            step,
+            self._jobs.query,
+            self.window,
+            self._job_id,
+            self._cursor,
+            self._jobs.page_size,
+            self._not_before,
+            falls_back=self._jobs.falls_back,
         )
+        return replace(ask, noted=self._next_noted()) if step == "results" else ask
 
     def take(self, ask: Ask, answer: object, asked_at: datetime) -> FoundPage | None:
         """Take in an answer of `JobAsk`."""
@@ -215,7 +280,10 @@ class JobReading:
         return None
 
     def _take(self, ask: JobAsk, answer: object, asked_at: datetime) -> FoundPage | None:
-        if isinstance(answer, TooSlow):
+        if isinstance(answer, Unusable):
+            self._jobs.turn_off(answer.reason)
+            self._leave_to_query()
+        elif isinstance(answer, TooSlow):
             self._halve(answer.reason)
         elif ask.step in ("count", "recount"):
             self._take_count(ask, answer, asked_at)
@@ -244,9 +312,8 @@ class JobReading:
             self._judge(counted)
             return
         self._hits_before = counted
-        if self.window.length > DAY:
-            pieces = split(self.window, counted, self._jobs.hits_max)
-            self.instead = pieces if pieces != [self.window] else None
+        pieces = pieces_for_jobs(self.window, counted, self._jobs.hits_max)
+        self.instead = pieces if pieces != [self.window] else None
         if self.instead is None and self._jobs.is_dearer(counted):
             self._leave_to_query()
         elif self.instead is None:
@@ -298,7 +365,15 @@ class JobReading:
             return
         self._job_id, self._step = known.job_id, "status"
         self._submitted_at, self._complete_before = None, known.complete_before
+        self._noted = self._jobs.notes.pages(self.window)
         self._jobs.begun(self.window, known.job_id, known.complete_before)
+
+    def _next_noted(self) -> NotedPage | None:
+        """The next page that an earlier process has kept; after the last one, the job goes on from its cursor."""
+        page = next(self._noted, None) if self._noted is not None else None
+        if page is None:
+            self._noted = None
+        return page
 
     def _take_submitted(self, answer: object, asked_at: datetime) -> None:
         if isinstance(answer, Submitted):
@@ -364,6 +439,7 @@ class JobReading:
 
     def _submit_again(self) -> None:
         self._jobs.done_with(self._job_id)
+        self._noted = None
         self._job_id, self._step, self._wait = "", "submit", POLL_FIRST
 
     # Results
@@ -403,6 +479,8 @@ class JobReading:
         """From the first page, once; then the job has failed."""
         self._restarts += 1
         if self._restarts == 1:
+            self._noted = None
+            self._jobs.notes.keep(self.window, Noted(self._job_id, self._complete_before))
             self._start_reading()
         else:
             self._failed(reason)
@@ -418,7 +496,9 @@ class JobReading:
         self._jobs.learn_complete(head.available_until)
         if not head.cursor:
             self._step = "recount" if self._complete_after is not None else "availability"
-        return self._found(answer, head) if head.page.conversations or head.page.dropped else None
+        has_rows = bool(head.page.conversations or head.page.dropped)
+        self._jobs.notes.add_page(self.window, NotedPage(answer.content, answer.is_zipped), is_in_part=has_rows)
+        return self._found(answer, head) if has_rows else None
 
     def _found(self, answer: Response, head: ResultsHead) -> FoundPage:
         page = found_page(self._pass, answer, head.page, partial(self._jobs.place, self.window))
@@ -486,6 +566,8 @@ class DetailsJobs:
         hits_max: int = JOB_HITS_DEFAULT,
         page_size: int | None = RESULTS_PAGE_SIZE,
         falls_back: bool = False,
+        query_page_size: int = PAGE_SIZE_MAX,
+        notice: Callable[[str], None] = lambda _: None,
         notes: Notes | None = None,
         reading: Callable[["DetailsJobs", Interval], JobReading] = JobReading,
     ) -> None:
@@ -498,6 +580,8 @@ class DetailsJobs:
             hits_max: a window of several days that holds more is split.
             page_size: conversations on a page of results; None leaves it to the API.
             falls_back: whether somebody reads the windows in `by_query` by the details query.
+            query_page_size: of the details query, which decides what it would take.
+            notice: is given the reason where jobs turn out not to be usable, which takes `falls_back`.
             notes: which jobs are under way.
             reading: what tests replace.
         """
@@ -510,6 +594,9 @@ class DetailsJobs:
         """Ids of jobs that are not known to have ended."""
         self.by_query: list[Interval] = []
         """Windows to read by the details query: it needs fewer requests for them, or jobs did not do."""
+        self.unusable = False
+        """Whether the API refuses jobs: no further window is for this route."""
+        self._notice, self._query_page_size = notice, query_page_size
         self._jobs_max = max(1, jobs_max)
         self._windows: dict[str, Interval] = {}
         self._reading = reading
@@ -542,7 +629,13 @@ class DetailsJobs:
 
     def is_dearer(self, counted: int) -> bool:
         """Whether the details query needs fewer requests for a window of so many conversations."""
-        return self.falls_back and requests_by_query(counted) < requests_by_jobs(counted)
+        return self.falls_back and by_query(counted, self._query_page_size).requests < by_job(counted).requests
+
+    def turn_off(self, reason: str) -> None:
+        """The API refuses jobs, or their routes fail: the details query reads what is left."""
+        if not self.unusable:
+            self.unusable = True
+            self._notice(reason)
 
     def learn(self, limit: LimitMet) -> None:
         """The API let no further job in: no more of ours run from now on than run now."""
@@ -577,13 +670,3 @@ class DetailsJobs:
         for job_id in left:
             self.done_with(job_id)
         return [jobs.cancel(job_id) for job_id in left]
-
-
-def requests_by_query(counted: int, page_size: int = 100) -> int:
-    """Pages, the empty one past the end, and the count."""
-    return -(-counted // page_size) + 2
-
-
-def requests_by_jobs(counted: int) -> int:
-    """Pages of results, and what a job takes beside them."""
-    return max(1, -(-counted // RESULTS_PAGE_SIZE)) + JOB_OVERHEAD

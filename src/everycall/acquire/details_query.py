@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
 from everycall.acquire.route import Ask, FoundPage, TooSlow
-from everycall.acquire.windows import halves, split
+from everycall.acquire.windows import halves
 from everycall.api import details_query
 from everycall.api.details_query import PageHead, TooLarge
 from everycall.api.exchange import Exchange, Response
@@ -236,7 +236,7 @@ def found_of(head: PageHead, place: Callable[[int | None], Place]) -> list[Found
 
 
 class CountReading:
-    """Counts a window, and splits it as an export would; implements `route.WindowReading`."""
+    """Counts a window; implements `route.WindowReading`."""
 
     route = "query"
     verdict: Verdict | None = None
@@ -244,12 +244,12 @@ class CountReading:
     has_begun = False
     covered = 0.0
 
-    def __init__(self, query: Query, window: Interval, hits_max: int) -> None:
+    def __init__(self, query: Query, window: Interval) -> None:
         """Nothing is asked yet."""
         self.window = window
         self.hits: int | None = None
         self.instead: list[Interval] | None = None
-        self._query, self._hits_max = query, hits_max
+        self._query = query
         self._is_asked = False
 
     @property
@@ -271,8 +271,6 @@ class CountReading:
             self.instead = halves(self.window)
         else:
             self.hits = details_query.hits(answer.decoded) if isinstance(answer, Response) else 0
-            pieces = split(self.window, self.hits, self._hits_max)
-            self.instead = pieces if pieces != [self.window] else None
 
     def stop(self, reason: str) -> None:
         """There is nothing to keep."""
@@ -281,9 +279,9 @@ class CountReading:
 class Counting:
     """Counts windows by the details query; implements `route.Reads`."""
 
-    def __init__(self, query: Query, *, hits_max: Callable[[Interval], int] = lambda _: WINDOW_HITS_DEFAULT) -> None:
-        """A way to count windows of this query, split as they would be to read them, each by its own `hits_max`."""
-        self._query, self._hits_max = query, hits_max
+    def __init__(self, query: Query) -> None:
+        """A way to count windows of this query."""
+        self._query = query
 
     def fitting(self, window: Interval) -> list[Interval]:
         """The window itself: a count is quick."""
@@ -291,7 +289,7 @@ class Counting:
 
     def read(self, window: Interval) -> CountReading:
         """Begin to count a window."""
-        return CountReading(self._query, window, self._hits_max(window))
+        return CountReading(self._query, window)
 
 
 def _positions(head: PageHead) -> Iterable[int]:

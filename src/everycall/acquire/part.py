@@ -51,6 +51,9 @@ DISORDER_MAX = 2.0
 PAGES_HELD = 4
 """Unzipped pages in memory while a part is read back. Pages overlap where conversations shifted or start together."""
 
+HELD_BYTES = 8 << 20
+"""Of them, all but the newest are let go where they are larger together: a page of a job's results has 9 MB."""
+
 REWRITTEN_PAGE = 100
 """Conversations on a page of a part that was put in order."""
 
@@ -251,6 +254,15 @@ class Part:
         return part
 
     @property
+    def size(self) -> int:
+        """How many conversations it has."""
+        return len(self._index) // _ENTRY.size
+
+    def section(self, first: int, end: int) -> "Part":
+        """Some of its conversations, by their positions in order, from `first` up to `end`, as a part of their own."""
+        return Part(self.path, self._filesystem, self._pages, self._index[first * _ENTRY.size : end * _ENTRY.size])
+
+    @property
     def pages(self) -> int:
         """How many pages it has."""
         return len(self._pages)
@@ -298,7 +310,7 @@ class Part:
             held: OrderedDict[int, bytes] = OrderedDict()
             for page, positions, starts_ms in self._wanted(is_wanted):
                 if page not in held:
-                    if len(held) >= PAGES_HELD:
+                    while len(held) >= PAGES_HELD or sum(map(len, held.values())) > HELD_BYTES:
                         held.popitem(last=False)
                     held[page] = _page_body(file, self._pages[page], page, self.path)
                 held.move_to_end(page)

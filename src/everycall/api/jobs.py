@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -36,7 +36,9 @@ from everycall.api.details_query import Head, PageHead, decoded_slowly
 from everycall.api.exchange import Exchange, NotAnAnswer, Request, Response, problem, reason, refusal
 from everycall.api.oddities import instant
 from everycall.api.query import Interval, Query
-from everycall.errors import ServiceError
+from everycall.errors import PermissionMissing, QueryRefused, ServiceError, ServiceFailed
+
+T = TypeVar("T")
 
 JOBS: Final = "/api/v2/analytics/conversations/details/jobs"
 
@@ -301,6 +303,40 @@ def availability() -> Exchange[datetime | None]:
     if response.status >= 300:
         raise refusal(response)
     return _instant(response.decoded.data_availability_date)
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """Jobs can be used."""
+
+    complete_until: datetime
+    at_a_time: int | None
+    """How many the org may run at the same time; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Jobs cannot be used: a permission is missing, the org has none, or their routes fail."""
+
+    reason: str
+
+
+def usable() -> Exchange[Usable | Unusable]:
+    """Whether jobs can be used, and until when they are complete."""
+    until = yield from or_unusable(availability())
+    if isinstance(until, Unusable):
+        return until
+    if until is None:
+        return Unusable("the API does not say until when their data is complete")
+    return Usable(until, (yield from jobs_at_a_time()))
+
+
+def or_unusable(exchange: Exchange[T]) -> Exchange[T | Unusable]:
+    """The exchange, whose refusal or failure is an answer. Without a network or a login it fails as it is."""
+    try:
+        return (yield from exchange)
+    except (PermissionMissing, QueryRefused, ServiceFailed) as error:
+        return Unusable(str(error).rstrip("."))
 
 
 def jobs_at_a_time() -> Exchange[int | None]:

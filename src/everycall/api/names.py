@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -62,17 +62,29 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """One queue, user, wrap-up code or division: the fields that rows need."""
+    """One queue, user, wrap-up code or division: the fields that rows and the table of names need."""
 
     id: str
     name: str | None = None
     email: str | None = None
     """Users only; some have none."""
+    division: Any = None
+    """The division that it belongs to, as the API sends it: an object with an id. Anything else is not an error."""
+    state: Any = None
+    """Users, queues: active, inactive or deleted, as far as the API says so."""
+    looked_up_at: str = ""
+    """When it was looked up: UTC, ISO 8601; empty if unknown. The API does not send it."""
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """The names that the user may give for it."""
         return tuple(alias for alias in (self.name, self.email) if alias)
+
+    @property
+    def division_id(self) -> str | None:
+        """The id of its division."""
+        id_ = self.division.get("id") if isinstance(self.division, dict) else None
+        return id_ if isinstance(id_, str) else None
 
 
 class _Listing(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,6 +106,11 @@ class Found:
     cut_short: str = ""
     """Why the result is incomplete, for the user; empty if it is complete."""
 
+    def as_of(self, looked_up_at: str) -> "Found":
+        """The same result with the time at which it was looked up: UTC, ISO 8601."""
+        dated = (msgspec.structs.replace(entity, looked_up_at=looked_up_at) for entity in self.entities)
+        return replace(self, entities=tuple(dated))
+
     def redacted(self, redact: Callable[[str], str]) -> "Found":
         """The same result without secrets in its text."""
         return replace(self, cut_short=redact(self.cut_short))
@@ -106,6 +123,10 @@ class Unavailable:
     kind: Kind
     reason: str
     """For the user: the status and the API's message, or the client's error."""
+
+    def as_of(self, looked_up_at: str) -> "Unavailable":  # noqa: ARG002 - as `Found`
+        """The same: nothing was found."""
+        return self
 
     def redacted(self, redact: Callable[[str], str]) -> "Unavailable":
         """The same without secrets in its text."""
@@ -173,12 +194,18 @@ class Names:
 
     unavailable: dict[Kind, str] = field(default_factory=dict)
     """Kinds whose look-up failed or was cut short, with the reason. Names learned before stay known."""
-    _known: dict[Kind, dict[str, str]] = field(default_factory=lambda: {kind: {} for kind in PATHS})
+    _known: dict[Kind, dict[str, Entity]] = field(default_factory=lambda: {kind: {} for kind in PATHS})
     _listed: set[Kind] = field(default_factory=set)
 
     def name(self, kind: Kind, entity_id: str) -> str | None:
         """The name of an id; None if the org has none for it, or it was not looked up."""
-        return self._known[kind].get(entity_id) or None
+        entity = self._known[kind].get(entity_id)
+        return (entity.name or None) if entity is not None else None
+
+    def entity(self, kind: Kind, entity_id: str) -> Entity | None:
+        """What was looked up for an id; None if the org has no name for it, or it was not looked up."""
+        entity = self._known[kind].get(entity_id)
+        return entity if entity is not None and entity.name else None
 
     def is_settled(self, kind: Kind, entity_id: str) -> bool:
         """Whether a look-up is of no use: it was done, it is not possible, or the id is a system code."""
@@ -203,12 +230,12 @@ class Names:
             self.unavailable[found.kind] = found.reason
             return
         known = self._known[found.kind]
-        known.update((entity.id, entity.name or "") for entity in found.entities)
+        known.update((entity.id, entity) for entity in found.entities)
         if found.cut_short:
             self.unavailable[found.kind] = found.cut_short
         elif asked:
             for entity_id in asked:
-                known.setdefault(entity_id, "")
+                known.setdefault(entity_id, Entity(entity_id))
         else:
             self._listed.add(found.kind)
 

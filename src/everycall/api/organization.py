@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from everycall.api.exchange import Response
+from everycall.api.exchange import Exchange, NotAnAnswer, Request, Response, refusal
 
 ORGANIZATION = "/api/v2/organizations/me"
 PLATFORM_LIMITS = "/api/v2/organizations/limits/namespaces/platform.api"
@@ -73,6 +73,31 @@ class Divisions(msgspec.Struct, rename="camel"):
 
 class _Organization(msgspec.Struct):
     name: str | None = None
+
+
+class _Identified(msgspec.Struct):
+    id: str
+
+
+def organization_id() -> Exchange[str]:
+    """Ask for the org's id, which every row of the tables has.
+
+    Raises:
+        PermissionMissing, QueryRefused: the API answered 4xx.
+        ServiceError: as the client.
+    """
+    response = yield Request("GET", ORGANIZATION, decode=_identified, success=(200,))
+    if response.status >= 300:
+        raise refusal(response)
+    found: _Identified = response.decoded
+    return found.id
+
+
+def _identified(content: bytes) -> _Identified:
+    try:
+        return msgspec.json.decode(content, type=_Identified)
+    except msgspec.ValidationError as error:
+        raise NotAnAnswer("the answer is not about an org") from error
 
 
 def organization_name(response: Response) -> str:

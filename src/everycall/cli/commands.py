@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from everycall.cli import help_text, parser
 from everycall.cli.options import (
+    Cells,
     Completing,
+    Converting,
     Declared,
     FindingsFormat,
     Finished,
@@ -44,7 +46,7 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Paging, Way, Source, Messages, Logs),
+    (When, Which, Rows, Cells, Paging, Way, Source, Messages, Logs),
 )
 PLAN = Command(
     "plan",
@@ -136,6 +138,22 @@ SCHEMA = Command(
     (Declared,),
     "[TABLE] [OPTIONS]",
 )
+CONVERT = Command(
+    "convert",
+    "Make any output from an archive of JSON lines, without asking the API.",
+    """
+An export to .jsonl.zst keeps everything that the API sent. From it, this command makes the outputs that an export of
+the same conversations would make, on all cores.
+
+With the manifest of the archive beside it, the outputs get its windows and its verdict. Without one the verdict is
+unknown. Names come from ARCHIVE.names.jsonl; without that file, the rows have ids.
+
+The exit code is 4 if a line is no conversation, if the archive is not as its manifest says, or if it was not proven
+complete when it was exported.
+""",
+    (Converting, Cells, Messages),
+    "ARCHIVE -o PATH [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -147,7 +165,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION,
+    SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -156,6 +175,7 @@ ENTRIES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
+    "convert": "converting",
     "doctor": "examining",
     "queues": "listing:queues",
     "users": "listing:users",

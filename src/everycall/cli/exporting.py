@@ -10,7 +10,7 @@ from everycall.cli.context import Context
 from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.lists import separated
-from everycall.cli.options import Messages, Paging, Rows, Source, Way, When, Which
+from everycall.cli.options import Cells, Messages, Paging, Rows, Source, Way, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
@@ -51,7 +51,7 @@ def _columns(rows: Rows, way: Way) -> list[str]:
     columns = separated("--columns", rows.columns)
     if not rows.attribute:
         return columns
-    if way.route not in (None, "jobs"):
+    if way.route == "query":
         message = f"--attribute does not go with --route {way.route}."
         raise UsageError(message, hint="Only --route jobs brings attributes.")
     columns = columns or [column.name for column in flat.columns(rows.view)]
@@ -71,8 +71,9 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         max_pages=rows.max_pages,
         workers=rows.workers,
         kept_from=kept_from(query, org.client, now, display),
-        route=arguments.of(Way).route or "query",
+        route=arguments.of(Way).route or "auto",
         file_mode=rows.file_mode,
+        style=outputs.style(arguments.of(Cells), arguments.of(When).timezone),
     )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())
     shown = listener(display, org.client.counts, quiet=quiet)

@@ -27,7 +27,7 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
+FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta")
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600
@@ -102,14 +102,14 @@ class Which:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Options for the output and its columns."""
+class Outputs:
+    """Options for the outputs and their columns."""
 
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv or .jsonl file, also as .gz or .zst; - is standard output. Can be given several times: "
-        "the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; - is standard output. Can be given several "
+        "times: the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
@@ -129,11 +129,24 @@ class Rows:
         (),
         OUTPUT,
         "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
-        "participants have it, that of who came last. Takes --route jobs.",
+        "participants have it, that of who came last. Jobs read all windows then.",
         value="NAME",
         many=True,
     )
     fresh: bool = switch(OUTPUT, "Start over, and replace the output and any unfinished export of it.")
+    file_mode: int = option(
+        0o600,
+        OUTPUT,
+        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
+        value="MODE",
+        parse=permissions,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Outputs):
+    """Options for the outputs of an export."""
+
     max_pages: int | None = option(
         None,
         OUTPUT,
@@ -149,12 +162,55 @@ class Rows:
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )
-    file_mode: int = option(
-        0o600,
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converting(Outputs):
+    """Options for the outputs of a conversion."""
+
+    archive: str | None = positional(
+        None,
         OUTPUT,
-        "Permissions of new files, in octal; a replaced file keeps its own. [default: 600]",
-        value="MODE",
-        parse=permissions,
+        "ARCHIVE",
+        "JSON lines with one conversation each, such as an export to .jsonl, .jsonl.gz or .jsonl.zst; - is standard "
+        "input.",
+        parse=str,
+    )
+    attribute: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Another column, attribute:NAME, with this participant attribute; case and spaces count. Where several "
+        "participants have it, that of who came last. Archives by --route jobs have attributes.",
+        value="NAME",
+        many=True,
+    )
+    timezone: str = option(
+        "UTC", OUTPUT, "The time zone of local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
+    )
+    workers: int | None = option(
+        None,
+        OUTPUT,
+        "Number of extra processes that make rows; 0 makes them in one process. [default: the number of cores]",
+        value="NUMBER",
+        parse=whole_number(0, WORKERS_MAX),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Options for how values look in rows."""
+
+    times: Literal["utc", "local"] = option(
+        "utc",
+        OUTPUT,
+        "Times in .csv files: utc, or local for the clocks of --timezone, with the offset. Times in .xlsx files are "
+        "always local. [default: utc]",
+        choices=("utc", "local"),
+    )
+    defuse_formulas: bool = switch(
+        OUTPUT,
+        "Put an apostrophe before texts in .csv files that a spreadsheet would take for a formula: those that begin "
+        "with =, +, -, @, a tab or a carriage return.",
     )
 
 
@@ -179,8 +235,9 @@ class Way:
         None,
         SOURCE,
         "query: the details query, fresh, 100 conversations a request. jobs: asynchronous details jobs, 1,000 a "
-        "request, but complete only until some hours ago. auto: jobs where they are complete and take fewer requests, "
-        "the query for the rest. The rows are the same. [default: query; jobs with --attribute]",
+        "request, but complete only until some hours ago. auto: the query where it takes no longer; else jobs where "
+        "they are complete and take fewer requests, and the query for the rest. The rows are the same. "
+        "[default: auto; jobs with --attribute]",
         choices=("query", "jobs", "auto"),
     )
 
@@ -389,7 +446,10 @@ class Serving:
         many=True,
     )
     load: str | None = option(
-        None, FILES, "Serve the conversations of a raw export or a recording, also as a .gz file.", value="FILE"
+        None,
+        FILES,
+        "Serve the conversations of an archive (.jsonl), a raw export or a recording, also as a .gz or .zst file.",
+        value="FILE",
     )
     replay: str | None = option(None, FILES, "Answer the same requests exactly as in a recording.", value="FILE")
     record: str | None = option(

@@ -3,13 +3,16 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from everycall.cli.options import Rows
+from everycall.cli.options import Cells, Outputs
 from everycall.errors import OutputRefused, SettingsError
 from everycall.manifest import pretty
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.style import Style
 from everycall.sinks.targets import STREAMED, Target, target_of
 
 STANDARD_OUTPUT = "-"
@@ -18,12 +21,22 @@ STANDARD_OUTPUT = "-"
 DEFAULT = "conversations.csv"
 
 
-def is_stream(rows: Rows) -> bool:
+def is_stream(rows: Outputs) -> bool:
     """Whether the conversations go to standard output."""
     return rows.output == (STANDARD_OUTPUT,)
 
 
-def targets(rows: Rows) -> BinaryIO | list[Path | str]:
+def style(cells: Cells, timezone: str) -> Style:
+    """How values look in rows.
+
+    Raises:
+        QueryError: there is no such time zone.
+    """
+    chosen = Style(cells.times, timezone, cells.defuse_formulas)
+    return replace(chosen, timezone="UTC") if chosen.zone is UTC else chosen
+
+
+def targets(rows: Outputs) -> BinaryIO | list[Path | str]:
     """The outputs of an export: standard output, or the places, with their formats."""
     if is_stream(rows):
         return sys.stdout.buffer
@@ -51,7 +64,7 @@ def write_json(value: Mapping[str, Any], *, to_standard_error: bool = False) -> 
     stream.flush()
 
 
-def check(rows: Rows) -> None:
+def check(rows: Outputs) -> None:
     """Refuse an output that cannot be written, before the first request.
 
     Raises:
@@ -70,9 +83,9 @@ def check(rows: Rows) -> None:
             )
         if not output.strip():
             raise SettingsError("--output is empty.", hint=f"Name the file, or leave it out: {DEFAULT}.")
-        path = target_of(output, rows.format).path
-        if path is not None:
-            _check_path(str(path) if not output.endswith(("/", os.sep)) else output)
+        target = target_of(output, rows.format)
+        if target.path is not None and not target.is_folder:  # a folder is checked by its destination
+            _check_path(str(target.path) if not output.endswith(("/", os.sep)) else output)
 
 
 def _check_path(output: str) -> None:

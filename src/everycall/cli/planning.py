@@ -28,7 +28,7 @@ def run(arguments: Arguments, context: Context) -> int:
         query, _ = query_of(arguments.of(When), arguments.of(Which), org.client, now)
         kept_from(query, org.client, now, context.display)
         found = plan(
-            org.client, query, page_size=arguments.of(Paging).page_size, route=arguments.of(Way).route or "query"
+            org.client, query, page_size=arguments.of(Paging).page_size, route=arguments.of(Way).route or "auto"
         )
         seen = seen_attributes(org.client, query) if arguments.of(PlanFormat).attributes else None
         if arguments.of(PlanFormat).json:
@@ -84,14 +84,20 @@ def _choice(found: Plan) -> Iterator[str]:
     """Why these ways, with the figures of both."""
     if found.route == "query":
         return
-    if found.complete_until is None:
-        yield "The API does not say until when jobs are complete."
-        return
-    yield (
-        f"Jobs are complete until {found.complete_until:%Y-%m-%d %H:%M}Z; "
-        f"the details query alone would take {found.requests_by_query:,} requests, "
-        f"about {duration(found.length_of(found.requests_by_query))}"
-    )
+    if found.unusable:
+        yield f"Jobs cannot be used ({printable(found.unusable)})."
+    elif found.complete_until is None:
+        if found.route == "jobs":
+            yield "The API does not say until when jobs are complete."
+        elif found.by_jobs is not None and found.length_by_jobs is not None:
+            requests, length = counted(found.by_jobs.requests, "request"), duration(found.length_by_jobs)
+            yield f"Jobs would take {requests}, about {length}"
+    else:
+        yield (
+            f"Jobs are complete until {found.complete_until:%Y-%m-%d %H:%M}Z; "
+            f"the details query alone would take {found.requests_by_query:,} requests, "
+            f"about {duration(found.length_by_query)}"
+        )
     late = sum(step.route == "jobs" and step.by_jobs is None for step in found.steps)
     if late:
         yield f"{counted(late, 'window')} after that cannot be proven by jobs: use --route auto or --route query"

@@ -7,10 +7,11 @@ as whole records, to find unknown fields.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -101,6 +102,23 @@ class _Report:
         return facts
 
 
+class Source(Protocol):
+    """Where the conversations of a window come from: a part, or a piece of an archive."""
+
+    @property
+    def pages(self) -> int:
+        """How many pages it has; known once all of its conversations were read."""
+        ...
+
+    def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:
+        """Yield its conversations in order, those of a page together.
+
+        Raises:
+            DamagedPart: it has changed since it was written.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A part to load, as plain data that can be sent to another process."""
@@ -114,6 +132,15 @@ class Task:
     """Ids of conversations that a later reading of another window owns."""
     stem: Path
     """The path of the window's files, without the suffix of the form."""
+
+    def open(self, filesystem: Filesystem) -> Source:
+        """Open the part.
+
+        Raises:
+            DamagedPart: it is not complete, or has changed.
+            OSError: it cannot be read.
+        """
+        return Part.open(self.part, filesystem, self.part_sha256)
 
     def is_wanted(self, id_: bytes, place: Place) -> bool:
         """Whether the output has this conversation of the part."""
@@ -129,11 +156,11 @@ class Task:
         return start_ms if start_ms is not None and first <= start_ms < end else first
 
 
-def load(part: Part, task: Task, table: FlatTable, forms: Sequence[Form], names: NameSource) -> Loaded:
+def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], names: NameSource) -> Loaded:
     """Write the conversations of a part in each form, in order of start and id.
 
     Args:
-        part: the sealed part of the task.
+        source: the conversations of the task: its sealed part, or a piece of an archive.
         task: which of its conversations, and where to.
         table: the columns of flat rows.
         forms: at least one.
@@ -150,7 +177,7 @@ def load(part: Part, task: Task, table: FlatTable, forms: Sequence[Form], names:
     try:
         for form in forms:
             writers[form.name] = form.writer(task.path(form))
-        for piece in part.slices(None if is_plain else task.is_wanted):
+        for piece in source.slices(None if is_plain else task.is_wanted):
             batches.add(piece)
             if batches.size >= BATCH:
                 _write(batches.take(), writers)
@@ -162,7 +189,7 @@ def load(part: Part, task: Task, table: FlatTable, forms: Sequence[Form], names:
                 writer.discard()
         raise
     return Loaded(
-        batches.rows, written, report.outlasting, part.pages, len(report.checked), dict(report.oddities),
+        batches.rows, written, report.outlasting, source.pages, len(report.checked), dict(report.oddities),
         tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
     )  # fmt: skip
 
@@ -255,14 +282,13 @@ class Loader:
         return 1
 
     def load(self, task: Task, names: NameSource) -> Loaded:
-        """Open the part of a task by its path, and load it.
+        """Open the source of a task, and load it.
 
         Raises:
             DamagedPart: the part has changed since it was sealed.
             OSError: the disk is full, for example.
         """
-        part = Part.open(task.part, self._filesystem, task.part_sha256)
-        return load(part, task, self._table, self._forms, names)
+        return load(task.open(self._filesystem), task, self._table, self._forms, names)
 
     def close(self) -> None:
         """Do nothing: there are no processes to end."""

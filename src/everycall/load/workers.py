@@ -20,6 +20,7 @@ from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.sinks.forms import FormMaker, forms_of
+from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
 
 TRIES_MAX = 2
@@ -44,6 +45,9 @@ class Work:
     columns: tuple[str, ...]
     forms: tuple[str, ...]
     file_mode: int
+    organization_id: str = ""
+    """Only if a form has tables."""
+    style: Style = PLAIN
 
 
 class Workers:
@@ -126,7 +130,7 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     """The names of these ids in the form of a look-up's result."""
     known = names.prepare((asked.kind, id_) for id_ in asked.ids)
     reason = known.unavailable.get(asked.kind, "")
-    found = [Entity(id_, known.name(asked.kind, id_)) for id_ in asked.ids]
+    found = [known.entity(asked.kind, id_) or Entity(id_) for id_ in asked.ids]
     if not reason:
         return Found(asked.kind, tuple(found))
     named = tuple(entity for entity in found if entity.name)
@@ -155,7 +159,8 @@ def _serve(pipe: Connection, work: Work) -> None:
 
     filesystem = SystemFilesystem(work.file_mode)
     table = flat_table(only=work.columns)
-    loader = Loader(table, forms_of(work.forms, FormMaker(table.columns, filesystem)), filesystem)
+    maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
+    loader = Loader(table, forms_of(work.forms, maker), filesystem)
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

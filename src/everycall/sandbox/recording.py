@@ -18,14 +18,15 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx2
 import msgspec
+import zstandard
 from isal import igzip
 
 from everycall.sandbox.answers import GZIP_FROM_BYTES, GZIP_LEVEL, NO_HEADERS, Request, Wire, takes_gzip
@@ -224,11 +225,12 @@ def without_secrets(body: str) -> str:
 
 
 def load(path: Path) -> Recorded:
-    """The world that a file holds, one JSON object a line (`.gz` is unzipped): conversations, pages, exchanges.
+    """The world that a file holds, one JSON object a line (gzip and zstd are unpacked).
 
     A line is a conversation; a body with `conversations`, of a query or a job; a body with `entities`, of a look-up,
     whose `selfUri` says which; or an exchange of a recording that holds one of these. A conversation that comes more
-    than once counts as it came last. Where no look-up named them, queues have the name that stands on their legs.
+    than once counts as it came last. Names are also taken from an archive's `PATH.names.jsonl`, with kind, id and name
+    in each line. Where nothing named them, queues have the name that stands on their legs.
 
     Raises:
         OSError: the file cannot be read.
@@ -246,9 +248,27 @@ def load(path: Path) -> Recorded:
                 entities[kind_of(body)] |= {entity["id"]: entity for entity in body.get("entities", ())}
             except (KeyError, TypeError) as error:
                 raise ValueError(f"{where} holds a conversation or an entity without an id") from error
+    for kind, entity in names_beside(path):
+        entities[kind].setdefault(entity["id"], entity)
     for queue in queues_of(conversations.values()):
         entities["queues"].setdefault(queue["id"], queue)
     return Recorded(list(conversations.values()), {kind: list(known.values()) for kind, known in entities.items()})
+
+
+def names_beside(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(kind, entity) of each name that stands beside an archive.
+
+    Raises:
+        ValueError: a line has no kind or id.
+    """
+    beside = path.with_name(f"{path.name}.names.jsonl")
+    if not beside.exists():
+        return
+    for number, line in lines(beside):
+        try:
+            yield line["kind"], {"id": line["id"], "name": line.get("name")}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"line {number} of {beside} has no kind or no id") from error
 
 
 def lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -259,10 +279,7 @@ def lines(path: Path) -> Iterator[tuple[int, Any]]:
         ValueError: a line is not JSON.
     """
     with path.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        # The standard library's reader knows a file that was cut short.
-        source = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if zipped else raw
+        source = unpacked(raw)
         number = 0
         try:
             for number, line in enumerate(source, 1):
@@ -270,6 +287,47 @@ def lines(path: Path) -> Iterator[tuple[int, Any]]:
                     yield number, msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"))
         except (msgspec.DecodeError, EOFError, gzip.BadGzipFile) as error:
             raise ValueError(f"line {number} of {path} is not JSON ({error})") from error
+
+
+def unpacked(raw: BinaryIO) -> Iterable[bytes]:
+    """The lines of an open file, unpacked if it is a gzip or has frames of zstd.
+
+    Raises:
+        EOFError, gzip.BadGzipFile: while they are read, where it is cut short or damaged.
+    """
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        return io.BufferedReader(
+            gzip.GzipFile(fileobj=raw)
+        )  # the standard library's reader knows a file that was cut short
+    return lines_of(frames(raw)) if magic == b"\x28\xb5\x2f\xfd" else raw
+
+
+def frames(raw: BinaryIO) -> Iterator[bytes]:
+    """The content of zstd frames, in pieces. A reader across frames would not notice that the last one is cut."""
+    frame = None
+    try:
+        while rest := raw.read(1 << 16):
+            while rest:
+                frame = frame or zstandard.ZstdDecompressor().decompressobj()
+                yield frame.decompress(rest)
+                rest = frame.unused_data
+                frame = None if frame.eof else frame
+    except zstandard.ZstdError as error:
+        raise EOFError(str(error)) from error
+    if frame is not None:
+        raise EOFError("the last frame is cut short")
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of a text as its lines."""
+    begun = b""
+    for piece in pieces:
+        *whole, begun = (begun + piece).split(b"\n")
+        yield from whole
+    if begun:
+        yield begun
 
 
 def bodies(line: Any, where: str) -> list[dict[str, Any]]:

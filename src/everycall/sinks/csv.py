@@ -1,26 +1,39 @@
 """CSV according to RFC 4180, in UTF-8, with a header line and a single line feed at the end of each line.
 
-Instants are UTC ISO 8601 with milliseconds, seconds have three decimals, booleans are `true` and `false`, several
-texts are joined by `|`, and an empty cell is nothing at all. A note with line breaks is quoted, so a row can span
-lines: read it with a CSV reader.
+Instants are ISO 8601 with milliseconds, in UTC unless the style says otherwise. Seconds have three decimals, booleans
+are `true` and `false`, several texts are joined by `|`, and an empty cell is nothing at all. A note with line breaks is
+quoted, so a row can span lines: read it with a CSV reader.
 """
 
 import csv
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from everycall import instants
 from everycall.filesystem import File, Filesystem
 from everycall.sinks.interface import Batch, Placed, Wanted
+from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.window_files import Compression, WindowFiles, compressed, pieces
 from everycall.tables.flat import Column, Row, Type
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins with one of these for a formula. Source: OWASP, CSV Injection."""
 
 
 def _instant(value: datetime) -> str:
     return instants.text(value)
+
+
+def _local(zone: tzinfo) -> Callable[[datetime], str]:
+    return lambda value: instants.local(value, zone).isoformat(timespec="milliseconds")
+
+
+def defused(value: str) -> str:
+    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{value}" if value.startswith(FORMULA_SIGNS) else value
 
 
 _TEXTS: Mapping[Type, Callable[[Any], str]] = {
@@ -32,20 +45,36 @@ _TEXTS: Mapping[Type, Callable[[Any], str]] = {
 """Formats values of the types that the csv module would write differently."""
 
 
+def _texts_of(style: Style) -> Mapping[Type, Callable[[Any], str]]:
+    """The functions that format values in this style."""
+    texts = dict(_TEXTS)
+    if style.times == "local":
+        texts["instant"] = _local(style.zone)
+    if style.defuse_formulas:
+        texts["text"] = defused
+        texts["texts"] = lambda value: defused("|".join(value))
+    return texts
+
+
 class CsvSink(WindowFiles):
     """CSV files."""
 
     wants: Wanted = "rows"
 
     def __init__(
-        self, table: Sequence[Column], filesystem: Filesystem | None = None, compression: Compression = ""
+        self,
+        table: Sequence[Column],
+        filesystem: Filesystem | None = None,
+        compression: Compression = "",
+        style: Style = PLAIN,
     ) -> None:
         """Write rows with these columns, by default to the disk of this machine."""
         super().__init__(compression, filesystem)
         self.name = self.format = f"csv.{compression}" if compression else "csv"
         self.suffix = f".rows.{compression}" if compression else ".rows"
         self._header = [column.name for column in table]
-        self._texts = [(index, _TEXTS[column.type]) for index, column in enumerate(table) if column.type in _TEXTS]
+        texts = _texts_of(style)
+        self._texts = [(index, texts[column.type]) for index, column in enumerate(table) if column.type in texts]
 
     def data(self, batch: Batch) -> bytes:
         """One line per row."""
@@ -73,6 +102,15 @@ class CsvSink(WindowFiles):
                 is_quoted ^= number > 0
                 rows += 0 if is_quoted else part.count(b"\n")
         return digest.hexdigest() == window.sha256 and rows == window.rows
+
+
+class PlainRows(CsvSink):
+    """The same rows in the default style, for outputs that are made from them."""
+
+    def __init__(self, table: Sequence[Column], filesystem: Filesystem | None = None) -> None:
+        """Write rows with these columns, by default to the disk of this machine."""
+        super().__init__(table, filesystem)
+        self.name, self.suffix = "rows", ".plain"
 
 
 def _lines(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -1,16 +1,29 @@
 """Makes forms by name, so that a worker process can make those of the main process."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from everycall.filesystem import Filesystem
-from everycall.sinks.csv import CsvSink
+from everycall.sinks.csv import CsvSink, PlainRows
+from everycall.sinks.extras import extra
 from everycall.sinks.interface import FileSink, Form
 from everycall.sinks.jsonl import JsonlSink
+from everycall.sinks.names_form import NamesForm
+from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import Column
 
-FormName: TypeAlias = Literal["csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst"]
+if TYPE_CHECKING:
+    from everycall.sinks.tables_form import TablesForm
+
+FormName: TypeAlias = Literal["csv", "csv.gz", "rows", "jsonl", "jsonl.gz", "jsonl.zst", "names", "tables"]
+
+TABLES = "tables"
+"""The name of the form with one table for each kind of record, which needs the org's id."""
+
+
+def _unknown() -> str:
+    raise ValueError("the id of the org is not known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +33,19 @@ class FormMaker:
     columns: tuple[Column, ...]
     """Of flat rows."""
     filesystem: Filesystem
+    organization_id: Callable[[], str] = _unknown
+    """The id of the org, which is asked for only if an output has tables."""
+    style: Style = PLAIN
+    """Of flat rows in CSV."""
 
     def file(self, name: str) -> FileSink:
         """The form of that name, which can be put together to a file."""
         if name == "csv":
-            return CsvSink(self.columns, self.filesystem)
+            return CsvSink(self.columns, self.filesystem, style=self.style)
         if name == "csv.gz":
-            return CsvSink(self.columns, self.filesystem, "gz")
+            return CsvSink(self.columns, self.filesystem, "gz", self.style)
+        if name == "rows":
+            return PlainRows(self.columns, self.filesystem)
         if name == "jsonl":
             return JsonlSink(self.filesystem)
         if name == "jsonl.gz":
@@ -35,9 +54,34 @@ class FormMaker:
             return JsonlSink(self.filesystem, "zst")
         raise ValueError(f"there is no form {name!r}")
 
+    def plain_rows(self) -> FileSink:
+        """Flat rows as CSV in the default style; where CSV files have that style, too, they share it."""
+        return self.file("csv" if self.style == replace(PLAIN, timezone=self.style.timezone) else "rows")
+
     def form(self, name: str) -> Form:
         """The form of that name."""
-        return self.file(name)
+        if name == TABLES:
+            return self.tables()
+        return self.names() if name == "names" else self.file(name)
+
+    def names(self) -> NamesForm:
+        """The form of the names that conversations refer to."""
+        return NamesForm(self.filesystem)
+
+    def tables(self, extra_name: str = "parquet") -> "TablesForm":
+        """The form of the tables.
+
+        Args:
+            extra_name: that of the output which takes them, for the message.
+
+        Raises:
+            SettingsError: the extra is not installed.
+            EverycallError: the org cannot be asked for its id.
+        """
+        with extra(extra_name):
+            from everycall.sinks.tables_form import TablesForm  # noqa: PLC0415 - only for such outputs
+
+        return TablesForm(self.organization_id(), self.filesystem)
 
 
 def forms_of(names: Sequence[str], maker: FormMaker) -> tuple[Form, ...]:

@@ -7,9 +7,11 @@ from os.path import normpath
 from pathlib import Path
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
+from everycall.sinks.places import LocalPlace
 
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -17,10 +19,16 @@ ENDINGS: Mapping[str, str] = {
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl.gz",
     ".jsonl.zst": "jsonl.zst",
+    ".xlsx": "xlsx",
+    ".parquet": "parquet",
+    ".delta": "delta",
 }
 """Endings of names, with their formats."""
 
 FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
+
+FOLDERS = ("parquet", "delta")
+"""The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
 """The formats that standard output can have."""
@@ -36,6 +44,11 @@ class Target:
     format: str
     place: str
     """A path."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the output is a folder."""
+        return self.format in FOLDERS
 
     @property
     def path(self) -> Path | None:
@@ -77,8 +90,39 @@ def _by_ending(output: str) -> str:
 
 
 def destination(target: Target, maker: FormMaker) -> Destination:
-    """The destination of a target."""
-    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem)
+    """The destination of a target.
+
+    Raises:
+        SettingsError: what it needs is not installed.
+        EverycallError: for tables, the org is asked for its id.
+    """
+    if target.format == "parquet":
+        return _parquet(target, maker)
+    if target.format == "delta":
+        return _delta(target, maker)
+    if target.format == "xlsx":
+        from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
+
+        return XlsxDestination(Path(target.place), maker)
+    names = maker.names() if target.format.startswith("jsonl") else None
+    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
+
+
+def _parquet(target: Target, maker: FormMaker) -> Destination:
+    tables = maker.tables("parquet")
+    from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
+
+    place = LocalPlace(Path(target.place), maker.filesystem)
+    return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
+
+
+def _delta(target: Target, maker: FormMaker) -> Destination:
+    tables = maker.tables("delta")
+    with extra("delta"):
+        from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+
+    place = LocalPlace(Path(target.place), maker.filesystem)
+    return DeltaFolder(place, target.format, tables, maker.names(), maker.filesystem)
 
 
 def check_different(targets: list[Target]) -> None:

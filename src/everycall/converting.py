@@ -1,0 +1,566 @@
+"""Makes outputs from an archive of JSON lines, without asking the API.
+
+    OUT.jsonl with its manifest -> windows with their verdicts -> load -> outputs with the verdict of the archive
+    other JSON lines            -> in order, without repetitions, in whole days -> load -> the verdict is `unknown`
+
+Names come from `OUT.names.jsonl` beside the archive. A conversion that is interrupted starts over: it asks nobody, and
+takes seconds where an export takes minutes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from everycall.acquire.part import DamagedPart, Part
+from everycall.api.interval import Interval
+from everycall.api.names import PATHS, SINGULAR, Entity, Found, Kind, Unavailable
+from everycall.errors import OutputFailed, OutputRefused, SettingsError
+from everycall.executor import Executor, ThreadExecutor
+from everycall.exporting import loaded_line
+from everycall.filesystem import Filesystem, SystemFilesystem
+from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
+from everycall.ledger import DISK_FULL, Ledger
+from everycall.load.archive import ArchiveTask, BadLine, SectionTask, Spooled, spool
+from everycall.load.load import Loaded, Loader, Task
+from everycall.load.names import NameSource
+from everycall.load.unpacking import PIECE_BYTES, LineTooLong, compression_of
+from everycall.load.workers import Work, Workers
+from everycall.manifest import (
+    Entry,
+    Header,
+    Manifest,
+    Output,
+    Verdict,
+    WindowRead,
+    check_version,
+    plain,
+)  # fmt: skip
+from everycall.progress import Noticed, Progress, Silent, WindowClosed
+from everycall.sinks.files import MANIFEST_SUFFIX
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Destination, Form
+from everycall.sinks.style import PLAIN, Style
+from everycall.sinks.targets import check_different, destination, target_of
+from everycall.store import Store
+from everycall.stream import Stream
+from everycall.tables.flat import FlatTable, flat_table
+from everycall.version import VERSION
+
+NAMES_SUFFIX = ".names.jsonl"
+
+SECTION = 5_000
+"""Conversations of an archive without manifest that are loaded together, at least: whole days of them."""
+
+NO_MANIFEST = "the archive has no manifest: nobody has counted"
+
+NOTICES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How to convert."""
+
+    fresh: bool = False
+    """Replace the outputs, whatever they contain."""
+    workers: int = 0
+    """Processes that load windows; 0 loads them in this process."""
+    file_mode: int = 0o600
+    """Permissions of new files. A replaced file keeps its own."""
+    style: Style = PLAIN
+    """How values look in flat rows."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertEnvironment:
+    """What a conversion runs on. Tests replace these parts."""
+
+    executor: Executor | None = None
+    filesystem: Filesystem | None = None
+    now: Callable[[], datetime] = _now
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """How a conversion ended."""
+
+    verdict: Verdict
+    """That of the archive's manifest; "unknown" without one."""
+    rows: int
+    bad: tuple[BadLine, ...]
+    """The first lines that are no conversations; the outputs are without them."""
+    bad_count: int
+    repeated: int
+    """Lines that are not in the outputs, since a later line has the same conversation."""
+    fits_manifest: bool
+    """Whether the archive is as its manifest says; true if it has none."""
+    outputs: tuple[str, ...]
+    """The names of the outputs; none if the rows went to a stream."""
+    interval: Interval
+    started_at: datetime
+    finished_at: datetime
+    manifest: Mapping[str, Any]
+    """The manifest of the first output, as plain data."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the outputs have every conversation of the archive, which was not found to be incomplete itself."""
+        return self.verdict != "unproven" and not self.bad_count and self.fits_manifest
+
+
+def convert(
+    archive: Path | BinaryIO,
+    output: Path | str | BinaryIO | Sequence[Path | str],
+    *,
+    view: str = "default",
+    columns: Sequence[str] = (),
+    format: str | None = None,  # noqa: A002 - the name of the option
+    options: ConvertOptions = ConvertOptions(),
+    progress: Progress | None = None,
+    environment: ConvertEnvironment = ConvertEnvironment(),
+) -> Converted:
+    """Make outputs from an archive, as an export of the same conversations would make them.
+
+    Args:
+        archive: JSON lines, one conversation each, plain, gzipped or compressed by zstd: a path or a binary stream.
+            With its manifest beside it, verdict and windows are those of the manifest. Otherwise the conversations
+            are put in order of start and id, and the last line of each conversation counts.
+        output: as for `export`.
+        view: "default" or "extended".
+        columns: these columns, in this order, instead of a view.
+        format: the format of all outputs, whatever their endings are; of a stream, "csv" if it is left out.
+        options: how to convert.
+        progress: receives notes, and each window that is done.
+        environment: what tests replace.
+
+    Raises:
+        SettingsError: the archive cannot be read, or the ending of an output belongs to no format.
+        OutputRefused: an output cannot be written, or contains another export.
+        OutputFailed: writing failed; the same call starts over.
+        QueryError: the view or a column does not exist.
+    """
+    filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
+    table = flat_table(view, columns)
+    maker = FormMaker(table.columns, filesystem, style=options.style)
+    place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
+    run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
+    try:
+        return run.run()
+    except OSError as error:
+        raise _failed(error) from error
+    finally:
+        run.close()
+
+
+class _Place:
+    """The outputs: a stream, or destinations with their ledger."""
+
+    def __init__(
+        self,
+        output: Path | str | BinaryIO | Sequence[Path | str],
+        format_: str | None,
+        maker: FormMaker,
+        archive: Path | None,
+    ) -> None:
+        self.stream: BinaryIO | None = None
+        self.destinations: list[Destination] = []
+        self._maker = maker
+        if isinstance(output, str | Path):
+            output = (output,)
+        if not isinstance(output, Sequence):
+            self.stream, self.format = output, format_ or "csv"
+            self.sink = maker.file(self.format)
+            self.forms: tuple[Form, ...] = (self.sink,)
+            return
+        targets = [target_of(one, format_) for one in output]
+        check_different(targets)
+        for target in targets:
+            if archive is not None and target.path is not None and target.path.absolute() == archive.absolute():
+                raise OutputRefused(f"{archive} is the archive itself.", hint="Choose another output with -o.")
+        self.destinations = [destination(target, maker) for target in targets]
+        self.format = self.destinations[0].format
+        self.forms = tuple({form.name: form for one in self.destinations for form in one.forms}.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.destinations)
+
+    def store(self, header: Header, *, fresh: bool) -> Store:
+        """Open what keeps the windows until the outputs are published."""
+        header = msgspec.structs.replace(
+            header,
+            everycall=VERSION,
+            format=self.format,
+            columns=tuple(column.name for column in self._maker.columns),
+            local_times=self._maker.style.timezone if self._maker.style.times == "local" else "",
+            defuse_formulas=self._maker.style.defuse_formulas,
+            outputs=self.names if len(self.destinations) > 1 else (),
+        )
+        if self.stream is not None:
+            return Stream(self.stream, self.sink, header, filesystem=self._maker.filesystem)
+        ledger = Ledger(self.destinations, header, fresh=fresh, filesystem=self._maker.filesystem)
+        if ledger.read:
+            ledger.abandon()
+            raise OutputRefused(
+                f"There is an unfinished export beside {self.names[0]}.",
+                hint="Run its command again to finish it, choose another output with -o, or use --fresh to replace it.",
+            )
+        return ledger
+
+
+class _Conversion:
+    """One conversion."""
+
+    def __init__(
+        self,
+        archive: Path | BinaryIO,
+        place: _Place,
+        table: FlatTable,
+        options: ConvertOptions,
+        progress: Progress,
+        environment: ConvertEnvironment,
+        filesystem: Filesystem,
+    ) -> None:
+        self._archive, self._place, self._options, self._progress = archive, place, options, progress
+        self._now, self._filesystem = environment.now, filesystem
+        self._started_at = environment.now()
+        self._noticed: set[str] = set()
+        names = tuple(form.name for form in place.forms)
+        work = Work(tuple(column.name for column in table.columns), names, options.file_mode, style=options.style)
+        self._loader: Loader | Workers = (
+            Workers(work, options.workers) if options.workers else Loader(table, place.forms, filesystem)
+        )
+        self._executor = environment.executor or ThreadExecutor(self._loader.at_once)
+
+    def close(self) -> None:
+        """End the threads and the worker processes."""
+        self._executor.close()
+        self._loader.close()
+
+    def run(self) -> Converted:
+        """Convert by the manifest where the archive has one and is as it says; otherwise without."""
+        manifest = self._manifest()
+        if manifest is None or not isinstance(self._archive, Path):
+            return self._without_manifest()
+        try:
+            return self._by_manifest(manifest, self._archive)
+        except DamagedPart as damaged:
+            if self._place.stream is not None:
+                raise OutputFailed(
+                    f"{damaged}. Some rows may be written already.",
+                    hint="Convert it to a file, or move its manifest away to convert it without a verdict.",
+                ) from damaged
+            self._notice(f"{damaged}. It is read without its manifest, so the verdict is unknown.")
+        return self._without_manifest(fits_manifest=False)
+
+    # With a manifest
+
+    def _manifest(self) -> Manifest | None:
+        """The archive's manifest; None if it has none that can be used."""
+        if not isinstance(self._archive, Path):
+            return None
+        path = self._archive.with_name(self._archive.name + MANIFEST_SUFFIX)
+        try:
+            body = self._filesystem.read(path)
+            check_version(body, f"{self._archive} was exported")
+            manifest = msgspec.json.decode(body, type=Manifest)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._notice(f"{path} is not used: {getattr(error, 'strerror', None) or error}.")
+            return None
+        if not manifest.query.format.startswith("jsonl"):
+            self._notice(f"{path} is not used: it describes a {manifest.query.format} file.")
+            return None
+        return manifest
+
+    def _by_manifest(self, manifest: Manifest, archive: Path) -> Converted:
+        size = _readable(archive, self._filesystem)
+        if size != manifest.output.size_bytes:
+            raise DamagedPart(f"{archive} was changed: it has {size:,} bytes, its manifest says otherwise")
+        with self._filesystem.open(archive, "rb") as file:
+            compression = compression_of(file.read(4))
+        names = _Names.beside(archive, self._filesystem, manifest.names_unavailable)
+        with self._store(manifest.query) as store:
+            offsets = accumulate((entry.size_bytes for entry in manifest.windows), initial=0)
+            tasks: list[tuple[WindowRead, Task]] = []
+            for entry, offset in zip(manifest.windows, offsets, strict=False):
+                task = ArchiveTask(
+                    entry.window, archive, entry.sha256, frozenset(), frozenset(), store.path(entry.window, ""),
+                    offset, entry.size_bytes, entry.rows, compression,
+                )  # fmt: skip
+                tasks.append((entry.lines("")[0], task))
+            self._load(store, tasks, NameSource(names))
+            unread, not_kept = (list(map(Interval.read, some)) for some in (manifest.unread, manifest.not_kept))
+            return self._finished(store, unread, not_kept)
+
+    # Without one
+
+    def _without_manifest(self, *, fits_manifest: bool = True) -> Converted:
+        archive = self._archive
+        if isinstance(archive, Path):
+            _readable(archive, self._filesystem)
+            names = _Names.beside(archive, self._filesystem, {})
+        else:
+            names = _Names({}, "standard input has none")
+        with self._store(_header(_DAY_ZERO, self._started_at)) as store:
+            spooled = self._spooled(store.path(_DAY_ZERO, ".part"))
+            sections = _sections(spooled.part)
+            whole = Interval(sections[0][0].start, sections[-1][0].end) if sections else _DAY_ZERO
+            store.header = msgspec.structs.replace(store.header, interval=str(whole))
+            tasks: list[tuple[WindowRead, Task]] = []
+            for window, first, end in sections:
+                task = SectionTask(
+                    window, spooled.part.path, spooled.part.checksum, frozenset(), frozenset(),
+                    store.path(window, ""), first, end,
+                )  # fmt: skip
+                tasks.append((_read(window, spooled.part.section(first, end)), task))
+            self._load(store, tasks, NameSource(names))
+            return self._finished(store, [] if sections else [whole], [], spooled, fits_manifest=fits_manifest)
+
+    def _spooled(self, path: Path) -> Spooled:
+        archive = self._archive
+        try:
+            if not isinstance(archive, Path):
+                return _spool(archive, path, self._filesystem)
+            with self._filesystem.open(archive, "rb") as file:
+                return _spool(file, path, self._filesystem)
+        except LineTooLong as error:
+            raise SettingsError(
+                f"The archive has no JSON lines: {error}.", hint="Give a file with one conversation a line."
+            ) from error
+
+    # With and without
+
+    @contextmanager
+    def _store(self, header: Header) -> Iterator[Store]:
+        """The store of the outputs, which keeps nothing if the conversion fails: it starts over."""
+        store = self._place.store(header, fresh=self._options.fresh)
+        try:
+            yield store
+        except BaseException:
+            with suppress(OSError, ValueError):
+                store.forget([read.window for read in store.read.values()])
+            store.abandon()
+            raise
+
+    def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], names: NameSource) -> None:
+        """Load all windows, as many at the same time as the loader takes."""
+        for read, task in tasks:
+            if self._executor.outstanding >= self._loader.at_once:
+                self._executor.run_next()
+            store.commit_read(read)
+            self._executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
+        while self._executor.outstanding:
+            self._executor.run_next()
+
+    def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
+        line = loaded_line(read, loaded)
+        store.commit_loaded(line)
+        for oddity in line.oddity_examples:
+            self._notice(str(oddity))
+        for kind, reason in line.names_unavailable.items():
+            self._notice(f"The names of {SINGULAR[kind]}s cannot be looked up ({reason}); their ids are used.")
+        self._progress.report(WindowClosed(read.window, line.rows, read.verdict == "proven", read.reason))
+
+    def _notice(self, message: str) -> None:
+        if message not in self._noticed and len(self._noticed) < NOTICES_MAX:
+            self._noticed.add(message)
+            self._progress.report(Noticed(message))
+
+    def _finished(
+        self,
+        store: Store,
+        unread: Sequence[Interval],
+        not_kept: Sequence[Interval],
+        spooled: Spooled | None = None,
+        *,
+        fits_manifest: bool = True,
+    ) -> Converted:
+        """Publish the outputs, and describe them."""
+
+        def describe(header: Header, form: str, size_bytes: int, sha256: str) -> Manifest:
+            return Manifest.of(
+                header,
+                [Entry.of(store.read[one], loaded, form) for one, loaded in sorted(store.loaded.items())],
+                unread=unread,
+                not_kept=not_kept,
+                started_at=text(self._started_at),
+                finished_at=text(self._now()),
+                output=Output(format=header.format, size_bytes=size_bytes, sha256=sha256),
+            )
+
+        manifest = store.finish(describe)
+        return Converted(
+            verdict=manifest.verdict,
+            rows=manifest.rows,
+            bad=tuple(spooled.bad) if spooled else (),
+            bad_count=spooled.bad_count if spooled else 0,
+            repeated=spooled.repeated if spooled else 0,
+            fits_manifest=fits_manifest,
+            outputs=self._place.names,
+            interval=store.header.window,
+            started_at=self._started_at,
+            finished_at=self._now(),
+            manifest=plain(manifest),
+        )
+
+
+_DAY_ZERO = Interval(EPOCH, EPOCH + DAY)
+"""The interval where no conversation has a start."""
+
+
+def _header(interval: Interval, now: datetime) -> Header:
+    """The header of outputs from an archive without a manifest; the outputs' part of it is added later."""
+    return Header(
+        everycall=VERSION,
+        source="an archive without a manifest",
+        client_id="",
+        interval=str(interval),
+        begun_at=text(now),
+        asked={},
+        filters={},
+        match="start",
+        format="jsonl",
+    )
+
+
+def _readable(archive: Path, filesystem: Filesystem) -> int:
+    """The size of the archive.
+
+    Raises:
+        SettingsError: it does not exist, or is not readable.
+    """
+    try:
+        with filesystem.open(archive, "rb"):
+            return filesystem.size(archive) or 0
+    except OSError as error:
+        raise SettingsError(
+            f"{archive} cannot be read: {error.strerror}.", hint="Name a file of JSON lines, or - for standard input."
+        ) from error
+
+
+def _spool(file: "_Readable", path: Path, filesystem: Filesystem) -> Spooled:
+    beginning = file.read(PIECE_BYTES)
+    packed = chain([beginning], iter(partial(file.read, PIECE_BYTES), b""))
+    return spool(packed, compression_of(beginning), path, filesystem)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _sections(part: Part) -> list[tuple[Interval, int, int]]:
+    """Windows of whole days that tile the time of a part, with the positions of their conversations in it.
+
+    Conversations without a start are in the first one.
+    """
+    day: datetime | None = None
+    begin = 0
+    borders: list[tuple[datetime, int]] = []
+    for position, one in enumerate(part.conversations()):
+        its_day = None if one.start_ms is None else start_of_day(EPOCH + one.start_ms * MILLISECOND)
+        if its_day is not None and its_day != day:
+            is_begun = day is not None
+            day = its_day
+            if not is_begun or position - begin >= SECTION:
+                begin = position if is_begun else 0
+                borders.append((day, begin))
+    if not part.size:
+        return []
+    borders = borders or [(_DAY_ZERO.start, 0)]
+    ends = [*borders[1:], ((day or _DAY_ZERO.start) + DAY, part.size)]
+    return [(Interval(start, end), at, up_to) for (start, at), (end, up_to) in zip(borders, ends, strict=True)]
+
+
+def _read(window: Interval, section: Part) -> WindowRead:
+    """The line of a window that nobody has counted."""
+    return WindowRead(
+        interval=str(window),
+        route="archive",
+        verdict="unknown",
+        reason=NO_MANIFEST,
+        hits_before=0,
+        hits_after=0,
+        unique_ids=section.size,
+        owned=section.size,
+        carried_in=0,
+        open=len(section.open_ids()),
+        re_reads=0,
+        provisional=False,
+        counted_at="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of an archive, as a function that looks them up."""
+
+    by_kind: Mapping[Kind, Mapping[str, str]]
+    missing: str = ""
+    """Why there are none; empty if there are some."""
+    unavailable: Mapping[Kind, str] = field(default_factory=dict)
+    """Kinds whose names the export could not look up."""
+
+    @classmethod
+    def beside(cls, archive: Path, filesystem: Filesystem, unavailable: Mapping[Kind, str]) -> "_Names":
+        """Read the names of the archive at that path.
+
+        Raises:
+            SettingsError: there are names, but they cannot be read.
+        """
+        path = archive.with_name(archive.name + NAMES_SUFFIX)
+        by_kind: dict[Kind, dict[str, str]] = {kind: {} for kind in PATHS}
+        try:
+            body = filesystem.read(path)
+        except FileNotFoundError:
+            return cls({}, f"there is no {path}")
+        try:
+            for line in body.splitlines():
+                one = msgspec.json.decode(line, type=_Name)
+                kind = _KINDS.get(one.kind)
+                if kind is not None and one.name:
+                    by_kind[kind][one.id] = one.name
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path} cannot be read: {str(error).rstrip('.')}.",
+                hint="Move it away to convert with ids in place of names.",
+            ) from error
+        return cls(by_kind, "", unavailable)
+
+    def __call__(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
+        """See `load.names.AskNames`."""
+        known = self.by_kind.get(kind, {})
+        reason = self.missing or self.unavailable.get(kind, "")
+        if reason and not known:
+            return Unavailable(kind, reason)
+        wanted = ids if kind == "users" else known
+        return Found(kind, tuple(Entity(one, known[one]) for one in wanted if one in known), reason)
+
+
+class _Name(msgspec.Struct):
+    kind: str
+    id: str
+    name: str | None = None
+
+
+_KINDS: Mapping[str, Kind] = {kind: kind for kind in PATHS}
+
+
+def _failed(error: OSError) -> OutputFailed:
+    """The error that reports an error of the filesystem to the user."""
+    if isinstance(error, BrokenPipeError):
+        return OutputFailed("The program that read the output ended before the conversion did.")
+    where = f" ({error.filename})" if error.filename else ""
+    reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
+    return OutputFailed(f"{reason}{where}.", hint="Correct that, and run the same command again: it starts over.")

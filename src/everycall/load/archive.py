@@ -1,0 +1,259 @@
+"""Reads archives: JSON lines with one conversation each, as `everycall export -o OUT.jsonl` writes them.
+
+An archive with its manifest has its windows one after the other, each with a size and a checksum, so that each can be
+loaded by itself (`ArchiveTask`). Other JSON lines are first put in order and freed of repetitions: `spool` makes a part
+of them, whose sections are loaded (`SectionTask`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, overload
+
+import msgspec
+from isal import isal_zlib
+
+from everycall.acquire.details_query import found_of
+from everycall.acquire.part import DamagedPart, Found, Part, PartWriter, Place, Slice
+from everycall.api.details_query import PageHead
+from everycall.filesystem import Filesystem
+from everycall.load.load import Source, Task
+from everycall.load.unpacking import BOM, Compression, Unpacked, whole_lines
+from everycall.sinks.window_files import pieces
+
+BAD_LINES_MAX = 100
+"""Bad lines that are kept with their reasons; the others are counted."""
+
+NOT_JSON, NO_CONVERSATION = "it is not JSON, or cut", "it is not a conversation: it has no conversationId"
+
+
+# An archive with its manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTask(Task):
+    """A window of an archive to load; `part` is the archive, `part_sha256` the checksum of the window's bytes."""
+
+    offset: int = 0
+    size_bytes: int = 0
+    rows: int = 0
+    """How many lines it has."""
+    compression: Compression = ""
+
+    def open(self, filesystem: Filesystem) -> Source:
+        """Compare the window's bytes with its checksum, and open it.
+
+        Raises:
+            DamagedPart: they have changed.
+            OSError: the archive cannot be read.
+        """
+        digest = sha256()
+        with filesystem.open(self.part, "rb") as file:
+            for piece in pieces(file, self.offset, self.size_bytes):
+                digest.update(piece)
+        if digest.hexdigest() != self.part_sha256:
+            raise DamagedPart(f"{self.part} was changed: {self.window} is not as it was exported")
+        return _ArchiveWindow(self, filesystem)
+
+
+class _ArchiveWindow:
+    """A window of an archive, whose lines come in blocks; a block is what a page is in a part."""
+
+    def __init__(self, task: ArchiveTask, filesystem: Filesystem) -> None:
+        self.pages = 0
+        self._task, self._filesystem = task, filesystem
+
+    def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:  # noqa: ARG002
+        """Yield all conversations; an archive has only those that its window owns, and the strays that it keeps."""
+        task, rows = self._task, 0
+        with self._filesystem.open(task.part, "rb") as file:
+            packed = pieces(file, task.offset, task.size_bytes)
+            for block in whole_lines(Unpacked(packed, task.compression)):
+                body, lines = page_of(block)
+                yield Slice(self.pages, body, range(lines), _Starts(body, lines))
+                self.pages += 1
+                rows += lines
+        if rows != task.rows:
+            raise DamagedPart(f"{task.part} does not fit its manifest: {task.window} has {rows} lines")
+
+
+class _Starts(Sequence[int | None]):
+    """The starts of the conversations on a page, which are only decoded if some output needs them."""
+
+    def __init__(self, body: bytes, count: int) -> None:
+        self._body, self._count = body, count
+
+    @cached_property
+    def _starts_ms(self) -> list[int | None]:
+        starts: list[int | None] = [None] * self._count
+        for found in found_of(PageHead.decode(self._body), lambda _: "owned"):
+            starts[found.position] = found.start_ms
+        return starts
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> int | None: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[int | None]: ...
+
+    def __getitem__(self, at: int | slice) -> int | Sequence[int | None] | None:
+        return self._starts_ms[at]
+
+
+def page_of(block: bytes) -> tuple[bytes, int]:
+    """Whole lines as the body of a page, and how many there are."""
+    text = block.removesuffix(b"\n")
+    return b'{"conversations":[' + text.replace(b"\n", b",") + b"]}", text.count(b"\n") + 1
+
+
+# Other JSON lines
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is no conversation."""
+
+    number: int
+    """From 1."""
+    reason: str
+
+
+@dataclass(slots=True)
+class Spooled:
+    """Some JSON lines as a sealed part."""
+
+    part: Part
+    lines: int
+    """Lines with a conversation."""
+    bad: list[BadLine] = field(default_factory=list)
+    """The first of them."""
+    bad_count: int = 0
+
+    @property
+    def repeated(self) -> int:
+        """Lines that a later one with the same conversation replaces."""
+        return self.lines - self.part.size
+
+
+@dataclass(frozen=True, slots=True)
+class SectionTask(Task):
+    """Some conversations of a part to load: from position `first` in its order up to `end`."""
+
+    first: int = 0
+    end: int = 0
+
+    def open(self, filesystem: Filesystem) -> Source:
+        """Open the part, which stays open for the next section."""
+        key: Any = filesystem  # hashed by its identity
+        return _opened(self.part, key, self.part_sha256).section(self.first, self.end)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, filesystem: Filesystem, checksum: str) -> Part:
+    return Part.open(path, filesystem, checksum)
+
+
+def spool(packed: Iterable[bytes], compression: Compression, path: Path, filesystem: Filesystem) -> Spooled:
+    """Put JSON lines in order of start and id, and keep the last line of each conversation.
+
+    Args:
+        packed: the file, in pieces.
+        compression: how it is compressed.
+        path: of the new part.
+        filesystem: where the part is.
+
+    Raises:
+        LineTooLong: the file has no lines.
+        OSError: the disk is full, for example.
+    """
+    writer = PartWriter(path, filesystem)
+    try:
+        reader = _LineReader(writer)
+        unpacked = Unpacked(packed, compression)
+        for block in whole_lines(_without_bom(unpacked)):
+            reader.add(block, unpacked.damage)
+        if unpacked.damage and not reader.is_cut:
+            reader.note(reader.number + 1, unpacked.damage)
+        return Spooled(writer.seal((1,)), reader.lines, reader.bad, reader.bad_count)
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _without_bom(unpacked: Iterable[bytes]) -> Iterator[bytes]:
+    first = True
+    for piece in unpacked:
+        yield piece.removeprefix(BOM) if first else piece
+        first = False
+
+
+class _LineReader:
+    """Adds blocks of lines to a part, and notes the lines that are no conversations."""
+
+    def __init__(self, writer: PartWriter) -> None:
+        self.number = self.lines = self.bad_count = 0
+        """`number`: the lines so far. `lines`: those with a conversation."""
+        self.bad: list[BadLine] = []
+        self.is_cut = False
+        """Whether the damage of the file is noted with the line that it cuts."""
+        self._writer = writer
+
+    def add(self, block: bytes, damage: str) -> None:
+        """Add the next lines; `damage` is why the file ends behind them."""
+        body, count = page_of(block)
+        found = _found(body)
+        if found is None or len(found) != count:
+            self._add_one_by_one(block, damage)
+            return
+        self._write(body, found)
+        self.number += count
+
+    def _add_one_by_one(self, block: bytes, damage: str) -> None:
+        good: list[bytes] = []
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            self.number += 1
+            if not line.strip():
+                continue
+            found = _found(page_of(line)[0])
+            if found is not None and len(found) == 1:
+                good.append(line)
+                continue
+            self.is_cut = bool(damage) and not block.endswith(b"\n")
+            reason = NO_CONVERSATION if found == [] or _is_json(line) else NOT_JSON
+            self.note(self.number, damage if self.is_cut else reason)
+        if good:
+            body, _ = page_of(b"\n".join(good))
+            self._write(body, _found(body) or [])
+
+    def _write(self, body: bytes, found: list[Found]) -> None:
+        self._writer.add(1, isal_zlib.compress(body, level=1, wbits=31), found, is_zipped=True)
+        self.lines += len(found)
+
+    def note(self, number: int, reason: str) -> None:
+        """Note a bad line."""
+        self.bad_count += 1
+        if len(self.bad) < BAD_LINES_MAX:
+            self.bad.append(BadLine(number, reason))
+
+
+def _found(body: bytes) -> list[Found] | None:
+    """The conversations of a page; None if it is not JSON, or not UTF-8."""
+    try:
+        if not body.isascii():
+            body.decode()
+        return found_of(PageHead.decode(body), lambda _: "owned")
+    except (ValueError, RecursionError):  # NotAnAnswer, DecodeError and UnicodeDecodeError are ValueErrors
+        return None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""Delta tables, by delta-rs: one for each table, in a folder of its own.
+
+    OUT/conversations, OUT/sessions, ..., OUT/names, OUT/windows
+    OUT.manifest.json
+
+A window replaces the rows whose `ownerTime` is in it, and the rows of its own conversations elsewhere; each table in
+one commit. The rows of the windows that are about to change leave the table of windows first, and come back last, so
+that a reader who joins it never sees half a window. Rows outside the export go. Publishing again does the same.
+
+Old versions stay readable until somebody calls `vacuum`, which everycall never does.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder, Schema, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from everycall.acquire.windows import without
+from everycall.api.query import Interval
+from everycall.arrow.schemas import schema
+from everycall.errors import OutputFailed
+from everycall.instants import text
+from everycall.manifest import Manifest, WrittenFile
+from everycall.sinks.interface import Finished, Loaded
+from everycall.sinks.names_form import Name
+from everycall.sinks.table_destination import NAMES, WINDOWS, names_in
+from everycall.sinks.table_folder import TablesInPlace
+from everycall.sinks.tables_form import ZSTD_LEVEL, opened, path_of
+from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
+
+_OF_CONVERSATIONS = tuple(one.name for one in OF_CONVERSATIONS)
+
+IDS_AT_A_TIME = 1000
+"""Ids in one condition."""
+
+
+class DeltaFolder(TablesInPlace):
+    """A folder of Delta tables."""
+
+    def others(self) -> list[str]:
+        """Names that no table has."""
+        ours = {one.name for one in TABLES}
+        return [name for name in self.place.names() if name not in ours]
+
+    def changed(self, manifest: Manifest) -> list[str]:
+        """The tables that are missing, or have another number of rows than in the manifest."""
+        with _failures(self.name):
+            return [file.path for file in manifest.files if self._rows(file.path) != file.rows]
+
+    def _rows(self, name: str) -> int | None:
+        found = self._found(name)
+        return None if found is None else _rows(found)
+
+    # Publishing
+
+    def publish(self, finished: Finished) -> Manifest:
+        """Replace the windows, table by table, and commit the table of windows last."""
+        self.check_windows(finished)
+        fresh = [loaded for loaded in finished.windows if not loaded.is_taken_over]
+        manifest = self.manifest(finished)
+        windows = self.windows(manifest)
+        with _failures(self.name):
+            self.place.make()
+            tables = {one.name: self._created(one.name) for one in OF_CONVERSATIONS}
+            if len(fresh) < len(finished.windows):
+                self._remove_moved(tables, fresh)
+            self._whole(WINDOWS, _without(windows, [loaded.window for loaded in fresh]))
+            for loaded in fresh:
+                for name, its_table in tables.items():
+                    self._replace(its_table, name, loaded)
+            self._remove_others(tables, finished)
+            is_partial = len(fresh) < len(finished.windows)
+            self._whole(NAMES, self.names(finished, self._names_before() if is_partial else ()))
+            self._whole(WINDOWS, windows)
+            files = [
+                WrittenFile(path=one.name, rows=rows, size_bytes=0, sha256="")
+                for one in TABLES
+                if (rows := self._rows(one.name)) is not None
+            ]
+        self.place.sync()
+        manifest = self.manifest(finished, files)
+        self.put_manifest(manifest, finished, self.place.scratch(finished.folder))
+        return manifest
+
+    def _replace(self, delta: DeltaTable, name: str, loaded: Loaded) -> None:
+        """Replace the rows of one window in one table."""
+        write_deltalake(
+            delta,
+            pa.RecordBatchReader.from_batches(schema(name), self._batches(name, loaded)),
+            mode="overwrite",
+            predicate=_in(loaded.window),
+            schema_mode="merge",
+            writer_properties=_PROPERTIES,
+        )
+
+    def _batches(self, name: str, loaded: Loaded) -> Iterator[pa.RecordBatch]:
+        stem = loaded.path(self._tables)
+        for described in self._tables.contents(stem):
+            if described.table != name:
+                continue
+            with self._filesystem.open(path_of(stem, described), "rb") as file:
+                for batch in opened(file, described.size_bytes).iter_batches():
+                    yield batch.cast(schema(name))
+
+    def _remove_others(self, tables: Mapping[str, DeltaTable], finished: Finished) -> None:
+        """Remove rows that belong to no window of the export."""
+        whole = finished.header.window
+        others = [f"ownerTime < '{text(whole.start)}'", f"ownerTime >= '{text(whole.end)}'"]
+        others += [f"({_in(gap)})" for gap in without(whole, [loaded.window for loaded in finished.windows])]
+        for delta in tables.values():
+            delta.delete(" OR ".join(others))
+
+    def _remove_moved(self, tables: Mapping[str, DeltaTable], fresh: Sequence[Loaded]) -> None:
+        """Remove the rows of conversations that are read again, and that another window had."""
+        elsewhere = " AND ".join(f"NOT ({_in(loaded.window)})" for loaded in fresh) or "true"
+        for ids in _chunks(self._ids(fresh)):
+            condition = f"conversationId IN ({', '.join(map(_quoted, ids))}) AND {elsewhere}"
+            if _rows(tables["conversations"], condition):
+                for delta in tables.values():
+                    delta.delete(condition)
+
+    def _ids(self, fresh: Sequence[Loaded]) -> list[str]:
+        batches = (batch for loaded in fresh for batch in self._batches("conversations", loaded))
+        return [id_ for batch in batches for id_ in batch.column("conversationId").to_pylist()]
+
+    def _whole(self, name: str, rows: pa.Table) -> None:
+        """Replace a table, unless it has these rows."""
+        delta = self._created(name)
+        if _rows(delta) or rows.num_rows:
+            write_deltalake(delta, rows, mode="overwrite", schema_mode="merge", writer_properties=_PROPERTIES)
+
+    def _names_before(self) -> list[Name]:
+        found = self._found(NAMES)
+        return [] if found is None else names_in(_query(found, "select * from t"))
+
+    # Tables
+
+    def _uri(self, name: str) -> str:
+        return self.place.uri(name)
+
+    def _created(self, name: str) -> DeltaTable:
+        """A table; a new one is empty."""
+        declared = table(name)
+        return DeltaTable.create(
+            self._uri(name), Schema.from_arrow(schema(name)), mode="ignore", name=name, description=declared.grain
+        )
+
+    def _found(self, name: str) -> DeltaTable | None:
+        uri = self._uri(name)
+        return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+
+
+_PROPERTIES = WriterProperties(compression="ZSTD", compression_level=ZSTD_LEVEL)
+
+
+def _in(window: Interval) -> str:
+    """The condition for rows of a window."""
+    return f"ownerTime >= '{text(window.start)}' AND ownerTime < '{text(window.end)}'"
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + IDS_AT_A_TIME] for at in range(0, len(ids), IDS_AT_A_TIME))
+
+
+def _without(windows: pa.Table, removed: Iterable[Interval]) -> pa.Table:
+    """The table of windows without these."""
+    starts = {window.start for window in removed}
+    return windows.filter(pa.array([start not in starts for start in windows.column("windowStart").to_pylist()]))
+
+
+def _rows(delta: DeltaTable, condition: str = "true") -> int:
+    """How many rows fulfil a condition."""
+    found = _query(delta, f"select count(*) as n from t where {condition}")  # noqa: S608 - its texts are quoted
+    return int(found.column("n")[0].as_py())
+
+
+def _query(delta: DeltaTable, sql: str) -> pa.Table:
+    """What a query finds in the table, which it calls `t`."""
+    return pa.table(QueryBuilder().register("t", delta).execute(sql).read_all())
+
+
+@contextmanager
+def _failures(name: str) -> Iterator[None]:
+    """Report what delta-rs reports, without the rows that it may show."""
+    try:
+        yield
+    except DeltaError as error:
+        reason = str(error).partition("\n")[0].partition("Preview of")[0].rstrip(" :.")
+        raise OutputFailed(
+            f"{name}: {reason}.", hint="Correct that, and run the same command: it goes on from here."
+        ) from error

@@ -1,0 +1,114 @@
+"""The names of a window: one JSON line for each id that its conversations refer to and that has a name.
+
+    {"kind":"user","id":"...","name":"Ann","divisionId":"...","state":"active","lookedUpAt":"2026-01-05T08:00:00.000Z"}
+
+The files of all windows together have each id as often as windows refer to it; `newest` takes the newest.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from everycall.api.names import Entity, Kind
+from everycall.filesystem import Filesystem
+from everycall.manifest import Written
+from everycall.sinks.interface import Batch, Damaged, Finished, Wanted
+from everycall.sinks.window_files import WindowFiles, WindowFileWriter, compressor
+from everycall.tables.reference import KINDS
+
+NOTHING = Written(size_bytes=0, sha256="")
+"""A window without names, such as one that a repair takes over: its names are in the output."""
+
+
+class Name(msgspec.Struct, frozen=True, rename="camel"):
+    """One id and its name."""
+
+    kind: str
+    """queue, user, wrapUpCode, division."""
+    id: str
+    name: str
+    division_id: str | None = None
+    state: str | None = None
+    looked_up_at: str | None = None
+    """UTC, ISO 8601."""
+
+    @classmethod
+    def of(cls, kind: Kind, entity: Entity) -> "Name":
+        """The name that was looked up for an id."""
+        state = entity.state if isinstance(entity.state, str) else None
+        return cls(KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None)
+
+
+class NamesForm(WindowFiles):
+    """Files of such lines."""
+
+    name = "names"
+    suffix = ".names"
+    wants: Wanted = "records"
+
+    def __init__(self, filesystem: Filesystem | None = None) -> None:
+        """Write such files, by default to the disk of this machine."""
+        super().__init__("", filesystem)
+
+    def writer(self, path: Path) -> WindowFileWriter:
+        """Begin to write a window to a new file at `path`."""
+        return WindowFileWriter(_EachOnce(self._filesystem), path, self._filesystem, compressor(""))
+
+    def read(self, path: Path) -> list[Name]:
+        """The names in a window's file, or in one that was published.
+
+        Raises:
+            OSError: the file does not exist, for example.
+            msgspec.DecodeError: it was changed.
+        """
+        return msgspec.json.Decoder(Name).decode_lines(self._filesystem.read(path))
+
+
+class _EachOnce(NamesForm):
+    """For one window: an id that several batches refer to is written once."""
+
+    def __init__(self, filesystem: Filesystem) -> None:
+        super().__init__(filesystem)
+        self._written: set[tuple[Kind, str]] = set()
+
+    def data(self, batch: Batch) -> bytes:
+        """The names of ids that are new in this batch."""
+        if batch.names is None:
+            return b""
+        found = []
+        for kind, id_ in batch.mentioned:
+            entity = batch.names.entity(kind, id_)
+            if entity is not None and (kind, id_) not in self._written:
+                self._written.add((kind, id_))
+                found.append(Name.of(kind, entity))
+        return lines(found)
+
+
+def names_of(finished: Finished, form: NamesForm) -> Iterator[Name]:
+    """Yield the names in the files of the windows.
+
+    Raises:
+        Damaged: a file was changed.
+    """
+    for loaded in finished.windows:
+        if not loaded.is_taken_over:
+            try:
+                yield from form.read(loaded.path(form))
+            except (OSError, msgspec.DecodeError) as error:
+                raise Damaged([loaded.window]) from error
+
+
+def newest(names: Iterable[Name]) -> list[Name]:
+    """Each id once, as it was looked up last, in the order of kind and id; of equal times the last one given."""
+    found: dict[tuple[str, str], Name] = {}
+    for name in names:
+        key = name.kind, name.id
+        if key not in found or (name.looked_up_at or "") >= (found[key].looked_up_at or ""):
+            found[key] = name
+    return [found[key] for key in sorted(found)]
+
+
+def lines(names: Iterable[Name]) -> bytes:
+    """The names as JSON lines."""
+    return msgspec.json.Encoder().encode_lines(list(names))

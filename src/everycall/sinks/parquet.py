@@ -1,0 +1,186 @@
+"""Parquet: a folder for each table, with one file for each UTC day of `ownerTime`.
+
+    OUT/conversations/2026-01-05.parquet
+    OUT/surveys/empty.parquet              a table without any row
+    OUT/names/names.parquet
+    OUT/windows/windows.parquet
+
+A day's file is replaced as a whole. Where one window touches the day, it is the file that was written when the window
+was loaded; otherwise those of its windows are merged. A repair takes the rows of windows that still hold from the
+present file. Readers find a day by the statistics of `ownerTime`, or by the name of the file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from everycall.api.query import Interval
+from everycall.arrow.schemas import schema
+from everycall.filesystem import File
+from everycall.instants import since_epoch_ms, start_of_day
+from everycall.manifest import Manifest, WrittenFile
+from everycall.sinks.interface import Finished, Loaded
+from everycall.sinks.names_form import Name
+from everycall.sinks.places import STAGED
+from everycall.sinks.table_destination import NAMES, WINDOWS, names_in
+from everycall.sinks.table_folder import Prepared, Staged, TableFolder
+from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
+from everycall.tables.relational import OF_CONVERSATIONS, TABLES
+
+_NAMES_OF_TABLES = frozenset(table.name for table in TABLES)
+
+_OURS = re.compile(r"(?P<table>[a-z_]+)/(?P<day>\d{4}-\d\d-\d\d|empty|names|windows)\.parquet")
+
+_EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of one table and day."""
+
+    open: Callable[[], File]
+    size_bytes: int
+    window: Interval | None = None
+    """Only the rows with an `ownerTime` in it; None for all of them."""
+    path: Path | None = None
+    """The file of a window that it is; None if it is a present one."""
+    file: TableFile | None = None
+
+
+class ParquetFolder(TableFolder):
+    """A folder of Parquet files."""
+
+    def is_ours(self, path: str) -> bool:
+        """Whether it is the file of a table and a day."""
+        found = _OURS.fullmatch(path)
+        return found is not None and found["table"] in _NAMES_OF_TABLES
+
+    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> Prepared:
+        """Prepare the files of the days that some window touches which is not taken over."""
+        days = frozenset(day for loaded in finished.windows if not loaded.is_taken_over for day in _days(loaded.window))
+        kept = [] if before is None else [file for file in before.files if self._is_kept(file, days, finished)]
+        tables = [
+            self._day(table, day, sources, scratch)
+            for (table, day), sources in sorted(self._sources(finished, days).items())
+        ]
+        tables = [one for one in tables if one.described.rows]
+        has_rows = {_table_of(file) for file in (*kept, *(one.described for one in tables))}
+        for table in OF_CONVERSATIONS:
+            if table.name not in has_rows:
+                tables.append(self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch))
+        is_partial = any(loaded.is_taken_over for loaded in finished.windows)
+        names = self.names(finished, self._names_before() if is_partial else ())
+        tables.append(self._whole(NAMES, NAMES, names, scratch))
+        windows = self.windows(self.manifest(finished))
+        return Prepared(tables, [self._whole(WINDOWS, WINDOWS, windows, scratch)], kept)
+
+    def _is_kept(self, file: WrittenFile, days: frozenset[str], finished: Finished) -> bool:
+        """Whether all rows of a present file belong to windows that are taken over."""
+        found = _OURS.fullmatch(file.path)
+        if found is None or found["day"] in (_EMPTY, NAMES, WINDOWS) or found["day"] in days:
+            return False
+        return any(found["day"] in _days(loaded.window) for loaded in finished.windows)
+
+    def _sources(self, finished: Finished, days: frozenset[str]) -> dict[tuple[str, str], list[Source]]:
+        """Where the rows of each table and day are, in the order of the windows."""
+        present = self.place.files()
+        found: dict[tuple[str, str], list[Source]] = {}
+        for loaded in finished.windows:
+            for table, day, source in self._of_window(loaded, present):
+                if day in days:
+                    found.setdefault((table, day), []).append(source)
+        return found
+
+    def _of_window(self, loaded: Loaded, present: dict[str, int]) -> Iterator[tuple[str, str, Source]]:
+        if loaded.is_taken_over:
+            for day in _days(loaded.window):
+                for table in OF_CONVERSATIONS:
+                    path = f"{table.name}/{day}.parquet"
+                    if path in present:
+                        yield table.name, day, Source(partial(self.place.open, path), present[path], loaded.window)
+            return
+        stem = loaded.path(self._tables)
+        for file in self._tables.contents(stem):
+            where = path_of(stem, file)
+            opens = partial(self._filesystem.open, where, "rb")
+            yield file.table, file.day, Source(opens, file.size_bytes, None, where, file)
+
+    def _day(self, table: str, day: str, sources: Sequence[Source], scratch: Path) -> Staged:
+        name, path = f"{STAGED}.tables.{table}.{day}.parquet", f"{table}/{day}.parquet"
+        if len(sources) == 1 and sources[0].path is not None and sources[0].file is not None:
+            file = sources[0].file
+            return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
+        return self._merged(table, sources, scratch / name, path)
+
+    def _merged(self, table: str, sources: Sequence[Source], staged: Path, path: str) -> Staged:
+        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem, Groups().few_values)
+        pending: list[pa.Table] = []
+        for piece in _pieces(table, sources):
+            pending.append(piece)
+            if sum(one.nbytes for one in pending) >= Groups().size_bytes:
+                output.write(pa.concat_tables(pending))
+                pending = []
+        if pending:
+            output.write(pa.concat_tables(pending))
+        return Staged(staged, _described(path, output.close()))
+
+    def _whole(self, table: str, name: str, rows: pa.Table, scratch: Path) -> Staged:
+        staged = scratch / f"{STAGED}.tables.{table}.{name}.parquet"
+        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem, Groups().few_values)
+        output.write(rows)
+        return Staged(staged, _described(f"{table}/{name}.parquet", output.close()))
+
+    def _names_before(self) -> list[Name]:
+        path = f"{NAMES}/{NAMES}.parquet"
+        size_bytes = self.place.files().get(path)
+        if size_bytes is None:
+            return []
+        with self.place.open(path) as file:
+            return names_in(opened(file, size_bytes).read())
+
+
+def _days(window: Interval) -> list[str]:
+    """The UTC days that a window touches: `2026-01-05`."""
+    first, days = start_of_day(window.start), []
+    while first < window.end:
+        days.append(f"{first:%Y-%m-%d}")
+        first += timedelta(days=1)
+    return days
+
+
+def _table_of(file: WrittenFile) -> str:
+    return file.path.partition("/")[0]
+
+
+def _described(path: str, file: TableFile) -> WrittenFile:
+    return WrittenFile(path=path, rows=file.rows, size_bytes=file.size_bytes, sha256=file.sha256)
+
+
+def _pieces(table: str, sources: Sequence[Source]) -> Iterator[pa.Table]:
+    """Yield the rows of the sources, a row group at a time, in the declared schema."""
+    for source in sources:
+        with source.open() as file:
+            parquet = opened(file, source.size_bytes)
+            for number in range(parquet.num_row_groups):
+                rows = _fitted(parquet.read_row_group(number), table)
+                if source.window is not None:
+                    rows = between(rows, since_epoch_ms(source.window.start), since_epoch_ms(source.window.end))
+                if rows.num_rows:
+                    yield rows
+
+
+def _fitted(rows: pa.Table, table: str) -> pa.Table:
+    """In the declared schema: a column that was added later is null."""
+    wanted = schema(table)
+    arrays = [
+        rows.column(field.name).cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in wanted
+    ]
+    return pa.Table.from_arrays(arrays, schema=wanted)

@@ -1,0 +1,182 @@
+"""What destinations with tables have in common: Parquet, Delta, CSV in a folder, databases.
+
+They take windows in the form of `tables_form`, and names in that of `names_form`. Beside the tables of conversations
+they have two of their own: `windows`, whose rows say what is exported and proven, and `names`. A destination puts
+`windows` in place last, so that a reader who joins it never sees half a window.
+
+Each destination holds the export of one query, of one org, by one version of the tables: `TableDestination.check_same`
+refuses another one, and shows the difference.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from everycall.api.query import Interval
+from everycall.arrow.schemas import table_of
+from everycall.instants import text
+from everycall.manifest import Header, Manifest, WrittenFile, check_interval, check_same, check_version, plain
+from everycall.sinks.interface import Damaged, Finished, Form
+from everycall.sinks.names_form import Name, NamesForm, names_of, newest
+from everycall.sinks.tables_form import TablesForm
+from everycall.tables import relational
+from everycall.tables.reference import window_row
+from everycall.tables.relational import SCHEMA_VERSION
+from everycall.tables.rows import Cell, Row
+
+WINDOWS, NAMES = "windows", "names"
+"""The names of the two tables that are not made from conversations."""
+
+UNREAD = "unread"
+"""The verdict, in the table of windows, of those that `--max-pages` left unread."""
+
+
+class TableDestination:
+    """The part of a destination that does not depend on the place."""
+
+    def __init__(self, name: str, format_: str, tables: TablesForm, names: NamesForm) -> None:
+        """Describe a destination.
+
+        Args:
+            name: as messages show it: a path, or a URL without password.
+            format_: the kind of output.
+            tables: the form of its tables, which knows the org.
+            names: the form of the names.
+        """
+        self.name, self.format = name, format_
+        self.forms: Sequence[Form] = (tables, names)
+        self._tables, self._names = tables, names
+
+    @property
+    def organization_id(self) -> str:
+        """The id of the org, which every row has."""
+        return self._tables.organization_id
+
+    def header(self, header: Header) -> Header:
+        """The header of this destination, with what only tables have."""
+        return msgspec.structs.replace(
+            header, organization_id=self.organization_id, schema_version=SCHEMA_VERSION, format=self.format, columns=()
+        )
+
+    def check_same(self, before: Manifest, now: Header) -> None:
+        """Refuse to replace the export of another query, org or version of the tables.
+
+        Args:
+            before: the manifest that the destination has.
+            now: the header of this export, as `check_content` gets it.
+
+        Raises:
+            OutputRefused: with the differences.
+        """
+        check_interval(before.query, Path(self.name))
+        check_same(before.query, self.header(now), self.name)
+
+    def check_windows(self, finished: Finished) -> None:
+        """Check that the files of the windows are as they were written; call it before anything is replaced.
+
+        Raises:
+            Damaged: some are not, and their windows have to be read again.
+        """
+        damaged = [
+            loaded.window
+            for loaded in finished.windows
+            if not loaded.is_taken_over
+            and not self._tables.is_intact(loaded.path(self._tables), loaded.written(self._tables))
+        ]
+        if damaged:
+            raise Damaged(damaged)
+
+    def manifest(self, finished: Finished, files: Sequence[WrittenFile] = ()) -> Manifest:
+        """The manifest of the destination."""
+        found = finished.manifest(self._tables.name, 0, "")
+        return msgspec.structs.replace(found, query=self.header(found.query), files=tuple(files))
+
+    def windows(self, manifest: Manifest) -> pa.Table:
+        """The table of windows, in the order of time."""
+        return windows_table(manifest, self.organization_id)
+
+    def names(self, finished: Finished, before: Iterable[Name] = ()) -> pa.Table:
+        """The table of names: each id once, with the name that was looked up last.
+
+        Args:
+            finished: the windows.
+            before: the names that the destination has; those of windows that a repair has taken over are only there.
+        """
+        return names_table(self.newest_names(finished, before), self.organization_id)
+
+    def newest_names(self, finished: Finished, before: Iterable[Name] = ()) -> list[Name]:
+        """The same names as values."""
+        return newest([*before, *names_of(finished, self._names)])
+
+
+def encoded(manifest: Manifest) -> bytes:
+    """The manifest as JSON, for a destination that keeps it in a table."""
+    return msgspec.json.encode(manifest)
+
+
+def decoded(body: bytes, output: str) -> Manifest:
+    """The manifest that a destination has.
+
+    Args:
+        body: its JSON.
+        output: the name of the destination, for messages.
+
+    Raises:
+        OutputRefused: another version of everycall wrote it.
+        msgspec.MsgspecError, UnicodeDecodeError: it is no manifest.
+    """
+    check_version(body, f"{output} was exported")
+    return msgspec.json.decode(body, type=Manifest)
+
+
+def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
+    """The same; None where there is none, or it cannot be read."""
+    try:
+        return None if body is None else decoded(body, output)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+# --- the two tables that are not made from conversations
+
+
+def windows_table(manifest: Manifest, organization_id: str) -> pa.Table:
+    """The table of windows, in the order of time; those that were not read have the verdict `unread`."""
+    read = [(entry.window.start, window_row(organization_id, plain(entry))) for entry in manifest.windows]
+    unread = [_unread(Interval.read(interval), organization_id) for interval in manifest.unread]
+    return table_of(WINDOWS, [row for _, row in sorted([*read, *unread])])
+
+
+def _unread(window: Interval, organization_id: str) -> tuple[datetime, Row]:
+    known: dict[str, Cell] = {
+        "organizationId": organization_id, "windowStart": window.start, "windowEnd": window.end, "verdict": UNREAD
+    }  # fmt: skip
+    return window.start, tuple(known.get(column.name) for column in relational.table(WINDOWS).columns)
+
+
+def names_table(names: Iterable[Name], organization_id: str) -> pa.Table:
+    """The table of names."""
+    return table_of(NAMES, [_name_row(name, organization_id) for name in names])
+
+
+def _name_row(name: Name, organization_id: str) -> Row:
+    looked_up_at = datetime.fromisoformat(name.looked_up_at) if name.looked_up_at else None
+    return (organization_id, name.kind, name.id, name.name, name.division_id, name.state, looked_up_at)
+
+
+def names_in(table: pa.Table) -> list[Name]:
+    """The names in such a table."""
+    return [
+        Name(
+            row["kind"],
+            row["id"],
+            row["name"],
+            row["divisionId"],
+            row["state"],
+            text(row["lookedUpAt"]) if row["lookedUpAt"] is not None else None,
+        )
+        for row in table.to_pylist()
+    ]

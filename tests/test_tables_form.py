@@ -1,0 +1,166 @@
+"""The form of tables: a window as Parquet files, one for each table and day."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from everycall.sinks.tables_form import Groups, TablesForm
+from everycall.tables.relational import OF_CONVERSATIONS
+from tables_in import DAY, ORGANIZATION, batch, conversation, evenly, written
+
+FORM = TablesForm(ORGANIZATION)
+
+
+def read(path: Path, table: str) -> list[dict[str, object]]:
+    return [row for _, file in FORM.files(path, table) for row in pq.read_table(file).to_pylist()]
+
+
+def test_each_table_has_a_file_for_each_day(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+
+    written(path, [batch(evenly(10, DAY, DAY + timedelta(days=2)))])
+
+    assert [day for day, _ in FORM.files(path, "sessions")] == [date(2026, 1, 5), date(2026, 1, 6)]
+    assert [len(pq.read_table(file)) for _, file in FORM.files(path, "segments")] == [10, 10]
+    assert (tmp_path / "w.tables.conversations.2026-01-05.parquet").exists()
+
+
+def test_all_rows_arrive_in_order_with_the_org_and_the_owner_time(tmp_path: Path) -> None:
+    path, conversations = tmp_path / "w.tables", evenly(5, DAY, DAY + timedelta(hours=1))
+
+    written(path, [batch(conversations[:3]), batch(conversations[3:])])
+
+    rows = read(path, "metrics")
+    assert [row["conversationId"] for row in rows] == [one["conversationId"] for one in conversations]
+    assert [row["value"] for row in rows] == [0, 1000, 2000, 3000, 4000]
+    assert {row["organizationId"] for row in rows} == {ORGANIZATION}
+    assert rows[1]["ownerTime"] == DAY + timedelta(minutes=12)
+
+
+def test_a_table_without_rows_has_no_file(tmp_path: Path) -> None:
+    written(tmp_path / "w.tables", [batch([conversation(1, DAY)])])
+
+    assert FORM.files(tmp_path / "w.tables", "surveys") == []
+    assert FORM.files(tmp_path / "w.tables", "sessions")
+
+
+def test_a_window_without_conversations_is_complete_without_files(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+
+    done = written(path, [])
+
+    assert done.size_bytes == 0
+    assert FORM.is_complete(path, done)
+    assert FORM.contents(path) == []
+
+
+def test_a_stray_that_comes_after_other_days_has_a_file_of_its_own(tmp_path: Path) -> None:
+    """Its owner time is the start of the window."""
+    path = tmp_path / "w.tables"
+    later = DAY + timedelta(days=1)
+
+    conversations = [conversation(1, DAY), conversation(2, later), conversation(3, later + timedelta(days=9))]
+    written(path, [batch(conversations[:2]), batch(conversations[2:], [DAY])])
+
+    assert [(str(day), len(pq.read_table(file))) for day, file in FORM.files(path, "conversations")] == [
+        ("2026-01-05", 1), ("2026-01-05", 1), ("2026-01-06", 1)
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_missing_or_cut_makes_the_window_incomplete(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+    done = written(path, [batch([conversation(1, DAY)])])
+    assert FORM.is_complete(path, done)
+    file = FORM.files(path, "metrics")[0][1]
+
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    assert not FORM.is_complete(path, done)
+    file.write_bytes(content)
+    assert FORM.is_complete(path, done)
+    file.unlink()
+    assert not FORM.is_complete(path, done)
+
+
+def test_a_window_whose_index_is_missing_or_another_one_is_incomplete(tmp_path: Path) -> None:
+    path, other = tmp_path / "w.tables", tmp_path / "x.tables"
+    done = written(path, [batch([conversation(1, DAY)])])
+    written(other, [batch([conversation(2, DAY)])])
+
+    path.write_bytes(other.read_bytes())
+    assert not FORM.is_complete(path, done)
+    path.unlink()
+    assert not FORM.is_complete(path, done)
+
+
+def test_a_changed_byte_is_noticed_before_a_window_is_published(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+    done = written(path, [batch([conversation(1, DAY)])])
+    assert FORM.is_intact(path, done)
+
+    file = FORM.files(path, "metrics")[0][1]
+    content = bytearray(file.read_bytes())
+    content[50] ^= 1
+    file.write_bytes(content)
+
+    assert FORM.is_complete(path, done)
+    assert not FORM.is_intact(path, done)
+
+
+def test_the_same_conversations_make_the_same_bytes(tmp_path: Path) -> None:
+    conversations = evenly(20, DAY, DAY + timedelta(days=2))
+
+    first, second = (written(tmp_path / name, [batch(conversations)]) for name in ("a.tables", "b.tables"))
+
+    assert first == second
+
+
+def test_rows_are_written_in_groups_of_many_conversations(tmp_path: Path) -> None:
+    path, conversations = tmp_path / "w.tables", evenly(10, DAY, DAY + timedelta(hours=1))
+
+    written(path, [batch(conversations[at : at + 2]) for at in range(0, 10, 2)], Groups(conversations=4))
+
+    groups = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [8, 8, 4]
+
+
+def test_large_conversations_end_a_group_early(tmp_path: Path) -> None:
+    path, conversations = tmp_path / "w.tables", evenly(3, DAY, DAY + timedelta(hours=1))
+
+    written(path, [batch([one]) for one in conversations], Groups(size_bytes=1))
+
+    assert pq.ParquetFile(FORM.files(path, "conversations")[0][1]).metadata.num_row_groups == 3
+
+
+def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+
+    written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], Groups(few_values=5))
+
+    group = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata.row_group(0)
+    columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+    assert columns["queueId"].has_dictionary_page
+    assert not columns["conversationId"].has_dictionary_page
+    assert columns["queueId"].compression == "ZSTD"
+
+
+def test_a_window_that_is_discarded_leaves_no_file(tmp_path: Path) -> None:
+    writer = FORM.writer(tmp_path / "w.tables")
+    writer.write(batch(evenly(4, DAY, DAY + timedelta(days=2))))
+    writer.write(batch([conversation(9, DAY + timedelta(days=3))]))
+
+    writer.discard()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_table_of_conversations_can_be_written(tmp_path: Path) -> None:
+    """The tables that the declaration has are those that the form writes."""
+    path = tmp_path / "w.tables"
+
+    written(path, [batch(evenly(3, DAY, DAY + timedelta(hours=1)))])
+
+    names = {file.table for file in FORM.contents(path)}
+    assert names == {"conversations", "participants", "sessions", "segments", "metrics", "conversation_divisions"}
+    assert names <= {table.name for table in OF_CONVERSATIONS}
