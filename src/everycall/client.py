@@ -76,6 +76,9 @@ WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
 
 
+LATENCY_WEIGHT = 0.1
+"""How much the last answer counts in the average of the latency."""
+
 RETRY_AFTER_LENGTH_MAX = 60
 """An HTTP date has 29 characters."""
 
@@ -134,6 +137,14 @@ class Counts:
     """Seconds until the next request may be sent; 0 for now."""
     trouble: str = ""
     """The last failure, and what the client does about it; empty after the next good answer."""
+    in_flight: int = 0
+    """Requests that are not answered yet."""
+    latency_s: float = 0.0
+    """Seconds from a request to its answer, averaged over the last ones; 0 before the first."""
+    room: float = 0.0
+    """Requests that may be sent at once, in the present window of the rate limit."""
+    ends_s: float = 0.0
+    """Seconds until that window ends, at the latest."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -202,6 +213,7 @@ class Client:
         self._closed = False
         self._patience_after_answer_s = patience_s
         self._requests = self._retried = self._tokens = 0
+        self._latency_s = 0.0
         self._trouble = ""
 
     @classmethod
@@ -348,6 +360,10 @@ class Client:
                 pace.allowed * pace.share,
                 waits_s,
                 self.redact(printable(self._trouble)),
+                pace.in_flight,
+                self._latency_s,
+                pace.room(now),
+                pace.ends_s(now),
             )
 
     def _send_once(self, request: Request, bearer: Token | None, tries: "_Tries") -> Response:
@@ -372,7 +388,10 @@ class Client:
                 if response is None:
                     self._pace.lost()
                 else:
-                    self._pace.answered(ticket, self.clock.monotonic(), RateLimit.read(response.headers))
+                    answered_at = self.clock.monotonic()
+                    self._pace.answered(ticket, answered_at, RateLimit.read(response.headers))
+                    took_s = answered_at - now
+                    self._latency_s += (took_s - self._latency_s) * (LATENCY_WEIGHT if self._latency_s else 1.0)
                 self._changed.notify_all()
         return self._received(request, response)
 

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from everycall.api.interval import Interval
 from everycall.cli.display import Display
-from everycall.cli.formats import counted, duration, span
+from everycall.cli.formats import counted, span
+from everycall.cli.time_left import Left, TimeLeft
 from everycall.client import Counts
 from everycall.logs import log
 from everycall.printable import printable
@@ -22,8 +23,8 @@ from everycall.progress import Event, Noticed, PageRead, Progress, Started, Wind
 LINE_EVERY_S = 10.0
 """In a log, a line of progress at most this often."""
 
-TIME_LEFT_AFTER_S, TIME_LEFT_FROM = 3.0, 0.05
-"""The time left is shown only after so many seconds and such a share of the interval; before, it is too uncertain."""
+NARROW, WIDE = 72, 100
+"""Columns of a terminal below which the bar is very short, and from which bar and state are long."""
 
 
 class Listener(Progress, Protocol):
@@ -61,6 +62,7 @@ class Lines:
         self._monotonic = monotonic
         self._interval: Interval | None = None
         self._last = monotonic()
+        self._left = TimeLeft()
 
     def report(self, event: Event) -> None:
         """Print a line for each window, and one every `LINE_EVERY_S` in between."""
@@ -71,12 +73,12 @@ class Lines:
             self._print(closed(event))
         elif isinstance(event, Noticed):
             self._display.notice(event.message)
-        elif self._monotonic() - self._last >= LINE_EVERY_S:
-            self._print(self._present(event))
-
-    def _present(self, event: PageRead) -> str:
-        share = f"{event.covered / self._interval.length:.0%}" if self._interval else ""
-        return f"{share} of the interval, {event.rows:,} rows, {state(self._counts())}"
+        elif self._interval:
+            counts, share = self._counts(), event.covered / self._interval.length
+            left = self._left.estimate(self._monotonic(), share, counts)
+            if self._monotonic() - self._last >= LINE_EVERY_S:
+                parts = [f"{share:.0%} of the interval", f"{event.rows:,} rows", time_left(left), state(counts)]
+                self._print(", ".join(part for part in parts if part))
 
     def _print(self, line: str) -> None:
         self._last = self._monotonic()
@@ -89,16 +91,19 @@ class Lines:
 class Bar:
     """Shows progress along the interval as a bar, for a terminal."""
 
-    def __init__(self, display: Display, counts: Callable[[], Counts]) -> None:
+    def __init__(
+        self, display: Display, counts: Callable[[], Counts], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """`counts` returns the client's present counts."""
         self._display = display
         whole = Column(no_wrap=True)
+        width = display.console.width
         self._bars = Bars(
-            BarColumn(bar_width=24 if display.console.width >= 100 else 12),
+            BarColumn(bar_width=24 if width >= WIDE else 12 if width >= NARROW else 6),
             TextColumn("{task.percentage:>3.0f}%", table_column=whole),
             TextColumn("{task.fields[rows]:,} rows", table_column=whole),
-            _TimeLeftColumn(table_column=whole),
-            _StateColumn(counts),  # a narrow terminal cuts off the last column
+            _TimeLeftColumn(counts, monotonic, whole),
+            _StateColumn(counts, is_short=width < WIDE),  # a narrow terminal cuts off the last column
             console=display.console,
             transient=True,
             redirect_stdout=False,
@@ -127,22 +132,28 @@ class Bar:
 class _StateColumn(ProgressColumn):
     """The number of requests, and what the export is waiting for."""
 
-    def __init__(self, counts: Callable[[], Counts]) -> None:
+    def __init__(self, counts: Callable[[], Counts], *, is_short: bool) -> None:
         super().__init__()
         self._counts = counts
+        self._state = short_state if is_short else state
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
-        return Text(printable(state(self._counts())), no_wrap=True, overflow="ellipsis")
+        return Text(printable(self._state(self._counts())), no_wrap=True, overflow="ellipsis")
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """The time left, estimated from the time so far."""
+    """The time left."""
+
+    def __init__(self, counts: Callable[[], Counts], monotonic: Callable[[], float], column: Column) -> None:
+        super().__init__(table_column=column)
+        self._counts = counts
+        self._monotonic = monotonic
+        self._left = TimeLeft()
 
     def render(self, task: Task) -> Text:
-        if not task.total or task.completed < task.total * TIME_LEFT_FROM or (task.elapsed or 0) < TIME_LEFT_AFTER_S:
+        if not task.total:
             return Text("")
-        left_s = round((task.elapsed or 0) * (task.total - task.completed) / task.completed)
-        return Text(f"{duration(timedelta(seconds=left_s)) if left_s >= 60 else f'{left_s} s'} left")
+        return Text(time_left(self._left.estimate(self._monotonic(), task.completed / task.total, self._counts())))
 
 
 class Kept:
@@ -212,6 +223,27 @@ def closed(event: WindowClosed) -> str:
     """The line of a window that is done: `2026-01-05 to 2026-01-06 UTC: 2,319 rows, proven`."""
     verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
     return f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}"
+
+
+def short_state(counts: Counts) -> str:
+    """What the export is waiting for, else the number of requests, in few columns: `limit: wait 12 s`."""
+    if counts.waits_s >= 1:
+        return f"limit: wait {counts.waits_s:.0f} s"
+    return counts.trouble or f"{counts.requests:,} requests"
+
+
+def time_left(left: Left | None) -> str:
+    """`42 s left`, `3 min left`, `over 2 h left`; empty while nothing is known."""
+    if left is None:
+        return ""
+    seconds = max(1, round(left.seconds))
+    if seconds < 90:
+        shown = f"{seconds} s"
+    elif seconds < 5400:
+        shown = f"{round(seconds / 60)} min"
+    else:
+        shown = f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{'over ' if left.is_at_least else ''}{shown} left"
 
 
 def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Logged:
