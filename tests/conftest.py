@@ -1,9 +1,13 @@
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from databases import Place
+from postgres_server import PostgresServer, binaries, running
 
 # What a shell starts in the background ignores Ctrl-C, and the commands that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,3 +25,31 @@ def output(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder / "conversations.csv"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, one for each process that runs tests; a second and a half until it is up."""
+    programs = binaries()
+    if programs is None:
+        reason = "PostgreSQL is not installed (Debian and Ubuntu: apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with running(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database."""
+    postgres_server.clear()
+    return postgres_server.url()
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty database of each kind."""
+    if request.param == "duckdb":
+        return Place("duckdb", str(tmp_path / "calls.duckdb"))
+    return Place("postgresql", request.getfixturevalue("postgres"))

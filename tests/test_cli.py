@@ -712,7 +712,7 @@ def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, export
     result = cli("verify", "x.csv")
 
     assert result.code == 4
-    assert "damaged: these rows of the file were changed" in result.err
+    assert "damaged: these rows of the output were changed" in result.err
     assert cli("verify", "x.csv", "--repair").code == 0
     assert exported.read_bytes() == sound
 

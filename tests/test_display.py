@@ -15,6 +15,7 @@ from rich.console import Console
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
 from everycall.cli import formats, progress, summary
+from everycall.cli.bar import Bar
 from everycall.cli.display import Display
 from everycall.manifest import Entry
 from everycall.printable import printable
@@ -265,7 +266,7 @@ def test_a_log_holds_no_escape_codes() -> None:
 def bar(width: int, counts: Counts, *events: Event) -> Recorded:
     """What is on the screen while the bar stands there."""
     display = Recorded(width=width, terminal=True)
-    listener = progress.Bar(display, lambda: counts)
+    listener = Bar(display, lambda: counts)
     try:
         report(listener, *events)
         listener._bars.refresh()
@@ -312,7 +313,7 @@ def test_notes_are_printed_above_the_bar() -> None:
 
 def test_no_color_leaves_the_bar_without_colours() -> None:
     display = Recorded(terminal=True, environ={"TERM": "xterm-256color", "NO_COLOR": "1"})
-    listener = progress.Bar(display, lambda: COUNTS)
+    listener = Bar(display, lambda: COUNTS)
     report(listener, Started(WEEK, timedelta(), 0), PageRead(100, DAY), Noticed("Look here."))
     listener.close()
     summary.show(display, ended([entry(WEEK, reason="x")]), "here")
@@ -326,7 +327,7 @@ def test_a_wait_for_the_limit_can_be_read_at_any_width(width: int) -> None:
     clock = StillClock()
     counts = Counts(requests=300, allowed=10.0, waits_s=41.6, latency_s=0.4, ends_s=42.0)
     display = Recorded(width=width, terminal=True)
-    listener = progress.Bar(display, lambda: counts, clock.monotonic)
+    listener = Bar(display, lambda: counts, clock.monotonic)
     report(listener, Started(WEEK, timedelta(), 0), PageRead(1_234_567, DAY))
     counts = dataclasses.replace(counts, requests=400)
     clock.advance(30)
@@ -347,7 +348,7 @@ def test_a_wait_for_the_limit_can_be_read_at_any_width(width: int) -> None:
     ("options", "quiet", "expected"),
     [
         ({}, False, progress.Lines),
-        ({"terminal": True}, False, progress.Bar),
+        ({"terminal": True}, False, Bar),
         ({"terminal": True, "environ": {"TERM": "dumb"}}, False, progress.Lines),
         ({"terminal": True}, True, progress.Quiet),
     ],

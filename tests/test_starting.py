@@ -62,6 +62,12 @@ def test_the_command_that_is_to_run_loads_what_it_needs() -> None:
     assert {*HEAVY, *TERMINAL} <= loaded(program)
 
 
+def test_an_export_loads_no_bar_and_no_worker_processes_unless_they_are_asked_for() -> None:
+    program = "import json, sys, everycall.cli.exporting; print(json.dumps(sorted(sys.modules)))"
+
+    assert loaded(program) & {"rich.progress", "multiprocessing", "pyarrow", "duckdb"} == set()
+
+
 def test_importing_the_package_loads_nothing_else() -> None:
     program = "import json, sys, everycall; print(json.dumps([one for one in sys.modules if 'everycall' in one]))"
 

@@ -51,6 +51,7 @@ from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
+from everycall.tables.reference import KINDS
 from everycall.version import VERSION
 
 NAMES_SUFFIX = ".names.jsonl"
@@ -151,7 +152,7 @@ def convert(
     """
     filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
     table = flat_table(view, columns)
-    maker = FormMaker(table.columns, filesystem, style=options.style)
+    maker = FormMaker(table.columns, filesystem, partial(_organization_id, archive, filesystem), options.style)
     place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
@@ -160,6 +161,27 @@ def convert(
         raise _failed(error) from error
     finally:
         run.close()
+
+
+def _organization_id(archive: Path | BinaryIO, filesystem: Filesystem) -> str:
+    """The id of the org by the archive's manifest; empty if that does not say."""
+    if not isinstance(archive, Path):
+        return ""
+    try:
+        body = filesystem.read(archive.with_name(archive.name + MANIFEST_SUFFIX))
+        return msgspec.json.decode(body, type=_Described).query.organization_id
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
+class _Asked(msgspec.Struct, rename="camel"):
+    organization_id: str = ""
+
+
+class _Described(msgspec.Struct):
+    """The part of a manifest with the org."""
+
+    query: _Asked
 
 
 class _Place:
@@ -236,7 +258,13 @@ class _Conversion:
         self._started_at = environment.now()
         self._noticed: set[str] = set()
         names = tuple(form.name for form in place.forms)
-        work = Work(tuple(column.name for column in table.columns), names, options.file_mode, style=options.style)
+        work = Work(
+            tuple(column.name for column in table.columns),
+            names,
+            options.file_mode,
+            _organization_id(archive, filesystem),
+            options.style,
+        )
         self._loader: Loader | Workers = (
             Workers(work, options.workers) if options.workers else Loader(table, place.forms, filesystem)
         )
@@ -506,7 +534,7 @@ def _read(window: Interval, section: Part) -> WindowRead:
 class _Names:
     """The names of an archive, as a function that looks them up."""
 
-    by_kind: Mapping[Kind, Mapping[str, str]]
+    by_kind: Mapping[Kind, Mapping[str, Entity]]
     missing: str = ""
     """Why there are none; empty if there are some."""
     unavailable: Mapping[Kind, str] = field(default_factory=dict)
@@ -520,7 +548,7 @@ class _Names:
             SettingsError: there are names, but they cannot be read.
         """
         path = archive.with_name(archive.name + NAMES_SUFFIX)
-        by_kind: dict[Kind, dict[str, str]] = {kind: {} for kind in PATHS}
+        by_kind: dict[Kind, dict[str, Entity]] = {kind: {} for kind in PATHS}
         try:
             body = filesystem.read(path)
         except FileNotFoundError:
@@ -530,7 +558,7 @@ class _Names:
                 one = msgspec.json.decode(line, type=_Name)
                 kind = _KINDS.get(one.kind)
                 if kind is not None and one.name:
-                    by_kind[kind][one.id] = one.name
+                    by_kind[kind][one.id] = one.entity
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{path} cannot be read: {str(error).rstrip('.')}.",
@@ -545,16 +573,26 @@ class _Names:
         if reason and not known:
             return Unavailable(kind, reason)
         wanted = ids if kind == "users" else known
-        return Found(kind, tuple(Entity(one, known[one]) for one in wanted if one in known), reason)
+        return Found(kind, tuple(known[one] for one in wanted if one in known), reason)
 
 
-class _Name(msgspec.Struct):
+class _Name(msgspec.Struct, rename="camel"):
     kind: str
     id: str
     name: str | None = None
+    division_id: str | None = None
+    state: str | None = None
+    looked_up_at: str | None = None
+
+    @property
+    def entity(self) -> Entity:
+        """As it was looked up."""
+        division = {"id": self.division_id} if self.division_id else None
+        return Entity(self.id, self.name, None, division, self.state, self.looked_up_at or "")
 
 
-_KINDS: Mapping[str, Kind] = {kind: kind for kind in PATHS}
+_KINDS: Mapping[str, Kind] = {**{kind: kind for kind in PATHS}, **{name: kind for kind, name in KINDS.items()}}
+"""By the names in such a file, and by those of the API's look-ups."""
 
 
 def _failed(error: OSError) -> OutputFailed:

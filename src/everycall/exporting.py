@@ -143,7 +143,7 @@ def export(
         return _to_stream(setup, query, output, format or "csv")
     targets = [target_of(one, format) for one in output]
     check_different(targets)
-    destinations = [destination(target, setup.maker) for target in targets]
+    destinations = [destination(target, setup.maker, is_fresh=options.fresh) for target in targets]
     header = header_of(setup, query, destinations)
     _check_asked(header)
     try:
@@ -167,6 +167,8 @@ def _to_stream(setup: Setup, query: Query, output: BinaryIO, format_: str) -> Su
 def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = ()) -> Header:
     """The header of the ledger: an export is resumed only with the same header."""
     options, credentials = setup.options, setup.client.credentials
+    # The folder of the ledger names the output, unless there are several, or none has a folder here.
+    is_named = len(destinations) > 1 or any(one.path is None for one in destinations)
     return Header(
         everycall=VERSION,
         source=options.source or credentials.env,
@@ -180,7 +182,7 @@ def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = 
         columns=tuple(column.name for column in setup.table.columns),
         local_times=options.style.timezone if options.style.times == "local" else "",
         defuse_formulas=options.style.defuse_formulas,
-        outputs=tuple(one.name for one in destinations) if len(destinations) > 1 else (),
+        outputs=tuple(one.name for one in destinations) if is_named else (),
     )
 
 

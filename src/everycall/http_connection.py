@@ -58,6 +58,8 @@ class HttpConnection:
         self._sockets = _Sockets(monotonic)
         self._opening = threading.Lock()
         self._pools: dict[str | None, httpcore2.ConnectionPool] = {}
+        self._proxies: dict[tuple[str, str], str | None] = {}
+        """By scheme and host: to look through the environment takes as long as to read an answer's headers."""
         self._is_closed = False
         for scheme, proxy in getproxies().items():
             if scheme in ("http", "https", "all"):
@@ -112,8 +114,11 @@ class HttpConnection:
 
     def _pool(self, parts: SplitResult) -> httpcore2.ConnectionPool:
         """The connection pool for an address: through its proxy, or direct."""
-        proxy = _proxy_of(parts)
         with self._opening:
+            address = parts.scheme, parts.netloc
+            if address not in self._proxies:
+                self._proxies[address] = _proxy_of(parts)
+            proxy = self._proxies[address]
             if proxy not in self._pools:
                 self._pools[proxy] = self._opened(proxy)
             return self._pools[proxy]

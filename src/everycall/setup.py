@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from everycall.acquire.auto import AutoRoute
 from everycall.acquire.costs import JOBS_AT_A_TIME_DEFAULT
@@ -24,13 +24,15 @@ from everycall.executor import Executor, ThreadExecutor
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.load.load import Loader
-from everycall.load.workers import Work, Workers
 from everycall.pacing import IN_FLIGHT_BEST
 from everycall.progress import Noticed, Progress, Silent
 from everycall.sinks.forms import TABLES, FormMaker
 from everycall.sinks.interface import Form
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import FlatTable
+
+if TYPE_CHECKING:
+    from everycall.load.workers import Workers
 
 RouteName = Literal["query", "jobs", "auto"]
 """query: the details query, fresh, 100 conversations a request. jobs: details jobs, 1,000 a request, hours behind.
@@ -124,10 +126,12 @@ class Setup:
             client.clock.utc(),
         )
 
-    def loader(self, forms: Sequence[Form]) -> Loader | Workers:
+    def loader(self, forms: Sequence[Form]) -> "Loader | Workers":
         """What loads parts into these forms: this process, or worker processes."""
         options = self.options
         if options.workers:
+            from everycall.load.workers import Work, Workers  # noqa: PLC0415 - it loads multiprocessing
+
             columns = tuple(column.name for column in self.table.columns)
             names = tuple(form.name for form in forms)
             org = self.maker.organization_id() if TABLES in names else ""

@@ -10,7 +10,7 @@ code.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -31,10 +31,12 @@ from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
-from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, FileDestination, sha256_of
-from everycall.sinks.interface import FileSink, Placed
+from everycall.sinks import postgresql_address as address
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.forms import FormMaker
+from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import STREAMED
+from everycall.sinks.targets import FORMATS, Target, destination, manifest_at
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -62,7 +64,7 @@ class Finding:
             noun = "conversation" if abs(difference) == 1 else "conversations"
             return f"changed: {difference:+,} {noun} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
-        phrases = {"damaged": "damaged: these rows of the file were changed", "unread": "was never read"}
+        phrases = {"damaged": "damaged: these rows of the output were changed", "unread": "was never read"}
         return phrases.get(self.state, self.state) + reason
 
 
@@ -70,11 +72,17 @@ class Finding:
 class Verification:
     """The state of an export."""
 
-    output: Path
+    output: Path | str
+    """A path, or the address of a PostgreSQL database."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
     manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The output as messages show it."""
+        return name_of(self.output)
 
     @property
     def holds(self) -> bool:
@@ -92,11 +100,11 @@ class Verification:
             }
             for finding in self.findings
         ]
-        output = os.fsencode(self.output).decode(errors="replace")  # a file's name may not be valid text
+        output = os.fsencode(self.name).decode(errors="replace")  # a file's name may not be valid text
         return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
 
 
-def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
+def header_of(output: Path | str, filesystem: Filesystem | None = None) -> Header:
     """The header of an export, by its manifest: its query, and its org.
 
     Raises:
@@ -105,8 +113,20 @@ def header_of(output: Path, filesystem: Filesystem | None = None) -> Header:
     return _manifest(output, filesystem or SystemFilesystem()).query
 
 
-def verify(client: Client, output: Path, *, environment: Environment = Environment()) -> Verification:  # noqa: B008
+def verify(
+    client: Client,
+    output: Path | str,
+    *,
+    environment: Environment = Environment(),  # noqa: B008 - frozen
+) -> Verification:
     """Check the bytes of each window, and count each undamaged window again, with one request.
+
+    Of a database, the rows of each window are counted in place of bytes.
+
+    Args:
+        client: the client of the org.
+        output: a path, or the address of a PostgreSQL database.
+        environment: what tests replace.
 
     Raises:
         OutputRefused: `output` is not a finished export, or it was made with another OAuth client, or by a version of
@@ -118,12 +138,14 @@ def verify(client: Client, output: Path, *, environment: Environment = Environme
     header = manifest.query
     if header.client_id != client.credentials.client_id:
         raise OutputRefused(
-            f"{output} was exported with the OAuth client {header.client_id}. The present client is another one, "
-            "and may see other conversations.",
+            f"{name_of(output)} was exported with the OAuth client {header.client_id}. The present client is another "
+            "one, and may see other conversations.",
             hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
         )
     query = Query(header.window, Filters(header.filters), header.match)
-    intact = _intact_windows(output, manifest, environment, filesystem)
+    destination = _destination(header, output, environment.forms, filesystem)
+    intervals = [entry.interval for entry in manifest.windows]
+    intact = dict(zip(intervals, destination.intact(manifest), strict=True))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
@@ -178,10 +200,10 @@ def repair(
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
-        destination = FileDestination(found.output, setup.maker.file(header.format), setup.filesystem)
+        destination = _destination(header, found.output, environment.forms, setup.filesystem)
         ledger = environment.ledger([destination], header, is_repair=True, filesystem=setup.filesystem)
         try:
-            _prepare(ledger, setup, found)
+            _prepare(ledger, setup, found, destination)
         except BaseException:
             ledger.abandon()
             raise
@@ -198,14 +220,21 @@ def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
     return max([*ends, *([known] if known else [])], default=None)
 
 
-def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:
+def _destination(
+    header: Header, output: Path | str, forms: Callable[..., FormMaker], filesystem: Filesystem
+) -> Destination:
+    maker = forms(_table(header).columns, filesystem, lambda: header.organization_id, _style(header))
+    return destination(Target(header.format, str(output)), maker)
+
+
+def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Destination) -> None:
     """Record in the ledger all windows that need not be read again."""
     header = found.manifest.query
     if ledger.header.interval != header.interval:
         raise OutputRefused(
-            f"There is an unfinished export of {ledger.header.interval} beside {found.output}.",
+            f"There is an unfinished export of {ledger.header.interval} beside {found.name}.",
             hint="Run its command again to finish it, or remove the folder "
-            f"{found.output.name}{FOLDER_SUFFIX} with its finished windows.",
+            f"{Path(found.output).name}{FOLDER_SUFFIX} with its finished windows.",
         )
     hits_now = {str(finding.window): finding.hits_now for finding in found.findings if finding.hits_now is not None}
     uncounted = [read.window for read in ledger.read.values() if read.interval not in hits_now]
@@ -216,13 +245,20 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification) -> None:
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window
         if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-            _take_over(found, number, setup, ledger)
+            _take_over(found, number, destination, ledger)
 
 
-def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
-    if not output.name or filesystem.is_folder(output):
+def name_of(output: Path | str) -> str:
+    """An output as messages show it: a path, or an address without what does not say where it is."""
+    return address.parse(output).name if isinstance(output, str) else str(output)
+
+
+def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
+    if isinstance(output, str):
+        return _manifest_in_database(output)
+    path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
+    if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
-    path = output.with_name(output.name + MANIFEST_SUFFIX)
     try:
         manifest = msgspec.json.decode(filesystem.read(path), type=Manifest)
     except OSError as error:
@@ -239,9 +275,27 @@ def _manifest(output: Path, filesystem: Filesystem) -> Manifest:
     return manifest
 
 
+def _manifest_in_database(output: str) -> Manifest:
+    name = name_of(output)
+    try:
+        manifest = manifest_at(output)
+    except msgspec.MsgspecError as error:
+        raise OutputRefused(
+            f"{name} has no manifest of everycall {VERSION}: {str(error).rstrip('.')}.",
+            hint="Export again with --fresh.",
+        ) from error
+    if manifest is None:
+        raise OutputRefused(
+            f"{name} has no finished export in its schema.",
+            hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
+        )
+    check_interval(manifest.query, Path(name))
+    return manifest
+
+
 def _table(header: Header) -> FlatTable:
     """The columns of flat rows; those of the default view where the output has no flat rows."""
-    if header.format not in STREAMED:
+    if header.format not in FORMATS:
         raise OutputRefused(
             f"The export has the format {header.format!r}, which everycall {VERSION} cannot verify.",
             hint="Export again with --fresh.",
@@ -259,47 +313,6 @@ def _style(header: Header) -> Style:
     """How the values of the export look."""
     times: Times = "local" if header.local_times else "utc"
     return Style(times, header.local_times or "UTC", header.defuse_formulas)
-
-
-def _placed(entries: Sequence[Entry]) -> list[Placed]:
-    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
-
-
-def _intact_windows(
-    output: Path, manifest: Manifest, environment: Environment, filesystem: Filesystem
-) -> dict[str, bool]:
-    """Whether each window's rows are unchanged, by its interval."""
-    header = manifest.query
-    if header.format in WHOLE_FORMATS:
-        is_there = filesystem.exists(output)
-        is_intact = is_there and sha256_of(output, filesystem) == manifest.output.sha256
-        return dict.fromkeys([entry.interval for entry in manifest.windows], is_intact)
-    sink = environment.forms(_table(header).columns, filesystem).file(header.format)
-    intact = _intact(output, sink, manifest, filesystem)
-    _check_output(output, sink, manifest, filesystem, is_whole=bool(intact) and all(intact.values()))
-    return intact
-
-
-def _intact(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem) -> dict[str, bool]:
-    """Whether each window's rows are unchanged, by its interval."""
-    intervals = [entry.interval for entry in manifest.windows]
-    length = filesystem.size(output)
-    if length is None:
-        return dict.fromkeys(intervals, False)
-    with filesystem.open(output, "rb") as file:
-        return dict(zip(intervals, sink.intact(file, length, _placed(manifest.windows)), strict=True))
-
-
-def _check_output(output: Path, sink: FileSink, manifest: Manifest, filesystem: Filesystem, *, is_whole: bool) -> None:
-    """Refuse a manifest whose size or checksum of the output does not match its windows."""
-    length = len(sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
-    is_other = is_whole and sha256_of(output, filesystem) != manifest.output.sha256
-    if manifest.output.size_bytes != length or is_other:
-        raise OutputRefused(
-            f"The manifest of {output} contradicts itself: the size or the checksum of the output does not match its "
-            "windows.",
-            hint="It was edited: export again with --fresh.",
-        )
 
 
 def _counts(client: Client, query: Query, windows: Sequence[Interval], executor: Executor) -> dict[str, int]:
@@ -326,12 +339,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(found: Verification, number: int, setup: Setup, ledger: Ledger) -> None:
+def _take_over(found: Verification, number: int, destination: Destination, ledger: Ledger) -> None:
     """Record a window that holds as finished; its rows are durable before the ledger has it."""
-    entry = found.manifest.windows[number]
-    sink = setup.maker.file(found.manifest.query.format)
-    with setup.filesystem.open(found.output, "rb") as output:
-        sink.extract(output, _placed(found.manifest.windows), number, ledger.path(entry.window, sink.suffix))
-    read, loaded = entry.lines(sink.name)
+    window = found.manifest.windows[number].window
+    written = destination.take_over(found.manifest, number, lambda form: ledger.path(window, form.suffix))
+    read, loaded = found.manifest.windows[number].lines(destination.forms[0].name)
     ledger.commit_read(read)
-    ledger.commit_loaded(msgspec.structs.replace(loaded, taken_over=True))
+    ledger.commit_loaded(msgspec.structs.replace(loaded, written=written, taken_over=True))

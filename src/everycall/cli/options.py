@@ -27,7 +27,9 @@ CLOCK = Group("Clock")
 FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
-FORMATS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta")
+FORMATS = (
+    "csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta", "duckdb", "csv-folder", "postgresql",
+)  # fmt: skip
 """Those of `sinks.targets`, which is not loaded for the help."""
 
 TIMEOUT_MAX_S = 3600
@@ -108,8 +110,10 @@ class Outputs:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; - is standard output. Can be given several "
-        "times: the API is read once. FORMAT:PATH for other endings. [default: conversations.csv]",
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, or "
+        "as CSV in csv:FOLDER/; a .duckdb file; postgresql://... or service=NAME for PostgreSQL; - is standard output. "
+        "Can be given several times: the API is read once. FORMAT:PATH for other endings. "
+        "[default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
         short="-o",
@@ -374,7 +378,7 @@ class Finished:
     """Options for a finished export."""
 
     output: str | None = positional(
-        None, OUTPUT, "FILE", "The file of a finished export. Its manifest has to be in the same folder."
+        None, OUTPUT, "FILE", "The output of a finished export; the manifest of a file has to be in the same folder."
     )
     repair: bool = switch(OUTPUT, "Export the windows that do not hold again, and only those.")
 

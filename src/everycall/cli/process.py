@@ -19,6 +19,7 @@ CLEAN_UP_S = 10
 def main(arguments: Sequence[str]) -> NoReturn:
     """Run a command and exit with its exit code."""
     memory.keep_flat()
+    memory.collect_rarely()
     open_closed_streams()
     leave(run(arguments, handle_signals))
 

@@ -17,6 +17,7 @@ from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
+from everycall.sinks.postgresql_address import is_address
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
@@ -26,13 +27,14 @@ SHOWN_MAX = 15
 def run(arguments: Arguments, context: Context) -> int:
     """Verify an export, repair it if that is wanted, and return the exit code."""
     wanted, messages = arguments.of(Finished), arguments.of(Messages)
-    output = outputs.followed(_named(wanted))
+    output = _named(wanted)
     header = verification.header_of(output)
     exported_from = header.source
     with connected(arguments.of(Source)) as org:
         if org.source != exported_from:
             raise OutputRefused(
-                f"{output} was exported from {exported_from}, but the credentials are for {org.source}.",
+                f"{verification.name_of(output)} was exported from {exported_from}, but the credentials are for "
+                f"{org.source}.",
                 hint="Set the credentials of the org that it was exported from; for the sandbox, add --sandbox.",
             )
         found = verification.verify(org.client, output)
@@ -46,12 +48,13 @@ def run(arguments: Arguments, context: Context) -> int:
     return context.code
 
 
-def _named(wanted: Finished) -> Path:
+def _named(wanted: Finished) -> Path | str:
+    """The file that is named, or the address of a database."""
     if wanted.output is None:
         raise UsageError(
             "everycall verify needs the file of a finished export.", hint="everycall verify conversations.csv"
         )
-    return Path(wanted.output)
+    return wanted.output if is_address(wanted.output) else outputs.followed(Path(wanted.output))
 
 
 def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:
@@ -89,14 +92,14 @@ def show(display: Display, found: Verification, *, is_repaired: bool = False) ->
     wrong = [finding for finding in found.findings if finding.state != "holds"]
     windows = counted(len(found.findings), "window")
     if not wrong:
-        display.print(("Holds: ", "bold green"), f"all of {found.output}, {windows}.")
+        display.print(("Holds: ", "bold green"), f"all of {found.name}, {windows}.")
         if not_kept := found.manifest.not_kept:
             display.notice(
                 f"{counted(len(not_kept), 'window')} of it began before the org's retention: what the org no longer "
                 "kept when it was exported cannot be proven."
             )
         return
-    display.print(("DOES NOT HOLD: ", "bold red"), f"{len(wrong)} of {windows} of {found.output}.")
+    display.print(("DOES NOT HOLD: ", "bold red"), f"{len(wrong)} of {windows} of {found.name}.")
     display.blank()
     for finding in wrong[:SHOWN_MAX]:
         display.print(f"  {span(finding.window)}  {finding}")

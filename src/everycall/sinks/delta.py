@@ -30,7 +30,7 @@ from everycall.sinks.table_folder import TablesInPlace
 from everycall.sinks.tables_form import ZSTD_LEVEL, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
 
-_OF_CONVERSATIONS = tuple(one.name for one in OF_CONVERSATIONS)
+CONVERSATIONS = "conversations"
 
 IDS_AT_A_TIME = 1000
 """Ids in one condition."""
@@ -48,6 +48,18 @@ class DeltaFolder(TablesInPlace):
         """The tables that are missing, or have another number of rows than in the manifest."""
         with _failures(self.name):
             return [file.path for file in manifest.files if self._rows(file.path) != file.rows]
+
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether the tables have the conversations of each window, by their number.
+
+        Where another table has more or fewer rows than it had, all windows count as damaged.
+        """
+        self.check_sums(manifest)
+        if any(name != CONVERSATIONS for name in self.changed(manifest)):
+            return [False] * len(manifest.windows)
+        with _failures(self.name):
+            found = self._found(CONVERSATIONS)
+            return [found is not None and _rows(found, _in(one.window)) == one.rows for one in manifest.windows]
 
     def _rows(self, name: str) -> int | None:
         found = self._found(name)
@@ -117,12 +129,12 @@ class DeltaFolder(TablesInPlace):
         elsewhere = " AND ".join(f"NOT ({_in(loaded.window)})" for loaded in fresh) or "true"
         for ids in _chunks(self._ids(fresh)):
             condition = f"conversationId IN ({', '.join(map(_quoted, ids))}) AND {elsewhere}"
-            if _rows(tables["conversations"], condition):
+            if _rows(tables[CONVERSATIONS], condition):
                 for delta in tables.values():
                     delta.delete(condition)
 
     def _ids(self, fresh: Sequence[Loaded]) -> list[str]:
-        batches = (batch for loaded in fresh for batch in self._batches("conversations", loaded))
+        batches = (batch for loaded in fresh for batch in self._batches(CONVERSATIONS, loaded))
         return [id_ for batch in batches for id_ in batch.column("conversationId").to_pylist()]
 
     def _whole(self, name: str, rows: pa.Table) -> None:

@@ -7,15 +7,15 @@ Until then an existing file stays as it is.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
-from everycall.manifest import Header, Manifest, check_interval, check_same, check_version, pretty_pieces
-from everycall.sinks.interface import Damaged, FileSink, Finished, Form
+from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
+from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Placed
 from everycall.sinks.names_form import Name, NamesForm, lines, names_of, newest
 from everycall.store import Tally
 
@@ -30,28 +30,35 @@ FOLDER_SUFFIX = ".everycall"
 class FileDestination:
     """One file."""
 
-    def __init__(self, path: Path, sink: FileSink, filesystem: Filesystem, names: NamesForm | None = None) -> None:
-        """Put windows of this form together at `path`, and names beside it if there is a form of them."""
+    def __init__(
+        self,
+        path: Path,
+        sink: FileSink,
+        filesystem: Filesystem,
+        names: NamesForm | None = None,
+        organization_id: str = "",
+    ) -> None:
+        """Put windows of this form together.
+
+        Args:
+            path: where to.
+            sink: the form.
+            filesystem: where `path` is.
+            names: the form of the names, if they are to be beside the file.
+            organization_id: that of the manifest of an archive, from which tables can be made later.
+        """
         self.path: Path = path
         self.name = str(path)
         self.format = sink.format
         self.forms: Sequence[Form] = (sink,) if names is None else (sink, names)
         self._sink, self._filesystem, self._names = sink, filesystem, names
+        self._organization_id = organization_id
         self._names_path = path.with_name(path.name + NAMES_SUFFIX)
         self._manifest = path.with_name(path.name + MANIFEST_SUFFIX)
 
     def check_place(self) -> None:
         """Refuse a folder that does not exist or is not writable, and a name that a folder has."""
-        folder = self.path.parent
-        if not self._filesystem.is_folder(folder):
-            raise OutputRefused(
-                f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o."
-            )
-        for path in (self.path, self._manifest, *([self._names_path] if self._names else [])):
-            if self._filesystem.is_folder(path):
-                raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
-        if not self._filesystem.is_writable(folder):
-            raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+        check_place((self.path, self._manifest, *([self._names_path] if self._names else [])), self._filesystem)
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse an existing file that belongs to another query, or was changed since it was exported."""
@@ -67,16 +74,53 @@ class FileDestination:
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         check_interval(manifest.query, self._manifest)
-        check_same(manifest.query, header, self.name)
+        check_same(manifest.query, self._with_org(header), self.name)
         if not is_repair and sha256_of(self.path, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
                 f"{self.path} was changed after it was exported.",
                 hint="Move it away to keep it, or use --fresh to replace it.",
             )
 
+    def found(self) -> Manifest | None:
+        """The manifest beside the file."""
+        try:
+            return msgspec.json.decode(self._filesystem.read(self._manifest), type=Manifest)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def intact(self, manifest: Manifest) -> Sequence[bool]:
+        """Whether the bytes of each window are unchanged."""
+        length = self._filesystem.size(self.path)
+        if length is None:
+            intact = [False for _ in manifest.windows]
+        else:
+            with self._filesystem.open(self.path, "rb") as file:
+                intact = list(self._sink.intact(file, length, _placed(manifest)))
+        self._check_whole(manifest, is_whole=bool(intact) and all(intact))
+        return intact
+
+    def _check_whole(self, manifest: Manifest, *, is_whole: bool) -> None:
+        """Refuse a manifest whose size or checksum of the output does not match its windows."""
+        length = len(self._sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
+        is_other = is_whole and sha256_of(self.path, self._filesystem) != manifest.output.sha256
+        if manifest.output.size_bytes != length or is_other:
+            raise OutputRefused(
+                f"The manifest of {self.path} contradicts itself: the size or the checksum of the output does not "
+                "match its windows.",
+                hint="It was edited: export again with --fresh.",
+            )
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Copy the window out of the file, durably. Its names stay in the file of names."""
+        with self._filesystem.open(self.path, "rb") as output:
+            self._sink.extract(output, _placed(manifest), number, path(self._sink))
+        entry = manifest.windows[number]
+        written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
+        return written if self._names is None else {**written, **self._names.take_over(path(self._names))}
+
     def publish(self, finished: Finished) -> Manifest:
         """Put the file together, and write the manifest."""
-        folder = self._scratch(finished.folder)
+        folder = scratch(finished.folder, self.path, self._filesystem)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
         found = self._described(finished, size_bytes, sha256)
@@ -117,15 +161,11 @@ class FileDestination:
 
     def _described(self, finished: Finished, size_bytes: int, sha256: str) -> Manifest:
         """The manifest, once the file has this size and checksum."""
-        return finished.manifest(self._sink.name, size_bytes, sha256)
+        found = finished.manifest(self._sink.name, size_bytes, sha256)
+        return msgspec.structs.replace(found, query=self._with_org(found.query))
 
-    def _scratch(self, folder: Path) -> Path:
-        """The folder of files that are not complete yet: on the same disk as the file, since they are renamed."""
-        if folder.parent == self.path.parent:
-            return folder
-        own = self.path.with_name(self.path.name + FOLDER_SUFFIX)
-        self._filesystem.make_folder(own)
-        return own
+    def _with_org(self, header: Header) -> Header:
+        return msgspec.structs.replace(header, organization_id=self._organization_id)
 
     def _put_together(self, whole: Path, finished: Finished) -> tuple[int, str]:
         damaged = []
@@ -141,6 +181,41 @@ class FileDestination:
         if damaged:
             raise Damaged(damaged)
         return tally.size, tally.whole.hexdigest()
+
+
+def check_place(paths: Sequence[Path], filesystem: Filesystem) -> None:
+    """Refuse files of one folder if it does not exist or is not writable, or if a name is that of a folder.
+
+    Raises:
+        OutputRefused: the hint says what to do.
+    """
+    folder = paths[0].parent
+    if not filesystem.is_folder(folder):
+        raise OutputRefused(f"The folder {folder} does not exist.", hint="Create it, or choose another output with -o.")
+    for path in paths:
+        if filesystem.is_folder(path):
+            raise OutputRefused(f"{path} is a folder.", hint="Name a file with -o, or move the folder away.")
+    if not filesystem.is_writable(folder):
+        raise OutputRefused(f"The folder {folder} is not writable.", hint="Choose another output with -o.")
+
+
+def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
+    """A folder of files that are not complete yet: on the same disk as the output, since they are renamed.
+
+    Args:
+        folder: that of the ledger, which may be elsewhere.
+        path: the output.
+        filesystem: where a folder is made; whoever takes it removes it in the end.
+    """
+    if folder.parent == path.parent:
+        return folder
+    own = path.with_name(path.name + FOLDER_SUFFIX)
+    filesystem.make_folder(own)
+    return own
+
+
+def _placed(manifest: Manifest) -> list[Placed]:
+    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in manifest.windows]
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:

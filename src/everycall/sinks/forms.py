@@ -14,9 +14,10 @@ from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import Column
 
 if TYPE_CHECKING:
+    from everycall.sinks.flat_form import FlatForm
     from everycall.sinks.tables_form import TablesForm
 
-FormName: TypeAlias = Literal["csv", "csv.gz", "rows", "jsonl", "jsonl.gz", "jsonl.zst", "names", "tables"]
+FormName: TypeAlias = Literal["csv", "csv.gz", "rows", "jsonl", "jsonl.gz", "jsonl.zst", "names", "tables", "flat"]
 
 TABLES = "tables"
 """The name of the form with one table for each kind of record, which needs the org's id."""
@@ -62,6 +63,8 @@ class FormMaker:
         """The form of that name."""
         if name == TABLES:
             return self.tables()
+        if name == "flat":
+            return self.flat()
         return self.names() if name == "names" else self.file(name)
 
     def names(self) -> NamesForm:
@@ -82,6 +85,12 @@ class FormMaker:
             from everycall.sinks.tables_form import TablesForm  # noqa: PLC0415 - only for such outputs
 
         return TablesForm(self.organization_id(), self.filesystem)
+
+    def flat(self) -> "FlatForm":
+        """The form of flat rows for databases; after `tables`, which says what is not installed."""
+        from everycall.sinks.flat_form import FlatForm  # noqa: PLC0415 - needs pyarrow
+
+        return FlatForm(self.columns, self.filesystem)
 
 
 def forms_of(names: Sequence[str], maker: FormMaker) -> tuple[Form, ...]:

@@ -192,6 +192,32 @@ class Destination(Protocol):
         """
         ...
 
+    def found(self) -> Manifest | None:
+        """The manifest that the destination has; None if there is none, or it cannot be read."""
+        ...
+
+    def intact(self, manifest: Manifest) -> Sequence[bool]:
+        """Whether the destination has what the manifest says, for each window of the manifest.
+
+        Raises:
+            OutputRefused: the manifest contradicts itself, so it was edited.
+            OutputFailed: the server is away, for example.
+        """
+        ...
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Let a window that the destination has count as loaded, so that a repair does not read it again.
+
+        Args:
+            manifest: that of the destination.
+            number: the position of the window in it.
+            path: the path of the window's file in a form.
+
+        Returns:
+            What is on disk, by the name of the form.
+        """
+        ...
+
     def publish(self, finished: Finished) -> Manifest:
         """Make the destination hold exactly this export, and return its manifest.
 

@@ -17,9 +17,6 @@ from everycall.sinks.interface import Batch, Damaged, Finished, Wanted
 from everycall.sinks.window_files import WindowFiles, WindowFileWriter, compressor
 from everycall.tables.reference import KINDS
 
-NOTHING = Written(size_bytes=0, sha256="")
-"""A window without names, such as one that a repair takes over: its names are in the output."""
-
 
 class Name(msgspec.Struct, frozen=True, rename="camel"):
     """One id and its name."""
@@ -63,6 +60,10 @@ class NamesForm(WindowFiles):
             msgspec.DecodeError: it was changed.
         """
         return msgspec.json.Decoder(Name).decode_lines(self._filesystem.read(path))
+
+    def take_over(self, path: Path) -> dict[str, Written]:
+        """Write a file without names, for a window whose names are in the output; what is on disk, by form."""
+        return {self.name: self.writer(path).close()}
 
 
 class _EachOnce(NamesForm):

@@ -60,6 +60,23 @@ class ParquetFolder(TableFolder):
         found = _OURS.fullmatch(path)
         return found is not None and found["table"] in _NAMES_OF_TABLES
 
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether the files of each window's days are unchanged.
+
+        A changed file of names makes all windows damaged, since a repair takes names from it; anything else that
+        belongs to no window makes the last one damaged.
+        """
+        self.check_sums(manifest)
+        intact = [True] * len(manifest.windows)
+        for path in self.changed(manifest):
+            found = _OURS.fullmatch(path)
+            day = found["day"] if found is not None else ""
+            touched = [day in (NAMES, *_days(entry.window)) for entry in manifest.windows]
+            if not any(touched) and touched:
+                touched[-1] = True
+            intact = [is_intact and not is_touched for is_intact, is_touched in zip(intact, touched, strict=True)]
+        return intact
+
     def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> Prepared:
         """Prepare the files of the days that some window touches which is not taken over."""
         days = frozenset(day for loaded in finished.windows if not loaded.is_taken_over for day in _days(loaded.window))

@@ -8,7 +8,7 @@ Each destination holds the export of one query, of one org, by one version of th
 refuses another one, and shows the difference.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
 from everycall.instants import text
-from everycall.manifest import Header, Manifest, WrittenFile, check_interval, check_same, check_version, plain
+from everycall.manifest import Header, Manifest, Written, WrittenFile, check_interval, check_same, check_version, plain
 from everycall.sinks.interface import Damaged, Finished, Form
 from everycall.sinks.names_form import Name, NamesForm, names_of, newest
 from everycall.sinks.tables_form import TablesForm
@@ -91,8 +91,16 @@ class TableDestination:
 
     def manifest(self, finished: Finished, files: Sequence[WrittenFile] = ()) -> Manifest:
         """The manifest of the destination."""
-        found = finished.manifest(self._tables.name, 0, "")
+        found = finished.manifest(self._tables.name, sum(file.size_bytes for file in files), "")
         return msgspec.structs.replace(found, query=self.header(found.query), files=tuple(files))
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Let a window count as loaded: its rows stay where they are."""
+        entry = manifest.windows[number]
+        written = Written(size_bytes=entry.size_bytes, sha256=entry.sha256)
+        return {
+            **self._tables.take_over(path(self._tables), written), **self._names.take_over(path(self._names))
+        }  # fmt: skip
 
     def windows(self, manifest: Manifest) -> pa.Table:
         """The table of windows, in the order of time."""

@@ -54,6 +54,14 @@ class TablesInPlace(TableDestination):
         """What is not as it was exported, by names that a user recognizes."""
         raise NotImplementedError
 
+    def intact(self, manifest: Manifest) -> Sequence[bool]:
+        """Whether the place has what the manifest says, for each of its windows."""
+        raise NotImplementedError
+
+    def publish(self, finished: Finished) -> Manifest:
+        """Make the place hold this export, and nothing else."""
+        raise NotImplementedError
+
     def check_place(self) -> None:
         """Refuse a place that cannot be written, or that has files of others."""
         self.place.check()
@@ -83,6 +91,20 @@ class TablesInPlace(TableDestination):
     def found(self) -> Manifest | None:
         """The manifest that the place has; None if there is none, or it cannot be read."""
         return decoded_or_none(self.place.manifest(), self.name)
+
+    def check_sums(self, manifest: Manifest) -> None:
+        """Refuse a manifest whose files have another number of conversations than its windows.
+
+        Raises:
+            OutputRefused: it was edited.
+        """
+        rows = sum(file.rows for file in manifest.files if file.path.startswith("conversations"))
+        if rows != manifest.rows:
+            raise OutputRefused(
+                f"The manifest of {self.name} contradicts itself: its files have {rows:,} conversations, its windows "
+                f"{manifest.rows:,}.",
+                hint="It was edited: export again with --fresh.",
+            )
 
     def put_manifest(self, manifest: Manifest, finished: Finished, scratch: Path) -> None:
         """Replace the manifest, in one step, and remove what was needed meanwhile."""

@@ -1,17 +1,24 @@
 """Parses what `-o` names: an output's format and place, by its ending or as `FORMAT:PLACE`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from os.path import normpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.manifest import Manifest
+from everycall.sinks import postgresql_address
 from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.places import LocalPlace
+
+if TYPE_CHECKING:
+    from everycall.sinks.table_folder import TablesInPlace
 
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -22,12 +29,18 @@ ENDINGS: Mapping[str, str] = {
     ".xlsx": "xlsx",
     ".parquet": "parquet",
     ".delta": "delta",
+    ".duckdb": "duckdb",
 }
 """Endings of names, with their formats."""
 
-FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
+POSTGRESQL = "postgresql"
 
-FOLDERS = ("parquet", "delta")
+CSV_FOLDER = "csv-folder"
+"""The format of CSV files of the tables; `csv:FOLDER/` is the same."""
+
+FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, POSTGRESQL)
+
+FOLDERS = ("parquet", "delta", CSV_FOLDER)
 """The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
@@ -43,7 +56,7 @@ class Target:
 
     format: str
     place: str
-    """A path."""
+    """A path, or the address of a database."""
 
     @property
     def is_folder(self) -> bool:
@@ -52,28 +65,42 @@ class Target:
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine."""
-        return Path(self.place)
+        """Where it is on this machine; None if it is elsewhere."""
+        return None if self.format == POSTGRESQL else Path(self.place)
 
 
 def target_of(output: str | Path, format_: str | None = None) -> Target:
     """Parse an output.
 
     Args:
-        output: a path; or `FORMAT:PATH`, where it is a text.
+        output: a path; or `FORMAT:PATH` or the address of a PostgreSQL database, where it is a text.
         format_: the format, whatever the ending is.
 
     Raises:
-        SettingsError: the ending belongs to no format; the hint lists them.
+        SettingsError: the ending belongs to no format; the hint lists them. Or the address has a password.
     """
     text = str(output)
+    if isinstance(output, str) and format_ in (None, POSTGRESQL) and postgresql_address.is_address(text):
+        postgresql_address.parse(text)
+        return Target(POSTGRESQL, text)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
-        return Target(named.lower(), rest)
+        is_folder = named.lower() == "csv" and rest.endswith(("/", os.sep))
+        return Target(CSV_FOLDER, rest) if is_folder else target_of(rest, named.lower())
+    if format_ == POSTGRESQL:
+        raise SettingsError(
+            "That is not the address of a PostgreSQL database.",
+            hint="Write it as postgresql://USER@HOST/DATABASE, or as service=NAME.",
+        )
     return Target(format_ or _by_ending(text), text)
 
 
 def _by_ending(output: str) -> str:
+    scheme, separator, _ = output.partition("://")
+    if separator:
+        raise SettingsError(
+            f"everycall writes nothing to {scheme}://.", hint="A database is postgresql://USER@HOST/DATABASE."
+        )
     name = Path(output).name.lower()
     for ending, format_ in sorted(ENDINGS.items(), key=lambda pair: -len(pair[0])):
         if name.endswith(ending):
@@ -89,40 +116,97 @@ def _by_ending(output: str) -> str:
     )
 
 
-def destination(target: Target, maker: FormMaker) -> Destination:
+def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> Destination:
     """The destination of a target.
+
+    Args:
+        target: the output.
+        maker: makes its forms.
+        is_fresh: whether a database may replace the export of another query.
 
     Raises:
         SettingsError: what it needs is not installed.
         EverycallError: for tables, the org is asked for its id.
     """
-    if target.format == "parquet":
-        return _parquet(target, maker)
-    if target.format == "delta":
-        return _delta(target, maker)
+    if target.format in FOLDERS:
+        return _folder(target, maker)
     if target.format == "xlsx":
         from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
 
         return XlsxDestination(Path(target.place), maker)
-    names = maker.names() if target.format.startswith("jsonl") else None
-    return FileDestination(Path(target.place), maker.file(target.format), maker.filesystem, names)
+    if target.format == "duckdb":
+        return _duckdb(target, maker, is_fresh)
+    if target.format == POSTGRESQL:
+        return _postgresql(target, maker, is_fresh)
+    path, sink = Path(target.place), maker.file(target.format)
+    if target.format.startswith("jsonl"):
+        return FileDestination(path, sink, maker.filesystem, maker.names(), maker.organization_id())
+    return FileDestination(path, sink, maker.filesystem)
 
 
-def _parquet(target: Target, maker: FormMaker) -> Destination:
-    tables = maker.tables("parquet")
-    from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
-
+def _folder(target: Target, maker: FormMaker) -> Destination:
+    kind = _kind_of_folder(target.format)
+    tables = maker.tables(EXTRAS.get(target.format, "parquet"))
     place = LocalPlace(Path(target.place), maker.filesystem)
-    return ParquetFolder(place, target.format, tables, maker.names(), maker.filesystem)
+    return kind(place, target.format, tables, maker.names(), maker.filesystem)
 
 
-def _delta(target: Target, maker: FormMaker) -> Destination:
-    tables = maker.tables("delta")
-    with extra("delta"):
-        from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+def _duckdb(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("duckdb"):
+        import duckdb  # noqa: F401, PLC0415 - only for such outputs
 
-    place = LocalPlace(Path(target.place), maker.filesystem)
-    return DeltaFolder(place, target.format, tables, maker.names(), maker.filesystem)
+        tables = maker.tables("duckdb")
+        from everycall.sinks.duckdb import DuckDBDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return DuckDBDestination(Path(target.place), forms, maker.filesystem, is_fresh=is_fresh)
+
+
+def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        tables = maker.tables("postgres")
+        from everycall.sinks.postgresql import PostgresDestination  # noqa: PLC0415 - needs pyarrow
+
+    forms = tables, maker.names(), maker.flat()
+    return PostgresDestination(postgresql_address.parse(target.place), forms, is_fresh=is_fresh)
+
+
+def manifest_at(address: str) -> Manifest | None:
+    """The manifest in a PostgreSQL database; None if there is no finished export.
+
+    Raises:
+        SettingsError: the extra is not installed.
+        OutputRefused: another version of everycall wrote it.
+        OutputFailed: the server is away, for example.
+        msgspec.MsgspecError: it was changed and cannot be read.
+    """
+    with extra("postgres"):
+        import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
+
+        from everycall.sinks.postgresql import manifest_at as found  # noqa: PLC0415 - needs pyarrow
+
+    return found(postgresql_address.parse(address))
+
+
+EXTRAS = {"delta": "delta"}
+"""The extras of formats that need more than the tables do."""
+
+
+def _kind_of_folder(format_: str) -> "type[TablesInPlace]":
+    with extra(EXTRAS.get(format_, "parquet")):
+        if format_ == "delta":
+            from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake
+
+            return DeltaFolder
+        if format_ == CSV_FOLDER:
+            from everycall.sinks.csv_folder import CsvFolder  # noqa: PLC0415 - needs pyarrow
+
+            return CsvFolder
+        from everycall.sinks.parquet import ParquetFolder  # noqa: PLC0415 - needs pyarrow
+
+        return ParquetFolder
 
 
 def check_different(targets: list[Target]) -> None:

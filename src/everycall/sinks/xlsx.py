@@ -84,6 +84,12 @@ class XlsxDestination(FileDestination):
         """Refuse an existing file that belongs to another query or another zone, or was changed."""
         super().check_content(self._header(header), is_repair=is_repair)
 
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether the file is unchanged: it has one checksum, so windows cannot be told apart."""
+        is_there = self._filesystem.exists(self.path)
+        is_intact = is_there and sha256_of(self.path, self._filesystem) == manifest.output.sha256
+        return [is_intact] * len(manifest.windows)
+
     def _header(self, header: Header) -> Header:
         """The header of the workbook, whose times are always local, and which needs no apostrophes."""
         zone = "" if self._zone == "UTC" else self._zone

@@ -1,0 +1,489 @@
+"""What databases have in common as outputs: a schema with the relational tables, filled window by window.
+
+    conversations, participants, sessions ...    the relational tables
+    conversations_flat, and the view `flat`      the flat row of each conversation
+    windows                                      which windows are complete, and whether they are proven
+    names                                        the names of the ids
+    everycall_export                             the query, and the manifest of the finished export
+    everycall_windows                            what was loaded: a checksum, and the number of rows of each table
+
+A window is replaced in one transaction, together with its line in `windows`: its rows go by their `ownerTime`, and so
+do those that its conversations had in other windows. So a reader never sees half a window, and a publication that was
+interrupted continues with the windows that the database does not have yet. Needs pyarrow.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from everycall.api.query import Interval
+from everycall.errors import OutputError, OutputRefused
+from everycall.instants import text
+from everycall.manifest import Entry, Header, Manifest, Written, check_same, plain
+from everycall.sinks.flat_form import FlatForm
+from everycall.sinks.interface import Damaged, Finished, Form, Loaded
+from everycall.sinks.names_form import Name, NamesForm
+from everycall.sinks.table_destination import TableDestination, decoded, names_table, windows_table
+from everycall.sinks.tables_form import TablesForm
+from everycall.tables import sql
+from everycall.tables.columns import Column as FlatColumn
+from everycall.tables.columns import Type as FlatType
+from everycall.tables.relational import NAMES, OF_CONVERSATIONS, SCHEMA_VERSION, TABLES, WINDOWS, Column, Table, Type
+from everycall.tables.sql import literal, quoted
+
+FLAT, FLAT_VIEW = "conversations_flat", "flat"
+EXPORT, STATES = "everycall_export", "everycall_windows"
+
+REPLACED = (*(table.name for table in OF_CONVERSATIONS), FLAT)
+"""The tables whose rows belong to a window."""
+
+IDS_AT_ONCE = 1000
+"""Ids in one statement."""
+
+FLAT_TYPES: Mapping[FlatType, Type] = {
+    "text": "text",
+    "instant": "instant",
+    "seconds": "number",
+    "integer": "integer",
+    "real": "number",
+    "boolean": "boolean",
+    "texts": "texts",
+}
+"""What the relational tables call the types of flat columns."""
+
+
+class Database(Protocol):
+    """An open connection. A transaction begins with the first statement after `commit`."""
+
+    dialect: sql.Dialect
+    schema: str
+    """The schema of the tables."""
+    prefix: str
+    """The schema as statements name it; empty where it goes without saying."""
+
+    def execute(self, statement: str) -> None:
+        """Run a statement."""
+        ...
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        ...
+
+    def append(self, table: str, batches: pa.RecordBatchReader) -> None:
+        """Append rows to a table, columns by their names."""
+        ...
+
+    def take_replaced(self) -> dict[str, int]:
+        """How many characters that it cannot take were replaced since the last call, by table and column."""
+        ...
+
+    def commit(self) -> None:
+        """Make what was done since the last commit visible to others, and durable."""
+        ...
+
+
+class State(msgspec.Struct, frozen=True, rename="camel"):
+    """What a database has of a window."""
+
+    sha256: str
+    """The checksums of the window's tables and of its flat rows on disk when it was loaded, one behind the other."""
+    rows: dict[str, int]
+    """How many rows each table got."""
+    replaced: dict[str, int] = {}
+    """Characters that the database could not take, by table and column."""
+
+
+class DatabaseDestination(TableDestination):
+    """The part of a database destination that does not depend on the database."""
+
+    def __init__(
+        self, name: str, format_: str, forms: tuple[TablesForm, NamesForm, FlatForm], *, is_fresh: bool
+    ) -> None:
+        """Describe a destination; `is_fresh`: whether it may replace the export of another query."""
+        tables, names, flat = forms
+        super().__init__(name, format_, tables, names)
+        self.forms = (tables, names, flat)
+        self.tables, self.flat, self.is_fresh = tables, flat, is_fresh
+
+    def header(self, header: Header) -> Header:
+        """The header of this destination. It has flat rows, too, whose values have types and no style."""
+        columns = tuple(column.name for column in self.flat.columns)
+        return msgspec.structs.replace(super().header(header), columns=columns, local_times="", defuse_formulas=False)
+
+    def opened(self) -> AbstractContextManager[Database]:
+        """Open the database, and close it in the end. What is not committed is undone.
+
+        Raises:
+            OutputFailed: it cannot be opened, or a statement fails.
+        """
+        raise NotImplementedError
+
+    def check_header(self, database: Database, header: Header) -> None:
+        """Refuse a schema with another export, or with tables of another program.
+
+        Raises:
+            OutputRefused: with the difference.
+        """
+        found = header_in(database, self.name)
+        if found is not None:
+            check_same(found, self.header(header), self.name)
+
+    def found(self) -> Manifest | None:
+        """The manifest in the database; None if there is none, or if it cannot be read."""
+        try:
+            with self.opened() as database:
+                return manifest_in(database, self.name)
+        except (OutputError, msgspec.MsgspecError):
+            return None
+
+    def intact(self, manifest: Manifest) -> list[bool]:
+        """Whether each window is the one of the manifest, and each table has as many rows of it as were loaded."""
+        with self.opened() as database:
+            states = states_in(database) if EXPORT in columns_in(database) else {}
+            return [_is_intact(database, entry, states.get(entry.window)) for entry in manifest.windows]
+
+    def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
+        """Let a window count as loaded: its rows stay where they are."""
+        written = super().take_over(manifest, number, path)
+        return {**written, self.flat.name: self.flat.writer(path(self.flat)).close()}
+
+    def put(self, database: Database, finished: Finished) -> Manifest:
+        """Make the schema hold exactly this export, and return its manifest."""
+        self.check_windows(finished)
+        return _Publication(self, database, finished, self.manifest(finished)).run()
+
+    def check_windows(self, finished: Finished) -> None:
+        """Check that the files of the windows are as they were written.
+
+        Raises:
+            Damaged: some are not, and their windows have to be read again.
+        """
+        super().check_windows(finished)
+        own = [loaded for loaded in finished.windows if not loaded.is_taken_over]
+        damaged = [one.window for one in own if not self.flat.is_intact(one.path(self.flat), one.written(self.flat))]
+        if damaged:
+            raise Damaged(damaged)
+
+
+# --- what a schema has
+
+
+def columns_in(database: Database) -> dict[str, set[str]]:
+    """The names of the columns of each table and view in the schema."""
+    found: dict[str, set[str]] = {}
+    for table, column in database.query(
+        "SELECT table_name, column_name FROM information_schema.columns "
+        f"WHERE table_schema = {literal(database.schema)} AND table_catalog = current_database()"
+    ):
+        found.setdefault(table, set()).add(column)
+    return found
+
+
+def header_in(database: Database, name: str) -> Header | None:
+    """The query whose export the schema has; None if there is no export in it.
+
+    Args:
+        database: the connection.
+        name: of the destination, for the message.
+
+    Raises:
+        OutputRefused: another program made tables of these names.
+    """
+    found = columns_in(database)
+    if EXPORT in found:
+        value = _value(database, "header")
+        return msgspec.json.decode(value, type=Header) if value else None
+    taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES} & found.keys())
+    if taken:
+        tables = ", ".join(taken)
+        raise OutputRefused(
+            f"{name} has tables or views in its schema {database.schema} that everycall did not create: {tables}.",
+            hint="Choose another schema or another database.",
+        )
+    return None
+
+
+def manifest_in(database: Database, name: str) -> Manifest | None:
+    """The manifest of the export in the schema; None if there is none, or if it is not complete."""
+    value = _value(database, "manifest") if EXPORT in columns_in(database) else None
+    return decoded(value.encode(), name) if value else None
+
+
+def states_in(database: Database) -> dict[Interval, State]:
+    """What the schema has of each window."""
+    rows = database.query(f'SELECT "interval", "state" FROM {name_in(database, STATES)}')
+    return {Interval.read(interval): msgspec.json.decode(state, type=State) for interval, state in rows}
+
+
+def counts_in(database: Database, window: Interval) -> dict[str, int]:
+    """How many rows each table has of a window."""
+    counts = ", ".join(f"(SELECT count(*) FROM {name_in(database, one)} WHERE {_within(window)})" for one in REPLACED)
+    return dict(zip(REPLACED, database.query(f"SELECT {counts}")[0], strict=True))
+
+
+def _is_intact(database: Database, entry: Entry, state: State | None) -> bool:
+    is_same = state is not None and state.sha256.startswith(entry.sha256)
+    return is_same and state is not None and state.rows == counts_in(database, entry.window)
+
+
+def name_in(database: Database, table: str) -> str:
+    """The name of a table in statements."""
+    return f"{quoted(database.prefix)}.{quoted(table)}" if database.prefix else quoted(table)
+
+
+def _value(database: Database, name: str) -> str | None:
+    rows = database.query(f'SELECT "value" FROM {name_in(database, EXPORT)} WHERE "name" = {literal(name)}')
+    return rows[0][0] if rows else None
+
+
+# --- the schema
+
+
+def statements(database: Database, flat: Sequence[FlatColumn]) -> Iterator[str]:
+    """The statements that create what is missing in the schema: tables, columns, comments, indexes, the view."""
+    found = columns_in(database)
+    if database.schema not in {row[0] for row in database.query("SELECT schema_name FROM information_schema.schemata")}:
+        yield f"CREATE SCHEMA {quoted(database.schema)}"
+    for table in (*TABLES, flat_table(flat)):
+        if table.name not in found:
+            yield from sql.sql(table, database.dialect, database.prefix)
+        else:
+            for column in table.columns:
+                if column.name not in found[table.name]:
+                    yield from sql.add_column(table, column, database.prefix)
+    if FLAT_VIEW not in found:
+        columns = ", ".join(quoted(column.name) for column in flat)
+        view = name_in(database, FLAT_VIEW)
+        yield f"CREATE VIEW {view} AS SELECT {columns} FROM {name_in(database, FLAT)}"
+        yield f"COMMENT ON VIEW {view} IS 'One row per conversation, with the columns of the CSV file.'"
+    for name, columns in ((EXPORT, '"name" text, "value" text'), (STATES, '"interval" text, "state" text')):
+        if name not in found:
+            yield f"CREATE TABLE {name_in(database, name)} ({columns})"
+            yield f"COMMENT ON TABLE {name_in(database, name)} IS 'What everycall keeps to continue and to verify.'"
+
+
+def flat_table(flat: Sequence[FlatColumn]) -> Table:
+    """The table of flat rows."""
+    common = {"ownerTime": Column("ownerTime", "instant"), "conversationId": Column("conversationId", "text")}
+    chosen = {
+        column.name: Column(column.name, FLAT_TYPES[column.type], doc=column.doc, caveats=column.caveats)
+        for column in flat
+    }
+    return Table(FLAT, "a conversation, as in the CSV file", ("conversationId",), tuple({**common, **chosen}.values()))
+
+
+# --- publishing
+
+
+@dataclass(slots=True)
+class _Publication:
+    """One export on its way into a database."""
+
+    destination: DatabaseDestination
+    database: Database
+    finished: Finished
+    manifest: Manifest
+    _states: dict[Interval, State] = field(default_factory=dict)
+
+    def run(self) -> Manifest:
+        """Publish, and return the manifest."""
+        self._prepare()
+        self._states = states_in(self.database)
+        for loaded in self.finished.windows:
+            if not self._has(loaded):
+                if loaded.is_taken_over:  # its rows were changed since they were verified
+                    raise Damaged([loaded.window])
+                self._replace(loaded)
+        self._finish()
+        return self.manifest
+
+    # The schema
+
+    def _prepare(self) -> None:
+        """Create what is missing, and mark the export as incomplete."""
+        before, now = header_in(self.database, self.destination.name), self.manifest.query
+        if before is not None and before.differences(now):
+            if not self.destination.is_fresh:
+                check_same(before, now, self.destination.name)
+            self._clear(before)
+        for statement in statements(self.database, self.destination.flat.columns):
+            self.database.execute(statement)
+        self._set_value("header", msgspec.json.encode(now))
+        self._set_value("manifest", b"")
+        self.database.commit()
+
+    def _clear(self, before: Header) -> None:
+        """Remove an export that `--fresh` replaces: its rows, and tables that have other columns now."""
+        execute, found = self.database.execute, columns_in(self.database)
+        execute(f"DROP VIEW IF EXISTS {name_in(self.database, FLAT_VIEW)}")
+        execute(f"DROP TABLE IF EXISTS {name_in(self.database, FLAT)}")
+        verb = "DELETE FROM" if before.schema_version == SCHEMA_VERSION else "DROP TABLE"
+        for name in {*(table.name for table in TABLES), STATES} & found.keys():
+            execute(f"{verb} {name_in(self.database, name)}")
+
+    def _set_value(self, name: str, value: bytes) -> None:
+        self.database.execute(f'DELETE FROM {name_in(self.database, EXPORT)} WHERE "name" = {literal(name)}')
+        if value:
+            self.database.append(EXPORT, pa.table({"name": [name], "value": [value.decode()]}).to_reader())
+
+    # The windows
+
+    def _has(self, loaded: Loaded) -> bool:
+        """Whether the database has the window as it is now."""
+        state = self._states.get(loaded.window)
+        if (
+            self.destination.is_fresh
+            or state is None
+            or not (loaded.is_taken_over or self._sha256(loaded) == state.sha256)
+        ):
+            return False
+        return state.rows == counts_in(self.database, loaded.window)
+
+    def _sha256(self, loaded: Loaded) -> str:
+        return "".join(loaded.written(form).sha256 for form in (self.destination.tables, self.destination.flat))
+
+    def _replace(self, loaded: Loaded) -> None:
+        """Replace a window in one transaction."""
+        for name in REPLACED:
+            self._delete(name, _within(loaded.window))
+        rows = {name: self._append(name, batches) for name, batches in self._batches(loaded)}
+        self._remove_moved(loaded.window)
+        self._note(loaded.window, State(self._sha256(loaded), rows, self.database.take_replaced()))
+        self.database.commit()
+
+    def _batches(self, loaded: Loaded) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+        """The rows of each table."""
+        tables, flat = self.destination.tables, self.destination.flat
+        for name in REPLACED[:-1]:
+            files = [file for _, file in tables.files(loaded.path(tables), name)]
+            yield name, (batch for file in files for batch in pq.ParquetFile(file).iter_batches())
+        yield FLAT, pq.ParquetFile(loaded.path(flat)).iter_batches()
+
+    def _append(self, table: str, batches: Iterator[pa.RecordBatch]) -> int:
+        """Append rows, and return how many."""
+        first = next(batches, None)
+        if first is None:
+            return 0
+        rows = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal rows
+            for batch in (first, *batches):
+                rows += batch.num_rows
+                yield batch
+
+        self.database.append(table, pa.RecordBatchReader.from_batches(first.schema, counted()))
+        return rows
+
+    def _remove_moved(self, window: Interval) -> None:
+        """Remove the rows that the window's conversations have elsewhere: another window owned them before."""
+        conversations = name_in(self.database, "conversations")
+        moved = self.database.query(
+            f'SELECT DISTINCT old."conversationId" FROM {conversations} old JOIN {conversations} new '
+            f'ON old."conversationId" = new."conversationId" '
+            f"WHERE {_within(window, 'new')} AND NOT ({_within(window, 'old')})"
+        )
+        for ids in _some(sorted(literal(row[0]) for row in moved)):
+            for name in REPLACED:
+                self._delete(name, f'"conversationId" IN ({ids}) AND NOT ({_within(window)})')
+
+    def _note(self, window: Interval, state: State) -> None:
+        """Record the window, in place of all that overlap it."""
+        start, end = _instant(window.start), _instant(window.end)
+        self._delete(WINDOWS.name, f'"windowStart" < {end} AND "windowEnd" > {start}')
+        self._forget([one for one in self._states if one.start < window.end and one.end > window.start])
+        line = self._windows().filter(pc.field("windowStart") == pa.scalar(window.start))
+        self.database.append(WINDOWS.name, line.to_reader())
+        row = {"interval": [str(window)], "state": [msgspec.json.encode(state).decode()]}
+        self.database.append(STATES, pa.table(row).to_reader())
+        self._states[window] = state
+
+    def _forget(self, windows: Sequence[Interval]) -> None:
+        """Remove the states of these windows."""
+        for intervals in _some([literal(str(one)) for one in windows]):
+            self._delete(STATES, f'"interval" IN ({intervals})')
+        for window in windows:
+            del self._states[window]
+
+    def _windows(self) -> pa.Table:
+        return windows_table(self.manifest, self.destination.organization_id)
+
+    def _delete(self, table: str, condition: str) -> None:
+        self.database.execute(f"DELETE FROM {name_in(self.database, table)} WHERE {condition}")
+
+    # The end
+
+    def _finish(self) -> None:
+        """Remove what is not of this export, and write the names and the manifest, all in one transaction."""
+        self._remove_others()
+        self._replace_names()
+        self.manifest = msgspec.structs.replace(self.manifest, oddities=self._oddities())
+        whole = {**plain(self.manifest), "windows": list(self.finished.entries(self.manifest.windows))}
+        self._set_value("manifest", msgspec.json.encode(whole))
+        self.database.commit()
+
+    def _remove_others(self) -> None:
+        """Remove the rows of windows that the export does not have."""
+        windows = {loaded.window: None for loaded in self.finished.windows}
+        among = " OR ".join(_within(window) for window in joined(list(windows))) or "false"
+        for name in REPLACED:
+            self._delete(name, f"NOT ({among})")
+        self._forget([one for one in self._states if one not in windows])
+        self._delete(WINDOWS.name, "true")
+        self.database.append(WINDOWS.name, self._windows().to_reader())
+
+    def _replace_names(self) -> None:
+        """Write the names of all windows; those of windows that a repair has taken over are in the table."""
+        names: list[Name] = self.destination.newest_names(self.finished)
+        if not any(loaded.is_taken_over for loaded in self.finished.windows):
+            self._delete(NAMES.name, "true")
+        for pairs in _some([f"({literal(name.kind)}, {literal(name.id)})" for name in names]):
+            self._delete(NAMES.name, f'("kind", "id") IN ({pairs})')
+        if names:
+            self.database.append(NAMES.name, names_table(names, self.destination.organization_id).to_reader())
+
+    def _oddities(self) -> dict[str, int]:
+        """Those of the windows, and the characters that the database could not take."""
+        counts = dict(self.manifest.oddities)
+        for state in self._states.values():
+            for column, count in state.replaced.items():
+                counts[f"{REPLACED_CHARACTER}: {column}"] = counts.get(f"{REPLACED_CHARACTER}: {column}", 0) + count
+        return counts
+
+
+REPLACED_CHARACTER = "NUL character, replaced"
+"""How the manifest counts characters that a database cannot take."""
+
+
+def joined(windows: Sequence[Interval]) -> list[Interval]:
+    """Windows, in the order of time, with adjacent ones joined."""
+    found: list[Interval] = []
+    for window in windows:
+        if found and found[-1].end == window.start:
+            found[-1] = Interval(found[-1].start, window.end)
+        else:
+            found.append(window)
+    return found
+
+
+def _within(window: Interval, table: str = "") -> str:
+    """The condition that a row belongs to a window."""
+    column = f'{table}."ownerTime"' if table else '"ownerTime"'
+    return f"({column} >= {_instant(window.start)} AND {column} < {_instant(window.end)})"
+
+
+def _instant(instant: Any) -> str:
+    return f"TIMESTAMPTZ {literal(text(instant))}"
+
+
+def _some(texts: Sequence[str]) -> Iterator[str]:
+    """Yield lists of literals for statements."""
+    for start in range(0, len(texts), IDS_AT_ONCE):
+        yield ", ".join(texts[start : start + IDS_AT_ONCE])
