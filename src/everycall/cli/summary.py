@@ -60,8 +60,8 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     yield "requests", f"{requests}; {counts.rejected} answered 429, {counts.retried} tried again"
     yield "took", duration(done.finished_at - done.started_at)
     if len(done.outputs) == 1:
-        yield "rows", f"{done.output} ({size(done.manifest['output']['sizeBytes'])})"
-        yield "manifest", f"{done.output}.manifest.json"
+        yield "rows", f"{done.outputs[0]} ({size(done.manifest['output']['sizeBytes'])})"
+        yield "manifest", f"{done.outputs[0]}.manifest.json"
     elif done.outputs:
         yield "outputs", done.outputs[0]
         yield from (("", output) for output in done.outputs[1:])

@@ -30,12 +30,23 @@ from everycall.manifest import Entry, Header, Manifest, Written, check_same, pla
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm
-from everycall.sinks.table_destination import TableDestination, decoded, names_table, windows_table
+from everycall.sinks.table_destination import QUEUE, TableDestination, decoded, names_table, queue_tables, windows_table
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import sql
 from everycall.tables.columns import Column as FlatColumn
 from everycall.tables.columns import Type as FlatType
-from everycall.tables.relational import NAMES, OF_CONVERSATIONS, SCHEMA_VERSION, TABLES, WINDOWS, Column, Table, Type
+from everycall.tables.relational import (
+    NAMES,
+    OF_CONVERSATIONS,
+    QUEUE_MEDIA,
+    QUEUES,
+    SCHEMA_VERSION,
+    TABLES,
+    WINDOWS,
+    Column,
+    Table,
+    Type,
+)
 from everycall.tables.sql import literal, quoted
 
 FLAT, FLAT_VIEW = "conversations_flat", "flat"
@@ -443,11 +454,21 @@ class _Publication:
         """Write the names of all windows; those of windows that a repair has taken over are in the table."""
         names: list[Name] = self.destination.newest_names(self.finished)
         if not any(loaded.is_taken_over for loaded in self.finished.windows):
-            self._delete(NAMES.name, "true")
+            for table in (NAMES, QUEUES, QUEUE_MEDIA):
+                self._delete(table.name, "true")
         for pairs in _some([f"({literal(name.kind)}, {literal(name.id)})" for name in names]):
             self._delete(NAMES.name, f'("kind", "id") IN ({pairs})')
         if names:
             self.database.append(NAMES.name, names_table(names, self.destination.organization_id).to_reader())
+        self._replace_queues(names)
+
+    def _replace_queues(self, names: Sequence[Name]) -> None:
+        ids = [literal(name.id) for name in names if name.kind == QUEUE]
+        for table, rows in queue_tables(names, self.destination.organization_id).items():
+            for some in _some(ids):
+                self._delete(table, f'"queueId" IN ({some})')
+            if rows.num_rows:
+                self.database.append(table, rows.to_reader())
 
     def _oddities(self) -> dict[str, int]:
         """Those of the windows, and the characters that the database could not take."""
