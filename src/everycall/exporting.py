@@ -41,6 +41,7 @@ from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import flat_table
+from everycall.tables.typed import View
 from everycall.version import VERSION
 
 ATTRIBUTES_SHOWN = 5
@@ -98,7 +99,7 @@ def export(
     query: Query,
     output: Path | str | BinaryIO | Sequence[Path | str],
     *,
-    view: str = "default",
+    view: View = "default",
     columns: Sequence[str] = (),
     format: str | None = None,  # noqa: A002 - the name of the option
     options: Options = Options(),  # noqa: B008 - frozen

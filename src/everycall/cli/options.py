@@ -126,7 +126,7 @@ class Outputs:
         value="FORMAT",
         choices=FORMATS,
     )
-    view: str = option(
+    view: Literal["default", "extended"] = option(
         "default",
         OUTPUT,
         "default: eight columns; extended: all columns. [default: default]",
