@@ -153,7 +153,7 @@ def convert(
     filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
     table = flat_table(view, columns)
     maker = FormMaker(table.columns, filesystem, partial(_organization_id, archive, filesystem), options.style)
-    place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
+    place = _Place(output, format, maker, archive if isinstance(archive, Path) else None, is_fresh=options.fresh)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
         return run.run()
@@ -193,6 +193,8 @@ class _Place:
         format_: str | None,
         maker: FormMaker,
         archive: Path | None,
+        *,
+        is_fresh: bool,
     ) -> None:
         self.stream: BinaryIO | None = None
         self.destinations: list[Destination] = []
@@ -209,7 +211,7 @@ class _Place:
         for target in targets:
             if archive is not None and target.path is not None and target.path.absolute() == archive.absolute():
                 raise OutputRefused(f"{archive} is the archive itself.", hint="Choose another output with -o.")
-        self.destinations = [destination(target, maker) for target in targets]
+        self.destinations = [destination(target, maker, is_fresh=is_fresh) for target in targets]
         self.format = self.destinations[0].format
         self.forms = tuple({form.name: form for one in self.destinations for form in one.forms}.values())
 
