@@ -15,7 +15,7 @@ from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
 from everycall.cli.exit_codes import EXIT_CODES
-from everycall.manifest import Header, Manifest, Output, Stray, WindowLoaded, WindowRead, Written
+from everycall.manifest import Header, Manifest, Output, Stray, WindowLoaded, WindowRead, Written, WrittenFile
 from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
@@ -125,6 +125,11 @@ def manifest_query() -> str:
 def manifest_output() -> str:
     """The fields of the output in the manifest."""
     return _fields(field_docs(Output))
+
+
+def manifest_files() -> str:
+    """The fields of a file in the manifest of a folder."""
+    return _fields(field_docs(WrittenFile))
 
 
 def manifest_windows() -> str:

@@ -80,7 +80,7 @@ class Org:
 
     def export(
         self,
-        output: Path | BytesIO | Sequence[Path],
+        output: Path | str | BytesIO | Sequence[Path | str],
         interval: str = MONDAY,
         *,
         query: Query | None = None,

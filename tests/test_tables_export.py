@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from pyarrow import csv
 
 from everycall import OutputRefused
+from everycall.arrow.schemas import schema
+from everycall.converting import convert
 from everycall.executor import SerialExecutor
 from everycall.sandbox import QUERY
 from everycall.setup import Environment
@@ -39,7 +42,15 @@ def delta(path: Path, name: str) -> pa.Table:
     return DeltaTable(path / name).to_pyarrow_table()
 
 
-READERS: Mapping[str, Callable[[Path, str], pa.Table]] = {"parquet": parquet, "delta": delta}
+def csv_folder(path: Path, name: str) -> pa.Table:
+    """Lists are texts there."""
+    types = {one.name: pa.string() if pa.types.is_list(one.type) else one.type for one in schema(name)}
+    types = {one: pa.string() if kind == pa.bool_() else kind for one, kind in types.items()}
+    options = csv.ConvertOptions(column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False)
+    return csv.read_csv(path / f"{name}.csv", convert_options=options)
+
+
+READERS: Mapping[str, Callable[[Path, str], pa.Table]] = {"parquet": parquet, "delta": delta, "csv-folder": csv_folder}
 
 KINDS = pytest.mark.parametrize("kind", READERS)
 
@@ -49,8 +60,19 @@ def rows(path: Path, name: str) -> list[dict[str, Any]]:
     found = READERS[path.suffix[1:]](path, name).to_pylist()
     for row in found:
         row.pop("lookedUpAt", None)
+        row.update({column: _text(value) for column, value in row.items() if isinstance(value, list | bool)})
     key = table(name).key
     return sorted(found, key=lambda row: [row[column] for column in key])
+
+
+def _text(value: Any) -> str | None:
+    """A list or a boolean as CSV has it; an empty list is nothing, as it is in the API's answers."""
+    return "|".join(map(str, value)) or None if isinstance(value, list) else str(value).lower()
+
+
+def place(path: Path) -> str:
+    """As `-o` takes it."""
+    return f"{path.suffix[1:]}:{path}"
 
 
 def content(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -73,7 +95,7 @@ def each(found: Iterable[Any], *path: str) -> list[Any]:
 def test_every_record_of_every_conversation_arrives(where: Org, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"out.{kind}"
 
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
 
     org_has, sessions = of_conversations(where), ("participants", "sessions")
     counts = {
@@ -93,7 +115,7 @@ def test_every_record_of_every_conversation_arrives(where: Org, tmp_path: Path, 
 def test_the_sums_of_every_metric_are_those_of_the_json(where: Org, tmp_path: Path, kind: str) -> None:
     path, lines = tmp_path / f"out.{kind}", tmp_path / "out.jsonl"
 
-    where.export([path, lines], THREE_WEEKS)
+    where.export([place(path), lines], THREE_WEEKS)
 
     in_json: Counter[str] = Counter()
     for line in lines.read_bytes().splitlines():
@@ -108,16 +130,17 @@ def test_the_sums_of_every_metric_are_those_of_the_json(where: Org, tmp_path: Pa
 def test_all_places_have_the_same_rows(where: Org, tmp_path: Path) -> None:
     outputs = [tmp_path / f"out.{kind}" for kind in READERS]
 
-    where.export(outputs, THREE_WEEKS)
+    where.export(list(map(place, outputs)), THREE_WEEKS)
 
-    first, second = map(content, outputs)
+    first, second, third = map(content, outputs)
     assert first == second
+    assert first == third
 
 
 def test_the_names_of_what_conversations_refer_to_are_there(where: Org, tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
 
-    where.export(path, WEEK)
+    where.export(place(path), WEEK)
 
     named = {row["id"]: row["name"] for row in rows(path, "names") if row["kind"] == "queue"}
     queues = {row["queueId"] for row in rows(path, "segments") if row["queueId"]}
@@ -125,13 +148,13 @@ def test_the_names_of_what_conversations_refer_to_are_there(where: Org, tmp_path
     assert queues <= named.keys()
 
 
-def test_the_org_is_asked_for_its_id_once_and_only_for_tables(where: Org, tmp_path: Path) -> None:
+def test_the_org_is_asked_for_its_id_once_and_only_for_tables_and_archives(where: Org, tmp_path: Path) -> None:
     def asked() -> int:
         return sum(served.path == "/api/v2/organizations/me" for served in where.sandbox.requests)
 
-    where.export([tmp_path / "out.csv", tmp_path / "out.jsonl"], WEEK)
+    where.export(tmp_path / "out.csv", WEEK)
     assert asked() == 0
-    where.export([tmp_path / "out.parquet", tmp_path / "out.delta"], WEEK)
+    where.export([tmp_path / "out.parquet", tmp_path / "out.delta", tmp_path / "out.jsonl"], WEEK)
     assert asked() == 1
 
 
@@ -139,8 +162,8 @@ def test_the_org_is_asked_for_its_id_once_and_only_for_tables(where: Org, tmp_pa
 def test_workers_write_the_same_rows(where: Org, tmp_path: Path, kind: str) -> None:
     here, there = tmp_path / f"here.{kind}", tmp_path / f"there.{kind}"
 
-    where.export(here, THREE_WEEKS)
-    where.export(there, THREE_WEEKS, workers=1)
+    where.export(place(here), THREE_WEEKS)
+    where.export(place(there), THREE_WEEKS, workers=1)
 
     assert content(here) == content(there)
 
@@ -148,21 +171,21 @@ def test_workers_write_the_same_rows(where: Org, tmp_path: Path, kind: str) -> N
 @KINDS
 def test_the_same_query_again_replaces_the_output(where: Org, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"out.{kind}"
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
     before = content(path)
 
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
 
     assert content(path) == before
 
 
 def test_another_query_is_refused_before_the_first_question(where: Org, tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    where.export(path, WEEK)
+    where.export(place(path), WEEK)
     asked = len(where.queries)
 
     with pytest.raises(OutputRefused, match="contains another export"):
-        where.export(path, WEEK, asked={"interval": WEEK, "queue": ["x"]})
+        where.export(place(path), WEEK, asked={"interval": WEEK, "queue": ["x"]})
 
     assert len(where.queries) == asked
 
@@ -174,14 +197,14 @@ def exported_without_one(where: Org, path: Path) -> None:
     """An export of three weeks; the API did not know a conversation of the second one by then."""
     late = where.sandbox.store.conversations(SECOND_WEEK)[0]
     where.sandbox.faults.on(None, "unseen", path=QUERY, conversation_id=late["conversationId"])
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
     where.sandbox.faults.clear()
 
 
 @KINDS
 def test_an_export_of_unchanged_data_holds(where: Org, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"out.{kind}"
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
 
     assert verify(where.client, path, environment=ONE_BY_ONE).holds
 
@@ -198,13 +221,18 @@ def test_a_window_that_has_changed_is_repaired_and_the_others_stay(where: Org, t
 
     assert summary.verdict == "proven"
     assert {interval for interval, _ in where.pages[pages:]} == {SECOND_WEEK}
-    where.export(anew, THREE_WEEKS)
+    where.export(place(anew), THREE_WEEKS)
     assert content(path) == content(anew)
     assert verify(where.client, path, environment=ONE_BY_ONE).holds
 
 
 def damage_parquet(path: Path) -> None:
     (path / "metrics" / "2026-01-14.parquet").write_bytes(b"PAR1")
+
+
+def damage_csv_folder(path: Path) -> None:
+    with (path / "metrics.csv").open("ab") as file:
+        file.write(b"1\n")
 
 
 def damage_delta(path: Path) -> None:
@@ -218,7 +246,7 @@ def test_a_damaged_window_is_found_and_repaired(
     where: Org, tmp_path: Path, kind: str, damage: Callable[[Path], None]
 ) -> None:
     path = tmp_path / f"out.{kind}"
-    where.export(path, THREE_WEEKS)
+    where.export(place(path), THREE_WEEKS)
     before = content(path)
     damage(path)
 
@@ -230,9 +258,33 @@ def test_a_damaged_window_is_found_and_repaired(
     assert verify(where.client, path, environment=ONE_BY_ONE).holds
 
 
+def test_a_damaged_csv_file_is_made_anew(where: Org, tmp_path: Path) -> None:
+    """All windows are in it."""
+    path = tmp_path / "out.csv-folder"
+    where.export(place(path), THREE_WEEKS)
+    before = content(path)
+    damage_csv_folder(path)
+
+    found = verify(where.client, path, environment=ONE_BY_ONE)
+    assert [finding.state for finding in found.findings] == ["damaged", "damaged", "damaged"]
+    repair(where.client, found, environment=Environment(executor=SerialExecutor()))
+
+    assert content(path) == before
+
+
+def test_an_archive_is_converted_to_the_same_tables(where: Org, tmp_path: Path) -> None:
+    exported, archive, converted = (tmp_path / name for name in ("a.parquet", "a.jsonl.zst", "b.parquet"))
+
+    where.export([exported, archive], THREE_WEEKS)
+    convert(archive, converted)
+
+    assert content(converted) == content(exported)
+    assert rows(converted, "windows") == rows(exported, "windows")
+
+
 def test_a_manifest_that_was_edited_is_refused(where: Org, tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    where.export(path, WEEK)
+    where.export(place(path), WEEK)
     manifest = manifest_of(path)
     manifest["files"] = [file for file in manifest["files"] if not file["path"].startswith("conversations")]
     (tmp_path / "out.parquet.manifest.json").write_bytes(msgspec.json.encode(manifest))

@@ -60,7 +60,7 @@ class Header(_Line, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
     """Names of the columns of flat rows, in order; none where the output has no flat rows."""
     organization_id: str = ""
-    """The id of the org, where the output has tables: every row has it."""
+    """The id of the org, where the output has tables or is an archive: every row of the tables has it."""
     schema_version: int = 0
     """Of the tables; 0 where the output has none. Added columns and tables do not change it."""
     local_times: str = ""
@@ -302,10 +302,13 @@ class WrittenFile(_Line, frozen=True, kw_only=True):
     """A file of an output that consists of several."""
 
     path: str
-    """Below the output, with slashes: `conversations/2026-01-05.parquet`."""
+    """Below the output, with slashes: `conversations/2026-01-05.parquet`. Of a Delta table its name."""
     rows: Annotated[int, msgspec.Meta(ge=0)]
+    """The rows in it."""
     size_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    """Its length; 0 for a Delta table."""
     sha256: str
+    """Its checksum, in hex; empty for a Delta table."""
 
 
 class Manifest(_Line, frozen=True, kw_only=True):
@@ -365,7 +368,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
     output: Output
     """The file: see below."""
     files: tuple[WrittenFile, ...] = ()
-    """The files of an output that is a folder; none of other outputs."""
+    """The files or Delta tables of an output that is a folder: see below. Other outputs have none."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if it contradicts itself, so that it was edited."""
