@@ -362,7 +362,7 @@ def blind_to(state: str) -> Callable[..., Verification]:
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
     """Forgets what a repair that was cut short had mended."""
     filesystem = options["environment"].filesystem
-    destination = FileDestination(found.output, CsvSink((), filesystem), filesystem)
+    destination = FileDestination(Path(found.output), CsvSink((), filesystem), filesystem)
     Ledger([destination], found.manifest.query, fresh=True, filesystem=filesystem).abandon()
     return verification.repair(client, found, **options)
 

@@ -110,9 +110,9 @@ class Outputs:
     output: tuple[str, ...] = option(
         (),
         OUTPUT,
-        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, as "
-        "CSV in csv:FOLDER/, in a .duckdb file, or in PostgreSQL (postgresql://... or service=NAME); - is standard "
-        "output. Can be given several times: the API is read once. FORMAT:PATH for other endings. "
+        "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, or "
+        "as CSV in csv:FOLDER/; a .duckdb file; postgresql://... or service=NAME for PostgreSQL; - is standard output. "
+        "Can be given several times: the API is read once. FORMAT:PATH for other endings. "
         "[default: conversations.csv]",
         value="PATH",
         parse=str,  # `outputs` checks the value
