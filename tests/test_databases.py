@@ -16,6 +16,7 @@ from everycall.setup import Environment, Options
 from everycall.sinks.database import Database
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.postgresql import PostgresDestination
+from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.verification import Verification, repair, verify
 from inprocess import MONDAY, Org, org, read_csv
 from tables_in import conversation, evenly
@@ -145,6 +146,15 @@ def test_tables_and_columns_have_comments(place: Place, where: Org) -> None:
         )
 
     assert "conversationStart" in place.query(comments)[0][0]
+
+
+def test_only_tables_that_an_export_fills_are_there(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    schema = "main" if place.kind == "duckdb" else "everycall"
+    found = place.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")
+
+    own = {"conversations_flat", "flat", "everycall_export", "everycall_windows"}
+    assert {row[0] for row in found} == {table.name for table in OF_CONVERSATIONS} | {"names", "windows"} | own
 
 
 # Again

@@ -35,7 +35,7 @@ from everycall.sinks.tables_form import TablesForm
 from everycall.tables import sql
 from everycall.tables.columns import Column as FlatColumn
 from everycall.tables.columns import Type as FlatType
-from everycall.tables.relational import NAMES, OF_CONVERSATIONS, SCHEMA_VERSION, TABLES, WINDOWS, Column, Table, Type
+from everycall.tables.relational import NAMES, OF_CONVERSATIONS, SCHEMA_VERSION, WINDOWS, Column, Table, Type
 from everycall.tables.sql import literal, quoted
 
 FLAT, FLAT_VIEW = "conversations_flat", "flat"
@@ -43,6 +43,9 @@ EXPORT, STATES = "everycall_export", "everycall_windows"
 
 REPLACED = (*(table.name for table in OF_CONVERSATIONS), FLAT)
 """The tables whose rows belong to a window."""
+
+CREATED = (*OF_CONVERSATIONS, NAMES, WINDOWS)
+"""The relational tables that an export fills."""
 
 IDS_AT_ONCE = 1000
 """Ids in one statement."""
@@ -200,7 +203,7 @@ def header_in(database: Database, name: str) -> Header | None:
     if EXPORT in found:
         value = _value(database, "header")
         return msgspec.json.decode(value, type=Header) if value else None
-    taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES} & found.keys())
+    taken = sorted({*(table.name for table in CREATED), FLAT, FLAT_VIEW, STATES} & found.keys())
     if taken:
         tables = ", ".join(taken)
         raise OutputRefused(
@@ -251,7 +254,7 @@ def statements(database: Database, flat: Sequence[FlatColumn]) -> Iterator[str]:
     found = columns_in(database)
     if database.schema not in {row[0] for row in database.query("SELECT schema_name FROM information_schema.schemata")}:
         yield f"CREATE SCHEMA {quoted(database.schema)}"
-    for table in (*TABLES, flat_table(flat)):
+    for table in (*CREATED, flat_table(flat)):
         if table.name not in found:
             yield from sql.sql(table, database.dialect, database.prefix)
         else:
@@ -325,7 +328,7 @@ class _Publication:
         execute(f"DROP VIEW IF EXISTS {name_in(self.database, FLAT_VIEW)}")
         execute(f"DROP TABLE IF EXISTS {name_in(self.database, FLAT)}")
         verb = "DELETE FROM" if before.schema_version == SCHEMA_VERSION else "DROP TABLE"
-        for name in {*(table.name for table in TABLES), STATES} & found.keys():
+        for name in {*(table.name for table in CREATED), STATES} & found.keys():
             execute(f"{verb} {name_in(self.database, name)}")
 
     def _set_value(self, name: str, value: bytes) -> None:
