@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from bench.processes import compile_everycall
+
 EVERYCALL = str(Path(sys.executable).with_name("everycall"))
 
 BARE = "python -c pass"
@@ -30,6 +32,7 @@ ROUNDS = 21
 
 def startup(rounds: int = ROUNDS) -> dict[str, float]:
     """The median seconds of each command's whole process, by what it is called in `COMMANDS`."""
+    compile_everycall()
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds + 1):
         for name, command in COMMANDS.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.commands import BASELINE, CLIENTS, COMMANDS, Command
 from bench.figures import Line, Measured, Run
-from bench.processes import run
+from bench.processes import compile_everycall, run
 from bench.rendering import commands_table
 from bench.serving import Served, page_server
 
@@ -29,6 +29,7 @@ def measured(
         report: takes a line of text after each run.
         commands: what is run; the baseline has to be among them.
     """
+    compile_everycall()
     with page_server(per_day) as served, tempfile.TemporaryDirectory() as folder:
         pages = Path(folder) / "pages.gz"
         run([sys.executable, f"{CLIENTS}/raw_download.py", served.interval(), str(pages)], served.environ)

@@ -166,6 +166,24 @@ def test_values_have_the_types_of_the_schema() -> None:
     assert tables(one)["sessions"].schema == schema("sessions")
 
 
+@pytest.mark.parametrize(
+    ("written", "read_ms"),
+    [
+        ("2026-01-05T08:00:00Z", 1_767_600_000_000),
+        ("2026-01-05T09:00:00.1+01:00", 1_767_600_000_100),
+        ("2026-01-05T08:00:00.123999Z", 1_767_600_000_123),
+        ("1969-12-31T23:59:59.999001Z", -1),
+        ("1970-01-01T00:00:00.000999Z", 0),
+    ],
+)
+def test_an_instant_is_cut_to_milliseconds(written: str, read_ms: int) -> None:
+    trees = [metric(emitDate=written), metric(emitDate="2026-01-05T08:00:00.000Z")]
+
+    assert column("metrics", "emitDate", *trees)[0] == EPOCH + read_ms * MILLISECOND
+    assert tables(*trees) == by_rows(*trees)
+    assert odd(*trees) == []
+
+
 def test_an_empty_list_is_null() -> None:
     assert column("sessions", "bcc", session(bcc=[]), session(bcc=["a"]), session()) == [None, ["a"], None]
     assert column("sessions", "agentGroupIds", session(agentGroups=[]), session(agentGroups=[{}])) == [None, [None]]

@@ -14,7 +14,7 @@ from everycall.errors import OutputFailed, OutputRefused
 from everycall.sinks.delta import DeltaFolder
 from everycall.sinks.interface import Damaged, Loaded
 from everycall.sinks.places import LocalPlace
-from everycall.tables.relational import OF_CONVERSATIONS
+from everycall.tables.relational import TABLES
 from publishing import Export, header, hours
 from tables_in import DAY, conversation, evenly
 
@@ -61,7 +61,7 @@ def published(tmp_path: Path) -> tuple[Export, Path]:
 def test_all_rows_of_all_tables_arrive(tmp_path: Path) -> None:
     _, path = published(tmp_path)
 
-    assert {folder.name for folder in path.iterdir()} == {one.name for one in OF_CONVERSATIONS} | {"names", "windows"}
+    assert {folder.name for folder in path.iterdir()} == {one.name for one in TABLES}
     assert ids(path) == ids(path, "metrics") == list(range(13))
     assert [row["owned"] for row in rows(path, "windows")] == [5, 5, 3]
     assert [row["name"] for row in rows(path, "names")] == ["Ann"]

@@ -18,7 +18,7 @@ def test_it_lists_every_table_with_what_a_row_is(capsys: pytest.CaptureFixture[s
     text = printed(capsys)
 
     assert re.findall(r"^(\w+)  ", text, re.MULTILINE) == [one.name for one in TABLES]
-    assert re.search(r"^queues +a queue as it was set up when it was looked up$", text, re.MULTILINE)
+    assert re.search(r"^metrics +a number that a session emitted$", text, re.MULTILINE)
 
 
 def test_it_lists_the_columns_of_one(capsys: pytest.CaptureFixture[str]) -> None:

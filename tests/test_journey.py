@@ -169,6 +169,14 @@ def test_within_a_second_the_one_who_had_the_customer_longer_is_the_agent(end: s
     assert cell("agentName", CALLER, longer, shorter) == "Ann"
 
 
+def test_of_two_who_had_the_customer_equally_long_the_one_with_more_segments_is_not_ahead() -> None:
+    twice = inside("u1", ("interact", "10:00.000", "10:00.100"), ("interact", "10:00.100", "10:00.300"))
+    once = inside("u2", ("interact", "10:00.000", "10:00.300"))
+
+    assert 0.1 + 0.2 > 0.3
+    assert cell("agentId", CALLER, twice, once) == "u2"
+
+
 def test_time_after_the_customer_left_does_not_count() -> None:
     """The second agent talks on after the customer's leg has ended, and was with the customer no longer than the
     first.
@@ -248,6 +256,16 @@ def test_a_consulted_agent_who_never_joined_is_not_the_agent_even_where_the_cust
     consulted = inside("u2", ("interact", "10:20", "20:30"))
 
     assert cell("agentName", CALLER, asks, consulted, end="08:20:30") == "Ann"
+
+
+def test_who_was_out_of_anothers_hold_for_exactly_a_second_was_consulted() -> None:
+    asks = inside(
+        "u1", ("interact", "01:00", "10:00"), ("hold", "10:00.000", "10:01.200"), ("interact", "10:02", "20:00")
+    )
+    asked = participant("agent", stretch("interact", "08:10:00.000", "08:10:02.200", queueId="q2"), userId="u2")
+
+    assert 2.2 - 1.2 > 1
+    assert cell("queueName", CALLER, asks, asked) is None
 
 
 def test_who_talked_while_two_others_held_the_customer_and_went_on_is_the_agent() -> None:
@@ -446,6 +464,16 @@ def test_a_callback_that_is_booked_during_a_call_is_no_consultation() -> None:
     )
 
     assert cell("queueName", CALLER, SALES, HELD, booked) == "Care"
+
+
+def test_a_callback_that_asks_a_queue_while_a_call_goes_on_too_is_a_consultation() -> None:
+    call = session(stretch("interact", "08:01:00", "08:20:00"))
+    calls_back = session(stretch("interact", "08:01:00", "08:20:00"), mediaType="callback")
+    other = participant(
+        "acd", stretch("interact", "08:05:00", "08:05:30", queueId="q2"), session={"mediaType": "callback"}
+    )
+
+    assert cell("queueName", CALLER, SALES, side("agent", call, calls_back, userId="u1"), other) == "Sales"
 
 
 def test_a_supervisor_who_listens_makes_no_consultation_of_a_transfer() -> None:

@@ -192,6 +192,19 @@ class Stopping(SystemFilesystem):
         raise KeyboardInterrupt
 
 
+class StoppedBefore(SystemFilesystem):
+    """Ends the process, as it were, before a file takes the place of this one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def replace(self, source: Path, target: Path) -> None:
+        if target == self._path:
+            raise KeyboardInterrupt
+        super().replace(source, target)
+
+
 @pytest.mark.parametrize("files", [1, 2])
 def test_a_finished_export_killed_during_its_cleanup_is_not_resumed(output: Path, files: int) -> None:
     stopping = Stopping()
@@ -882,6 +895,21 @@ def test_an_abandoned_export_with_windows_leaves_them(output: Path) -> None:
     store.abandon()
 
     assert ledger(output).read
+
+
+def test_an_export_stopped_between_manifest_and_output_resumes_after_a_run_that_finished_no_window(
+    output: Path,
+) -> None:
+    done(first := ledger(output), 0, b"a\n")
+    finish(first)
+    second = ledger(output, filesystem=StoppedBefore(output))
+    read(second, day(0), verdict="unproven")
+    load(second, day(0), b"b\n")
+    with pytest.raises(KeyboardInterrupt):
+        finish(second)  # the manifest is that of the second export, and the output that of the first
+    ledger(output).abandon()
+
+    assert not ledger(output).read  # rather than refused
 
 
 @pytest.mark.parametrize("fresh", [False, True])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from everycall.api.names import Entity, Found, Names
 from everycall.sinks.interface import Batch
 from everycall.sinks.names_form import Name, NamesForm, lines, newest
@@ -57,3 +59,16 @@ def test_a_division_or_a_state_of_another_shape_is_left_out() -> None:
     odd = Entity(ANN, "Ann", division="d1", state=3)
 
     assert Name.of("users", odd) == Name("user", ANN, "Ann")
+
+
+def test_a_queue_has_its_settings_and_other_names_have_none(tmp_path: Path) -> None:
+    settings = {"memberCount": 3, "mediaSettings": {"call": {"enableAutoAnswer": True}}}
+    known = Names()
+    id_ = "00000000-0000-4000-8000-00000000000a"
+    known.learn(Found("queues", (msgspec.convert({"id": id_, "name": "Sales", **settings}, Entity),)))
+    writer = FORM.writer(tmp_path / "w.names")
+    writer.write(Batch(mentioned=[("queues", id_)], names=known))
+    writer.close()
+
+    assert FORM.read(tmp_path / "w.names") == [Name("queue", id_, "Sales", settings=settings)]
+    assert b"settings" not in lines([Name("user", "u", "Ann")])

@@ -20,7 +20,7 @@ from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.sinks.interface import Damaged
 from everycall.sinks.parquet import ParquetFolder
 from everycall.sinks.places import LocalPlace
-from everycall.tables.relational import OF_CONVERSATIONS
+from everycall.tables.relational import TABLES
 from publishing import Export, header, hours
 from simulation.disk import Crash, SimDisk
 from tables_in import DAY, conversation, evenly
@@ -70,7 +70,7 @@ def test_each_table_has_one_file_for_each_day(tmp_path: Path) -> None:
 def test_a_table_without_rows_can_be_read_nevertheless(tmp_path: Path) -> None:
     _, path = published(tmp_path)
 
-    assert {folder.name for folder in path.iterdir()} == {one.name for one in OF_CONVERSATIONS} | {"names", "windows"}
+    assert {folder.name for folder in path.iterdir()} == {one.name for one in TABLES}
     assert len(pd.read_parquet(path / "surveys")) == 0
 
 

@@ -1,11 +1,14 @@
 """What destinations with tables have in common: the tables of windows and names, and what they refuse."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 from everycall.api.query import Interval
 from everycall.manifest import Entry, Header, Manifest, Output
 from everycall.sinks.names_form import Name
-from everycall.sinks.table_destination import names_table, windows_table
+from everycall.sinks.table_destination import names_table, queue_tables, windows_table, with_others
 from everycall.tables import relational
 
 FIRST, SECOND = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z", "2026-01-06T00:00:00.000Z/2026-01-07T00:00:00.000Z"
@@ -61,3 +64,44 @@ def test_every_column_of_the_table_of_names_is_filled() -> None:
             "lookedUpAt": datetime(2026, 1, 5, 8, tzinfo=UTC),
         }
     ]  # fmt: skip
+
+
+QUEUE = {
+    "memberCount": 3,
+    "mediaSettings": {"call": {"serviceLevel": {"percentage": 0.8, "durationMs": 20_000}}, "chat": {}},
+}
+
+
+def queue(number: int, **settings: Any) -> Name:
+    return Name(
+        "queue", f"q{number}", f"Queue {number}", "d", None, "2026-01-05T08:00:00.000Z", settings or msgspec.UNSET
+    )
+
+
+def test_the_tables_of_queues_have_the_settings_that_were_looked_up_with_the_names() -> None:
+    tables = queue_tables([queue(1, **QUEUE), Name("user", "u", "Ann")], "org")
+
+    [one] = tables["queues"].to_pylist()
+    assert (one["queueId"], one["name"], one["divisionId"], one["memberCount"]) == ("q1", "Queue 1", "d", 3)
+    assert [(row["mediaType"], row["serviceLevelDurationMs"]) for row in tables["queue_media"].to_pylist()] == [
+        ("voice", 20_000),
+        ("chat", None),
+    ]
+
+
+def test_a_queue_whose_settings_are_not_known_has_a_row_with_its_name() -> None:
+    tables = queue_tables([queue(1)], "org")
+
+    assert tables["queues"]["name"].to_pylist() == ["Queue 1"]
+    assert tables["queue_media"].num_rows == 0
+
+
+def test_a_repair_keeps_the_queues_that_only_the_destination_knows() -> None:
+    before = queue_tables([queue(1, memberCount=1), queue(2, memberCount=2)], "org")["queues"]
+    now = queue_tables([queue(2, memberCount=5), queue(3, memberCount=3)], "org")["queues"]
+
+    found = with_others(now, before)
+    assert dict(zip(found["queueId"].to_pylist(), found["memberCount"].to_pylist(), strict=True)) == {
+        "q1": 1, "q2": 5, "q3": 3,
+    }  # fmt: skip
+    assert found.schema == now.schema

@@ -18,7 +18,7 @@ from everycall.converting import convert
 from everycall.executor import SerialExecutor
 from everycall.sandbox import QUERY
 from everycall.setup import Environment
-from everycall.tables.relational import OF_CONVERSATIONS, table
+from everycall.tables.relational import TABLES, table
 from everycall.verification import repair, verify
 from inprocess import Org, manifest_of, org
 
@@ -77,7 +77,7 @@ def place(path: Path) -> str:
 
 def content(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of all tables but that of windows, whose counts are of another time."""
-    return {one.name: rows(path, one.name) for one in (*OF_CONVERSATIONS, table("names"))}
+    return {one.name: rows(path, one.name) for one in TABLES if one.name != "windows"}
 
 
 def of_conversations(where: Org, interval: str = THREE_WEEKS) -> list[Any]:
@@ -146,6 +146,19 @@ def test_the_names_of_what_conversations_refer_to_are_there(where: Org, tmp_path
     queues = {row["queueId"] for row in rows(path, "segments") if row["queueId"]}
     assert queues
     assert queues <= named.keys()
+
+
+def test_the_queues_of_what_conversations_refer_to_are_there_with_their_targets(where: Org, tmp_path: Path) -> None:
+    where.export(tmp_path / "out.parquet", WEEK)
+
+    queues = {queue["id"]: queue for queue in where.sandbox.store.world.entities("queues")}
+    mentioned = {row["queueId"] for row in rows(tmp_path / "out.parquet", "segments")} - {None}
+    assert [row["name"] for row in rows(tmp_path / "out.parquet", "queues")] == [
+        queues[one]["name"] for one in sorted(mentioned & queues.keys())
+    ]
+    for row in rows(tmp_path / "out.parquet", "queue_media"):
+        settings = queues[row["queueId"]]["mediaSettings"]["call" if row["mediaType"] == "voice" else row["mediaType"]]
+        assert row["serviceLevelDurationMs"] == settings["serviceLevel"]["durationMs"]
 
 
 def test_the_org_is_asked_for_its_id_once_and_only_for_tables_and_archives(where: Org, tmp_path: Path) -> None:

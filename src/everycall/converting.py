@@ -585,12 +585,15 @@ class _Name(msgspec.Struct, rename="camel"):
     division_id: str | None = None
     state: str | None = None
     looked_up_at: str | None = None
+    settings: dict[str, Any] = {}
+    """Of a queue."""
 
     @property
     def entity(self) -> Entity:
         """As it was looked up."""
         division = {"id": self.division_id} if self.division_id else None
-        return Entity(self.id, self.name, None, division, self.state, self.looked_up_at or "")
+        others = {"division": division, "state": self.state, "lookedUpAt": self.looked_up_at or ""}
+        return msgspec.convert({**self.settings, **others, "id": self.id, "name": self.name}, Entity)
 
 
 _KINDS: Mapping[str, Kind] = {**{kind: kind for kind in PATHS}, **{name: kind for kind, name in KINDS.items()}}

@@ -27,7 +27,7 @@ from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
 from everycall.client import Client, Counts
 from everycall.errors import OutputError, OutputFailed, QueryError
-from everycall.instants import text
+from everycall.instants import DAY, text
 from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
@@ -288,10 +288,9 @@ class Run:
 
     def _todo(self, done: list[Interval]) -> list[Interval]:
         """The windows that are not read yet."""
-        gaps = without(self._query.interval, done)
-        return [
-            window for gap in gaps for window in windows(replace(self._query, interval=gap), self._setup.started_at)
-        ]
+        queries = (replace(self._query, interval=gap) for gap in without(self._query.interval, done))
+        now, span_max = self._setup.started_at, DAY if self._setup.options.by_day else None
+        return [window for query in queries for window in windows(query, now, span_max)]
 
     @property
     def unread(self) -> list[Interval]:

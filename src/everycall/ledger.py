@@ -103,6 +103,7 @@ class Ledger:
                 self._clear()
             else:
                 self._check_finished(header)  # again: another process may have finished just now
+            self._is_resumed = self._filesystem.exists(self._path)
             self.header, reads, loads, self._published = self._begin(header)
         except BaseException:
             try:
@@ -352,11 +353,19 @@ class Ledger:
         return offsets
 
     def abandon(self) -> None:
-        """Remove all files if no window is done yet; otherwise keep them, so that the export can be resumed."""
-        if self.read or self._has_lines():
+        """Remove all files if no window is done yet; otherwise keep them, so that the export can be resumed.
+
+        Keep them, too, if an earlier run began them and an output exists: that run may have ended between a manifest
+        and its output, and without the ledger the next run would refuse the output as one that was changed.
+        """
+        if self.read or self._has_lines() or (self._is_resumed and self._has_output()):
             self._lock.release()
         else:
             self._leave()
+
+    def _has_output(self) -> bool:
+        paths = (destination.path for destination in self._destinations)
+        return any(path is not None and self._filesystem.exists(path) for path in paths)
 
     def _has_lines(self) -> bool:
         """Whether the ledger on disk has a window, even if an interruption came before `read` had it."""

@@ -66,6 +66,8 @@ class Options:
     route: RouteName = "auto"
     """By which of the API's ways. Rows are the same, so an unfinished export may be continued by another one. Where a
     column is an attribute, it is always "jobs": nothing else brings those."""
+    by_day: bool = False
+    """Read each UTC day as a window of its own, so that it can be replaced without the others."""
     file_mode: int = 0o600
     """Permissions of new files. A replaced file keeps its own."""
     style: Style = PLAIN

@@ -36,7 +36,7 @@ from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
 from everycall.sinks.style import Style, Times
-from everycall.sinks.targets import FORMATS, Target, destination, manifest_at
+from everycall.sinks.targets import FORMATS, Target, destination, is_elsewhere, is_url, manifest_at, target_of
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
@@ -73,7 +73,7 @@ class Verification:
     """The state of an export."""
 
     output: Path | str
-    """A path, or the address of a PostgreSQL database."""
+    """A path, or the address of an object store or a database."""
     findings: tuple[Finding, ...]
     """One for each window, in the order of time."""
     query: Query
@@ -125,7 +125,7 @@ def verify(
 
     Args:
         client: the client of the org.
-        output: a path, or the address of a PostgreSQL database.
+        output: a path, or the address of an object store or a database.
         environment: what tests replace.
 
     Raises:
@@ -195,7 +195,7 @@ def repair(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
-    kept_from = _kept_from(found.manifest, options.kept_from)
+    kept_from = kept_from_of(found.manifest, options.kept_from)
     # The query has what jobs will only have hours later.
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
@@ -214,8 +214,13 @@ def repair(
         setup.executor.close()
 
 
-def _kept_from(manifest: Manifest, known: datetime | None) -> datetime | None:
-    """When the retention begins for a repair: after the last window that was not kept when it was exported."""
+def kept_from_of(manifest: Manifest, known: datetime | None = None) -> datetime | None:
+    """When the retention begins for windows that are taken over: after the last one that was not kept when it was read.
+
+    Args:
+        manifest: of the export.
+        known: when the org's retention begins now, if it counts.
+    """
     ends = [Interval.read(window).end for window in manifest.not_kept]
     return max([*ends, *([known] if known else [])], default=None)
 
@@ -245,17 +250,34 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window
         if entry.interval in holding and any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
-            _take_over(found, number, destination, ledger)
+            take_over(found.manifest, number, destination, ledger)
 
 
 def name_of(output: Path | str) -> str:
     """An output as messages show it: a path, or an address without what does not say where it is."""
-    return address.parse(output).name if isinstance(output, str) else str(output)
+    is_database = isinstance(output, str) and is_elsewhere(output) and not is_url(output)
+    return address.parse(str(output)).name if is_database else str(output)
+
+
+def manifest_or_none(output: str) -> Manifest | None:
+    """The manifest of what is at the place that `-o` names; None if nothing is there.
+
+    Raises:
+        OutputRefused: the manifest cannot be read.
+        OutputFailed: the server of a database is away, for example.
+    """
+    place = target_of(output)
+    if place.path is None:
+        return manifest_at(output)
+    path, filesystem = place.path, SystemFilesystem()
+    is_there = filesystem.exists(path.with_name(path.name + MANIFEST_SUFFIX))
+    return _manifest(path, filesystem) if is_there else None
 
 
 def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
-    if isinstance(output, str):
-        return _manifest_in_database(output)
+    if isinstance(output, str) and is_elsewhere(output):
+        return _manifest_elsewhere(output)
+    output = Path(output)
     path = output.with_name(output.name + MANIFEST_SUFFIX) if output.name else output
     if not output.name or (filesystem.is_folder(output) and not filesystem.exists(path)):
         raise OutputRefused(f"{output} is a folder.", hint="Name a finished export: conversations.csv.")
@@ -275,7 +297,7 @@ def _manifest(output: Path | str, filesystem: Filesystem) -> Manifest:
     return manifest
 
 
-def _manifest_in_database(output: str) -> Manifest:
+def _manifest_elsewhere(output: str) -> Manifest:
     name = name_of(output)
     try:
         manifest = manifest_at(output)
@@ -286,7 +308,7 @@ def _manifest_in_database(output: str) -> Manifest:
         ) from error
     if manifest is None:
         raise OutputRefused(
-            f"{name} has no finished export in its schema.",
+            f"{name} has no finished export{'' if is_url(output) else ' in its schema'}.",
             hint="Only a finished export can be verified. An unfinished one resumes when its command is run again.",
         )
     check_interval(manifest.query, Path(name))
@@ -339,10 +361,10 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def _take_over(found: Verification, number: int, destination: Destination, ledger: Ledger) -> None:
+def take_over(manifest: Manifest, number: int, destination: Destination, ledger: Ledger) -> None:
     """Record a window that holds as finished; its rows are durable before the ledger has it."""
-    window = found.manifest.windows[number].window
-    written = destination.take_over(found.manifest, number, lambda form: ledger.path(window, form.suffix))
-    read, loaded = found.manifest.windows[number].lines(destination.forms[0].name)
+    window = manifest.windows[number].window
+    written = destination.take_over(manifest, number, lambda form: ledger.path(window, form.suffix))
+    read, loaded = manifest.windows[number].lines(destination.forms[0].name)
     ledger.commit_read(read)
     ledger.commit_loaded(msgspec.structs.replace(loaded, written=written, taken_over=True))

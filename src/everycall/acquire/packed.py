@@ -27,8 +27,8 @@ def sort_by_start(data: bytes, size: int) -> bytes:
     """Sort the records. Each begins with a number of eight bytes, which decides its lot."""
     if not data:
         return b""
-    starts = [int.from_bytes(data[at : at + 8]) for at in range(0, len(data), size)]
-    least, span = min(starts), max(starts) - min(starts) + 1
+    least = int.from_bytes(min(records(data, size))[:8])  # bytes sort as the numbers at their beginning do
+    span = int.from_bytes(max(records(data, size))[:8]) - least + 1
     lots = _in_lots(data, size, lambda record: (int.from_bytes(record[:8]) - least) * LOTS // span)
     return b"".join(b"".join(sorted(records(lot, size))) for lot in lots)
 

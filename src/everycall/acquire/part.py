@@ -147,7 +147,8 @@ class PartWriter:
             self._file.flush()
             index = self._put_in_order(index)
         trailer = _TRAILER.pack(_MAGIC, self._offset, len(self._pages), len(index) // _ENTRY.size)
-        self._file.write(b"".join(self._pages) + index + trailer)
+        for piece in (*self._pages, index, trailer):
+            self._file.write(piece)
         self._filesystem.sync(self._file)
         self._file.close()
         return Part(self._path, self._filesystem, self._pages, index)
@@ -225,7 +226,9 @@ class Part:
         """Use `open`, or `PartWriter.seal`."""
         self.path = path
         self._filesystem, self._pages, self._index = filesystem, pages, index
-        self.checksum = sha256(b"".join(pages) + index).hexdigest()
+        digest = sha256(b"".join(pages))
+        digest.update(index)
+        self.checksum = digest.hexdigest()
         """SHA-256 of the index, in hex."""
 
     @classmethod
@@ -246,9 +249,8 @@ class Part:
             if offset + pages * _PAGE.size + entries * _ENTRY.size + _TRAILER.size != size:
                 raise DamagedPart(f"{path} has a length that does not match its index")
             file.seek(offset)
-            index = file.read(pages * _PAGE.size + entries * _ENTRY.size)
-        at = pages * _PAGE.size
-        part = cls(path, filesystem, _cut(index[:at], _PAGE.size), index[at:])
+            found = _cut(file.read(pages * _PAGE.size), _PAGE.size)
+            part = cls(path, filesystem, found, file.read(entries * _ENTRY.size))
         if checksum and part.checksum != checksum:
             raise DamagedPart(f"{path} has changed since it was written")
         return part

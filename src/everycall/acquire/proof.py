@@ -149,14 +149,14 @@ class Reading:
         if ask.reading_pass != now.number or self.is_done:
             return False
         now.in_flight.discard(ask.number)
-        is_new = self._brings_new(ask, ids)
+        is_new = bool(ids) and self._brings_new(ask, ids)
         now.ids += ids
         if ask.number == 1:
             self._first_page(len(ids) // ID_BYTES, total_hits, correlation_id)
         else:
             says_count = total_hits is not None and (bool(ids) or total_hits > 0)  # an empty page may say 0
             now.moved |= says_count and total_hits != now.hits_before
-            if ids and is_new:
+            if is_new:
                 self._extend(ask.number + 1)
         return not self.is_done
 

@@ -18,13 +18,18 @@ from everycall.errors import WindowTooFull
 from everycall.instants import DAY, MILLISECOND, SECOND, start_of_day
 
 
-def windows(query: Query, now: datetime) -> Iterator[Interval]:
+def windows(query: Query, now: datetime, span_max: timedelta | None = None) -> Iterator[Interval]:
     """The longest windows that the API answers, cut at midnight UTC, earliest first.
 
     A window is also cut where data settles, so that none contains both data that the vendor will still rebuild and
     data that it will not. The hits of the windows are not known yet: `split` splits those that have too many.
+
+    Args:
+        query: the interval, and whether there are filters.
+        now: the present.
+        span_max: the length of the longest windows, where it is to be less than what the API allows.
     """
-    span = SPAN_FILTERED if query.filters else SPAN_UNFILTERED
+    span = span_max or (SPAN_FILTERED if query.filters else SPAN_UNFILTERED)
     border = settled_until(now)
     start, end = query.interval.start, query.interval.end
     if start < border < end:

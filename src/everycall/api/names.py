@@ -61,8 +61,15 @@ SEARCH_PAGE_SIZE = 25
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class Entity(msgspec.Struct, frozen=True):
-    """One queue, user, wrap-up code or division: the fields that rows and the table of names need."""
+QUEUE_SETTINGS = frozenset({
+    "mediaSettings", "acwSettings", "description", "dateCreated", "dateModified", "memberCount", "scoringMethod",
+    "skillEvaluationMethod",
+})  # fmt: skip
+"""Fields of a queue in a listing. Source: SDK 269, `Queue`."""
+
+
+class Entity(msgspec.Struct, frozen=True, rename="camel"):
+    """One queue, user, wrap-up code or division: the fields that rows and the tables of names and queues need."""
 
     id: str
     name: str | None = None
@@ -74,6 +81,21 @@ class Entity(msgspec.Struct, frozen=True):
     """Users, queues: active, inactive or deleted, as far as the API says so."""
     looked_up_at: str = ""
     """When it was looked up: UTC, ISO 8601; empty if unknown. The API does not send it."""
+    media_settings: Any = None
+    """This and the following are of queues only, as the API sends them."""
+    acw_settings: Any = None
+    description: Any = None
+    date_created: Any = None
+    date_modified: Any = None
+    member_count: Any = None
+    scoring_method: Any = None
+    skill_evaluation_method: Any = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How a queue is set up, by the API's names; only what the API sent."""
+        values = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
+        return {name: value for name, value in values if name in QUEUE_SETTINGS and value is not None}
 
     @property
     def aliases(self) -> tuple[str, ...]:

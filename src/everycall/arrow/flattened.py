@@ -136,9 +136,10 @@ def _below(above: _Level, lists: pa.ListArray) -> _Level:
 def _field(records: pa.Array, path: str) -> pa.Array | None:
     """A field of records, `flow.flowId`; None if none of them has it."""
     for name in path.split("."):
-        if not any(one.name == name for one in records.type):
+        at = records.type.get_field_index(name)
+        if at < 0:
             return None
-        records = pc.struct_field(records, name) if records.null_count else records.field(name)
+        records = pc.struct_field(records, name) if records.null_count else records.field(at)
     return records
 
 
@@ -153,11 +154,20 @@ def _converted(found: pa.Array, column: Column, item: str = "") -> pa.Array:
 
 def _instants(found: pa.StringArray) -> pa.TimestampArray:
     """The instants of texts. Python cannot represent those before year 1 and after year 9999."""
-    instants = found.cast(TYPES["instant"])
+    try:
+        instants = found.cast(TYPES["instant"])
+    except pa.ArrowInvalid:
+        instants = _cut(found.cast(pa.timestamp("us", "UTC")))
     bounds = pc.min_max(instants.cast(pa.int64()))
     if bounds["min"].is_valid and not EARLIEST_MS <= bounds["min"].as_py() <= bounds["max"].as_py() <= LATEST_MS:
         raise Unfit
     return instants
+
+
+def _cut(instants: pa.TimestampArray) -> pa.TimestampArray:
+    """Microseconds, cut to milliseconds: rounded down, also before 1970."""
+    micros = instants.cast(pa.int64())
+    return pc.divide(pc.if_else(pc.less(micros, 0), pc.subtract(micros, 999), micros), 1000).cast(TYPES["instant"])
 
 
 def _list(found: pa.ListArray, column: Column, item: str) -> pa.Array:

@@ -54,6 +54,8 @@ class NestedReader:
     _present: set[Path] = field(default_factory=set)
     is_lenient: bool = False
     """Whether a field has come that is not declared."""
+    _schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    """Of the fields that are read."""
 
     def read(self, raws: Sequence[bytes]) -> Nested:
         """Read conversations, each in its own JSON.
@@ -83,9 +85,7 @@ class NestedReader:
             return self._parsed(lines)
 
     def _parsed(self, lines: bytes) -> pa.Table:
-        if self.is_lenient:
-            return _parsed(lines, schema=pa.schema(_type_of(_declared(), None)), unexpected="ignore")
-        return _parsed(lines, schema=pa.schema(_type_of(_declared(), self._present)), unexpected="error")
+        return _parsed(lines, schema=self._schema, unexpected="ignore" if self.is_lenient else "error")
 
     def _widen(self, lines: bytes) -> bool:
         """Add the fields of these conversations; return whether there are new ones."""
@@ -94,6 +94,7 @@ class NestedReader:
         new = found & declared - self._present
         self._present |= new
         self.is_lenient = not found <= declared
+        self._schema = pa.schema(_type_of(_declared(), None if self.is_lenient else self._present))
         return bool(new) or self.is_lenient
 
 

@@ -18,6 +18,7 @@ from everycall.cli.options import (
     Declared,
     FindingsFormat,
     Finished,
+    Kept,
     Listed,
     Logs,
     Messages,
@@ -154,6 +155,18 @@ complete when it was exported.
     (Converting, Cells, Messages),
     "ARCHIVE -o PATH [OPTIONS]",
 )
+SYNC = Command(
+    "sync",
+    "Keep tables up to date: read what may have changed since the last run, and everything since then.",
+    """
+Run it every night. The first run reads everything from --since. Each later one reads what is new, the trailing days
+again, days with conversations that were open and have ended, and each day once more after a month.
+
+Days that need not be read again stay as they are. After an interruption, run the same command.
+""",
+    (Kept, Which, Way, Source, Messages, Logs),
+    "OUT [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -165,8 +178,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION,
-    SANDBOX,
+    EXPORT, PLAN, VERIFY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE,
+    COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -175,6 +188,7 @@ ENTRIES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
+    "sync": "syncing",
     "convert": "converting",
     "doctor": "examining",
     "queues": "listing:queues",

@@ -394,6 +394,49 @@ class Declared:
     json: bool = switch(MESSAGES, "Print JSON.")
 
 
+def days(written: str) -> int:
+    """Parse a number of days: `4d` or `4`."""
+    if not re.fullmatch(r"\d{1,3}d?", written):
+        raise ValueError("Give a number of days, such as 4d.")
+    return int(written.removesuffix("d"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Options for a destination that is kept up to date."""
+
+    output: str | None = positional(
+        None, OUTPUT, "OUT", "Tables: a .parquet or .delta folder, a .duckdb file, or postgresql://..."
+    )
+    status: bool = switch(OUTPUT, "Only show what the destination covers, and what is proven, provisional and open.")
+    since: str | None = option(
+        None,
+        WHEN,
+        "Where the destination begins: a date or instant. Needed for the first run, and the same ever after.",
+        value="DATE",
+    )
+    timezone: str = option("UTC", WHEN, "The time zone of --since, such as Europe/Berlin. [default: UTC]", value="ZONE")
+    look_back: int = option(
+        4, WHEN, "The trailing days that are read again every time. [default: 4d]", value="DAYS", parse=days
+    )
+    late_after: int = option(
+        31,
+        WHEN,
+        "So many days after it, a day is read once more, for evaluations and surveys. 0 for never. [default: 31d]",
+        value="DAYS",
+        parse=days,
+    )
+    give_up_after: int = option(
+        62, WHEN, "So many days after it, open conversations of a day are no longer asked for. [default: 62d]",
+        value="DAYS", parse=days,
+    )  # fmt: skip
+    fresh: bool = switch(OUTPUT, "Start over, and replace the destination.")
+    workers: int = option(
+        0, OUTPUT, "Number of extra processes that make rows. [default: 0]", value="NUMBER",
+        parse=whole_number(0, WORKERS_MAX),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """Options of the sandbox."""

@@ -8,7 +8,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from everycall.cli import INTERRUPTED, memory
+from everycall import memory
+from everycall.cli import INTERRUPTED
 from everycall.cli.commands import run
 from everycall.cli.exit_codes import FAILED_HERE, NOBODY_READS
 

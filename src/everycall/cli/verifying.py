@@ -17,7 +17,7 @@ from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
-from everycall.sinks.postgresql_address import is_address
+from everycall.sinks.targets import is_elsewhere
 from everycall.verification import Verification
 
 SHOWN_MAX = 15
@@ -49,12 +49,12 @@ def run(arguments: Arguments, context: Context) -> int:
 
 
 def _named(wanted: Finished) -> Path | str:
-    """The file that is named, or the address of a database."""
+    """The path of the export, links followed; or its address."""
     if wanted.output is None:
         raise UsageError(
             "everycall verify needs the file of a finished export.", hint="everycall verify conversations.csv"
         )
-    return wanted.output if is_address(wanted.output) else outputs.followed(Path(wanted.output))
+    return wanted.output if is_elsewhere(wanted.output) else outputs.followed(Path(wanted.output))
 
 
 def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
+from everycall import memory
 from everycall.api.names import Entity, Found, Kind, Unavailable
 from everycall.errors import OutputFailed
 from everycall.filesystem import SystemFilesystem
@@ -142,6 +143,8 @@ def serve(pipe: Connection, work: Work) -> None:
 
     A worker that fails ends without a traceback, which would reach the terminal: the main process notices its end.
     """
+    memory.keep_flat()
+    memory.collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     try:
         _serve(pipe, work)

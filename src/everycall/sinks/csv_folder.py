@@ -22,7 +22,7 @@ from everycall.manifest import Manifest, WrittenFile
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED
-from everycall.sinks.table_destination import NAMES, WINDOWS
+from everycall.sinks.table_destination import NAMES, WINDOWS, with_others
 from everycall.sinks.table_folder import Prepared, Staged, TableFolder
 from everycall.sinks.tables_form import HashedOutput, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
@@ -54,7 +54,8 @@ class CsvFolder(TableFolder):
         tables = [self._written(one.name, self._rows(one.name, finished), scratch) for one in OF_CONVERSATIONS]
         is_partial = any(loaded.is_taken_over for loaded in finished.windows)
         names = self.names(finished, self._names_before() if is_partial else ())
-        tables.append(self._written(NAMES, [as_text(names)], scratch))
+        others = {NAMES: as_text(names), **self._queues(finished, is_partial=is_partial)}
+        tables += [self._written(name, [rows], scratch) for name, rows in others.items()]
         windows = as_text(self.windows(self.manifest(finished)))
         return Prepared(tables, [self._written(WINDOWS, [windows], scratch)])
 
@@ -108,6 +109,17 @@ class CsvFolder(TableFolder):
             )  # fmt: skip
             for batch in reader:
                 yield pa.Table.from_batches([batch]).select(wanted.names).cast(wanted)
+
+    def _queues(self, finished: Finished, *, is_partial: bool) -> dict[str, pa.Table]:
+        """The tables of queues as texts; queues of windows that a repair has taken over are in the present files."""
+        fresh = {name: as_text(rows) for name, rows in self.queues(finished).items()}
+        if not is_partial:
+            return fresh
+        before = {name: list(self._texts(name)) for name in fresh}
+        return {
+            name: with_others(rows, pa.concat_tables(before[name])) if before[name] else rows
+            for name, rows in fresh.items()
+        }
 
     def _names_before(self) -> Sequence[Name]:
         rows = [row for piece in self._texts(NAMES) for row in piece.to_pylist()]

@@ -30,12 +30,23 @@ from everycall.manifest import Entry, Header, Manifest, Written, check_same, pla
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm
-from everycall.sinks.table_destination import TableDestination, decoded, names_table, windows_table
+from everycall.sinks.table_destination import QUEUE, TableDestination, decoded, names_table, queue_tables, windows_table
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import sql
 from everycall.tables.columns import Column as FlatColumn
 from everycall.tables.columns import Type as FlatType
-from everycall.tables.relational import NAMES, OF_CONVERSATIONS, SCHEMA_VERSION, WINDOWS, Column, Table, Type
+from everycall.tables.relational import (
+    NAMES,
+    OF_CONVERSATIONS,
+    QUEUE_MEDIA,
+    QUEUES,
+    SCHEMA_VERSION,
+    TABLES,
+    WINDOWS,
+    Column,
+    Table,
+    Type,
+)
 from everycall.tables.sql import literal, quoted
 
 FLAT, FLAT_VIEW = "conversations_flat", "flat"
@@ -43,9 +54,6 @@ EXPORT, STATES = "everycall_export", "everycall_windows"
 
 REPLACED = (*(table.name for table in OF_CONVERSATIONS), FLAT)
 """The tables whose rows belong to a window."""
-
-CREATED = (*OF_CONVERSATIONS, NAMES, WINDOWS)
-"""The relational tables that an export fills."""
 
 IDS_AT_ONCE = 1000
 """Ids in one statement."""
@@ -203,7 +211,7 @@ def header_in(database: Database, name: str) -> Header | None:
     if EXPORT in found:
         value = _value(database, "header")
         return msgspec.json.decode(value, type=Header) if value else None
-    taken = sorted({*(table.name for table in CREATED), FLAT, FLAT_VIEW, STATES} & found.keys())
+    taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES} & found.keys())
     if taken:
         tables = ", ".join(taken)
         raise OutputRefused(
@@ -254,7 +262,7 @@ def statements(database: Database, flat: Sequence[FlatColumn]) -> Iterator[str]:
     found = columns_in(database)
     if database.schema not in {row[0] for row in database.query("SELECT schema_name FROM information_schema.schemata")}:
         yield f"CREATE SCHEMA {quoted(database.schema)}"
-    for table in (*CREATED, flat_table(flat)):
+    for table in (*TABLES, flat_table(flat)):
         if table.name not in found:
             yield from sql.sql(table, database.dialect, database.prefix)
         else:
@@ -328,7 +336,7 @@ class _Publication:
         execute(f"DROP VIEW IF EXISTS {name_in(self.database, FLAT_VIEW)}")
         execute(f"DROP TABLE IF EXISTS {name_in(self.database, FLAT)}")
         verb = "DELETE FROM" if before.schema_version == SCHEMA_VERSION else "DROP TABLE"
-        for name in {*(table.name for table in CREATED), STATES} & found.keys():
+        for name in {*(table.name for table in TABLES), STATES} & found.keys():
             execute(f"{verb} {name_in(self.database, name)}")
 
     def _set_value(self, name: str, value: bytes) -> None:
@@ -446,11 +454,21 @@ class _Publication:
         """Write the names of all windows; those of windows that a repair has taken over are in the table."""
         names: list[Name] = self.destination.newest_names(self.finished)
         if not any(loaded.is_taken_over for loaded in self.finished.windows):
-            self._delete(NAMES.name, "true")
+            for table in (NAMES, QUEUES, QUEUE_MEDIA):
+                self._delete(table.name, "true")
         for pairs in _some([f"({literal(name.kind)}, {literal(name.id)})" for name in names]):
             self._delete(NAMES.name, f'("kind", "id") IN ({pairs})')
         if names:
             self.database.append(NAMES.name, names_table(names, self.destination.organization_id).to_reader())
+        self._replace_queues(names)
+
+    def _replace_queues(self, names: Sequence[Name]) -> None:
+        ids = [literal(name.id) for name in names if name.kind == QUEUE]
+        for table, rows in queue_tables(names, self.destination.organization_id).items():
+            for some in _some(ids):
+                self._delete(table, f'"queueId" IN ({some})')
+            if rows.num_rows:
+                self.database.append(table, rows.to_reader())
 
     def _oddities(self) -> dict[str, int]:
         """Those of the windows, and the characters that the database could not take."""

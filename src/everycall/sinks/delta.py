@@ -10,8 +10,10 @@ that a reader who joins it never sees half a window. Rows outside the export go.
 Old versions stay readable until somebody calls `vacuum`, which everycall never does.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, Schema, WriterProperties, write_deltalake
@@ -84,7 +86,10 @@ class DeltaFolder(TablesInPlace):
                     self._replace(its_table, name, loaded)
             self._remove_others(tables, finished)
             is_partial = len(fresh) < len(finished.windows)
-            self._whole(NAMES, self.names(finished, self._names_before() if is_partial else ()))
+            queues = self.queues(finished, self._before if is_partial else None)
+            names = self.names(finished, self._names_before() if is_partial else ())
+            for name, rows in {NAMES: names, **queues}.items():
+                self._whole(name, rows)
             self._whole(WINDOWS, windows)
             files = [
                 WrittenFile(path=one.name, rows=rows, size_bytes=0, sha256="")
@@ -144,8 +149,13 @@ class DeltaFolder(TablesInPlace):
             write_deltalake(delta, rows, mode="overwrite", schema_mode="merge", writer_properties=_PROPERTIES)
 
     def _names_before(self) -> list[Name]:
-        found = self._found(NAMES)
-        return [] if found is None else names_in(_query(found, "select * from t"))
+        found = self._before(NAMES)
+        return [] if found is None else names_in(found)
+
+    def _before(self, name: str) -> pa.Table | None:
+        """A table as it is now."""
+        found = self._found(name)
+        return None if found is None else _query(found, "select * from t")
 
     # Tables
 
@@ -197,13 +207,21 @@ def _query(delta: DeltaTable, sql: str) -> pa.Table:
     return pa.table(QueryBuilder().register("t", delta).execute(sql).read_all())
 
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+REASON_MAX = 300
+
+
 @contextmanager
 def _failures(name: str) -> Iterator[None]:
     """Report what delta-rs reports, without the rows that it may show."""
     try:
         yield
-    except DeltaError as error:
-        reason = str(error).partition("\n")[0].partition("Preview of")[0].rstrip(" :.")
+    except (DeltaError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of this machine's disk
+        reason = " ".join(_COLOURS.sub("", str(error).partition("Preview of")[0]).split())
         raise OutputFailed(
-            f"{name}: {reason}.", hint="Correct that, and run the same command: it goes on from here."
+            f"{name}: {shorten(reason, REASON_MAX, placeholder=' ...').rstrip(' :.')}.",
+            hint="Correct that, and run the same command: it goes on from here.",
         ) from error

@@ -16,7 +16,7 @@ from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
 from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Placed
-from everycall.sinks.names_form import Name, NamesForm, lines, names_of, newest
+from everycall.sinks.names_form import Name, NamesForm, lines, names_in_lines, names_of, newest
 from everycall.store import Tally
 
 MANIFEST_SUFFIX = ".manifest.json"
@@ -47,7 +47,7 @@ class FileDestination:
             names: the form of the names, if they are to be beside the file.
             organization_id: that of the manifest of an archive, from which tables can be made later.
         """
-        self.path: Path = path
+        self._at = path
         self.name = str(path)
         self.format = sink.format
         self.forms: Sequence[Form] = (sink,) if names is None else (sink, names)
@@ -56,28 +56,33 @@ class FileDestination:
         self._names_path = path.with_name(path.name + NAMES_SUFFIX)
         self._manifest = path.with_name(path.name + MANIFEST_SUFFIX)
 
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine."""
+        return self._at
+
     def check_place(self) -> None:
         """Refuse a folder that does not exist or is not writable, and a name that a folder has."""
-        check_place((self.path, self._manifest, *([self._names_path] if self._names else [])), self._filesystem)
+        check_place((self._at, self._manifest, *([self._names_path] if self._names else [])), self._filesystem)
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse an existing file that belongs to another query, or was changed since it was exported."""
-        if not self._filesystem.exists(self.path):
+        if not self._filesystem.exists(self._at):
             return
         try:
             body = self._filesystem.read(self._manifest)
-            check_version(body, f"{self.path} was exported")
+            check_version(body, f"{self._at} was exported")
             manifest = msgspec.json.decode(body, type=Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise OutputRefused(
-                f"{self.path} exists, and everycall did not export it.",
+                f"{self._at} exists, and everycall did not export it.",
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         check_interval(manifest.query, self._manifest)
         check_same(manifest.query, self._with_org(header), self.name)
-        if not is_repair and sha256_of(self.path, self._filesystem) != manifest.output.sha256:
+        if not is_repair and sha256_of(self._at, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
-                f"{self.path} was changed after it was exported.",
+                f"{self._at} was changed after it was exported.",
                 hint="Move it away to keep it, or use --fresh to replace it.",
             )
 
@@ -90,11 +95,11 @@ class FileDestination:
 
     def intact(self, manifest: Manifest) -> Sequence[bool]:
         """Whether the bytes of each window are unchanged."""
-        length = self._filesystem.size(self.path)
+        length = self._filesystem.size(self._at)
         if length is None:
             intact = [False for _ in manifest.windows]
         else:
-            with self._filesystem.open(self.path, "rb") as file:
+            with self._filesystem.open(self._at, "rb") as file:
                 intact = list(self._sink.intact(file, length, _placed(manifest)))
         self._check_whole(manifest, is_whole=bool(intact) and all(intact))
         return intact
@@ -102,17 +107,17 @@ class FileDestination:
     def _check_whole(self, manifest: Manifest, *, is_whole: bool) -> None:
         """Refuse a manifest whose size or checksum of the output does not match its windows."""
         length = len(self._sink.head()) + sum(entry.size_bytes for entry in manifest.windows)
-        is_other = is_whole and sha256_of(self.path, self._filesystem) != manifest.output.sha256
+        is_other = is_whole and sha256_of(self._at, self._filesystem) != manifest.output.sha256
         if manifest.output.size_bytes != length or is_other:
             raise OutputRefused(
-                f"The manifest of {self.path} contradicts itself: the size or the checksum of the output does not "
+                f"The manifest of {self._at} contradicts itself: the size or the checksum of the output does not "
                 "match its windows.",
                 hint="It was edited: export again with --fresh.",
             )
 
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Copy the window out of the file, durably. Its names stay in the file of names."""
-        with self._filesystem.open(self.path, "rb") as output:
+        with self._filesystem.open(self._at, "rb") as output:
             self._sink.extract(output, _placed(manifest), number, path(self._sink))
         entry = manifest.windows[number]
         written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
@@ -120,7 +125,7 @@ class FileDestination:
 
     def publish(self, finished: Finished) -> Manifest:
         """Put the file together, and write the manifest."""
-        folder = scratch(finished.folder, self.path, self._filesystem)
+        folder = self._scratch(finished.folder)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
         found = self._described(finished, size_bytes, sha256)
@@ -133,9 +138,9 @@ class FileDestination:
         self._filesystem.sync_folder(folder)  # so that a power cut cannot leave a file under both of its names
         self._filesystem.replace(described, self._manifest)
         # Sync before the output appears: the next run would refuse an output without a manifest.
-        self._filesystem.sync_folder(self.path.parent)
-        self._filesystem.replace(whole, self.path)
-        self._filesystem.sync_folder(self.path.parent)
+        self._filesystem.sync_folder(self._at.parent)
+        self._filesystem.replace(whole, self._at)
+        self._filesystem.sync_folder(self._at.parent)
         if folder != finished.folder:
             self._filesystem.remove_folder(folder)
         return found
@@ -143,16 +148,16 @@ class FileDestination:
     def _put_names(self, finished: Finished, form: NamesForm, folder: Path) -> None:
         """Replace the file of names: each id once. A repair takes over windows with those of the present file."""
         is_partial = any(loaded.is_taken_over for loaded in finished.windows)
-        before = self._names_before(form) if is_partial and self._filesystem.exists(self._names_path) else []
+        before = self._names_before() if is_partial and self._filesystem.exists(self._names_path) else []
         staged = folder / f"staged{form.suffix}"  # the ledger removes files that end so, whatever happens here
         with self._filesystem.open(staged, "wb") as file:
             file.write(lines(newest([*before, *names_of(finished, form)])))
             self._filesystem.sync(file)
         self._filesystem.replace(staged, self._names_path)
 
-    def _names_before(self, form: NamesForm) -> list[Name]:
+    def _names_before(self) -> list[Name]:
         try:
-            return form.read(self._names_path)
+            return names_in_lines(self._filesystem.read(self._names_path))
         except msgspec.DecodeError as error:
             raise OutputFailed(
                 f"{self._names_path} was changed and cannot be read: {error}.",
@@ -166,6 +171,9 @@ class FileDestination:
 
     def _with_org(self, header: Header) -> Header:
         return msgspec.structs.replace(header, organization_id=self._organization_id)
+
+    def _scratch(self, folder: Path) -> Path:
+        return scratch(folder, self._at, self._filesystem)
 
     def _put_together(self, whole: Path, finished: Finished) -> tuple[int, str]:
         damaged = []

@@ -7,6 +7,7 @@ The files of all windows together have each id as often as windows refer to it; 
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,12 +30,17 @@ class Name(msgspec.Struct, frozen=True, rename="camel"):
     state: str | None = None
     looked_up_at: str | None = None
     """UTC, ISO 8601."""
+    settings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """How a queue is set up, by the API's names; only queues have it."""
 
     @classmethod
     def of(cls, kind: Kind, entity: Entity) -> "Name":
         """The name that was looked up for an id."""
         state = entity.state if isinstance(entity.state, str) else None
-        return cls(KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None)
+        settings = (kind == "queues" and entity.settings) or msgspec.UNSET
+        return cls(
+            KINDS[kind], entity.id, entity.name or "", entity.division_id, state, entity.looked_up_at or None, settings
+        )
 
 
 class NamesForm(WindowFiles):
@@ -53,13 +59,13 @@ class NamesForm(WindowFiles):
         return WindowFileWriter(_EachOnce(self._filesystem), path, self._filesystem, compressor(""))
 
     def read(self, path: Path) -> list[Name]:
-        """The names in a window's file, or in one that was published.
+        """The names in a window's file.
 
         Raises:
             OSError: the file does not exist, for example.
             msgspec.DecodeError: it was changed.
         """
-        return msgspec.json.Decoder(Name).decode_lines(self._filesystem.read(path))
+        return names_in_lines(self._filesystem.read(path))
 
     def take_over(self, path: Path) -> dict[str, Written]:
         """Write a file without names, for a window whose names are in the output; what is on disk, by form."""
@@ -108,6 +114,15 @@ def newest(names: Iterable[Name]) -> list[Name]:
         if key not in found or (name.looked_up_at or "") >= (found[key].looked_up_at or ""):
             found[key] = name
     return [found[key] for key in sorted(found)]
+
+
+def names_in_lines(body: bytes) -> list[Name]:
+    """The names in JSON lines.
+
+    Raises:
+        msgspec.DecodeError: they are something else.
+    """
+    return msgspec.json.Decoder(Name).decode_lines(body)
 
 
 def lines(names: Iterable[Name]) -> bytes:

@@ -27,14 +27,17 @@ from everycall.manifest import Manifest, WrittenFile
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED
-from everycall.sinks.table_destination import NAMES, WINDOWS, names_in
+from everycall.sinks.table_destination import NAMES, QUEUE_MEDIA, QUEUES, WINDOWS, names_in
 from everycall.sinks.table_folder import Prepared, Staged, TableFolder
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 
 _NAMES_OF_TABLES = frozenset(table.name for table in TABLES)
 
-_OURS = re.compile(r"(?P<table>[a-z_]+)/(?P<day>\d{4}-\d\d-\d\d|empty|names|windows)\.parquet")
+_OURS = re.compile(r"(?P<table>[a-z_]+)/(?P<day>\d{4}-\d\d-\d\d|empty|names|queues|queue_media|windows)\.parquet")
+
+_WHOLE = (NAMES, QUEUES, QUEUE_MEDIA, WINDOWS)
+"""Tables that are in one file of their own name."""
 
 _EMPTY = "empty"
 
@@ -92,14 +95,15 @@ class ParquetFolder(TableFolder):
                 tables.append(self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch))
         is_partial = any(loaded.is_taken_over for loaded in finished.windows)
         names = self.names(finished, self._names_before() if is_partial else ())
-        tables.append(self._whole(NAMES, NAMES, names, scratch))
+        queues = self.queues(finished, self._before if is_partial else None)
+        tables += [self._whole(name, name, rows, scratch) for name, rows in {NAMES: names, **queues}.items()]
         windows = self.windows(self.manifest(finished))
         return Prepared(tables, [self._whole(WINDOWS, WINDOWS, windows, scratch)], kept)
 
     def _is_kept(self, file: WrittenFile, days: frozenset[str], finished: Finished) -> bool:
         """Whether all rows of a present file belong to windows that are taken over."""
         found = _OURS.fullmatch(file.path)
-        if found is None or found["day"] in (_EMPTY, NAMES, WINDOWS) or found["day"] in days:
+        if found is None or found["day"] in (_EMPTY, *_WHOLE) or found["day"] in days:
             return False
         return any(found["day"] in _days(loaded.window) for loaded in finished.windows)
 
@@ -153,12 +157,17 @@ class ParquetFolder(TableFolder):
         return Staged(staged, _described(f"{table}/{name}.parquet", output.close()))
 
     def _names_before(self) -> list[Name]:
-        path = f"{NAMES}/{NAMES}.parquet"
+        found = self._before(NAMES)
+        return [] if found is None else names_in(found)
+
+    def _before(self, table: str) -> pa.Table | None:
+        """One of those tables, as it is now."""
+        path = f"{table}/{table}.parquet"
         size_bytes = self.place.files().get(path)
         if size_bytes is None:
-            return []
+            return None
         with self.place.open(path) as file:
-            return names_in(opened(file, size_bytes).read())
+            return opened(file, size_bytes).read()
 
 
 def _days(window: Interval) -> list[str]:

@@ -1,7 +1,7 @@
 """What destinations with tables have in common: Parquet, Delta, CSV in a folder, databases.
 
 They take windows in the form of `tables_form`, and names in that of `names_form`. Beside the tables of conversations
-they have two of their own: `windows`, whose rows say what is exported and proven, and `names`. A destination puts
+they have `windows`, whose rows say what is exported and proven, `names`, `queues` and `queue_media`. A destination puts
 `windows` in place last, so that a reader who joins it never sees half a window.
 
 Each destination holds the export of one query, of one org, by one version of the tables: `TableDestination.check_same`
@@ -23,12 +23,15 @@ from everycall.sinks.interface import Damaged, Finished, Form
 from everycall.sinks.names_form import Name, NamesForm, names_of, newest
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import relational
-from everycall.tables.reference import window_row
+from everycall.tables.reference import KINDS, queue_rows, window_row
 from everycall.tables.relational import SCHEMA_VERSION
 from everycall.tables.rows import Cell, Row
 
-WINDOWS, NAMES = "windows", "names"
-"""The names of the two tables that are not made from conversations."""
+WINDOWS, NAMES, QUEUES, QUEUE_MEDIA = "windows", "names", "queues", "queue_media"
+"""The names of the tables that are not made from conversations."""
+
+QUEUE = KINDS["queues"]
+"""The kind of names that are queues."""
 
 UNREAD = "unread"
 """The verdict, in the table of windows, of those that `--max-pages` left unread."""
@@ -115,6 +118,21 @@ class TableDestination:
         """
         return names_table(self.newest_names(finished, before), self.organization_id)
 
+    def queues(self, finished: Finished, before: Callable[[str], pa.Table | None] | None = None) -> dict[str, pa.Table]:
+        """The tables of queues, by name.
+
+        Args:
+            finished: the windows.
+            before: for a repair, gives a table as the destination has it: queues of windows that the repair has taken
+                over are only there. None where it has no such table.
+        """
+        tables = queue_tables(self.newest_names(finished), self.organization_id)
+        known = {name: before(name) for name in tables} if before else {}
+        return {
+            name: table if known.get(name) is None else with_others(table, known[name])
+            for name, table in tables.items()
+        }
+
     def newest_names(self, finished: Finished, before: Iterable[Name] = ()) -> list[Name]:
         """The same names as values."""
         return newest([*before, *names_of(finished, self._names)])
@@ -148,7 +166,7 @@ def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
         return None
 
 
-# --- the two tables that are not made from conversations
+# --- the tables that are not made from conversations
 
 
 def windows_table(manifest: Manifest, organization_id: str) -> pa.Table:
@@ -171,8 +189,31 @@ def names_table(names: Iterable[Name], organization_id: str) -> pa.Table:
 
 
 def _name_row(name: Name, organization_id: str) -> Row:
-    looked_up_at = datetime.fromisoformat(name.looked_up_at) if name.looked_up_at else None
+    looked_up_at = _instant(name.looked_up_at)
     return (organization_id, name.kind, name.id, name.name, name.division_id, name.state, looked_up_at)
+
+
+def queue_tables(names: Iterable[Name], organization_id: str) -> dict[str, pa.Table]:
+    """The tables of queues and of their settings for each medium; of names that are queues."""
+    rows: dict[str, list[Row]] = {QUEUES: [], QUEUE_MEDIA: []}
+    for name in names:
+        if name.kind == QUEUE:
+            settings = {} if name.settings is msgspec.UNSET else name.settings
+            queue = {**settings, "id": name.id, "name": name.name, "division": {"id": name.division_id}}
+            for table, its_rows in queue_rows(organization_id, [queue], _instant(name.looked_up_at)).items():
+                rows[table] += its_rows
+    return {table: table_of(table, its_rows) for table, its_rows in rows.items()}
+
+
+def with_others(table: pa.Table, before: pa.Table) -> pa.Table:
+    """A table of `queue_tables`, and the rows before it of queues that it has not."""
+    known = set(table["queueId"].to_pylist())
+    others = [row for row in before.to_pylist() if row["queueId"] not in known]
+    return pa.concat_tables([table, pa.Table.from_pylist(others, table.schema)])
+
+
+def _instant(looked_up_at: str | None) -> datetime | None:
+    return datetime.fromisoformat(looked_up_at) if looked_up_at else None
 
 
 def names_in(table: pa.Table) -> list[Name]:

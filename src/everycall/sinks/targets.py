@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from everycall.errors import OutputRefused, SettingsError
+from everycall.filesystem import SystemFilesystem
 from everycall.manifest import Manifest
 from everycall.sinks import postgresql_address
 from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
-from everycall.sinks.places import LocalPlace
+from everycall.sinks.places import LocalPlace, Place
 
 if TYPE_CHECKING:
     from everycall.sinks.table_folder import TablesInPlace
@@ -56,7 +57,7 @@ class Target:
 
     format: str
     place: str
-    """A path, or the address of a database."""
+    """A path, or the address of an object store or a database."""
 
     @property
     def is_folder(self) -> bool:
@@ -66,7 +67,22 @@ class Target:
     @property
     def path(self) -> Path | None:
         """Where it is on this machine; None if it is elsewhere."""
-        return None if self.format == POSTGRESQL else Path(self.place)
+        return None if self.format == POSTGRESQL or is_url(self.place) else Path(self.place)
+
+
+STORES = ("s3", "gs", "abfss")
+"""The schemes of object stores."""
+
+
+def is_url(output: str) -> bool:
+    """Whether an output is the URL of an object store."""
+    scheme, separator, _ = output.partition("://")
+    return bool(separator) and scheme.lower() in STORES
+
+
+def is_elsewhere(output: str) -> bool:
+    """Whether an output is the address of an object store or a database."""
+    return is_url(output) or postgresql_address.is_address(output)
 
 
 def target_of(output: str | Path, format_: str | None = None) -> Target:
@@ -85,6 +101,7 @@ def target_of(output: str | Path, format_: str | None = None) -> Target:
         return Target(POSTGRESQL, text)
     named, separator, rest = text.partition(":")
     if format_ is None and isinstance(output, str) and separator and rest and named.lower() in FORMATS:
+        _check_url(rest)
         is_folder = named.lower() == "csv" and rest.endswith(("/", os.sep))
         return Target(CSV_FOLDER, rest) if is_folder else target_of(rest, named.lower())
     if format_ == POSTGRESQL:
@@ -92,12 +109,24 @@ def target_of(output: str | Path, format_: str | None = None) -> Target:
             "That is not the address of a PostgreSQL database.",
             hint="Write it as postgresql://USER@HOST/DATABASE, or as service=NAME.",
         )
+    _check_url(text)
     return Target(format_ or _by_ending(text), text)
+
+
+def _check_url(output: str) -> None:
+    """Refuse the URL of a store that has more than a bucket and a path."""
+    scheme, _, rest = output.partition("://")
+    if is_url(output) and ("?" in rest or (scheme.lower() != "abfss" and "@" in rest.partition("/")[0])):
+        raise SettingsError(
+            f"The URL {scheme}://... has more than a bucket and a path.",
+            hint="Credentials, region and endpoint come from the environment: AWS_ACCESS_KEY_ID, AWS_REGION, "
+            "AWS_ENDPOINT_URL ... Others can read a command line.",
+        )
 
 
 def _by_ending(output: str) -> str:
     scheme, separator, _ = output.partition("://")
-    if separator:
+    if separator and not is_url(output):
         raise SettingsError(
             f"everycall writes nothing to {scheme}://.", hint="A database is postgresql://USER@HOST/DATABASE."
         )
@@ -130,25 +159,37 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
     """
     if target.format in FOLDERS:
         return _folder(target, maker)
-    if target.format == "xlsx":
+    if target.format == "xlsx" and target.path is not None:
         from everycall.sinks.xlsx import XlsxDestination  # noqa: PLC0415 - only for such outputs
 
-        return XlsxDestination(Path(target.place), maker)
+        return XlsxDestination(target.path, maker)
+    if target.format in ("xlsx", "duckdb") and target.path is None:
+        raise SettingsError(f"A .{target.format} file has to be on this machine.", hint="Name a path with -o.")
     if target.format == "duckdb":
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
-    path, sink = Path(target.place), maker.file(target.format)
-    if target.format.startswith("jsonl"):
-        return FileDestination(path, sink, maker.filesystem, maker.names(), maker.organization_id())
-    return FileDestination(path, sink, maker.filesystem)
+    names, org = (maker.names(), maker.organization_id()) if target.format.startswith("jsonl") else (None, "")
+    if target.path is not None:
+        return FileDestination(target.path, maker.file(target.format), maker.filesystem, names, org)
+    with extra("parquet"):
+        from everycall.sinks.remote import RemoteFile  # noqa: PLC0415 - only for such outputs
+
+    return RemoteFile(target.place, maker.file(target.format), maker.filesystem, names, org)
 
 
 def _folder(target: Target, maker: FormMaker) -> Destination:
     kind = _kind_of_folder(target.format)
     tables = maker.tables(EXTRAS.get(target.format, "parquet"))
-    place = LocalPlace(Path(target.place), maker.filesystem)
-    return kind(place, target.format, tables, maker.names(), maker.filesystem)
+    return kind(_place(target, maker), target.format, tables, maker.names(), maker.filesystem)
+
+
+def _place(target: Target, maker: FormMaker) -> Place:
+    if target.path is not None:
+        return LocalPlace(target.path, maker.filesystem)
+    from everycall.sinks.remote import RemotePlace  # noqa: PLC0415 - needs pyarrow
+
+    return RemotePlace(target.place, maker.filesystem)
 
 
 def _duckdb(target: Target, maker: FormMaker, is_fresh: bool) -> Destination:
@@ -174,7 +215,7 @@ def _postgresql(target: Target, maker: FormMaker, is_fresh: bool) -> Destination
 
 
 def manifest_at(address: str) -> Manifest | None:
-    """The manifest in a PostgreSQL database; None if there is no finished export.
+    """The manifest in an object store or a PostgreSQL database; None if there is no finished export.
 
     Raises:
         SettingsError: the extra is not installed.
@@ -182,6 +223,8 @@ def manifest_at(address: str) -> Manifest | None:
         OutputFailed: the server is away, for example.
         msgspec.MsgspecError: it was changed and cannot be read.
     """
+    if is_url(address):
+        return destination(target_of(address), FormMaker((), SystemFilesystem(), str)).found()
     with extra("postgres"):
         import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
 

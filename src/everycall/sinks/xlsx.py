@@ -86,8 +86,8 @@ class XlsxDestination(FileDestination):
 
     def intact(self, manifest: Manifest) -> list[bool]:
         """Whether the file is unchanged: it has one checksum, so windows cannot be told apart."""
-        is_there = self._filesystem.exists(self.path)
-        is_intact = is_there and sha256_of(self.path, self._filesystem) == manifest.output.sha256
+        is_there = self._filesystem.exists(self._at)
+        is_intact = is_there and sha256_of(self._at, self._filesystem) == manifest.output.sha256
         return [is_intact] * len(manifest.windows)
 
     def _header(self, header: Header) -> Header:

@@ -21,6 +21,7 @@ from everycall.tables.legs import (
     DIALLING,
     INSIDE,
     METRIC_MAX,
+    MICROSECOND,
     NEVER,
     SECOND,
     SIDE_MEDIA,
@@ -288,12 +289,15 @@ def furthest(among: Sequence[Person], left: datetime) -> Participant | None:
     reaches = [max(min(end, left) if start < left else UNKNOWN for start, end, _ in one.spans) for one in among]
     limit = max(reaches)
     near = [one for one, reach in zip(among, reaches, strict=True) if limit - reach <= SECOND]
-    return max(near, key=lambda one: (_length_s(one.spans, left), one.participant.user_id)).participant
+    return max(near, key=lambda one: (_length_us(one.spans, left), one.participant.user_id)).participant
 
 
-def _length_s(spans: Iterable[Span], left: datetime) -> float:
-    """The total length of the spans up to an instant, in seconds: a float does not overflow as a timedelta does."""
-    return sum(sorted(max(0.0, (min(end, left) - start).total_seconds()) for start, end, _ in spans))
+def _length_us(spans: Iterable[Span], left: datetime) -> int:
+    """The total length of the spans up to an instant, in microseconds.
+
+    An integer is exact, so that equal lengths are equal, and does not overflow as a timedelta does.
+    """
+    return sum(max(0, (min(end, left) - start) // MICROSECOND) for start, end, _ in spans)
 
 
 def joined_customer(person: Person, everybody: Iterable[Person], left: datetime) -> bool:
@@ -304,8 +308,8 @@ def joined_customer(person: Person, everybody: Iterable[Person], left: datetime)
     """
     others = [span for other in everybody if other.participant is not person.participant for span in other.spans]
     holds = _joined_up(span for span in others if span[2] == "hold")
-    held_s = sum(_overlap_s(one, span, left) for one in holds for span in person.spans)
-    return not held_s or _length_s(person.spans, left) - held_s > SECOND.total_seconds()
+    held_us = sum(_overlap_us(one, span, left) for one in holds for span in person.spans)
+    return not held_us or _length_us(person.spans, left) - held_us > SECOND // MICROSECOND
 
 
 def _joined_up(spans: Iterable[Span]) -> list[Span]:
@@ -320,8 +324,8 @@ def _joined_up(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _overlap_s(one: Span, other: Span, left: datetime) -> float:
-    return max(0.0, (min(one[1], other[1], left) - max(one[0], other[0])).total_seconds())
+def _overlap_us(one: Span, other: Span, left: datetime) -> int:
+    return max(0, (min(one[1], other[1], left) - max(one[0], other[0])) // MICROSECOND)
 
 
 # --- queues
@@ -354,6 +358,8 @@ def _has_customer_at_start(queue_leg: Session, participant: Participant, journey
     """
     start = start_of(queue_leg)
     for session in participant.sessions:
+        if queue_leg.media_type == "callback" and session.media_type != "callback":
+            continue
         for segment in session.segments:
             if (
                 segment.segment_type in WITH_CUSTOMER
@@ -361,7 +367,7 @@ def _has_customer_at_start(queue_leg: Session, participant: Participant, journey
                 and end_of(segment, is_alive=journey.is_alive) - start > SECOND
                 and not listens(session)
             ):
-                return queue_leg.media_type != "callback" or session.media_type == "callback"
+                return True
     return False
 
 

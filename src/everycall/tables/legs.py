@@ -23,6 +23,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 UNKNOWN = datetime.min.replace(tzinfo=UTC)
 """The time of a segment without one: before all others."""
 
+MICROSECOND = timedelta(microseconds=1)
+
 SECOND = timedelta(seconds=1)
 """Legs of one event differ by some milliseconds in captured answers; within a second they count as simultaneous."""
 

@@ -24,6 +24,10 @@ BY_SYSTEM = frozenset({
 })  # fmt: skip
 
 
+DIALER_CODES = "ININ-OUTBOUND-"
+"""How the names of the codes begin that a dialer gives by itself, also on an agent's leg."""
+
+
 class WrapUp(NamedTuple):
     """A wrap-up code, and the participant whose leg has it."""
 
@@ -63,7 +67,7 @@ def system_codes(journey: Journey) -> list[WrapUp]:
     return [
         wrap_up
         for wrap_up in wrap_ups(journey.all_legs())
-        if wrap_up.participant.purpose not in INSIDE or wrap_up.code.startswith("ININ-OUTBOUND-")
+        if wrap_up.participant.purpose not in INSIDE or wrap_up.code.startswith(DIALER_CODES)
     ]
 
 

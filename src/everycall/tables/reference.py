@@ -90,9 +90,9 @@ def name_rows(organization_id: str, kind: Kind, entities: Iterable[Any], looked_
         )  # fmt: skip
 
 
-def queue_rows(organization_id: str, queues: Iterable[Any], looked_up_at: datetime) -> dict[str, list[Row]]:
+def queue_rows(organization_id: str, queues: Iterable[Any], looked_up_at: datetime | None) -> dict[str, list[Row]]:
     """The rows of queues and of queue_media, from queues as the API lists them."""
-    at = floor_ms(looked_up_at)
+    at = _cut(looked_up_at)
     rows: dict[str, list[Row]] = {"queues": [], "queue_media": []}
     for queue in _read(queues, _Queue):
         acw = queue.acw_settings or _AcwSettings()

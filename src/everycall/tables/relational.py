@@ -340,7 +340,7 @@ NAMES = Table(
 
 QUEUES = Table(
     "queues",
-    "a queue as it was set up when it was looked up",
+    "a queue that conversations refer to, as it was set up when it was looked up",
     ("queueId",),
     _others(
         "queues",
