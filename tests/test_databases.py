@@ -1,5 +1,6 @@
 """DuckDB and PostgreSQL as outputs: what both promise."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,12 @@ from everycall.setup import Environment, Options
 from everycall.sinks.database import Database
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.postgresql import PostgresDestination
+from everycall.tables.relational import TABLES
 from everycall.verification import Verification, repair, verify
 from inprocess import MONDAY, Org, org, read_csv
 from tables_in import conversation, evenly
+
+CONVERSATIONS = int(os.environ.get("EVERYCALL_CONVERSATIONS", "1000"))
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 NOON, NIGHT = DAY + timedelta(hours=12), DAY + timedelta(days=1)
@@ -58,43 +62,43 @@ def sessions_of(conversations: list[dict[str, Any]]) -> Iterator[tuple[str, dict
             yield from ((one["conversationId"], session) for session in participant.get("sessions", []))
 
 
-def test_as_many_rows_as_the_org_has_records(place: Place, where: Org) -> None:
+def test_rows_sums_and_keys_are_those_of_the_org(place: Place) -> None:
+    """Of as many conversations as EVERYCALL_CONVERSATIONS says."""
+    where = org(conversations_per_day=CONVERSATIONS, flat=True, rate_limit=1_000_000)
     exported(where, place.output)
     there = where.sandbox.store.conversations(MONDAY)
-    sessions = [session for _, session in sessions_of(there)]
 
-    counts = {
-        "conversations": len(there),
-        "participants": sum(len(one["participants"]) for one in there),
+    counts = counts_of(there)
+    assert {name: place.query(f"SELECT count(*) FROM {name}")[0][0] for name in counts} == counts
+    sums = place.query('SELECT "name", CAST(sum("value") AS bigint) FROM metrics GROUP BY "name"')
+    assert dict(sums) == sums_of(there)
+    sessions = place.query('SELECT "conversationId", "sessionId" FROM sessions')
+    assert Counter(sessions) == Counter((id_, one["sessionId"]) for id_, one in sessions_of(there))
+    keys = '"conversationId", "participantOrdinal", "sessionOrdinal", "segmentOrdinal"'
+    assert place.query(f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM segments) keys") == [(counts["segments"],)]
+
+
+def counts_of(conversations: list[dict[str, Any]]) -> dict[str, int]:
+    sessions = [session for _, session in sessions_of(conversations)]
+    return {
+        "conversations": len(conversations),
+        "participants": sum(len(one["participants"]) for one in conversations),
         "sessions": len(sessions),
         "segments": sum(len(one.get("segments", [])) for one in sessions),
         "metrics": sum(len(one.get("metrics", [])) for one in sessions),
-        "conversation_divisions": sum(len(one.get("divisionIds", [])) for one in there),
-        "evaluations": sum(len(one.get("evaluations", [])) for one in there),
-        "surveys": sum(len(one.get("surveys", [])) for one in there),
-        "conversations_flat": len(there),
+        "conversation_divisions": sum(len(one.get("divisionIds", [])) for one in conversations),
+        "evaluations": sum(len(one.get("evaluations", [])) for one in conversations),
+        "surveys": sum(len(one.get("surveys", [])) for one in conversations),
+        "conversations_flat": len(conversations),
     }
-    assert {name: place.query(f"SELECT count(*) FROM {name}")[0][0] for name in counts} == counts
 
 
-def test_the_sums_of_all_metrics_are_those_of_the_org(place: Place, where: Org) -> None:
-    exported(where, place.output)
-    wanted: Counter[str] = Counter()
-    for _, session in sessions_of(where.sandbox.store.conversations(MONDAY)):
+def sums_of(conversations: list[dict[str, Any]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for _, session in sessions_of(conversations):
         for metric in session.get("metrics", []):
-            wanted[metric["name"]] += metric["value"]
-
-    found = place.query('SELECT "name", CAST(sum("value") AS bigint) FROM metrics GROUP BY "name"')
-    assert dict(found) == wanted
-
-
-def test_the_keys_are_those_of_the_org_and_each_is_there_once(place: Place, where: Org) -> None:
-    exported(where, place.output)
-    found = place.query('SELECT "conversationId", "sessionId", "participantOrdinal", "sessionOrdinal" FROM sessions')
-    wanted = Counter((id_, one["sessionId"]) for id_, one in sessions_of(where.sandbox.store.conversations(MONDAY)))
-
-    assert Counter((row[0], row[1]) for row in found) == wanted
-    assert len({(row[0], row[2], row[3]) for row in found}) == len(found)
+            sums[metric["name"]] += metric["value"]
+    return sums
 
 
 def test_the_flat_rows_are_those_of_the_csv_file(place: Place, where: Org, output: Path) -> None:
@@ -145,6 +149,23 @@ def test_tables_and_columns_have_comments(place: Place, where: Org) -> None:
         )
 
     assert "conversationStart" in place.query(comments)[0][0]
+
+
+def test_all_tables_are_there_and_no_others(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    schema = "main" if place.kind == "duckdb" else "everycall"
+    found = place.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")
+
+    own = {"conversations_flat", "flat", "everycall_export", "everycall_windows"}
+    assert {row[0] for row in found} == {table.name for table in TABLES} | own
+
+
+def test_the_settings_of_queues_are_in_tables(place: Place, where: Org) -> None:
+    exported(where, place.output)
+    named = place.query("SELECT count(*) FROM names WHERE \"kind\" = 'queue'")
+
+    assert place.query("SELECT count(*) FROM queues") == named
+    assert place.query('SELECT count(*) FROM queue_media WHERE "serviceLevelPercentage" IS NOT NULL')[0][0] > 0
 
 
 # Again

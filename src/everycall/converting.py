@@ -159,7 +159,7 @@ def convert(
     table = flat_table(view, columns)
     organization_id = partial(_organization_id, options, archive, filesystem)
     maker = FormMaker(table.columns, filesystem, organization_id, options.style)
-    place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
+    place = _Place(output, format, maker, archive if isinstance(archive, Path) else None, is_fresh=options.fresh)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
         return run.run()
@@ -199,6 +199,8 @@ class _Place:
         format_: str | None,
         maker: FormMaker,
         archive: Path | None,
+        *,
+        is_fresh: bool,
     ) -> None:
         self.stream: BinaryIO | None = None
         self.destinations: list[Destination] = []
@@ -215,7 +217,7 @@ class _Place:
         for target in targets:
             if archive is not None and target.path is not None and target.path.absolute() == archive.absolute():
                 raise OutputRefused(f"{archive} is the archive itself.", hint="Choose another output with -o.")
-        self.destinations = [destination(target, maker) for target in targets]
+        self.destinations = [destination(target, maker, is_fresh=is_fresh) for target in targets]
         self.format = self.destinations[0].format
         self.forms = tuple({form.name: form for one in self.destinations for form in one.forms}.values())
 

@@ -9,11 +9,12 @@ from everycall.cli import outputs
 from everycall.cli.context import Context
 from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
-from everycall.cli.formats import counted, duration, size, span
+from everycall.cli.formats import counted, duration, span
 from everycall.cli.lists import separated
 from everycall.cli.options import Cells, Converting, Messages, Privacy
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Quiet
+from everycall.cli.summary import with_size
 from everycall.converting import Converted, ConvertOptions, convert
 from everycall.tables import flat
 from everycall.tables.attributes import PREFIX
@@ -112,7 +113,7 @@ def show(display: Display, done: Converted) -> None:
         display.fact("left out", f"{counted(done.bad_count, 'line')} that are no conversations")
     display.fact("took", duration(done.finished_at - done.started_at))
     if done.outputs:
-        display.fact("rows", f"{done.outputs[0]} ({size(done.manifest['output']['sizeBytes'])})")
+        display.fact("rows", with_size(done.outputs[0], done.manifest))
     for name in done.outputs[1:]:
         display.fact("", name)
 

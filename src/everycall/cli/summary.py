@@ -9,11 +9,15 @@ from everycall.api.names import SINGULAR
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, counted_hits, duration, size, span
 from everycall.exporting import Summary
+from everycall.sinks.postgresql_address import is_address
 
 WRONG_SHOWN = 3
 """Unproven windows in the summary, with the beginning of their reasons; the manifest lists all of them."""
 
 REASON_SHOWN = 85
+
+IN_TABLE = "in the table everycall_export"
+"""Where the manifest of a PostgreSQL database is."""
 
 
 def show(display: Display, done: Summary, source: str) -> None:
@@ -60,12 +64,20 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     yield "requests", f"{requests}; {counts.rejected} answered 429, {counts.retried} tried again"
     yield "took", duration(done.finished_at - done.started_at)
     if len(done.outputs) == 1:
-        yield "rows", f"{done.outputs[0]} ({size(done.manifest['output']['sizeBytes'])})"
-        yield "manifest", f"{done.outputs[0]}.manifest.json"
+        yield "rows", with_size(done.outputs[0], done.manifest)
+        yield "manifest", IN_TABLE if is_address(done.outputs[0]) else f"{done.outputs[0]}.manifest.json"
     elif done.outputs:
         yield "outputs", done.outputs[0]
         yield from (("", output) for output in done.outputs[1:])
         yield "manifests", "beside each output, as OUTPUT.manifest.json"
+        if any(map(is_address, done.outputs)):
+            yield "", IN_TABLE
+
+
+def with_size(output: str, manifest: Mapping[str, Any]) -> str:
+    """An output with its size, where the manifest has it."""
+    size_bytes = manifest["output"]["sizeBytes"]
+    return f"{output} ({size(size_bytes)})" if size_bytes else output
 
 
 def _gaps(done: Summary) -> Iterable[tuple[str, str]]:

@@ -40,7 +40,7 @@ SCHEMA = "everycall"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """In place of a NUL character, which PostgreSQL has no text for."""
 
-WITHOUT_CELLS = ("08", "0A", "25", "26", "28", "3D", "3F", "42", "53", "54", "55", "57", "58")
+WITHOUT_CELLS = ("08", "0A", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
 """Classes of SQLSTATE whose messages name tables, users and limits, and never the values of a row."""
 
 LOST = ("08", "57P")
@@ -52,7 +52,9 @@ HINTS: Mapping[str, str] = {
     "2BP01": "Remove the views that depend on these tables",
     "53100": "Make room on the server",
     "53300": "Wait until there are fewer connections",
+    "40P01": "Wait until the other program is done",
     "55P03": "Wait until the other program is done",
+    "57014": "Give the user a longer statement_timeout (ALTER ROLE ... SET statement_timeout = ...)",
     "57P01": "Wait until the server is up again",
     "57P03": "Wait until the server is up",
 }
