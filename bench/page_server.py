@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from bench.conversations import PAGE_SIZE, Centre, conversations
 
 QUERY = "/api/v2/analytics/conversations/details/query"
+ORGANIZATION = "/api/v2/organizations/me"
 LISTINGS = {
     "/api/v2/routing/queues": "queues",
     "/api/v2/users": "users",
@@ -133,8 +134,8 @@ class Pages:
             return _json({"access_token": "of-the-page-server", "token_type": "bearer", "expires_in": 86400})
         if parts.path == QUERY and method == "POST":
             return self._query(json.loads(body), "gzip" in headers.get("accept-encoding", ""))
-        if parts.path == "/api/v2/organizations/me":
-            return _json({"id": "00000000-0000-4000-8000-000000000000", "name": "Bench"})
+        if parts.path == ORGANIZATION and method == "GET":
+            return _json({"id": "00000000-0000-4000-8000-000000000001", "name": "Bench"})
         if parts.path in LISTINGS and method == "GET":
             return self._listing(LISTINGS[parts.path], parse_qs(parts.query))
         return _refusal(404, "not.found", f"This server has no {method} {parts.path}.")

@@ -55,14 +55,15 @@ class Export:
     folder: Path
     interval: str
     sandbox: Sandbox
+    ending: str = ".csv"
 
     @property
     def output(self) -> Path:
-        return self.folder / "x.csv"
+        return self.folder / f"x{self.ending}"
 
     @property
     def aside(self) -> Path:
-        return self.folder / "x.csv.everycall"
+        return self.folder / f"x{self.ending}.everycall"
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         export = ["export", "--interval", self.interval, "-o", str(self.output), "--quiet", *options]
@@ -84,7 +85,9 @@ class Export:
                 yield path.suffix or path.name
 
     def is_clean(self) -> bool:
-        return sorted(path.name for path in self.folder.iterdir()) == ["x.csv", "x.csv.manifest.json"]
+        beside = [".names.jsonl"] if self.ending.startswith(".jsonl") else []
+        wanted = sorted(f"x{self.ending}{suffix}" for suffix in ("", ".manifest.json", *beside))
+        return sorted(path.name for path in self.folder.iterdir()) == wanted
 
 
 @dataclass
@@ -124,15 +127,25 @@ class Outcome:
         return "\n".join(lines)
 
 
-def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Outcome:
-    """Kill the command so many times, and let it finish."""
+def killed(
+    kills: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    ending: str = ".csv",
+    content: Callable[[Path], Any] = Path.read_bytes,
+) -> Outcome:
+    """Kill the command so many times, and let it finish. `content` is that of an output with this ending."""
     rng, outcome, started = random.Random(seed), Outcome(), time.monotonic()
     with org(rng.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
         interval = f"{END - timedelta(days=7 * round(kills * WINDOWS_A_KILL))}/{END}"
-        quiet, killed = (Export(made(Path(folder) / name), interval, sandbox) for name in ("quiet", "killed"))
+        quiet, killed = (Export(made(Path(folder) / name), interval, sandbox, ending) for name in ("quiet", "killed"))
         startup_s = undisturbed(quiet)
-        wanted = facts(quiet)
+        whole_s = time.monotonic() - started
+        wanted = facts(quiet, content)
         outcome.windows, reach_s = len(wanted[1]), 8 * LATENCY_MAX_S
+        if ending != ".csv":  # publishing takes as long as reading does
+            reach_s = whole_s - startup_s
         while sum(outcome.kills.values()) < kills:
             number = sum(outcome.kills.values())
             delay_s = rng.uniform(0.9 * startup_s, startup_s + reach_s)
@@ -140,13 +153,13 @@ def killed(kills: int, seed: int, say: Callable[[str], None] = lambda _: None) -
             live(killed, outcome, drawn, delay_s, *(["--fresh"] if number == kills // 3 else []))
             if killed.is_clean():
                 outcome.exports += 1
-                outcome.differing += facts(killed) != wanted
+                outcome.differing += facts(killed, content) != wanted
             is_ahead = len(killed.done()) / outcome.windows > 0.9 * number / kills
             reach_s = min(max(reach_s * (0.85 if is_ahead else 1.15), LATENCY_MAX_S), 10.0)
             say(f"kill {number + 1}: {drawn.name} after {delay_s:.2f} s, {len(killed.done())} windows done")
         undisturbed(killed)
         outcome.exports += 1
-        outcome.differing += facts(killed) != wanted
+        outcome.differing += facts(killed, content) != wanted
     outcome.took_s = time.monotonic() - started
     return outcome
 
@@ -206,11 +219,11 @@ def last_number(sandbox: Sandbox) -> int:
     return sandbox.requests[-1].number if sandbox.requests else 0
 
 
-def facts(export: Export) -> tuple[bytes, list[Any]]:
-    """The output's bytes, and what its manifest says of each window."""
+def facts(export: Export, content: Callable[[Path], Any]) -> tuple[Any, list[Any]]:
+    """What is in the output, and what its manifest says of each window."""
     windows = manifest_of(export.output)["windows"]
     entries = [(one["interval"], one["verdict"], one["rows"], one["sha256"]) for one in windows]
-    return export.output.read_bytes(), entries
+    return content(export.output), entries
 
 
 def main() -> None:

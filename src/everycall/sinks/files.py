@@ -36,7 +36,7 @@ class FileDestination:
         sink: FileSink,
         filesystem: Filesystem,
         names: NamesForm | None = None,
-        organization_id: str = "",
+        organization_id: Callable[[], str] = str,
     ) -> None:
         """Put windows of this form together.
 
@@ -45,7 +45,7 @@ class FileDestination:
             sink: the form.
             filesystem: where `path` is.
             names: the form of the names, if they are to be beside the file.
-            organization_id: that of the manifest of an archive, from which tables can be made later.
+            organization_id: asks for the id of the org, for the manifest of an archive: tables made of it have the id.
         """
         self._at = path
         self.name = str(path)
@@ -68,6 +68,7 @@ class FileDestination:
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse an existing file that belongs to another query, or was changed since it was exported."""
         if not self._filesystem.exists(self._at):
+            self._organization_id()  # now, not at the end
             return
         try:
             body = self._filesystem.read(self._manifest)
@@ -79,6 +80,8 @@ class FileDestination:
                 hint="Choose another output, or use --fresh to replace it.",
             ) from None
         check_interval(manifest.query, self._manifest)
+        before = msgspec.structs.replace(header, organization_id=manifest.query.organization_id)
+        check_same(manifest.query, before, self.name)  # what needs no question comes first
         check_same(manifest.query, self._with_org(header), self.name)
         if not is_repair and sha256_of(self._at, self._filesystem) != manifest.output.sha256:
             raise OutputRefused(
@@ -170,7 +173,7 @@ class FileDestination:
         return msgspec.structs.replace(found, query=self._with_org(found.query))
 
     def _with_org(self, header: Header) -> Header:
-        return msgspec.structs.replace(header, organization_id=self._organization_id)
+        return msgspec.structs.replace(header, organization_id=self._organization_id())
 
     def _scratch(self, folder: Path) -> Path:
         return scratch(folder, self._at, self._filesystem)

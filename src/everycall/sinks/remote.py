@@ -7,7 +7,7 @@ An endpoint of one's own is AWS_ENDPOINT_URL.
 Needs pyarrow.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -146,7 +146,7 @@ class RemoteFile(FileDestination):
         sink: FileSink,
         filesystem: Filesystem,
         names: NamesForm | None = None,
-        organization_id: str = "",
+        organization_id: Callable[[], str] = str,
     ) -> None:
         """Put windows together to an object; see `FileDestination`."""
         place = RemotePlace(url, filesystem)

@@ -169,7 +169,7 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
-    names, org = (maker.names(), maker.organization_id()) if target.format.startswith("jsonl") else (None, "")
+    names, org = (maker.names(), maker.organization_id) if target.format.startswith("jsonl") else (None, str)
     if target.path is not None:
         return FileDestination(target.path, maker.file(target.format), maker.filesystem, names, org)
     with extra("parquet"):
