@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from clocks import StillClock
-from everycall import Client, Credentials, Interval, Query, Summary, export
+from everycall import Client, Credentials, Interval, Query, Summary, View, export
 from everycall.api.exchange import Broken, Response, TooSlow
 from everycall.connection import Timeouts
 from everycall.executor import Executor, SerialExecutor
@@ -86,7 +86,7 @@ class Org:
         query: Query | None = None,
         executor: Executor | None = None,
         filesystem: Filesystem | None = None,
-        view: str = "default",
+        view: View = "default",
         columns: Sequence[str] = (),
         progress: Progress | None = None,
         environment: Environment = Environment(),  # noqa: B008 - frozen

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -12,16 +13,20 @@ from clocks import NOON, StillClock
 from everycall import (
     Client,
     Credentials,
+    CredentialsMissing,
     CredentialsRefused,
     Interval,
     PermissionMissing,
     Query,
+    QueryError,
     QueryRefused,
     ServiceFailed,
     SettingsError,
     TimedOut,
+    UnknownName,
     Unreachable,
 )
+from everycall.api.auth import VARIABLES
 from everycall.api.details_query import count
 from everycall.api.exchange import Broken, Exchange, Request, Response, TooSlow
 from everycall.api.limits import RETRY_AFTER_MAX_S
@@ -603,3 +608,51 @@ def test_http_to_another_machine_is_refused_unless_it_is_allowed() -> None:
         Client(credentials, connection=Scripted(OK))
 
     assert Client(credentials, connection=Scripted(OK), allow_http=True).send(ME).status == 200
+
+
+# Made from the environment
+
+
+def test_a_client_has_the_credentials_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = org(conversations_per_day=20)
+    for name, value in where.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+    with Client.from_env(connection=where.connection, clock=where.clock) as client:
+        found = client.ids("queues", "billing")
+
+    queues = where.sandbox.store.world.entities("queues")
+    assert found == [queue["id"] for queue in queues if queue["name"] == "Billing"]
+    assert client.credentials.source == "the environment"
+
+
+def test_without_credentials_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CredentialsMissing, match="are not set") as caught:
+        Client.from_env()
+
+    assert "everycall profile add NAME" in caught.value.hint
+
+
+def test_a_profile_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="There is no profile 'live'"):
+        Client.from_env("live")
+
+
+def test_a_kind_of_names_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    where = org(conversations_per_day=20)
+    with pytest.raises(QueryError, match="There is no kind 'agents' of names") as caught:
+        where.client.ids("agents", "Ada")  # type: ignore[arg-type]
+
+    assert caught.value.hint == "The kinds are queues, users, wrapupcodes, divisions."
+    assert not where.sandbox.requests
+
+
+def test_an_unknown_name_is_the_error_of_the_command() -> None:
+    where = org(conversations_per_day=20)
+    with pytest.raises(UnknownName, match="The org has no queue called 'Biling'") as caught:
+        where.client.ids("queues", ["Billing", "Biling"])
+
+    assert "Billing" in caught.value.hint

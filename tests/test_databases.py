@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from databases import Place, Windows
-from everycall import OutputRefused, Query, export
+from everycall import OutputRefused, Query, View, export
 from everycall.api.query import Interval
 from everycall.executor import SerialExecutor
 from everycall.setup import Environment, Options
@@ -37,7 +37,7 @@ def where() -> Org:
     return org(conversations_per_day=60, flat=True)
 
 
-def exported(where: Org, *outputs: str | Path, interval: str = MONDAY, view: str = "default", **options: Any) -> None:
+def exported(where: Org, *outputs: str | Path, interval: str = MONDAY, view: View = "default", **options: Any) -> None:
     export(
         where.client, Query(Interval.read(interval)), list(outputs), view=view, options=Options(**options),
         environment=Environment(executor=SerialExecutor()),

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from rich.progress import Progress as Bars
 
 from clocks import NOON, StillClock
 from everycall import Counts, Interval, Summary
 from everycall.cli import formats, progress, summary
-from everycall.cli.bar import Bar, _TimeLeftColumn
+from everycall.cli.bar import Bar
 from everycall.cli.display import Display
 from everycall.manifest import Entry
 from everycall.printable import printable
@@ -199,20 +198,6 @@ def test_errors_are_wrapped_between_words() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("covered", "elapsed_s", "expected"),
-    [(3.5, 2, ""), (0.1, 100, ""), (3.5, 30, "30 s left"), (0.7, 600, "1 h 30 min left")],
-)
-def test_the_time_left_is_shown_once_it_can_be_estimated(covered: float, elapsed_s: float, expected: str) -> None:
-    clock = StillClock()
-    bars = Bars(console=RecordedConsole(), get_time=clock.monotonic)
-    task = bars.add_task("", total=7.0)
-    clock.advance(elapsed_s)
-    bars.update(task, completed=covered)
-
-    assert str(_TimeLeftColumn().render(bars.tasks[0])) == expected
-
-
 def test_an_export_without_conversations_is_shown_as_proven() -> None:
     assert summed_up(ended([entry(WEEK, rows=0)]))[0].startswith("Proven: 0 conversations, none missing")
 
@@ -334,6 +319,26 @@ def test_no_color_leaves_the_bar_without_colours() -> None:
     summary.show(display, ended([entry(WEEK, reason="x")]), "here")
 
     assert not re.search(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", display.raw)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_wait_for_the_limit_can_be_read_at_any_width(width: int) -> None:
+    """Together with rows of seven digits and a time left of the longest form."""
+    clock = StillClock()
+    counts = Counts(requests=300, allowed=10.0, waits_s=41.6, latency_s=0.4, ends_s=42.0)
+    display = Recorded(width=width, terminal=True)
+    listener = Bar(display, lambda: counts, clock.monotonic)
+    report(listener, Started(WEEK, timedelta(), 0), PageRead(1_234_567, DAY))
+    counts = dataclasses.replace(counts, requests=400)
+    clock.advance(30)
+    report(listener, PageRead(1_234_567, 1.5 * DAY))
+    listener._bars.refresh()
+    listener.close()
+
+    lines = re.split(r"[\r\n]+", display.shown)
+    line = next(line for line in reversed(lines) if "1,234,567 rows" in line)
+    assert "left" in line
+    assert ("limit: wait 42 s" if width < 100 else "rate limit: the next in 42 s") in line
 
 
 # Which of them

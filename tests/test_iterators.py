@@ -13,6 +13,7 @@ from everycall import (
     QueryError,
     UnknownName,
     Unproven,
+    View,
     conversations,
     ids_named,
     pages,
@@ -203,7 +204,7 @@ def test_an_interval_up_to_now_ends_a_minute_ago() -> None:
 
 
 @pytest.mark.parametrize("view", ["default", "extended"])
-def test_rows_hold_what_an_export_writes(output: Path, view: str) -> None:
+def test_rows_hold_what_an_export_writes(output: Path, view: View) -> None:
     where = flat(150)
     where.export(output, view=view)
     found = list(rows(where.client, of(), view=view))

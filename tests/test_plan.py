@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from everycall import Filters, Interval, Query
-from everycall.acquire.costs import PROOF_REQUESTS
+from everycall.acquire.costs import PROOF_REQUESTS, Cost
 from everycall.api.limits import RATE_PER_MINUTE
+from everycall.api.query import Match
+from everycall.cli import summary
+from everycall.cli.formats import counted_hits
 from everycall.cli.planning import lines
 from everycall.errors import QueryRefused
 from everycall.plan import Plan, Step, plan
@@ -203,3 +206,60 @@ def test_without_jobs_auto_plans_the_query() -> None:
     assert shown(found)[-1].startswith("Jobs cannot be used (")
     with pytest.raises(QueryRefused):
         planned(where, route="jobs")
+
+
+# The same numbers as an export
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        "2026-01-05T14:00:00.000Z/2026-01-05T15:00:00.000Z",
+        "2026-01-05T14:00:00.000Z/2026-01-07T03:00:00.000Z",
+        "2026-01-05T23:59:59.000Z/2026-01-06T00:00:01.000Z",
+        MONDAY,
+    ],
+)
+@pytest.mark.parametrize("match", ["start", "activity"])
+def test_a_plan_counts_the_conversations_that_an_export_has(interval: str, match: Match, output: Path) -> None:
+    where = org(conversations_per_day=600)
+    query = Query(Interval.read(interval), match=match)
+    found = plan(where.client, query, page_size=100, route="query")
+    done = where.export(output, query=query, route="query")
+
+    assert found.conversations == done.rows
+    assert found.hits == sum(entry.unique_ids for entry in done.entries)
+    assert found.carried_in == sum(entry.carried_in for entry in done.entries)
+
+
+def test_a_plan_and_an_export_say_it_in_the_same_words(output: Path) -> None:
+    where = org(conversations_per_day=600)
+    found = planned(where, "2026-01-05T14:00:00.000Z/2026-01-05T15:00:00.000Z")
+    done = where.export(output, "2026-01-05T14:00:00.000Z/2026-01-05T15:00:00.000Z", route="query")
+    text = counted_hits(found.hits, found.carried_in)
+
+    assert found.carried_in > 0
+    assert text in shown(found)
+    assert ("hits", text) in list(summary._facts(done, "the org"))
+
+
+@pytest.mark.parametrize(
+    ("requests", "allowed", "latency_s", "seconds"),
+    [
+        (10, 300, 0.0, 5.0),
+        (10, 300, 2.0, 10 * 2 / 96 + 8),
+        (700, 300, 0.5, 2 * 60 + 5),
+        (700, 300, 30.0, 2 * 300 * 30 / 96 + 100 * 30 / 96 + 120),  # the minute is too short for 300 answers
+    ],
+)
+def test_the_time_contains_the_latency(requests: int, allowed: float, latency_s: float, seconds: float) -> None:
+    assert Cost(requests).seconds(allowed, latency_s) == pytest.approx(seconds)
+
+
+def test_a_plan_measures_the_latency() -> None:
+    where = org(conversations_per_day=150, latency_s=2.0)
+    found = planned(where, MONDAY)
+
+    assert found.latency_s == pytest.approx(2.0)
+    assert found.length > timedelta(seconds=8)
+    assert found.as_json()["latencySeconds"] == 2.0

@@ -1,8 +1,8 @@
 """Every Genesys Cloud conversation, once, and the proof of it.
 
-    from everycall import Client, Credentials, Interval, Query, export
+    from everycall import Client, Interval, Query, export
 
-    with Client(Credentials(client_id, client_secret, "eu-central-1")) as client:
+    with Client.from_env() as client:
         summary = export(client, Query(Interval.last("7d", now=client.clock.utc())), "conversations.csv")
 
 `rows`, `conversations` and `pages` are iterators for programs that do not need an output.
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from everycall.iterators import Unproven, conversations, pages, rows
     from everycall.progress import Progress
     from everycall.setup import Options
+    from everycall.tables.typed import DefaultRow, ExtendedRow, View
 
 __all__ = [
     "AccessError",
@@ -55,7 +56,9 @@ __all__ = [
     "Credentials",
     "CredentialsMissing",
     "CredentialsRefused",
+    "DefaultRow",
     "EverycallError",
+    "ExtendedRow",
     "Filters",
     "Interval",
     "Options",
@@ -76,6 +79,7 @@ __all__ = [
     "UnknownName",
     "Unproven",
     "Unreachable",
+    "View",
     "WindowTooFull",
     "__version__",
     "conversations",
@@ -97,6 +101,7 @@ _MODULES = {
     "everycall.iterators": ("Unproven", "conversations", "pages", "rows"),
     "everycall.progress": ("Progress",),
     "everycall.setup": ("Options",),
+    "everycall.tables.typed": ("DefaultRow", "ExtendedRow", "View"),
 }
 """The modules of the public names; all others are in `everycall.errors`."""
 

@@ -19,12 +19,12 @@ import random
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlencode
 
 import msgspec
@@ -32,6 +32,7 @@ import msgspec
 from everycall.api.auth import Credentials, Hosts, Token, hosts, token
 from everycall.api.exchange import Broken, BrokenAnswer, Exchange, Request, Response, TooSlow, problem, received
 from everycall.api.limits import RETRY_AFTER_MAX_S, RateLimit
+from everycall.api.names import Kind, ids_named
 from everycall.api.stand_in import check_is_org
 from everycall.connection import Connection, Timeouts
 from everycall.errors import (
@@ -74,6 +75,9 @@ LIMITED_MAX = 5
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 60.0
 """The waits between tries double from the first to the longest; each is shortened by up to half, at random."""
 
+
+LATENCY_WEIGHT = 0.1
+"""How much the last answer counts in the average of the latency."""
 
 RETRY_AFTER_LENGTH_MAX = 60
 """An HTTP date has 29 characters."""
@@ -133,6 +137,26 @@ class Counts:
     """Seconds until the next request may be sent; 0 for now."""
     trouble: str = ""
     """The last failure, and what the client does about it; empty after the next good answer."""
+    in_flight: int = 0
+    """Requests that are not answered yet."""
+    latency_s: float = 0.0
+    """Seconds from a request to its answer, averaged over the last ones; 0 before the first."""
+    room: float = 0.0
+    """Requests that may be sent at once, in the present window of the rate limit."""
+    ends_s: float = 0.0
+    """Seconds until that window ends, at the latest."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """The arguments of `Client` other than the credentials."""
+
+    connection: Connection | None
+    clock: Clock | None
+    rng: random.Random | None
+    rate_share: float
+    timeouts: Timeouts
+    allow_http: bool
+    patience_s: float
 
 
 class Client:
@@ -189,7 +213,27 @@ class Client:
         self._closed = False
         self._patience_after_answer_s = patience_s
         self._requests = self._retried = self._tokens = 0
+        self._latency_s = 0.0
         self._trouble = ""
+
+    @classmethod
+    def from_env(cls, profile: str | None = None, **options: Unpack[ClientOptions]) -> Self:
+        """A client with the credentials that a command would use.
+
+        They come from the first of: the profile that is named, the environment, `.env` in the current folder, the
+        default profile.
+
+        Args:
+            profile: the name of a profile (`everycall profile list`).
+            **options: as for `Client`.
+
+        Raises:
+            CredentialsMissing: there are none, or not all three values in one place; the hint says how to set them.
+            SettingsError: there is no such profile, or as for `Client`.
+        """
+        from everycall.credentials import find_credentials  # noqa: PLC0415 - others give their own credentials
+
+        return cls(find_credentials(profile), **options)
 
     def __enter__(self) -> Self:
         return self
@@ -229,6 +273,20 @@ class Client:
             return value
         except EverycallError as error:
             raise error.redacted(self.redact) from error.__cause__
+
+    def ids(self, kind: Kind, names: str | Sequence[str]) -> list[str]:
+        """The ids of what has these names, for `Filters.of`; as the options of a command take them.
+
+        Args:
+            kind: `queues`, `users`, `wrapupcodes` or `divisions`.
+            names: one name or several, in any case; users also by e-mail address. An id stands for itself.
+
+        Raises:
+            QueryError: the kind does not exist.
+            UnknownName: the org does not have the name, or has it twice. The hint lists similar ones.
+            EverycallError: as `play`.
+        """
+        return self.play(ids_named(kind, [names] if isinstance(names, str) else names))
 
     def send(self, request: Request) -> Response:
         """Send one request and return the final answer: 2xx, or a refusal that a retry would not change.
@@ -302,6 +360,10 @@ class Client:
                 pace.allowed * pace.share,
                 waits_s,
                 self.redact(printable(self._trouble)),
+                pace.in_flight,
+                self._latency_s,
+                pace.room(now),
+                pace.ends_s(now),
             )
 
     def _send_once(self, request: Request, bearer: Token | None, tries: "_Tries") -> Response:
@@ -326,7 +388,10 @@ class Client:
                 if response is None:
                     self._pace.lost()
                 else:
-                    self._pace.answered(ticket, self.clock.monotonic(), RateLimit.read(response.headers))
+                    answered_at = self.clock.monotonic()
+                    self._pace.answered(ticket, answered_at, RateLimit.read(response.headers))
+                    took_s = answered_at - now
+                    self._latency_s += (took_s - self._latency_s) * (LATENCY_WEIGHT if self._latency_s else 1.0)
                 self._changed.notify_all()
         return self._received(request, response)
 

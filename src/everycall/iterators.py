@@ -12,6 +12,7 @@ one window.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, Literal, overload
 
 from everycall.acquire.details_query import DetailsQuery, DetailsReading
 from everycall.acquire.loop import Loop
@@ -30,6 +31,7 @@ from everycall.executor import SerialExecutor
 from everycall.tables import flat as tables
 from everycall.tables.attributes import attribute_of
 from everycall.tables.flat import Facts, Value
+from everycall.tables.typed import DefaultRow, ExtendedRow, View
 from everycall.zipped import unzipped
 
 
@@ -93,15 +95,33 @@ def _check(reading: DetailsReading, strays: int) -> None:
         raise Unproven(reading.window, verdict)
 
 
+@overload
+def rows(
+    client: Client, query: Query, *, view: Literal["default"] = ..., page_size: int = ...
+) -> Iterator[DefaultRow]: ...
+
+
+@overload
+def rows(client: Client, query: Query, *, view: Literal["extended"], page_size: int = ...) -> Iterator[ExtendedRow]: ...
+
+
+@overload
+def rows(
+    client: Client, query: Query, *, view: View = ..., columns: Sequence[str], page_size: int = ...
+) -> Iterator[dict[str, Value]]: ...
+
+
 def rows(
     client: Client,
     query: Query,
     *,
-    view: str = "default",
+    view: View = "default",
     columns: Sequence[str] = (),
     page_size: int = PAGE_SIZE_MAX,
-) -> Iterator[dict[str, Value]]:
+) -> Iterator[Any]:
     """Yield every conversation of the query as a row of the flat table: column name -> value, None if empty.
+
+    For type checkers, the rows of a view are a `DefaultRow` or an `ExtendedRow`; with `columns`, they are dictionaries.
 
     Raises:
         QueryError: the view or a column does not exist, or is an attribute, which only an export can have.

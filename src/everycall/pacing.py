@@ -90,6 +90,27 @@ class Pace:
         return self._answered + self._in_flight
 
     @property
+    def in_flight(self) -> int:
+        """Requests that are not answered yet."""
+        return self._in_flight
+
+    def room(self, now: float) -> float:
+        """How many requests may be sent at once in the present window; all of its share once it has ended."""
+        share = max(1.0, self.allowed * self.share)
+        if now < self._held_until:
+            return 0.0
+        if self._latest_end is None or now >= self._latest_end:
+            return share
+        counted = self._count + self._in_flight if self._is_shared else self._count
+        return max(0.0, min(self.allowed - counted, share - self.used))
+
+    def ends_s(self, now: float) -> float:
+        """Seconds until the present window ends, at the latest; a whole window if none has begun."""
+        end = self._latest_end
+        left_s = RATE_WINDOW_S if end is None or now >= end else end - now
+        return max(left_s, self._held_until - now)
+
+    @property
     def _is_shared(self) -> bool:
         """Whether recent counts show that somebody else sends with the same token."""
         return self._window - self._shared_window <= SHARED_WINDOWS

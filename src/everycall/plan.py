@@ -13,12 +13,13 @@ from everycall.acquire.loop import Loop
 from everycall.acquire.route import FoundPage
 from everycall.acquire.windows import is_provisional, split, windows
 from everycall.api import jobs
+from everycall.api.details_query import count
 from everycall.api.interval import Interval
 from everycall.api.limits import RATE_PER_MINUTE
 from everycall.api.query import Query
 from everycall.client import Client
 from everycall.executor import SerialExecutor
-from everycall.instants import start_of_day, text
+from everycall.instants import DAY, start_of_day, text
 from everycall.setup import RouteName
 
 
@@ -52,10 +53,19 @@ class Plan:
     """Until when the jobs' data is complete; None where that was not asked for, or is not known."""
     unusable: str = ""
     """Why jobs cannot be used, though they would be worth it."""
+    carried_in: int = 0
+    """Hits that an export leaves out, since they began before the interval or before their window."""
+    latency_s: float = 0.0
+    """Seconds from a request to its answer, as the counts took."""
+
+    @property
+    def conversations(self) -> int:
+        """Conversations that an export would have: those that begin in the interval."""
+        return max(0, self.hits - self.carried_in)
 
     @property
     def hits(self) -> int:
-        """Matching conversations, including those carried in from an earlier window."""
+        """What the API counts: conversations of the windows, also those that began before, on the same UTC day."""
         return sum(step.hits for step in self.steps)
 
     @property
@@ -97,14 +107,17 @@ class Plan:
         return self._length(self.by_jobs) if self.by_jobs is not None else None
 
     def _length(self, cost: Cost) -> timedelta:
-        return timedelta(seconds=cost.seconds(self.allowed))
+        return timedelta(seconds=cost.seconds(self.allowed, self.latency_s))
 
     def as_json(self) -> Mapping[str, Any]:
         """The plan for programs."""
         return {
             "interval": str(self.query.interval),
+            "conversations": self.conversations,
             "hits": self.hits,
+            "carriedIn": self.carried_in,
             "requests": self.requests,
+            "latencySeconds": round(self.latency_s, 3),
             "seconds": self.length.total_seconds(),
             "allowedPerMinute": self.allowed,
             "route": self.route,
@@ -150,7 +163,34 @@ def plan(client: Client, query: Query, *, page_size: int, route: RouteName = "au
     chosen = _chosen(client, route, whole, page_size, allowed)
     counted = _split(client, query, whole, chosen.pieces)
     steps = tuple(_step(window, hits, page_size, chosen, now) for window, hits in counted)
-    return Plan(query, steps, allowed, route, chosen.complete_until, chosen.unusable)
+    hits = sum(step.hits for step in steps)
+    conversations = sum(hits - _carried_in(client, query, window) for window, hits in whole)
+    return Plan(
+        query,
+        steps,
+        allowed,
+        route,
+        chosen.complete_until,
+        chosen.unusable,
+        carried_in=max(0, hits - conversations),
+        latency_s=client.counts().latency_s,
+    )
+
+
+def _carried_in(client: Client, query: Query, window: Interval) -> int:
+    """How many hits of the window an export leaves to the one before: they began earlier on its first UTC day.
+
+    What is alive both before and after an instant is alive at that instant, so it follows from three counts.
+    """
+    start = window.start
+    midnight = start_of_day(start)
+    if start == midnight or (query.match == "activity" and start == query.interval.start):
+        return 0
+    end = min(window.end, midnight + DAY)
+    before, after, both = (
+        client.play(count(query, Interval(*pair))) for pair in ((midnight, start), (start, end), (midnight, end))
+    )
+    return max(0, before + after - both)
 
 
 Counted: TypeAlias = list[tuple[Interval, int]]

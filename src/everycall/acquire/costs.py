@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from everycall.api.jobs import RESULTS_PAGE_SIZE
 from everycall.api.limits import PAGE_SIZE_MAX, RATE_WINDOW_S, WINDOW_HITS_DEFAULT
+from everycall.pacing import IN_FLIGHT_BEST
 
 JOBS_AT_A_TIME_DEFAULT = 2
 """Ours: how many jobs run at the same time, until the API names its limit."""
@@ -12,7 +13,10 @@ SECONDS_OF_A_JOB = 30.0
 """Ours: from its submission to its results. Source of the order: "seconds to minutes", developer.genesys.cloud."""
 
 SECONDS_OF_THE_LAST = 5.0
-"""Ours: what the requests of the last minute take."""
+"""Ours: the least that the requests of the last minute take."""
+
+ONE_AFTER_THE_OTHER = 4
+"""Requests of a window that wait for each other: the first page, the others, the empty page, the second count."""
 
 JOB_OVERHEAD = 6
 """Requests of a job's window beside its pages: two counts, the submission, two or three polls."""
@@ -32,11 +36,21 @@ class Cost:
         """Both, one after the other."""
         return Cost(self.requests + other.requests, self.jobs + other.jobs)
 
-    def seconds(self, allowed: float) -> float:
-        """At `allowed` requests a minute: full minutes to wait through, or jobs to wait for, whichever takes longer."""
-        minutes_to_wait = max(0, -(-self.requests // max(1, int(allowed))) - 1)
+    def seconds(self, allowed: float, latency_s: float = 0.0) -> float:
+        """How long it takes: full minutes to wait through, or jobs to wait for, whichever takes longer.
+
+        Args:
+            allowed: requests a minute.
+            latency_s: from a request to its answer. It matters in the last minute, and in every minute in which not as
+                many requests can be answered as are allowed.
+        """
+        a_minute = max(1, int(allowed))
+        minutes_to_wait = max(0, -(-self.requests // a_minute) - 1)
+        minute_s = max(RATE_WINDOW_S, a_minute * latency_s / IN_FLIGHT_BEST)
+        last = self.requests - minutes_to_wait * a_minute
+        last_s = last * latency_s / IN_FLIGHT_BEST + ONE_AFTER_THE_OTHER * latency_s
         jobs_s = SECONDS_OF_A_JOB * -(-self.jobs // JOBS_AT_A_TIME_DEFAULT)
-        return max(minutes_to_wait * RATE_WINDOW_S, jobs_s) + SECONDS_OF_THE_LAST
+        return max(minutes_to_wait * minute_s, jobs_s) + max(SECONDS_OF_THE_LAST, last_s)
 
 
 def by_query(hits: int, page_size: int = PAGE_SIZE_MAX) -> Cost:

@@ -21,7 +21,7 @@ import msgspec
 
 from everycall.api.exchange import Exchange, Request, reason
 from everycall.api.limits import IDS_MAX, LISTING_PAGE_SIZE
-from everycall.errors import AccessError, ServiceError, UnknownName
+from everycall.errors import AccessError, QueryError, ServiceError, UnknownName
 from everycall.printable import printable
 
 Kind = Literal["queues", "users", "wrapupcodes", "divisions"]
@@ -274,9 +274,12 @@ def ids_named(kind: Kind, names: Sequence[str]) -> Exchange[list[str]]:
     by one; all users are listed only if a search finds nobody.
 
     Raises:
+        QueryError: the kind does not exist.
         UnknownName: the org has no entity of that name, or several, or it refuses the look-up. The hint lists similar
             names.
     """
+    if kind not in PATHS:
+        raise QueryError(f"There is no kind '{kind}' of names.", hint=f"The kinds are {', '.join(PATHS)}.")
     names = [_normalised(kind, name.strip()) for name in names]
     ids: list[str] = []
     listed: Found | None = None

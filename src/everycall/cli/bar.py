@@ -1,7 +1,7 @@
 """Shows the progress of an export as a bar, for a terminal."""
 
+import time
 from collections.abc import Callable
-from datetime import timedelta
 
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
@@ -9,29 +9,33 @@ from rich.table import Column
 from rich.text import Text
 
 from everycall.cli.display import Display
-from everycall.cli.formats import duration, span
-from everycall.cli.progress import exporting, state
+from everycall.cli.formats import span
+from everycall.cli.progress import exporting, short_state, state, time_left
+from everycall.cli.time_left import TimeLeft
 from everycall.client import Counts
 from everycall.printable import printable
 from everycall.progress import Event, Noticed, PageRead, Started
 
-TIME_LEFT_AFTER_S, TIME_LEFT_FROM = 3.0, 0.05
-"""The time left is shown only after so many seconds and such a share of the interval; before, it is too uncertain."""
+NARROW, WIDE = 72, 100
+"""Columns of a terminal below which the bar is very short, and from which bar and state are long."""
 
 
 class Bar:
     """Shows progress along the interval as a bar, for a terminal."""
 
-    def __init__(self, display: Display, counts: Callable[[], Counts]) -> None:
+    def __init__(
+        self, display: Display, counts: Callable[[], Counts], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """`counts` returns the client's present counts."""
         self._display = display
         whole = Column(no_wrap=True)
+        width = display.console.width
         self._bars = Bars(
-            BarColumn(bar_width=24 if display.console.width >= 100 else 12),
+            BarColumn(bar_width=24 if width >= WIDE else 12 if width >= NARROW else 6),
             TextColumn("{task.percentage:>3.0f}%", table_column=whole),
             TextColumn("{task.fields[rows]:,} rows", table_column=whole),
-            _TimeLeftColumn(table_column=whole),
-            _StateColumn(counts),  # a narrow terminal cuts off the last column
+            _TimeLeftColumn(counts, monotonic, whole),
+            _StateColumn(counts, is_short=width < WIDE),  # a narrow terminal cuts off the last column
             console=display.console,
             transient=True,
             redirect_stdout=False,
@@ -60,19 +64,25 @@ class Bar:
 class _StateColumn(ProgressColumn):
     """The number of requests, and what the export is waiting for."""
 
-    def __init__(self, counts: Callable[[], Counts]) -> None:
+    def __init__(self, counts: Callable[[], Counts], *, is_short: bool) -> None:
         super().__init__()
         self._counts = counts
+        self._state = short_state if is_short else state
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
-        return Text(printable(state(self._counts())), no_wrap=True, overflow="ellipsis")
+        return Text(printable(self._state(self._counts())), no_wrap=True, overflow="ellipsis")
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """The time left, estimated from the time so far."""
+    """The time left."""
+
+    def __init__(self, counts: Callable[[], Counts], monotonic: Callable[[], float], column: Column) -> None:
+        super().__init__(table_column=column)
+        self._counts = counts
+        self._monotonic = monotonic
+        self._left = TimeLeft()
 
     def render(self, task: Task) -> Text:
-        if not task.total or task.completed < task.total * TIME_LEFT_FROM or (task.elapsed or 0) < TIME_LEFT_AFTER_S:
+        if not task.total:
             return Text("")
-        left_s = round((task.elapsed or 0) * (task.total - task.completed) / task.completed)
-        return Text(f"{duration(timedelta(seconds=left_s)) if left_s >= 60 else f'{left_s} s'} left")
+        return Text(time_left(self._left.estimate(self._monotonic(), task.completed / task.total, self._counts())))

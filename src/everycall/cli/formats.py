@@ -10,6 +10,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def counted_hits(count: int, carried_in: int) -> str:
+    """What the API counted, and how many of it do not belong to the window that found them."""
+    return f"{count:,} hits, of which {carried_in:,} began before their window: an export leaves those out"
+
+
 def span(interval: Interval) -> str:
     """`2026-01-05 08:00 to 2026-01-06 UTC`: to the second, without a time at midnight or seconds that are zero."""
     return f"{_short(interval.start)} to {_short(interval.end)} UTC"

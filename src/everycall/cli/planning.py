@@ -6,7 +6,7 @@ from everycall.attributes import Seen, seen_attributes
 from everycall.cli import outputs
 from everycall.cli.context import Context
 from everycall.cli.display import write_lines
-from everycall.cli.formats import counted, duration, span
+from everycall.cli.formats import counted, counted_hits, duration, span
 from everycall.cli.options import Paging, PlanFormat, Source, Way, When, Which
 from everycall.cli.org import connected
 from everycall.cli.parser import Arguments
@@ -66,7 +66,9 @@ def lines(found: Plan, source: str) -> Iterator[str]:
     if len(found.steps) > SHOWN_MAX:
         yield f"... and {len(found.steps) - SHOWN_MAX} more; --json lists them all"
     yield ""
-    yield f"{counted(found.hits, 'conversation')} in {counted(len(found.steps), 'window')} from {source}"
+    yield f"{counted(found.conversations, 'conversation')} in {counted(len(found.steps), 'window')} from {source}"
+    if found.carried_in:
+        yield counted_hits(found.hits, found.carried_in)
     yield (
         f"{found.requests:,} requests, {found.allowed:.0f} a minute allowed: about {duration(found.length)}, "
         f"by {_ways(found)}"

@@ -9,9 +9,10 @@ from typing import Protocol
 from everycall.api.interval import Interval
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, span
+from everycall.cli.time_left import Left, TimeLeft
 from everycall.client import Counts
 from everycall.logs import log
-from everycall.progress import Event, Noticed, PageRead, Progress, Started, WindowClosed
+from everycall.progress import Event, Noticed, Progress, Started, WindowClosed
 
 LINE_EVERY_S = 10.0
 """In a log, a line of progress at most this often."""
@@ -52,6 +53,7 @@ class Lines:
         self._monotonic = monotonic
         self._interval: Interval | None = None
         self._last = monotonic()
+        self._left = TimeLeft()
 
     def report(self, event: Event) -> None:
         """Print a line for each window, and one every `LINE_EVERY_S` in between."""
@@ -62,12 +64,12 @@ class Lines:
             self._print(closed(event))
         elif isinstance(event, Noticed):
             self._display.notice(event.message)
-        elif self._monotonic() - self._last >= LINE_EVERY_S:
-            self._print(self._present(event))
-
-    def _present(self, event: PageRead) -> str:
-        share = f"{event.covered / self._interval.length:.0%}" if self._interval else ""
-        return f"{share} of the interval, {event.rows:,} rows, {state(self._counts())}"
+        elif self._interval:
+            counts, share = self._counts(), event.covered / self._interval.length
+            left = self._left.estimate(self._monotonic(), share, counts)
+            if self._monotonic() - self._last >= LINE_EVERY_S:
+                parts = [f"{share:.0%} of the interval", f"{event.rows:,} rows", time_left(left), state(counts)]
+                self._print(", ".join(part for part in parts if part))
 
     def _print(self, line: str) -> None:
         self._last = self._monotonic()
@@ -144,6 +146,27 @@ def closed(event: WindowClosed) -> str:
     """The line of a window that is done: `2026-01-05 to 2026-01-06 UTC: 2,319 rows, proven`."""
     verdict = "proven" if event.proven else f"NOT proven: {event.reason}"
     return f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}"
+
+
+def short_state(counts: Counts) -> str:
+    """What the export is waiting for, else the number of requests, in few columns: `limit: wait 12 s`."""
+    if counts.waits_s >= 1:
+        return f"limit: wait {counts.waits_s:.0f} s"
+    return counts.trouble or f"{counts.requests:,} requests"
+
+
+def time_left(left: Left | None) -> str:
+    """`42 s left`, `3 min left`, `over 2 h left`; empty while nothing is known."""
+    if left is None:
+        return ""
+    seconds = max(1, round(left.seconds))
+    if seconds < 90:
+        shown = f"{seconds} s"
+    elif seconds < 5400:
+        shown = f"{round(seconds / 60)} min"
+    else:
+        shown = f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{'over ' if left.is_at_least else ''}{shown} left"
 
 
 def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Logged:

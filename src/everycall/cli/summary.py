@@ -7,7 +7,7 @@ from typing import Any
 from everycall.api.interval import Interval
 from everycall.api.names import SINGULAR
 from everycall.cli.display import Display
-from everycall.cli.formats import counted, duration, size, span
+from everycall.cli.formats import counted, counted_hits, duration, size, span
 from everycall.exporting import Summary
 from everycall.sinks.postgresql_address import is_address
 
@@ -55,6 +55,8 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
     windows = counted(len(done.entries) + len(done.unread), "window")
     yield "interval", f"{span(done.interval)}, in {windows}{resumed}"
+    if carried_in := sum(entry.carried_in for entry in done.entries):
+        yield "hits", counted_hits(sum(entry.unique_ids for entry in done.entries), carried_in)
     yield from _gaps(done)
     yield from _caveats(done.manifest)
     counts = done.counts
