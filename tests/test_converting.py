@@ -3,6 +3,7 @@
 import errno
 import gzip
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -367,6 +368,54 @@ def test_a_conversion_that_fails_leaves_nothing(archive: Path) -> None:
     with pytest.raises(OutputFailed, match="The disk is full"):
         convert(archive, folder / "out.csv", environment=environment)
     assert list(folder.iterdir()) == []
+
+
+class DiesAfter(SystemFilesystem):
+    """Changes files so often, and then never again: as if the process was killed there."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._left = count
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(errno.EIO, "killed")
+
+    def open(self, path: Path, mode: Any) -> Any:
+        if mode != "rb":
+            self._count()
+        return super().open(path, mode)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._count()
+        super().replace(source, target)
+
+    def unlink(self, path: Path) -> None:
+        self._count()
+        super().unlink(path)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.zst", "named.jsonl"])
+@pytest.mark.parametrize("output", ["out.csv", "out.xlsx"])
+def test_killed_at_any_change_of_a_file_the_same_conversion_ends_as_an_undisturbed_one(
+    exports: Path, tmp_path: Path, name: str, output: str
+) -> None:
+    shutil.copy(exports / "a.jsonl", exports / "named.jsonl")
+    undisturbed = tmp_path / "undisturbed" / output
+    undisturbed.parent.mkdir()
+    converted(exports / name, undisturbed)
+    wanted = undisturbed.read_bytes()
+    for count in (*range(0, 16, 3), 20):
+        place = tmp_path / str(count) / output
+        place.parent.mkdir()
+        environment = ConvertEnvironment(executor=SerialExecutor(), now=lambda: NOW, filesystem=DiesAfter(count))
+        with suppress(OutputFailed, OutputRefused):
+            convert(exports / name, place, environment=environment)
+        converted(exports / name, place)
+
+        assert place.read_bytes() == wanted
+        assert not place.with_name(f"{output}.everycall").exists()
 
 
 # The sandbox plays archives back

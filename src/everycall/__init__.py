@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from everycall.api.query import Query
     from everycall.api.records import Conversation, Page
     from everycall.client import Client, Clock, Counts
+    from everycall.converting import Converted, ConvertOptions, convert
     from everycall.errors import (
         AccessError,
         CredentialsMissing,
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
     )
     from everycall.exporting import Summary, export
     from everycall.iterators import Unproven, conversations, pages, rows
+    from everycall.privacy import Redaction
     from everycall.progress import Progress
     from everycall.setup import Options
+    from everycall.sinks.style import Style
     from everycall.tables.typed import DefaultRow, ExtendedRow, View
 
 __all__ = [
@@ -52,6 +55,8 @@ __all__ = [
     "Client",
     "Clock",
     "Conversation",
+    "ConvertOptions",
+    "Converted",
     "Counts",
     "Credentials",
     "CredentialsMissing",
@@ -71,9 +76,11 @@ __all__ = [
     "Query",
     "QueryError",
     "QueryRefused",
+    "Redaction",
     "ServiceError",
     "ServiceFailed",
     "SettingsError",
+    "Style",
     "Summary",
     "TimedOut",
     "UnknownName",
@@ -83,6 +90,7 @@ __all__ = [
     "WindowTooFull",
     "__version__",
     "conversations",
+    "convert",
     "export",
     "ids_named",
     "pages",
@@ -97,10 +105,13 @@ _MODULES = {
     "everycall.api.query": ("Query",),
     "everycall.api.records": ("Conversation", "Page"),
     "everycall.client": ("Client", "Clock", "Counts"),
+    "everycall.converting": ("ConvertOptions", "Converted", "convert"),
     "everycall.exporting": ("Summary", "export"),
     "everycall.iterators": ("Unproven", "conversations", "pages", "rows"),
+    "everycall.privacy": ("Redaction",),
     "everycall.progress": ("Progress",),
     "everycall.setup": ("Options",),
+    "everycall.sinks.style": ("Style",),
     "everycall.tables.typed": ("DefaultRow", "ExtendedRow", "View"),
 }
 """The modules of the public names; all others are in `everycall.errors`."""
