@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import pyarrow.parquet as pq
+
 CLIENTS = "bench/clients"
 
 
@@ -26,6 +28,11 @@ def dlt_rows(output: Path) -> int:
     return total
 
 
+def parquet_rows(output: Path) -> int:
+    """Rows of the table of conversations in a folder of Parquet."""
+    return sum(pq.read_metadata(path).num_rows for path in (output / "conversations").rglob("*.parquet"))
+
+
 def _rows(lines: Iterable[str] | TextIO) -> int:
     return sum(1 for _ in csv.reader(lines)) - 1
 
@@ -36,25 +43,31 @@ class Command:
 
     name: str
     arguments: str
-    """Of Python, separated by spaces; {interval} and {output} are filled in, {pages} is a file of all pages."""
+    """Of Python, separated by spaces; {interval} and {output} are filled in, {pages} is a file of all pages, {archive}
+    one of JSON lines."""
     days: int = 0
     """How many of the days it is asked for; 0 is all. The slow ones would take the whole afternoon."""
     rows: Callable[[Path], int] | None = csv_rows
     """Counts what it wrote; None where it writes no conversations."""
 
-    def argv(self, interval: str, output: Path, pages: Path) -> list[str]:
+    def argv(self, interval: str, output: Path, pages: Path, archive: Path) -> list[str]:
         """The command line."""
-        filled = (word.format(interval=interval, output=output, pages=pages) for word in self.arguments.split())
+        given = {"interval": interval, "output": output, "pages": pages, "archive": archive}
+        filled = (word.format(**given) for word in self.arguments.split())
         return [sys.executable, *filled]
 
 
 BASELINE = "requests + json + csv"
 
 OWN = "everycall export"
+CONVERT = "everycall convert, JSON lines to CSV"
+CONVERT_TABLES = "everycall convert, JSON lines to Parquet"
 SDK = "official SDK"
 
 COMMANDS = (
     Command(OWN, "-m everycall export --route query --interval {interval} -o {output} --quiet"),
+    Command(CONVERT, "-m everycall convert {archive} -o {output} --quiet"),
+    Command(CONVERT_TABLES, "-m everycall convert {archive} -o parquet:{output} --quiet", rows=parquet_rows),
     Command(BASELINE, f"{CLIENTS}/with_requests.py {{interval}} {{output}}"),
     Command(SDK, f"{CLIENTS}/with_sdk.py {{interval}} {{output}}", days=1),
     Command("dlt rest_api, nested tables", f"{CLIENTS}/with_dlt.py {{interval}} {{output}}", days=1, rows=dlt_rows),

@@ -29,7 +29,7 @@ def peak(per_day: int) -> Peak:
     """Rows and peak memory of the command against a page server with so many conversations on each of five days."""
     with page_server(per_day) as served, tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output.csv"
-        usage = run(COMMANDS[0].argv(served.interval(), output, output), served.environ)
+        usage = run(COMMANDS[0].argv(served.interval(), output, output, output), served.environ)
         return Peak(csv_rows(output), usage.peak_mb)
 
 

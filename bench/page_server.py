@@ -133,6 +133,8 @@ class Pages:
             return _json({"access_token": "of-the-page-server", "token_type": "bearer", "expires_in": 86400})
         if parts.path == QUERY and method == "POST":
             return self._query(json.loads(body), "gzip" in headers.get("accept-encoding", ""))
+        if parts.path == "/api/v2/organizations/me":
+            return _json({"id": "00000000-0000-4000-8000-000000000000", "name": "Bench"})
         if parts.path in LISTINGS and method == "GET":
             return self._listing(LISTINGS[parts.path], parse_qs(parts.query))
         return _refusal(404, "not.found", f"This server has no {method} {parts.path}.")

@@ -77,7 +77,7 @@ def timed(setting: Setting, per_day: int) -> Timed:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output.csv"
         with page_server(per_day, rate_limit=RATE, latency_s=setting.latency_s) as served:
-            usage = run(COMMANDS[0].argv(served.interval(), output, output), served.environ)
+            usage = run(COMMANDS[0].argv(served.interval(), output, output, output), served.environ)
         assert csv_rows(output) == served.conversations
         return Timed(setting, served.conversations // 100, sum(served.requests), served.rejected, usage.seconds)
 

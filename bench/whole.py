@@ -17,6 +17,8 @@ from bench.processes import compile_everycall, run
 from bench.rendering import commands_table
 from bench.serving import Served, page_server
 
+ARCHIVE = "archive.jsonl"
+
 
 def measured(
     per_day: int, rounds: int, report: Callable[[str], None], commands: Sequence[Command] = COMMANDS
@@ -33,6 +35,8 @@ def measured(
     with page_server(per_day) as served, tempfile.TemporaryDirectory() as folder:
         pages = Path(folder) / "pages.gz"
         run([sys.executable, f"{CLIENTS}/raw_download.py", served.interval(), str(pages)], served.environ)
+        if any("{archive}" in command.arguments for command in commands):
+            run(_export_to(served, Path(folder) / ARCHIVE), served.environ)
         ceiling, page_bytes = _ceiling(served)
         runs: dict[str, list[Run]] = {command.name: [] for command in commands}
         for number in range(rounds):
@@ -44,10 +48,15 @@ def measured(
         return Measured(served.conversations, rounds, lines, ceiling, page_bytes)
 
 
+def _export_to(served: Served, archive: Path) -> list[str]:
+    """The command that makes the archive which others convert."""
+    return [sys.executable, "-m", "everycall", "export", "--interval", served.interval(), "-o", str(archive), "--quiet"]
+
+
 def _run(command: Command, served: Served, folder: Path, pages: Path) -> Run:
     output = folder / "output.csv"
     environ = {**served.environ, "RUNTIME__DLTHUB_TELEMETRY": "false"}
-    usage = run(command.argv(served.interval(command.days), output, pages), environ)
+    usage = run(command.argv(served.interval(command.days), output, pages, folder / ARCHIVE), environ)
     conversations = (command.days or served.days) * served.per_day
     if command.rows is not None:
         rows = command.rows(output)

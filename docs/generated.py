@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
-from everycall import Options, cli, errors, sandbox
+from everycall import Options, cli, errors, privacy, sandbox
 from everycall.api import auth
 from everycall.cli import help_text
 from everycall.cli.commands import COMMANDS
@@ -109,6 +109,19 @@ def options() -> str:
 
 def _default(value: object) -> str:
     return "`0o600`" if value == 0o600 else f"`{value!r}`"
+
+
+def personal() -> str:
+    """What `--redact personal` replaces, by the object that has it."""
+    rows = (
+        (f"`{path}`" if path else "the conversation", _fields_of(hashed), _fields_of(dropped))
+        for path, hashed, dropped in privacy.described()
+    )
+    return table("of | hashed | dropped", rows)
+
+
+def _fields_of(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def manifest() -> str:

@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import json
 import shutil
 from datetime import UTC, datetime
 from io import BytesIO
@@ -10,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everycall.api.names import PATHS, Found, listing
 from everycall.converting import Converted, ConvertEnvironment, ConvertOptions, convert
 from everycall.errors import OutputFailed, OutputRefused, SettingsError
 from everycall.executor import SerialExecutor
 from everycall.filesystem import SystemFilesystem
 from everycall.progress import Noticed
 from everycall.sandbox.recording import load
-from inprocess import WEEK, Org, manifest_of, org, read_csv
+from inprocess import WEEK, manifest_of, org, read_csv
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -41,20 +40,10 @@ class Notes:
 def converted(archive: Path | BytesIO, output: Any, notes: Notes | None = None, **settings: Any) -> Converted:
     """Convert in this process, one window after the other."""
     environment = ConvertEnvironment(executor=SerialExecutor(), now=lambda: NOW)
-    options = ConvertOptions(**{name: settings.pop(name) for name in ("fresh", "workers") if name in settings})
+    options = ConvertOptions(
+        **{name: settings.pop(name) for name in ("fresh", "workers", "organization_id") if name in settings}
+    )
     return convert(archive, output, options=options, progress=notes, environment=environment, **settings)
-
-
-def write_names(where: Org, archive: Path) -> None:
-    """The names that the org has, beside the archive."""
-    found = [where.client.play(listing(kind)) for kind in PATHS]
-    lines = [
-        json.dumps({"kind": each.kind, "id": entity.id, "name": entity.name})
-        for each in found
-        if isinstance(each, Found)
-        for entity in each.entities
-    ]
-    archive.with_name(f"{archive.name}.names.jsonl").write_text("\n".join(lines))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +53,6 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = org(conversations_per_day=60)
     for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "default.csv"):
         where.export(folder / name, WEEK)
-        write_names(where, folder / name)
     where.export(folder / "extended.csv", WEEK, view="extended")
     return folder
 
@@ -120,7 +108,8 @@ def test_the_manifest_has_the_windows_and_the_proof_of_the_archive(exports: Path
     assert [[window[name] for name in proof] for window in found["windows"]] == [
         [window[name] for name in proof] for window in wanted["windows"]
     ]
-    assert found["query"] == {**wanted["query"], "format": "csv", "columns": found["query"]["columns"]}
+    own = {name: found["query"][name] for name in ("format", "columns", "organizationId")}
+    assert found["query"] == {**wanted["query"], **own}
     assert found["provenAsOf"] == wanted["provenAsOf"]
 
 
@@ -154,6 +143,30 @@ def test_an_archive_that_was_changed_is_read_without_its_manifest(exports: Path,
     assert (done.verdict, done.fits_manifest, done.is_complete) == ("unknown", False, False)
     assert "was changed" in notes.messages[0]
     assert done.rows > 200
+
+
+# Tables
+
+
+def tables_of(folder: Path) -> dict[str, Any]:
+    """Every table in a folder of Parquet: its rows as texts, sorted."""
+    return {
+        table.name: sorted(str(row) for path in table.rglob("*.parquet") for row in pq.read_table(path).to_pylist())
+        for table in folder.iterdir()
+        if table.is_dir()
+    }
+
+
+def test_tables_of_an_archive_are_those_of_an_export(tmp_path: Path) -> None:
+    where = org(conversations_per_day=40)
+    where.export([tmp_path / "a.jsonl.zst", tmp_path / "exported.parquet"], WEEK)
+    organization_id = manifest_of(tmp_path / "exported.parquet")["query"]["organizationId"]
+    converted(tmp_path / "a.jsonl.zst", tmp_path / "out.parquet", organization_id=organization_id)
+
+    found, wanted = tables_of(tmp_path / "out.parquet"), tables_of(tmp_path / "exported.parquet")
+    assert {name: len(rows) for name, rows in found.items()} == {name: len(rows) for name, rows in wanted.items()}
+    assert found == wanted
+    assert len(found["conversations"]) > 100
 
 
 # Without a manifest

@@ -12,11 +12,13 @@ import pytest
 
 from everycall.acquire import details_job
 from everycall.acquire.auto import AutoRoute
-from everycall.acquire.details_job import DetailsJobs, JobReading
+from everycall.acquire.details_job import DetailsJobs, JobAsk, JobReading
+from everycall.acquire.route import FoundPage
 from everycall.api.exchange import Response
 from everycall.api.query import Filters, Interval, Query
 from everycall.executor import SerialExecutor, ThreadExecutor
 from everycall.manifest import Entry
+from everycall.plan import plan
 from everycall.progress import Event, Noticed
 from everycall.sandbox import JOBS, Switches
 from everycall.sandbox.answers import Request
@@ -502,6 +504,15 @@ def test_the_job_of_a_killed_process_is_found_again(output: Path, number: int) -
     assert not list(output.parent.rglob("*.job"))
 
 
+class Stopping(JobReading):
+    """Is interrupted at the third page that an earlier process has noted."""
+
+    def _take_page(self, ask: JobAsk, answer: Response) -> FoundPage | None:
+        if ask.noted is not None and len(self._cursors) == 2:
+            raise Stop
+        return super()._take_page(ask, answer)
+
+
 def pages_served(where: Org) -> list[str]:
     """The cursors of the pages of results that were asked for, in order; empty for a first page."""
     return [dict(one.parameters).get("cursor", "") for one in served(where, "GET") if one.path.endswith("/results")]
@@ -563,8 +574,17 @@ def test_a_crash_while_noted_pages_are_read_leaves_the_job_to_the_next_process(o
     summary = where.export(output, route="jobs", environment=PAGED)
 
     assert_proven(where, summary, output)
-    assert not list(output.parent.rglob("*.part"))
+    assert not list(output.parent.rglob("*.part*"))
     assert len(served(where, "POST")) == 1
+
+
+def test_an_interruption_while_noted_pages_are_read_leaves_no_file_behind(output: Path) -> None:
+    where = busy(2500)
+    leave_note(where, output, 20)
+    with pytest.raises(Stop):
+        where.export(output, route="jobs", environment=replace(PAGED, job_reading=Stopping))
+
+    assert not output.with_name(output.name + ".everycall").exists()
 
 
 def test_pages_without_conversations_are_noted_too(output: Path) -> None:
@@ -711,15 +731,30 @@ def test_auto_reads_all_by_the_query_where_the_org_has_no_jobs(output: Path) -> 
     assert_proven(where, where.export(output, route="auto"), output)
 
 
-def requests_for_a_month(output: Path, route: Any) -> int:
-    """Of 60,000 conversations, evenly spread."""
-    where = org(world=Thin(60_000, days=30))
-    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-02-04T00:00:00.000Z", route=route)
-    assert (summary.verdict, summary.rows) == ("proven", 60_000)
-    return summary.counts.requests
+FORTY_DAYS = "2026-01-01T00:00:00.000Z/2026-02-10T00:00:00.000Z"
 
 
-def test_a_month_by_auto_needs_a_quarter_of_the_requests_of_the_query(output: Path) -> None:
-    by_query = requests_for_a_month(output.with_name("query.csv"), "query")
+@pytest.mark.parametrize(("fault", "routes"), [("", {"jobs"}), ("403", {"query"}), ("hang", {"query"})])
+def test_windows_that_are_read_at_once_wait_for_one_answer_about_jobs(
+    output: Path, fault: str, routes: set[str]
+) -> None:
+    where = pressed(100)
+    if fault:
+        where.sandbox.faults.on(None, fault, path=JOBS + "/availability")
+    summary = where.export(output, FORTY_DAYS, executor=SerialExecutor(9))
 
-    assert requests_for_a_month(output, "auto") < by_query / 4
+    assert_proven(where, summary, output, FORTY_DAYS)
+    assert {entry.route for entry in summary.entries} == routes
+    asked = [one for one in served(where, "GET", JOBS + "/availability") if one.status in (200, 403)]
+    assert len(asked) == 1
+
+
+def test_six_days_by_auto_take_at_most_12_percent_of_the_requests_of_the_query(output: Path) -> None:
+    """Of 20,000 conversations on each day; `python -m bench.jobs` measures a month of whole conversations."""
+    interval = "2026-01-05T00:00:00.000Z/2026-01-11T00:00:00.000Z"
+    where, alone = (org(world=Thin(120_000, days=6)) for _ in range(2))
+    by_query = plan(alone.client, Query(Interval.read(interval)), page_size=100, route="query").requests
+    summary = where.export(output, interval)
+
+    assert (summary.verdict, summary.rows) == ("proven", 120_000)
+    assert summary.counts.requests <= 0.12 * by_query

@@ -15,6 +15,7 @@ from everycall.executor import SerialExecutor
 from everycall.filesystem import SystemFilesystem
 from everycall.instants import DAY
 from everycall.manifest import Entry
+from everycall.privacy import Redaction
 from everycall.setup import Environment, Options
 from everycall.syncing import Policy, Synced, sync
 from inprocess import Org, manifest_of, org
@@ -326,3 +327,17 @@ def test_another_beginning_is_refused(tmp_path: Path) -> None:
             where.client, query, output, options=Options(asked={"since": "2026-01-06"}, route="query"),
             environment=Environment(executor=SerialExecutor()),
         )  # fmt: skip
+
+
+def test_a_redacted_destination_is_kept_up_to_date_with_its_key_only(tmp_path: Path) -> None:
+    where, output = contact_centre(), tmp_path / "a.parquet"
+    redaction = Redaction.parse(["personal"], b"k" * 16)
+    night(where, output, redaction=redaction)
+    wait(where, DAY)
+    with pytest.raises(OutputRefused, match="contains another export"):
+        night(where, output)
+
+    night(where, output, redaction=redaction)
+    found = held(output)
+    assert len(found["conversations"]) > 50
+    assert "tel:+" not in str(found)

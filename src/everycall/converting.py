@@ -29,7 +29,8 @@ from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
 from everycall.ledger import DISK_FULL, Ledger
 from everycall.load.archive import ArchiveTask, BadLine, SectionTask, Spooled, spool
 from everycall.load.load import Loaded, Loader, Task
-from everycall.load.names import NameSource
+from everycall.load.names import AskNames, NameSource
+from everycall.load.redacted import redacted
 from everycall.load.unpacking import PIECE_BYTES, LineTooLong, compression_of
 from everycall.load.workers import Work, Workers
 from everycall.manifest import (
@@ -42,10 +43,12 @@ from everycall.manifest import (
     check_version,
     plain,
 )  # fmt: skip
+from everycall.privacy import Redaction, Redactor
 from everycall.progress import Noticed, Progress, Silent, WindowClosed
-from everycall.sinks.files import MANIFEST_SUFFIX
+from everycall.sinks.files import MANIFEST_SUFFIX, NAMES_SUFFIX
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination, Form
+from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.targets import check_different, destination, target_of
 from everycall.store import Store
@@ -53,8 +56,6 @@ from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.tables.reference import KINDS
 from everycall.version import VERSION
-
-NAMES_SUFFIX = ".names.jsonl"
 
 SECTION = 5_000
 """Conversations of an archive without manifest that are loaded together, at least: whole days of them."""
@@ -76,6 +77,10 @@ class ConvertOptions:
     """Permissions of new files. A replaced file keeps its own."""
     style: Style = PLAIN
     """How values look in flat rows."""
+    redaction: Redaction | None = None
+    """Which personal data every output is without."""
+    organization_id: str = ""
+    """The id of the org, which every row of tables has; by default that of the archive's manifest, if it has one."""
 
 
 def _now() -> datetime:
@@ -152,7 +157,8 @@ def convert(
     """
     filesystem = environment.filesystem or SystemFilesystem(options.file_mode)
     table = flat_table(view, columns)
-    maker = FormMaker(table.columns, filesystem, partial(_organization_id, archive, filesystem), options.style)
+    organization_id = partial(_organization_id, options, archive, filesystem)
+    maker = FormMaker(table.columns, filesystem, organization_id, options.style)
     place = _Place(output, format, maker, archive if isinstance(archive, Path) else None)
     run = _Conversion(archive, place, table, options, progress or Silent(), environment, filesystem)
     try:
@@ -163,10 +169,10 @@ def convert(
         run.close()
 
 
-def _organization_id(archive: Path | BinaryIO, filesystem: Filesystem) -> str:
-    """The id of the org by the archive's manifest; empty if that does not say."""
-    if not isinstance(archive, Path):
-        return ""
+def _organization_id(options: ConvertOptions, archive: Path | BinaryIO, filesystem: Filesystem) -> str:
+    """The id of the org as the caller gives it, or else by the archive's manifest; empty if that does not say."""
+    if options.organization_id or not isinstance(archive, Path):
+        return options.organization_id
     try:
         body = filesystem.read(archive.with_name(archive.name + MANIFEST_SUFFIX))
         return msgspec.json.decode(body, type=_Described).query.organization_id
@@ -257,27 +263,52 @@ class _Conversion:
         self._now, self._filesystem = environment.now, filesystem
         self._started_at = environment.now()
         self._noticed: set[str] = set()
-        names = tuple(form.name for form in place.forms)
-        work = Work(
-            tuple(column.name for column in table.columns),
-            names,
-            options.file_mode,
-            _organization_id(archive, filesystem),
-            options.style,
-        )
-        self._loader: Loader | Workers = (
-            Workers(work, options.workers) if options.workers else Loader(table, place.forms, filesystem)
-        )
-        self._executor = environment.executor or ThreadExecutor(self._loader.at_once)
+        self._table = table
+        self._executor = environment.executor
+        self._loader: Loader | Workers = Loader(table, place.forms, filesystem)
+        self._redaction = options.redaction
+        """What is still to be redacted: nothing where the archive is redacted already."""
+        self._is_redacted: tuple[tuple[str, ...], str] = ((), "")
+        """The fields that are replaced in the outputs, and the fingerprint of the key."""
 
     def close(self) -> None:
         """End the threads and the worker processes."""
-        self._executor.close()
+        if self._executor is not None:
+            self._executor.close()
         self._loader.close()
+
+    def _prepare(self, before: Header | None) -> None:
+        """Make what loads windows, once it is known whether the archive is redacted already.
+
+        Raises:
+            SettingsError: it is, in another way.
+        """
+        wanted = (self._redaction.fields, self._redaction.fingerprint) if self._redaction else ((), "")
+        already = (before.redacted, before.redaction_key) if before is not None else ((), "")
+        if any(already):
+            if self._redaction is not None and wanted != already:
+                raise SettingsError(
+                    f"The archive is redacted already: {', '.join(already[0])}, by the key {already[1]}.",
+                    hint="Leave out --redact, or convert an archive that is not redacted.",
+                )
+            self._redaction = None
+        self._is_redacted = already if any(already) else wanted
+        options, forms = self._options, self._place.forms
+        if options.workers:
+            columns = tuple(column.name for column in self._table.columns)
+            names = tuple(form.name for form in forms)
+            org = _organization_id(options, self._archive, self._filesystem)
+            work = Work(columns, names, options.file_mode, org, options.style, self._redaction)
+            self._loader = Workers(work, options.workers)
+        else:
+            redactor = Redactor(self._redaction) if self._redaction else None
+            self._loader = Loader(self._table, forms, self._filesystem, redactor)
+        self._executor = self._executor or ThreadExecutor(self._loader.at_once)
 
     def run(self) -> Converted:
         """Convert by the manifest where the archive has one and is as it says; otherwise without."""
         manifest = self._manifest()
+        self._prepare(manifest.query if manifest else None)
         if manifest is None or not isinstance(self._archive, Path):
             return self._without_manifest()
         try:
@@ -328,7 +359,7 @@ class _Conversion:
                     offset, entry.size_bytes, entry.rows, compression,
                 )  # fmt: skip
                 tasks.append((entry.lines("")[0], task))
-            self._load(store, tasks, NameSource(names))
+            self._load(store, tasks, names)
             unread, not_kept = (list(map(Interval.read, some)) for some in (manifest.unread, manifest.not_kept))
             return self._finished(store, unread, not_kept)
 
@@ -353,7 +384,7 @@ class _Conversion:
                     store.path(window, ""), first, end,
                 )  # fmt: skip
                 tasks.append((_read(window, spooled.part.section(first, end)), task))
-            self._load(store, tasks, NameSource(names))
+            self._load(store, tasks, names)
             return self._finished(store, [] if sections else [whole], [], spooled, fits_manifest=fits_manifest)
 
     def _spooled(self, path: Path) -> Spooled:
@@ -373,6 +404,8 @@ class _Conversion:
     @contextmanager
     def _store(self, header: Header) -> Iterator[Store]:
         """The store of the outputs, which keeps nothing if the conversion fails: it starts over."""
+        fields, key = self._is_redacted
+        header = msgspec.structs.replace(header, redacted=fields, redaction_key=key)
         store = self._place.store(header, fresh=self._options.fresh)
         try:
             yield store
@@ -382,15 +415,17 @@ class _Conversion:
             store.abandon()
             raise
 
-    def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], names: NameSource) -> None:
+    def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], ask: AskNames) -> None:
         """Load all windows, as many at the same time as the loader takes."""
+        executor = self._executor or ThreadExecutor(1)
+        names = NameSource(redacted(ask, Redactor(self._redaction)) if self._redaction else ask)
         for read, task in tasks:
-            if self._executor.outstanding >= self._loader.at_once:
-                self._executor.run_next()
+            if executor.outstanding >= self._loader.at_once:
+                executor.run_next()
             store.commit_read(read)
-            self._executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
-        while self._executor.outstanding:
-            self._executor.run_next()
+            executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
+        while executor.outstanding:
+            executor.run_next()
 
     def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
         line = loaded_line(read, loaded)
@@ -549,16 +584,13 @@ class _Names:
         """
         path = archive.with_name(archive.name + NAMES_SUFFIX)
         by_kind: dict[Kind, dict[str, Entity]] = {kind: {} for kind in PATHS}
-        try:
-            body = filesystem.read(path)
-        except FileNotFoundError:
+        if not filesystem.exists(path):
             return cls({}, f"there is no {path}")
         try:
-            for line in body.splitlines():
-                one = msgspec.json.decode(line, type=_Name)
+            for one in NamesForm(filesystem).read(path):
                 kind = _KINDS.get(one.kind)
-                if kind is not None and one.name:
-                    by_kind[kind][one.id] = one.entity
+                if kind is not None:
+                    by_kind[kind][one.id] = _entity(one)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{path} cannot be read: {str(error).rstrip('.')}.",
@@ -576,26 +608,15 @@ class _Names:
         return Found(kind, tuple(known[one] for one in wanted if one in known), reason)
 
 
-class _Name(msgspec.Struct, rename="camel"):
-    kind: str
-    id: str
-    name: str | None = None
-    division_id: str | None = None
-    state: str | None = None
-    looked_up_at: str | None = None
-    settings: dict[str, Any] = {}
-    """Of a queue."""
-
-    @property
-    def entity(self) -> Entity:
-        """As it was looked up."""
-        division = {"id": self.division_id} if self.division_id else None
-        others = {"division": division, "state": self.state, "lookedUpAt": self.looked_up_at or ""}
-        return msgspec.convert({**self.settings, **others, "id": self.id, "name": self.name}, Entity)
+_KINDS: Mapping[str, Kind] = {name: kind for kind, name in KINDS.items()}
 
 
-_KINDS: Mapping[str, Kind] = {**{kind: kind for kind in PATHS}, **{name: kind for kind, name in KINDS.items()}}
-"""By the names in such a file, and by those of the API's look-ups."""
+def _entity(name: Name) -> Entity:
+    """As it was looked up."""
+    division = {"id": name.division_id} if name.division_id else None
+    own = {"id": name.id, "name": name.name, "division": division, "state": name.state}
+    settings = {} if name.settings is msgspec.UNSET else name.settings
+    return msgspec.convert({**settings, **own, "lookedUpAt": name.looked_up_at or ""}, Entity)
 
 
 def _failed(error: OSError) -> OutputFailed:

@@ -31,6 +31,7 @@ from everycall.instants import DAY, text
 from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
+from everycall.load.redacted import redacted
 from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
 from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
@@ -182,6 +183,8 @@ def header_of(setup: Setup, query: Query, destinations: Sequence[Destination] = 
         columns=tuple(column.name for column in setup.table.columns),
         local_times=options.style.timezone if options.style.times == "local" else "",
         defuse_formulas=options.style.defuse_formulas,
+        redacted=options.redaction.fields if options.redaction else (),
+        redaction_key=options.redaction.fingerprint if options.redaction else "",
         outputs=tuple(one.name for one in destinations) if is_named else (),
     )
 
@@ -259,7 +262,8 @@ class Run:
         """Prepare a run that loads windows into these forms; no request is sent yet."""
         self._setup, self._query, self._store = setup, query, store
         self._progress = setup.progress
-        self._names = NameSource(self._ask_names)
+        redactor = setup.redactor
+        self._names = NameSource(redacted(self._ask_names, redactor) if redactor else self._ask_names)
         self._loader = setup.loader(forms)
         self._to_load: deque[WindowRead] = deque()
         self._loading = 0
@@ -371,6 +375,8 @@ class Run:
     def _commit(self, settled: Settled) -> None:
         """Record that the window is read, and load it."""
         read = self._line(settled).redacted(self._setup.client.redact)
+        if self._setup.options.redaction is not None:
+            read = read.without_values()
         self._store.commit_read(read)
         self._covered += settled.window.length
         self._load(read)

@@ -67,6 +67,10 @@ class Header(_Line, frozen=True, kw_only=True):
     """The time zone of the times in flat rows; empty where they are UTC."""
     defuse_formulas: bool = False
     """Whether texts that a spreadsheet would take for a formula have an apostrophe before them."""
+    redacted: tuple[str, ...] = ()
+    """The fields that `--redact` names."""
+    redaction_key: str = ""
+    """The fingerprint of the key by which they are hashed: an export with another key is another export."""
     outputs: tuple[str, ...] = ()
     """Only in the ledger of an export to several outputs: their names."""
 
@@ -175,6 +179,10 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
             unreadable=tuple(oddity.redacted(redact) for oddity in self.unreadable),
             correlation_ids=tuple(map(redact, self.correlation_ids)),
         )
+
+    def without_values(self) -> Self:
+        """Without the values of conversations."""
+        return msgspec.structs.replace(self, unreadable=tuple(oddity.without_value() for oddity in self.unreadable))
 
     @property
     def window(self) -> Interval:

@@ -25,6 +25,7 @@ from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.load.load import Loader
 from everycall.pacing import IN_FLIGHT_BEST
+from everycall.privacy import Redaction, Redactor
 from everycall.progress import Noticed, Progress, Silent
 from everycall.sinks.forms import TABLES, FormMaker
 from everycall.sinks.interface import Form
@@ -72,6 +73,8 @@ class Options:
     """Permissions of new files. A replaced file keeps its own."""
     style: Style = PLAIN
     """How values look in flat rows: the times, and texts that a spreadsheet would take for formulas."""
+    redaction: Redaction | None = None
+    """Which personal data every output is without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,11 @@ class Setup:
             client.clock.utc(),
         )
 
+    @property
+    def redactor(self) -> Redactor | None:
+        """What replaces personal data; None if nothing is replaced."""
+        return Redactor(self.options.redaction) if self.options.redaction else None
+
     def loader(self, forms: Sequence[Form]) -> "Loader | Workers":
         """What loads parts into these forms: this process, or worker processes."""
         options = self.options
@@ -137,8 +145,9 @@ class Setup:
             columns = tuple(column.name for column in self.table.columns)
             names = tuple(form.name for form in forms)
             org = self.maker.organization_id() if TABLES in names else ""
-            return Workers(Work(columns, names, options.file_mode, org, options.style), options.workers)
-        return self.environment.loader(self.table, forms, self.filesystem)
+            work = Work(columns, names, options.file_mode, org, options.style, options.redaction)
+            return Workers(work, options.workers)
+        return self.environment.loader(self.table, forms, self.filesystem, self.redactor)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:
         """The way that the options ask for; for jobs alone, the API is asked until when their data is complete.

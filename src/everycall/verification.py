@@ -29,6 +29,7 @@ from everycall.exporting import Summary, output_failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
+from everycall.privacy import KEY_VARIABLE
 from everycall.progress import Progress
 from everycall.setup import IN_FLIGHT_DEFAULT, Environment, Options, Setup
 from everycall.sinks import postgresql_address as address
@@ -195,6 +196,7 @@ def repair(
             f"{found.output} was exported by everycall {header.everycall}, and {VERSION} may write other rows.",
             hint="Export again with --fresh.",
         )
+    _check_redaction(header, options)
     kept_from = kept_from_of(found.manifest, options.kept_from)
     # The query has what jobs will only have hours later.
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
@@ -329,6 +331,19 @@ def _table(header: Header) -> FlatTable:
             f"The export was made by everycall {header.everycall}, which had other columns: {error}",
             hint="Export again with --fresh.",
         ) from error
+
+
+def _check_redaction(header: Header, options: Options) -> None:
+    """Refuse a repair that would mix rows with and without personal data, or hashes of two keys."""
+    redaction = options.redaction
+    now = (redaction.fields, redaction.fingerprint) if redaction else ((), "")
+    if now != (header.redacted, header.redaction_key):
+        fields = ",".join(header.redacted) or "nothing"
+        raise OutputRefused(
+            f"The export is redacted ({fields}) by the key {header.redaction_key or '(none)'}, and a repair has to "
+            "use the same.",
+            hint=f"Set {KEY_VARIABLE} to that key, or export again with --fresh.",
+        )
 
 
 def _style(header: Header) -> Style:

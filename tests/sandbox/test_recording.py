@@ -255,6 +255,6 @@ def test_a_zstd_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
 def test_names_beside_an_archive_are_served(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
     path.write_text(json.dumps(conversation(7)))
-    path.with_name("raw.jsonl.names.jsonl").write_text('{"kind": "users", "id": "u", "name": "Ann"}\n')
+    path.with_name("raw.jsonl.names.jsonl").write_text('{"kind": "user", "id": "u", "name": "Ann"}\n')
 
     assert load(path).entities("users") == [{"id": "u", "name": "Ann"}]

@@ -18,12 +18,12 @@ import msgspec
 
 from everycall.acquire.details_job import Noted, NotedPage
 from everycall.api.query import Interval
-from everycall.filesystem import File, Filesystem
+from everycall.filesystem import Filesystem
 
 SUFFIX = ".job"
 """Of the notes' names."""
 
-PART, OLD_PART = ".part", ".old.part"
+PART, OLD_PART = ".part", ".part.old"
 """Of a window's part; and of the one that an earlier process has left unfinished."""
 
 
@@ -47,16 +47,6 @@ class _Page(msgspec.Struct, rename="camel", omit_defaults=True):
         if offset is None:
             return cls(page.is_zipped, digest, content=page.content)
         return cls(page.is_zipped, digest, offset, len(page.content))
-
-    def read(self, part: File | None) -> NotedPage | None:
-        """The page; None where it is not whole."""
-        content = self.content
-        if self.length:
-            if part is None:
-                return None
-            part.seek(self.offset)
-            content = part.read(self.length)
-        return NotedPage(content, self.is_zipped) if sha256(content).hexdigest() == self.sha256 else None
 
 
 class FileNotes:
@@ -109,22 +99,25 @@ class FileNotes:
     def pages(self, window: Interval) -> Iterator[NotedPage]:
         """The pages that an earlier process has noted, in order, up to the first that is not whole."""
         path = self._path(window, OLD_PART)
-        left = self._left.pop(window, [])
-        try:
-            part = self._filesystem.open(path, "rb") if left else None
-        except OSError:
-            part = None
-        try:
-            for line in left:
-                page = line.read(part)
-                if page is None:
-                    return
-                yield page
-        finally:
-            if part is not None:
-                part.close()
-            with suppress(OSError):
-                self._filesystem.unlink(path)
+        for line in self._left.pop(window, []):
+            page = self._read(line, path)
+            if page is None:
+                break
+            yield page
+        with suppress(OSError):
+            self._filesystem.unlink(path)
+
+    def _read(self, line: _Page, path: Path) -> NotedPage | None:
+        """The page of a line; None where it is not whole."""
+        content = line.content
+        if line.length:
+            try:
+                with self._filesystem.open(path, "rb") as part:
+                    part.seek(line.offset)
+                    content = part.read(line.length)
+            except OSError:
+                return None
+        return NotedPage(content, line.is_zipped) if sha256(content).hexdigest() == line.sha256 else None
 
     def drop(self, window: Interval) -> None:
         """The note is of no use any more."""

@@ -53,6 +53,9 @@ JOBS_AT_A_TIME: Final = "details.jobs.concurrent.access.max"
 JOB_LIMITS: Final = "details.jobs."
 """How the names of the limits of jobs begin."""
 
+USABLE_PATIENCE_S = 60.0
+"""Ours: how long to ask whether jobs can be used, where the details query can do without."""
+
 CANCEL_PATIENCE_S = 5.0
 """Ours: to cancel a job is a courtesy, so that it is tried once and not for long."""
 
@@ -293,13 +296,18 @@ def cancel(job_id: str) -> Exchange[None]:
         yield Request("DELETE", _path(job_id), tries=1, patience_s=CANCEL_PATIENCE_S)
 
 
-def availability() -> Exchange[datetime | None]:
+def availability(*, patience_s: float | None = None) -> Exchange[datetime | None]:
     """The instant before which the data lake is complete; None where the answer does not say.
+
+    Args:
+        patience_s: how long to try; None for as long as the client does.
 
     Raises:
         PermissionMissing, QueryRefused: the API answered 403, or 404: the org has no jobs.
     """
-    response = yield Request("GET", f"{JOBS}/availability", decode=_decoder(_Availability), success=(200,))
+    response = yield Request(
+        "GET", f"{JOBS}/availability", decode=_decoder(_Availability), success=(200,), patience_s=patience_s
+    )
     if response.status >= 300:
         raise refusal(response)
     return _instant(response.decoded.data_availability_date)
@@ -322,8 +330,11 @@ class Unusable:
 
 
 def usable() -> Exchange[Usable | Unusable]:
-    """Whether jobs can be used, and until when they are complete."""
-    until = yield from or_unusable(availability())
+    """Whether jobs can be used, and until when they are complete. A failure is an answer: the query can do without."""
+    try:
+        until = yield from or_unusable(availability(patience_s=USABLE_PATIENCE_S))
+    except ServiceError as error:
+        return Unusable(str(error).rstrip("."))
     if isinstance(until, Unusable):
         return until
     if until is None:

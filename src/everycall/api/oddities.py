@@ -36,6 +36,9 @@ TEXT_MAX = 60
 INTEGER_MAX = 2**63 - 1
 """The largest integer: the API's types have 64 bits."""
 
+REDACTED = "(redacted)"
+"""In place of a value in an export that is redacted."""
+
 WHOLE_MAX = 2**53
 """A larger real number is not read as a whole one, since its last digits are not exact."""
 
@@ -64,6 +67,10 @@ class Oddity(msgspec.Struct, frozen=True, rename="camel"):
         """The same oddity without secrets: the value may contain anything."""
         texts = {name: redact(getattr(self, name)) for name in ("conversation_id", "path", "value", "read_as")}
         return msgspec.structs.replace(self, **texts)
+
+    def without_value(self) -> "Oddity":
+        """The same oddity without what it shows of the conversation."""
+        return msgspec.structs.replace(self, value=REDACTED, read_as=REDACTED if self.read_as else "")
 
     def __str__(self) -> str:
         """One line for the user."""

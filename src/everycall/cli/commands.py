@@ -24,6 +24,7 @@ from everycall.cli.options import (
     Messages,
     Paging,
     PlanFormat,
+    Privacy,
     ProfileAction,
     Rows,
     Serving,
@@ -47,7 +48,7 @@ To try everycall without an org, add --sandbox.
 
 After an interruption, the same command continues with the windows that are not finished yet.
 """,
-    (When, Which, Rows, Cells, Paging, Way, Source, Messages, Logs),
+    (When, Which, Rows, Cells, Privacy, Paging, Way, Source, Messages, Logs),
 )
 PLAN = Command(
     "plan",
@@ -153,7 +154,7 @@ unknown. Names come from ARCHIVE.names.jsonl; without that file, the rows have i
 The exit code is 4 if a line is no conversation, if the archive is not as its manifest says, or if it was not proven
 complete when it was exported.
 """,
-    (Converting, Cells, Messages),
+    (Converting, Cells, Privacy, Messages),
     "ARCHIVE -o PATH [OPTIONS]",
 )
 SYNC = Command(
@@ -165,7 +166,7 @@ again, days with conversations that were open and have ended, and each day once 
 
 Days that need not be read again stay as they are. After an interruption, run the same command.
 """,
-    (Kept, Which, Way, Source, Messages, Logs),
+    (Kept, Which, Way, Privacy, Source, Messages, Logs),
     "OUT [OPTIONS]",
 )
 SANDBOX = Command(

@@ -11,7 +11,7 @@ from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.formats import counted, duration, size, span
 from everycall.cli.lists import separated
-from everycall.cli.options import Cells, Converting, Messages
+from everycall.cli.options import Cells, Converting, Messages, Privacy
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Quiet
 from everycall.converting import Converted, ConvertOptions, convert
@@ -49,6 +49,8 @@ def run(arguments: Arguments, context: Context) -> int:
             workers=_workers(wanted),
             file_mode=wanted.file_mode,
             style=outputs.style(arguments.of(Cells), wanted.timezone),
+            redaction=outputs.redaction(separated("--redact", arguments.of(Privacy).redact)),
+            organization_id=wanted.organization_id,
         ),
         progress=Quiet(display),
     )

@@ -10,13 +10,14 @@ from everycall.cli.context import Context
 from everycall.cli.display import Display, nowhere
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.lists import separated
-from everycall.cli.options import Cells, Messages, Paging, Rows, Source, Way, When, Which
+from everycall.cli.options import Cells, Messages, Paging, Privacy, Rows, Source, Way, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.exporting import Summary, export
+from everycall.privacy import Redaction
 from everycall.setup import Options
 from everycall.tables import flat
 from everycall.tables.attributes import PREFIX
@@ -31,6 +32,7 @@ def run(
     rows, messages = arguments.of(Rows), arguments.of(Messages)
     outputs.check(rows)
     columns = _columns(rows, arguments.of(Way))
+    _redaction(arguments)  # refuses a missing key before the first request
     flat.columns(rows.view, columns)  # refuses unknown columns before the first request
     # Standard error shows either progress or the summary as JSON, not both.
     display = nowhere() if messages.json and outputs.is_stream(rows) else context.display
@@ -40,6 +42,10 @@ def run(
         context.code = 0 if done.verdict == "proven" else NOT_PROVEN
         report(display, done, org, messages)
     return context.code
+
+
+def _redaction(arguments: Arguments) -> Redaction | None:
+    return outputs.redaction(separated("--redact", arguments.of(Privacy).redact))
 
 
 def _columns(rows: Rows, way: Way) -> list[str]:
@@ -73,6 +79,7 @@ def _export(arguments: Arguments, context: Context, display: Display, org: Org, 
         kept_from=kept_from(query, org.client, now, display),
         route=arguments.of(Way).route or "auto",
         file_mode=rows.file_mode,
+        redaction=_redaction(arguments),
         style=outputs.style(arguments.of(Cells), arguments.of(When).timezone),
     )
     quiet = messages.quiet or (is_stream and sys.stdout.isatty())

@@ -120,7 +120,11 @@ class Outputs:
         many=True,
     )
     format: str | None = option(
-        None, OUTPUT, "The format of every output. [default: by the endings; csv on standard output]", choices=FORMATS
+        None,
+        OUTPUT,
+        f"The format of every output: {', '.join(FORMATS)}. [default: by the endings; csv on standard output]",
+        value="FORMAT",
+        choices=FORMATS,
     )
     view: Literal["default", "extended"] = option(
         "default",
@@ -188,6 +192,12 @@ class Converting(Outputs):
         value="NAME",
         many=True,
     )
+    organization_id: str = option(
+        "",
+        OUTPUT,
+        "The id of the org, which every row of tables has. [default: that of the archive's manifest, if it has one]",
+        value="ID",
+    )
     timezone: str = option(
         "UTC", OUTPUT, "The time zone of local times, such as Europe/Berlin. [default: UTC]", value="ZONE"
     )
@@ -215,6 +225,20 @@ class Cells:
         OUTPUT,
         "Put an apostrophe before texts in .csv files that a spreadsheet would take for a formula: those that begin "
         "with =, +, -, @, a tab or a carriage return.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Privacy:
+    """Options for personal data."""
+
+    redact: str | None = option(
+        None,
+        OUTPUT,
+        "Replace personal data in every output by keyed hashes, which can still be joined. FIELDS are separated by "
+        "commas: personal for everything that is not known to be harmless, or fields of the API. FIELD=drop leaves a "
+        "field out, personal,FIELD=keep keeps it. The key is in EVERYCALL_REDACTION_KEY.",
+        value="FIELDS",
     )
 
 

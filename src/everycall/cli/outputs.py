@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from everycall.cli.options import Cells, Outputs
 from everycall.errors import OutputRefused, SettingsError
 from everycall.manifest import pretty
+from everycall.privacy import KEY_VARIABLE, Redaction
 from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 from everycall.sinks.style import Style
 from everycall.sinks.targets import STREAMED, Target, target_of
@@ -34,6 +35,17 @@ def style(cells: Cells, timezone: str) -> Style:
     """
     chosen = Style(cells.times, timezone, cells.defuse_formulas)
     return replace(chosen, timezone="UTC") if chosen.zone is UTC else chosen
+
+
+def redaction(fields: Sequence[str]) -> Redaction | None:
+    """What is redacted, by the key in the environment; None if no field is named.
+
+    Raises:
+        SettingsError: there is no such field, or no key of enough bytes.
+    """
+    if not fields:
+        return None
+    return Redaction.parse(fields, os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape"))
 
 
 def targets(rows: Outputs) -> BinaryIO | list[Path | str]:

@@ -126,14 +126,14 @@ def option(
     group: Group,
     help: str,  # noqa: A002 - as argparse calls it
     *,
-    value: str = "TEXT",
+    value: str = "",
     parse: Callable[[str], Any] = text,
     choices: tuple[str, ...] = (),
     short: str = "",
     many: bool = False,
 ) -> T:
     """Declare a field as an option with a value; its name is that of the field, with dashes for underscores."""
-    declared = Option(group, help, "|".join(choices) or value, parse, choices, short, many)
+    declared = Option(group, help, value or "|".join(choices) or "TEXT", parse, choices, short, many)
     return field(default=default, metadata={"option": declared})
 
 

@@ -12,14 +12,16 @@ from everycall.cli.display import Display
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.exporting import as_json
 from everycall.cli.formats import counted, span
+from everycall.cli.lists import separated
 from everycall.cli.options import Kept as Options
-from everycall.cli.options import Messages, Source, Way, When, Which
+from everycall.cli.options import Messages, Privacy, Source, Way, When, Which
 from everycall.cli.org import Org, connected
 from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import check, kept_from, query_of
 from everycall.client import SystemClock
 from everycall.manifest import Manifest
+from everycall.privacy import Redaction
 from everycall.setup import Options as RunOptions
 from everycall.sinks.targets import target_of
 from everycall.syncing import Policy, Status, Synced, check_target, sync
@@ -37,11 +39,16 @@ def run(arguments: Arguments, context: Context) -> int:
     which = _which(arguments)
     when = _when(wanted, output)
     check(when, which, SystemClock().utc())
+    _redaction(arguments)  # refuses a missing key before the first request
     with connected(arguments.of(Source)) as org:
         done = _sync(arguments, context, org, output, when)
         context.code = 0 if done.summary.verdict == "proven" else NOT_PROVEN
         _report(context.display, done, org, messages)
     return context.code
+
+
+def _redaction(arguments: Arguments) -> Redaction | None:
+    return outputs.redaction(separated("--redact", arguments.of(Privacy).redact))
 
 
 def _named(wanted: Options) -> str:
@@ -92,6 +99,7 @@ def _sync(arguments: Arguments, context: Context, org: Org, output: str, when: W
         workers=wanted.workers,
         kept_from=kept_from(query, org.client, now, context.display),
         route=arguments.of(Way).route or "query",
+        redaction=_redaction(arguments),
     )
     policy = Policy(
         timedelta(days=wanted.look_back),

@@ -17,6 +17,7 @@ from everycall.cli.parser import Arguments, UsageError
 from everycall.cli.progress import Kept, listener
 from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
+from everycall.setup import Options
 from everycall.sinks.targets import is_elsewhere
 from everycall.verification import Verification
 
@@ -63,7 +64,8 @@ def _repair(found: Verification, org: Org, messages: Messages, context: Context)
     kept = Kept(shown)
     context.kept = kept
     try:
-        done = verification.repair(org.client, found, progress=kept)
+        options = Options(redaction=outputs.redaction(found.manifest.query.redacted))
+        done = verification.repair(org.client, found, options=options, progress=kept)
     finally:
         shown.close()
     context.code = 0 if done.verdict == "proven" else NOT_PROVEN

@@ -20,7 +20,7 @@ from everycall.acquire.part import DamagedPart, Found, Part, PartWriter, Place, 
 from everycall.api.details_query import PageHead
 from everycall.filesystem import Filesystem
 from everycall.load.load import Source, Task
-from everycall.load.unpacking import BOM, Compression, Unpacked, whole_lines
+from everycall.load.unpacking import BOM, PIECE_BYTES, Compression, Unpacked, whole_lines
 from everycall.sinks.window_files import pieces
 
 BAD_LINES_MAX = 100
@@ -51,7 +51,7 @@ class ArchiveTask(Task):
         """
         digest = sha256()
         with filesystem.open(self.part, "rb") as file:
-            for piece in pieces(file, self.offset, self.size_bytes):
+            for piece in pieces(file, self.offset, self.size_bytes, piece_bytes=PIECE_BYTES):
                 digest.update(piece)
         if digest.hexdigest() != self.part_sha256:
             raise DamagedPart(f"{self.part} was changed: {self.window} is not as it was exported")
@@ -69,7 +69,7 @@ class _ArchiveWindow:
         """Yield all conversations; an archive has only those that its window owns, and the strays that it keeps."""
         task, rows = self._task, 0
         with self._filesystem.open(task.part, "rb") as file:
-            packed = pieces(file, task.offset, task.size_bytes)
+            packed = pieces(file, task.offset, task.size_bytes, piece_bytes=PIECE_BYTES)
             for block in whole_lines(Unpacked(packed, task.compression)):
                 body, lines = page_of(block)
                 yield Slice(self.pages, body, range(lines), _Starts(body, lines))

@@ -9,7 +9,7 @@ as whole records, to find unknown fields.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +24,9 @@ from everycall.errors import ServiceFailed
 from everycall.filesystem import Filesystem
 from everycall.instants import since_epoch_ms
 from everycall.load.names import NameSource
+from everycall.load.redacted import RedactedSource
 from everycall.manifest import Written
+from everycall.privacy import Redactor
 from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
@@ -272,9 +274,11 @@ def _oddities(body: bytes) -> tuple[Oddity, ...]:
 class Loader:
     """Loads parts one after the other in this process."""
 
-    def __init__(self, table: FlatTable, forms: Sequence[Form], filesystem: Filesystem) -> None:
-        """Load into these forms, flat rows with these columns."""
-        self._table, self._forms, self._filesystem = table, forms, filesystem
+    def __init__(
+        self, table: FlatTable, forms: Sequence[Form], filesystem: Filesystem, redactor: Redactor | None = None
+    ) -> None:
+        """Load into these forms, flat rows with these columns; without personal data if there is a redactor."""
+        self._table, self._forms, self._filesystem, self._redactor = table, forms, filesystem, redactor
 
     @property
     def at_once(self) -> int:
@@ -288,7 +292,11 @@ class Loader:
             DamagedPart: the part has changed since it was sealed.
             OSError: the disk is full, for example.
         """
-        return load(task.open(self._filesystem), task, self._table, self._forms, names)
+        source = task.open(self._filesystem)
+        if self._redactor is None:
+            return load(source, task, self._table, self._forms, names)
+        loaded = load(RedactedSource(source, self._redactor), task, self._table, self._forms, names)
+        return replace(loaded, examples=tuple(one.without_value() for one in loaded.examples))
 
     def close(self) -> None:
         """Do nothing: there are no processes to end."""

@@ -8,7 +8,8 @@ from isal.igzip_lib import IsalError
 
 Compression: TypeAlias = Literal["", "gz", "zst"]
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
+"""Of what is read, and of the blocks of lines: they stay in the processor's cache. A megabyte took a third more CPU."""
 
 FED_BYTES = 1 << 16
 """Compressed bytes that are unpacked at a time: even a file made to unpack to very much stays small in memory."""
@@ -101,7 +102,7 @@ def _streams(packed: Iterable[bytes], make: Callable[[], _Stream]) -> Iterator[b
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join pieces to blocks of whole lines, of a megabyte or more; a last line without a line feed comes by itself.
+    """Join pieces to blocks of whole lines, of `PIECE_BYTES` or more; a last line without a line feed comes by itself.
 
     Raises:
         LineTooLong: one line has more than `LINE_MAX` bytes.

@@ -20,6 +20,7 @@ from everycall.errors import OutputFailed
 from everycall.filesystem import SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
+from everycall.privacy import Redaction, Redactor
 from everycall.sinks.forms import FormMaker, forms_of
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
@@ -49,6 +50,7 @@ class Work:
     organization_id: str = ""
     """Only if a form has tables."""
     style: Style = PLAIN
+    redaction: Redaction | None = None
 
 
 class Workers:
@@ -163,7 +165,8 @@ def _serve(pipe: Connection, work: Work) -> None:
     filesystem = SystemFilesystem(work.file_mode)
     table = flat_table(only=work.columns)
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
-    loader = Loader(table, forms_of(work.forms, maker), filesystem)
+    redactor = Redactor(work.redaction) if work.redaction else None
+    loader = Loader(table, forms_of(work.forms, maker), filesystem, redactor)
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

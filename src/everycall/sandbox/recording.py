@@ -42,6 +42,9 @@ HEADERS_KEPT = ("content-type", "retry-after", "date", "inin-correlation-id")
 SENT_ON = ("authorization", "content-type", "accept")
 """The headers of a request that reach the org."""
 
+KINDS = {"queue": "queues", "user": "users", "wrapUpCode": "wrapupcodes", "division": "divisions"}
+"""What the names beside an archive are called, and the last part of the path that lists them."""
+
 SECRET_FIELDS = ("access_token", "refresh_token")
 
 FORWARD_S = 180.0
@@ -266,7 +269,7 @@ def names_beside(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     for number, line in lines(beside):
         try:
-            yield line["kind"], {"id": line["id"], "name": line.get("name")}
+            yield KINDS.get(line["kind"], line["kind"]), {"id": line["id"], "name": line.get("name")}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"line {number} of {beside} has no kind or no id") from error
 

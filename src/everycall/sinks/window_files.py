@@ -159,10 +159,10 @@ class WindowFileWriter:
         self._filesystem.unlink(self._path)
 
 
-def pieces(file: File, at: int, size_bytes: int) -> Iterator[bytes]:
+def pieces(file: File, at: int, size_bytes: int, *, piece_bytes: int = BUFFER_BYTES) -> Iterator[bytes]:
     """Yield those bytes of a file, in little memory."""
     if size_bytes:
         file.seek(at)
-    while size_bytes and (piece := file.read(min(size_bytes, BUFFER_BYTES))):
+    while size_bytes and (piece := file.read(min(size_bytes, piece_bytes))):
         size_bytes -= len(piece)
         yield piece

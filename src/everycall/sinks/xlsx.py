@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from everycall import instants
-from everycall.errors import SettingsError
 from everycall.filesystem import File, Filesystem
 from everycall.manifest import Header, Manifest
+from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination, sha256_of
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Damaged, Finished, Loaded
@@ -68,12 +68,9 @@ class XlsxDestination(FileDestination):
         Raises:
             SettingsError: xlsxwriter is not installed.
         """
-        try:
-            import xlsxwriter  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise SettingsError(
-                "An .xlsx file needs xlsxwriter, which is not installed.", hint="pip install 'everycall[xlsx]'"
-            ) from error
+        with extra("xlsx"):
+            import xlsxwriter  # noqa: PLC0415 - only for such outputs
+
         super().__init__(path, maker.plain_rows(), maker.filesystem)
         self.format = "xlsx"
         self._library, self._rows_max = xlsxwriter, rows_max
