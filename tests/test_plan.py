@@ -240,7 +240,7 @@ def test_a_plan_and_an_export_say_it_in_the_same_words(output: Path) -> None:
 
     assert found.carried_in > 0
     assert text in shown(found)
-    assert ("hits", text) in list(summary._facts(done, "the org"))
+    assert ("counted", text) in list(summary._facts(done, "the org"))
 
 
 @pytest.mark.parametrize(

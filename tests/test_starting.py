@@ -54,6 +54,26 @@ def test_a_command_loads_no_module_that_it_does_not_need(arguments: list[str], u
     assert loaded(LOADS.format(arguments=arguments)) & unneeded == set()
 
 
+SELDOM = {"shtab", "platformdirs", "keyring", "prometheus_client", "dotenv", "logging"}
+"""What only some commands and options need."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["doctor", "--help"],
+        ["profile", "--help"],
+        ["queues", "--help"],
+        ["completion", "--help"],
+        ["doctor", "--bogus"],
+    ],
+)
+def test_help_and_wrong_usage_load_nothing_that_only_some_commands_need(arguments: list[str]) -> None:
+    unneeded = {*HEAVY, *SELDOM} - ({"logging"} if "--bogus" in arguments else set())  # rich uses it
+
+    assert loaded(LOADS.format(arguments=arguments)) & unneeded == set()
+
+
 def test_the_command_that_is_to_run_loads_what_it_needs() -> None:
     """Else the test above could not fail."""
     modules = "everycall.cli.exporting, everycall.cli.serving, everycall.http_connection"

@@ -37,13 +37,13 @@ def find_credentials(
         SettingsError: there is no such profile, or a file cannot be read.
     """
     environment = os.environ if environment is None else environment
-    profiles = profiles or Profiles(profiles_folder(environment))
     if profile is not None:
-        return _of_profile(profiles, profile)
+        return _of_profile(profiles or Profiles(profiles_folder(environment)), profile)
     is_complete = all(environment.get(name, "").strip() for name in VARIABLES)
     found = Credentials.read(environment, {} if is_complete else read_dotenv(dotenv))
     if found is not None:
         return found
+    profiles = profiles or Profiles(profiles_folder(environment))
     if default := profiles.default:
         return _of_profile(profiles, default)
     raise CredentialsMissing(

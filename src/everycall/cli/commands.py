@@ -53,7 +53,8 @@ After an interruption, the same command continues with the windows that are not 
 PLAN = Command(
     "plan",
     "Show how large an export would be: conversations, windows, requests, minutes at the rate limit.",
-    "Exports nothing. Takes the options of export, and sends one request for each window.",
+    "Exports nothing. Takes the options of export, and sends one request for each window, and three more where the "
+    "interval begins within a UTC day.",
     (When, Which, Paging, Way, Source, PlanFormat, Logs),
 )
 VERIFY = Command(

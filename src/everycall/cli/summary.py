@@ -56,7 +56,7 @@ def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
     windows = counted(len(done.entries) + len(done.unread), "window")
     yield "interval", f"{span(done.interval)}, in {windows}{resumed}"
     if carried_in := sum(entry.carried_in for entry in done.entries):
-        yield "hits", counted_hits(sum(entry.unique_ids for entry in done.entries), carried_in)
+        yield "counted", counted_hits(sum(entry.unique_ids for entry in done.entries), carried_in)
     yield from _gaps(done)
     yield from _caveats(done.manifest)
     counts = done.counts
