@@ -2,9 +2,11 @@
 
 import re
 from itertools import islice
+from pathlib import Path
 from random import Random
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from adbc_driver_postgresql import dbapi
 
@@ -110,6 +112,18 @@ def test_without_names_a_cell_has_the_id() -> None:
     whole = tree(customer(), queue("gone", "08:01:00"), agent("nobody", "08:02:00", wrap_up="unknown"))
 
     assert cells(whole, "queueName", "agentName", "disposition") == ("gone", "nobody", "unknown")
+
+
+def test_the_view_reads_parquet_files_too(tmp_path: Path) -> None:
+    [raws] = mixed(300, seed=5)
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for name, table in tables_of(raws).items():
+            pq.write_table(table, tmp_path / f"{name}.parquet")
+            database.execute(f"CREATE VIEW {name} AS FROM read_parquet('{tmp_path / name}.parquet')")
+        database.execute(flat_view())
+
+        assert differences(raws, database.sql("FROM flat_from_tables").fetchall()) == []
 
 
 def test_columns_come_as_they_were_chosen() -> None:
