@@ -271,7 +271,7 @@ def tables_of(raws: Sequence[bytes]) -> dict[str, pa.Table]:
 
 def rows_by_duckdb(raws: Sequence[bytes], columns: Sequence[Column] = EXTENDED) -> list[Row]:
     """The rows of the view."""
-    return InDuckDB(tables_of(raws)).rows(flat_query("duckdb", columns=columns))
+    return InDuckDB(tables_of(raws)).rows(flat_query(columns=columns))
 
 
 def differences(raws: Sequence[bytes], view: Iterable[Row], columns: Sequence[Column] = EXTENDED) -> list[Difference]:

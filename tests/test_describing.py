@@ -52,6 +52,27 @@ def test_lines_are_at_most_a_hundred_characters_wide(one: object, capsys: pytest
     assert max(map(len, printed(capsys, getattr(one, "name", "")).splitlines()[3:])) <= 100
 
 
+def test_sql_creates_all_tables_and_then_the_view_of_flat_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    created = re.findall(
+        r'^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) "(\w+)"', printed(capsys, "--sql", "duckdb"), re.MULTILINE
+    )
+
+    assert created == [*(one.name for one in TABLES), "flat_from_tables"]
+
+
+def test_sql_prints_the_view_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "flat_from_tables", "--sql", "postgresql")
+
+    assert text.startswith('CREATE OR REPLACE VIEW "flat_from_tables" AS\nWITH\n-- Each session')
+    assert text.count(";\n") == 1
+
+
+def test_a_view_has_no_columns_to_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema", "flat_from_tables"]) == 2
+
+    assert "--sql duckdb" in capsys.readouterr().err
+
+
 def test_sql_creates_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "metrics", "--sql", "postgresql")
 

@@ -10,8 +10,9 @@ from everycall.cli.display import write_lines
 from everycall.cli.options import Declared
 from everycall.cli.parser import Arguments, UsageError
 from everycall.tables import relational
+from everycall.tables.flat_sql import VIEW, flat_view
 from everycall.tables.relational import Column, Table
-from everycall.tables.sql import sql
+from everycall.tables.sql import Dialect, sql
 
 WIDTH = 100
 
@@ -21,14 +22,30 @@ def run(arguments: Arguments, context: Context) -> int:  # noqa: ARG001 - as eve
     options = arguments.of(Declared)
     if options.json and options.sql:
         raise UsageError("--json and --sql do not go together.", hint="Give one of them.")
-    chosen = [relational.table(options.table)] if options.table else list(relational.TABLES)
+    if options.table == VIEW and not options.sql:
+        raise UsageError(f"{VIEW} is a view.", hint="Give --sql duckdb or --sql postgresql to print its statement.")
     if options.sql:
-        write_lines(line for table in chosen for one in sql(table, options.sql) for line in f"{one};".split("\n"))
-    elif options.json:
+        write_lines(line for one in statements(options.table, options.sql) for line in f"{one};".split("\n"))
+        return 0
+    chosen = [relational.table(options.table)] if options.table else list(relational.TABLES)
+    if options.json:
         outputs.write_json({"schemaVersion": relational.SCHEMA_VERSION, "tables": [as_json(table) for table in chosen]})
     else:
         write_lines(columns(chosen[0]) if options.table else tables(chosen))
     return 0
+
+
+def statements(name: str | None, dialect: Dialect) -> Iterator[str]:
+    """The statements that create a table, or the view of flat rows; without a name all of them.
+
+    Raises:
+        QueryError: there is neither of that name.
+    """
+    if name != VIEW:
+        for table in [relational.table(name)] if name else relational.TABLES:
+            yield from sql(table, dialect)
+    if name in (None, VIEW):
+        yield flat_view()
 
 
 def as_json(table: Table) -> dict[str, Any]:

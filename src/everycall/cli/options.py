@@ -413,7 +413,10 @@ class Declared:
 
     table: str | None = positional(None, OUTPUT, "TABLE", "The table whose columns are listed. [default: all tables]")
     sql: Literal["duckdb", "postgresql"] | None = option(
-        None, OUTPUT, "Print the statements that create the tables.", choices=("duckdb", "postgresql")
+        None,
+        OUTPUT,
+        "Print the statements that create the tables and the view of flat rows.",
+        choices=("duckdb", "postgresql"),
     )
     json: bool = switch(MESSAGES, "Print JSON.")
 

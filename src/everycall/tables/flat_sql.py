@@ -2,19 +2,24 @@
 
 The view holds what `columns.EXTENDED` holds, by the rules of `journey` and `outcome`, as a chain of named queries:
 
-    conversation, leg, segment       the rows of the tables, with the times and purposes that the rules compare
-    customer_side, customer_leg ...  who the customer is, and until when the customer was there
-    person_span ... consulted        the people who had the customer, and those who were only consulted
-    caller, candidate, agent         the agent who had the customer last
-    queue_leg ... consultation       the queues that were only asked for help
-    way, queue                       the segments on the customer's way, and its last queue
-    code, note, measure ...          what the other columns show
+    session, leg, segment           rows of the tables with what the rules compare: who is the customer, what listens
+    person_span ... consulted       the people who had the customer, and those who were only consulted
+    caller, candidate, agent        the agent who had the customer last
+    queue_leg ... consultation      the queues that were only asked
+    way, queue                      the segments on the customer's way, and its last queue
+    code, note, measure ...         what the other columns show
 
 Each query is short, and reads only tables and queries before it. Only those that the chosen columns need are in the
-view. Both dialects get the same text, apart from the type names that they share with `sql`.
+view. The text is the same for both databases.
 
-Times are compared as whole milliseconds since 1970, so that "never" and "unknown" are numbers, too. Texts are compared
-by their code points (COLLATE "C"), as Python compares them.
+- Times are compared as whole milliseconds since 1970, so that "never" and "unknown" are numbers, too.
+- Texts are compared by their code points (COLLATE "C"), as Python compares them.
+- A participant and a leg each have a key of one text. PostgreSQL knows nothing of how often a value comes in a query;
+  joined on three columns, it expects next to no rows, and then compares each row with each.
+
+A condition on the view does not reach into the chain: a row costs as much as all rows. Create a table from the view, or
+a materialized view. PostgreSQL overestimates what the chain costs, and translates it to machine code for longer than
+the query runs: `SET jit = off` before.
 
 **What differs from the CSV file.**
 
@@ -46,9 +51,9 @@ from everycall.tables.legs import (
 from everycall.tables.outcome import BY_ITSELF, BY_SYSTEM, DIALER_CODES
 from everycall.tables.reference import KINDS
 from everycall.tables.relational import SESSIONS, TABLES
-from everycall.tables.sql import Dialect, literal, quoted
+from everycall.tables.sql import literal, quoted
 
-VIEW = "flat"
+VIEW = "flat_from_tables"
 """What the view is called unless the caller chooses another name."""
 
 WIDTH = 110
@@ -874,14 +879,13 @@ CELLS: Mapping[str, str] = {
 # --- the text
 
 
-def flat_view(dialect: Dialect, schema: str = "", *, name: str = VIEW, columns: Sequence[Column] = EXTENDED) -> str:
+def flat_view(schema: str = "", *, name: str = VIEW, columns: Sequence[Column] = EXTENDED) -> str:
     """The statement that creates the view, or replaces one with the same columns.
 
     A text that is empty in the CSV file can be null or empty in the view. Other cells have the types of the table of
     flat rows: timestamptz, double precision (seconds, reals), bigint, boolean, and text[].
 
     Args:
-        dialect: the database. Both get the same text; the argument is there for a difference to come.
         schema: of the tables and of the view; empty for the current one.
         name: of the view.
         columns: of `columns.EXTENDED`, in the order that the view is to have.
@@ -889,10 +893,10 @@ def flat_view(dialect: Dialect, schema: str = "", *, name: str = VIEW, columns: 
     Raises:
         QueryError: a column is not in the extended view, such as a participant attribute.
     """
-    return f"CREATE OR REPLACE VIEW {_in(schema, name)} AS\n{flat_query(dialect, schema, columns=columns)}"
+    return f"CREATE OR REPLACE VIEW {_in(schema, name)} AS\n{flat_query(schema, columns=columns)}"
 
 
-def flat_query(dialect: Dialect, schema: str = "", *, columns: Sequence[Column] = EXTENDED) -> str:  # noqa: ARG001
+def flat_query(schema: str = "", *, columns: Sequence[Column] = EXTENDED) -> str:
     """The query of the view; its columns are called as in the CSV file.
 
     Raises:
