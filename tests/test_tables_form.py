@@ -164,3 +164,18 @@ def test_every_table_of_conversations_can_be_written(tmp_path: Path) -> None:
     names = {file.table for file in FORM.contents(path)}
     assert names == {"conversations", "participants", "sessions", "segments", "metrics", "conversation_divisions"}
     assert names <= {table.name for table in OF_CONVERSATIONS}
+
+
+def test_values_that_do_not_fit_are_reported_once(tmp_path: Path) -> None:
+    """The window reports them; so does the next one that the same form writes."""
+    odd = conversation(1, DAY)
+    odd["conferenceStart"] = "no instant"
+    odd["originatingDirection"] = 12
+    form = TablesForm(ORGANIZATION)
+
+    for name in ("a.tables", "b.tables"):
+        writer = form.writer(tmp_path / name)
+        writer.write(batch([odd]))
+        assert [oddity.path for oddity in writer.take_oddities()] == ["conferenceStart", "originatingDirection"]
+        assert writer.take_oddities() == []
+        writer.close()

@@ -27,6 +27,7 @@ from everycall.load.names import NameSource
 from everycall.load.redacted import RedactedSource
 from everycall.manifest import Written
 from everycall.privacy import Redactor
+from everycall.sinks.forms import TABLES
 from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
@@ -78,6 +79,8 @@ class _Report:
     oddities: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Oddity] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
+    has_tables: bool = False
+    """Whether a form looks at every value: then pages are checked for unknown fields only."""
 
     def add_names(self, record: Record) -> None:
         """Note which attributes there are."""
@@ -92,12 +95,12 @@ class _Report:
                 self.examples.setdefault(name, oddity)
 
     def check(self, piece: Slice) -> bool:
-        """Count the oddities of a page if it is one of those that are checked, and return whether it is."""
+        """Count the oddities of a page if it is one of those that are checked; return whether they are counted."""
         is_checked = piece.page % CHECKED_EVERY == 0 or not self.checked or piece.page in self.checked
         if is_checked and piece.page not in self.checked:
             self.checked.add(piece.page)
-            self.add(_oddities(piece.body))
-        return is_checked
+            self.add([one for one in _oddities(piece.body) if not self.has_tables or one.kind == "unknown field"])
+        return is_checked or self.has_tables
 
     def counted(self, facts: Facts) -> Facts:
         self.outlasting += facts.outlasts
@@ -173,7 +176,7 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
         OSError: the disk is full, for example.
     """
     is_plain = not task.kept_strays and not task.left_out
-    report = _Report()
+    report = _Report(has_tables=any(form.name == TABLES for form in forms))
     batches = _Batches(task, table, names, report, frozenset(form.wants for form in forms))
     writers: dict[str, WindowWriter] = {}
     try:
@@ -182,8 +185,8 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
         for piece in source.slices(None if is_plain else task.is_wanted):
             batches.add(piece)
             if batches.size >= BATCH:
-                _write(batches.take(), writers)
-        _write(batches.take(), writers)
+                _write(batches.take(), writers, report)
+        _write(batches.take(), writers, report)
         written = {name: writer.close() for name, writer in writers.items()}
     except BaseException:
         for writer in writers.values():
@@ -196,9 +199,10 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
     )  # fmt: skip
 
 
-def _write(batch: Batch, writers: dict[str, WindowWriter]) -> None:
+def _write(batch: Batch, writers: dict[str, WindowWriter], report: _Report) -> None:
     for writer in writers.values():
         writer.write(batch)
+        report.add(list(writer.take_oddities()))
 
 
 class _Batches:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from everycall.api.oddities import Oddity
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.files import sha256_of
@@ -108,6 +109,10 @@ class FlatWriter:
     def _flush(self) -> None:
         self._file.write(pa.concat_tables(self._pending or [self._form.schema.empty_table()]))
         self._pending, self._rows = [], 0
+
+    def take_oddities(self) -> tuple[Oddity, ...]:
+        """None: values are not looked at."""
+        return ()
 
     def close(self) -> Written:
         """Make the window durable."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from everycall.api.names import Kind, Names
+from everycall.api.oddities import Oddity
 from everycall.api.query import Interval
 from everycall.filesystem import File, Writable
 from everycall.manifest import Entry, Header, Manifest, WindowRead, Written
@@ -50,6 +51,10 @@ class WindowWriter(Protocol):
         Raises:
             OSError: the disk is full, for example.
         """
+        ...
+
+    def take_oddities(self) -> Sequence[Oddity]:
+        """The values that did not fit since the last call; none where the form does not look at values."""
         ...
 
     def close(self) -> Written:

@@ -13,7 +13,7 @@ Needs pyarrow.
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from everycall.api.oddities import Oddity
 from everycall.arrow.filled import ArrowTables
 from everycall.filesystem import File, Filesystem, SystemFilesystem
 from everycall.manifest import Written
@@ -83,10 +84,16 @@ class TablesForm:
         """That of every row."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._groups = groups
+        self._makers: list[ArrowTables] = []
+        """Those that no window uses now. They know which fields come, which costs a second reading to find out."""
 
     def writer(self, path: Path) -> "TablesWriter":
         """Begin to write a window to new files whose names begin as `path` does."""
-        return TablesWriter(path, ArrowTables(self.organization_id), self._filesystem, self._groups)
+        try:
+            maker = self._makers.pop()
+        except IndexError:
+            maker = ArrowTables(self.organization_id)
+        return TablesWriter(path, maker, self._filesystem, self._groups, self._makers.append)
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the index is unchanged, and each file has its full size."""
@@ -152,9 +159,17 @@ def _sha256(filesystem: Filesystem, path: Path) -> str:
 class TablesWriter:
     """Writes one window. It has the rows of one day in memory at most, up to a row group."""
 
-    def __init__(self, path: Path, maker: ArrowTables, filesystem: Filesystem, groups: Groups) -> None:
-        """Write files whose names begin as `path` does."""
+    def __init__(
+        self,
+        path: Path,
+        maker: ArrowTables,
+        filesystem: Filesystem,
+        groups: Groups,
+        give_back: Callable[[ArrowTables], None],
+    ) -> None:
+        """Write files whose names begin as `path` does; the maker is given back in the end."""
         self._path, self._maker, self._filesystem, self._groups = path, maker, filesystem, groups
+        self._give_back = give_back
         self._day = 0
         self._pending: dict[str, list[pa.Table]] = {}
         self._conversations = self._bytes = 0
@@ -205,9 +220,14 @@ class TablesWriter:
         while self._open:
             self._done.append(self._open.pop(min(self._open)).close())
 
+    def take_oddities(self) -> list[Oddity]:
+        """The values that did not fit since the last call. Unknown fields are looked for elsewhere, on a sample."""
+        return [oddity for oddity in self._maker.take_oddities() if oddity.kind != "unknown field"]
+
     def close(self) -> Written:
         """Make the window durable."""
         self._end_day()
+        self._give_back(self._maker)
         files = sorted(self._done, key=lambda file: (file.day, file.table, file.suffix))
         index = msgspec.json.Encoder().encode_lines(files)
         with self._filesystem.open(self._path, "wb") as file:

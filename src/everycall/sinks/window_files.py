@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from isal import isal_zlib
 
+from everycall.api.oddities import Oddity
 from everycall.filesystem import File, Filesystem, SystemFilesystem, Writable
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch, Placed
@@ -138,6 +139,10 @@ class WindowFileWriter:
         if data := self._form.data(batch):
             self._has_data = True
             self._append(self._stream.compress(data))
+
+    def take_oddities(self) -> tuple[Oddity, ...]:
+        """None: values are not looked at."""
+        return ()
 
     def close(self) -> Written:
         """Make the window durable."""
