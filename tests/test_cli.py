@@ -393,7 +393,7 @@ def test_rows_for_a_closed_standard_output_are_refused(shared: Sandbox) -> None:
         (["export", "--columns", "nope"], "There is no column 'nope'."),
         (["export", "--columns", ","], "--columns has an empty name."),
         (["export", "--view", "wide"], "--view is 'wide'."),
-        (["export", "--format", "clay"], "--format is 'clay'.."),
+        (["export", "--format", "clay"], "--format is 'clay'."),
         (["export", "--page-size", "0"], "--page-size is 0."),
         (["export", "--page-size", "101"], "--page-size is 101."),
         (["export", "--page-size", "1.5"], "--page-size is 1.5."),
