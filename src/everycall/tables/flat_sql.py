@@ -18,8 +18,8 @@ view. The text is the same for both databases.
   joined on three columns, it expects next to no rows, and then compares each row with each.
 
 A condition on the view does not reach into the chain: a row costs as much as all rows. Create a table from the view, or
-a materialized view. PostgreSQL overestimates what the chain costs, and translates it to machine code for longer than
-the query runs: `SET jit = off` before.
+a materialized view. PostgreSQL overestimates what the chain costs, and takes ten seconds or more to translate it to
+machine code: `SET jit = off` before.
 
 **What differs from the CSV file.**
 
