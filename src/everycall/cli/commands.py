@@ -165,6 +165,8 @@ Run it every night. The first run reads everything from --since. Each later one 
 again, days with conversations that were open and have ended, and each day once more after a month.
 
 Days that need not be read again stay as they are. After an interruption, run the same command.
+
+Without --route, sync reads by the query, which knows late changes hours before jobs do.
 """,
     (Kept, Which, Way, Privacy, Source, Messages, Logs),
     "OUT [OPTIONS]",
