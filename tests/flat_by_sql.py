@@ -97,8 +97,10 @@ class Odd:
         self._number += 1
         self._purposes = rng.sample(PURPOSES, rng.randrange(1, 5))  # few, so that each way to a customer is usual
         self._span_ms = rng.choice((3000, 5000, 20_000, 100_000))
-        self._step_ms = rng.choice((1, 100, 500))
+        self._step_ms = rng.choice((1, 100, 500, 1000))
         self._is_dense = rng.random() < 0.5
+        if self._is_dense:  # people who ask queues
+            self._purposes += ["agent", "acd"]
         end = {"conversationEnd": self._instant()} if rng.random() < 0.8 else {}
         whole: Tree = self._dense(
             {
@@ -134,7 +136,7 @@ class Odd:
             **{name: rng.choice(TEXTS) for name in ("ani", "dnis", "addressFrom", "addressTo", "messageType")},
             "callbackNumbers": [rng.choice(("1", "2", "")) for _ in range(rng.randrange(3))],
             "dispositionName": rng.choice(TEXTS),
-            "flow": rng.choice((None, {"flowName": rng.choice(TEXTS), "exitReason": rng.choice(TEXTS), "flowId": "f"})),
+            "flow": self._flow(),
             "segments": [self._segment() for _ in range(rng.randrange(5))],
             "metrics": [self._metric() for _ in range(rng.choice((0, 0, 1, 3)))],
         }
@@ -149,14 +151,19 @@ class Odd:
             "segmentStart": start,
             "segmentEnd": end,
             "queueId": rng.choice(QUEUES),
-            "disconnectType": rng.choice(DISCONNECTS),
+            "disconnectType": rng.choice((*DISCONNECTS[:4], None, None) if self._is_dense else DISCONNECTS),
             "wrapUpCode": rng.choice((*CODES, None, None, None)),
             "wrapUpNote": rng.choice(TEXTS),
         }
 
     def _metric(self) -> Tree:
         value = self._rng.choice((1, 2, 5000, 2**40, 2**53, -3, None))
-        return {"name": self._rng.choice(METRICS), "value": value}
+        return {"name": self._rng.choice(METRICS[:5] if self._is_dense else METRICS), "value": value}
+
+    def _flow(self) -> Tree | None:
+        rng = self._rng
+        named = {"flowName": rng.choice(TEXTS), "exitReason": rng.choice(TEXTS)}
+        return rng.choice((None, {**named, "flowId": "f"}, {"outcomes": [{"flowOutcome": "SUCCESS"}]}))
 
     def _evaluation(self) -> Tree:
         rng = self._rng

@@ -72,6 +72,15 @@ def test_a_compressed_archive_has_the_same_lines(tmp_path: Path, ending: str, re
     assert read(tmp_path / f"out.{ending}") == (tmp_path / "out.jsonl").read_bytes()
 
 
+def test_an_archive_is_complete_without_the_id_of_the_org(tmp_path: Path) -> None:
+    where = small()
+    where.sandbox.faults.on(None, "403", path="/api/v2/organizations/me")
+    summary = where.export(tmp_path / "a.jsonl")
+
+    assert (summary.verdict, summary.rows) == ("proven", 30)
+    assert manifest_of(tmp_path / "a.jsonl")["query"]["organizationId"] == ""
+
+
 def test_zipped_csv_has_the_same_rows(tmp_path: Path) -> None:
     small().export(named(tmp_path, "csv", "csv.gz"))
 

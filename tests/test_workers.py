@@ -91,8 +91,14 @@ def test_a_worker_that_dies_is_replaced_and_its_part_is_loaded(tmp_path: Path) -
 
 def child_of(process: int) -> int:
     """The youngest process that this one has started."""
-    children = Path(f"/proc/{process}/task")
-    return max(int(pid) for task in children.iterdir() for pid in (task / "children").read_text().split())
+    tasks = Path(f"/proc/{process}/task")
+    children = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    return max(children, key=lambda pid: (started_at(pid), pid))
+
+
+def started_at(pid: int) -> int:
+    """In clock ticks since the machine started. The numbers of processes start over on a busy machine."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def test_where_workers_die_again_and_again_the_export_fails_with_the_next_step(tmp_path: Path) -> None:

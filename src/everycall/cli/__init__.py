@@ -3,11 +3,11 @@
 Exit codes:
 
     0    complete and proven
-    1    something failed on this machine (the disk is full), or something unexpected
+    1    something unexpected
     2    wrong usage, or a query that the API refuses
     3    credentials or permission
     4    finished, but not proven complete; or verified, and does not hold
-    5    gave up on the network or the service; the same command continues
+    5    gave up on the network, the service or an output (the disk is full); the same command continues
     130  interrupted; the same command continues
     141  the program that read standard output ended early
 

@@ -15,5 +15,5 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     errors.AccessError: 3,
     errors.ServiceError: 5,
     errors.OutputRefused: 2,
-    errors.OutputFailed: FAILED_HERE,
+    errors.OutputError: 5,
 }

@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from everycall.errors import OutputRefused, SettingsError
+from everycall.errors import AccessError, OutputRefused, QueryError, SettingsError
 from everycall.filesystem import SystemFilesystem
 from everycall.manifest import Manifest
 from everycall.sinks import postgresql_address
@@ -169,13 +170,21 @@ def destination(target: Target, maker: FormMaker, *, is_fresh: bool = False) -> 
         return _duckdb(target, maker, is_fresh)
     if target.format == POSTGRESQL:
         return _postgresql(target, maker, is_fresh)
-    names, org = (maker.names(), maker.organization_id) if target.format.startswith("jsonl") else (None, str)
+    names, org = (maker.names(), partial(_id_if_known, maker)) if target.format.startswith("jsonl") else (None, str)
     if target.path is not None:
         return FileDestination(target.path, maker.file(target.format), maker.filesystem, names, org)
     with extra("parquet"):
         from everycall.sinks.remote import RemoteFile  # noqa: PLC0415 - only for such outputs
 
     return RemoteFile(target.place, maker.file(target.format), maker.filesystem, names, org)
+
+
+def _id_if_known(maker: FormMaker) -> str:
+    """The id of the org, or nothing: an archive is complete without it."""
+    try:
+        return maker.organization_id()
+    except (AccessError, QueryError):
+        return ""
 
 
 def _folder(target: Target, maker: FormMaker) -> Destination:
