@@ -22,6 +22,7 @@ from everycall.load.names import NameSource
 from everycall.progress import Event, Noticed
 from everycall.sandbox.recorded import Recorded
 from everycall.sinks.csv import CsvSink
+from everycall.sinks.tables_form import TablesForm
 from everycall.tables.flat import Column, Row
 from inprocess import WEEK, Org, assert_proven, manifest_of, org, read_csv
 
@@ -115,6 +116,16 @@ def loaded(
     kept, left = (frozenset(id_bytes(ID.format(number)) for number in some) for some in (kept_strays, left_out))
     task = Task(WINDOW, part.path, part.checksum, kept, left, part.path.with_suffix(""))
     return load(part, task, cast("Any", table or Table()), [SINK], NameSource(ask or Users()))
+
+
+def test_values_that_fit_no_table_are_counted(tmp_path: Path) -> None:
+    part = part_of(tmp_path, [one(number, conferenceStart="no instant") for number in range(3)])
+    task = Task(WINDOW, part.path, part.checksum, frozenset(), frozenset(), part.path.with_suffix(""))
+
+    found = load(part, task, cast("Any", Table()), [TablesForm("org")], NameSource(Users()))
+
+    assert found.oddities == {"unreadable value: conferenceStart": 3}
+    assert found.examples[0].conversation_id == ID.format(0)
 
 
 def rows(part: Part) -> list[list[str]]:

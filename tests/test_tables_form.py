@@ -176,6 +176,6 @@ def test_values_that_do_not_fit_are_reported_once(tmp_path: Path) -> None:
     for name in ("a.tables", "b.tables"):
         writer = form.writer(tmp_path / name)
         writer.write(batch([odd]))
+        writer.close()
         assert [oddity.path for oddity in writer.take_oddities()] == ["conferenceStart", "originatingDirection"]
         assert writer.take_oddities() == []
-        writer.close()

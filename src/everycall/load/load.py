@@ -188,6 +188,8 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
                 _write(batches.take(), writers, report)
         _write(batches.take(), writers, report)
         written = {name: writer.close() for name, writer in writers.items()}
+        for writer in writers.values():
+            report.add(list(writer.take_oddities()))
     except BaseException:
         for writer in writers.values():
             with suppress(OSError):

@@ -54,7 +54,7 @@ class WindowWriter(Protocol):
         ...
 
     def take_oddities(self) -> Sequence[Oddity]:
-        """The values that did not fit since the last call; none where the form does not look at values."""
+        """The values that did not fit since the last call, also after `close`; none from forms that look at none."""
         ...
 
     def close(self) -> Written:

@@ -13,7 +13,9 @@ Needs pyarrow.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -40,14 +42,17 @@ ZSTD_LEVEL = 1
 
 DAY_MS = 86_400_000
 
+THREADS = 1
+"""That make tables while another one writes them. Each further one costs 70 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """How rows are gathered before they are written."""
 
-    conversations: int = 10_000
+    conversations: int = 5_000
     """Conversations whose rows make a row group: larger ones cost memory, smaller ones space and time to read."""
-    size_bytes: int = 96 << 20
+    size_bytes: int = 64 << 20
     """Of rows in memory, after which a group ends early: some conversations are a hundred times as large as others."""
     few_values: int = 500
     """A text column with at most so many values among the first rows of a file is written with a dictionary."""
@@ -85,15 +90,23 @@ class TablesForm:
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._groups = groups
         self._makers: list[ArrowTables] = []
-        """Those that no window uses now. They know which fields come, which costs a second reading to find out."""
+        """Those that no thread uses now. They know which fields come, which costs a second reading to find out."""
 
     def writer(self, path: Path) -> "TablesWriter":
         """Begin to write a window to new files whose names begin as `path` does."""
+        return TablesWriter(path, self._made, self._filesystem, self._groups)
+
+    def _made(self, batch: Batch) -> "Made":
+        """The rows of some conversations. Several threads may ask at the same time."""
         try:
             maker = self._makers.pop()
         except IndexError:
             maker = ArrowTables(self.organization_id)
-        return TablesWriter(path, maker, self._filesystem, self._groups, self._makers.append)
+        try:
+            tables = maker.tables(batch.records, batch.owner_times_ms)
+            return Made(tables, batch.owner_times_ms, maker.take_oddities())
+        finally:
+            self._makers.append(maker)
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the index is unchanged, and each file has its full size."""
@@ -156,20 +169,27 @@ def _sha256(filesystem: Filesystem, path: Path) -> str:
     return digest.hexdigest()
 
 
-class TablesWriter:
-    """Writes one window. It has the rows of one day in memory at most, up to a row group."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The rows of some conversations."""
 
-    def __init__(
-        self,
-        path: Path,
-        maker: ArrowTables,
-        filesystem: Filesystem,
-        groups: Groups,
-        give_back: Callable[[ArrowTables], None],
-    ) -> None:
-        """Write files whose names begin as `path` does; the maker is given back in the end."""
-        self._path, self._maker, self._filesystem, self._groups = path, maker, filesystem, groups
-        self._give_back = give_back
+    tables: dict[str, pa.Table]
+    owner_times_ms: Sequence[int]
+    oddities: Sequence[Oddity]
+
+
+class TablesWriter:
+    """Writes one window. It has the rows of one day in memory at most, up to a row group and a few batches.
+
+    Batches become tables in threads, since Arrow reads JSON without the interpreter's lock; they are written in order.
+    """
+
+    def __init__(self, path: Path, make: Callable[[Batch], Made], filesystem: Filesystem, groups: Groups) -> None:
+        """Write files whose names begin as `path` does. `make` makes the tables."""
+        self._path, self._make, self._filesystem, self._groups = path, make, filesystem, groups
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._making: deque[Future[Made]] = deque()
+        self._oddities: list[Oddity] = []
         self._day = 0
         self._pending: dict[str, list[pa.Table]] = {}
         self._conversations = self._bytes = 0
@@ -180,14 +200,20 @@ class TablesWriter:
 
     def write(self, batch: Batch) -> None:
         """Append the rows of some conversations."""
-        tables = self._maker.tables(batch.records, batch.owner_times_ms)
-        days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in batch.owner_times_ms))
+        self._making.append(self._threads.submit(self._make, batch))
+        if len(self._making) > THREADS:
+            self._take(self._making.popleft().result())
+
+    def _take(self, made: Made) -> None:
+        self._oddities += made.oddities
+        tables, times_ms = made.tables, made.owner_times_ms
+        days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in times_ms))
         for day in days:
             if day != self._day:
                 self._end_day()
                 self._day = day
             its_own = tables if len(days) == 1 else {name: _of_day(table, day) for name, table in tables.items()}
-            self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in batch.owner_times_ms))
+            self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in times_ms))
 
     def _add(self, tables: dict[str, pa.Table], conversations: int) -> None:
         for name, table in tables.items():
@@ -222,12 +248,15 @@ class TablesWriter:
 
     def take_oddities(self) -> list[Oddity]:
         """The values that did not fit since the last call. Unknown fields are looked for elsewhere, on a sample."""
-        return [oddity for oddity in self._maker.take_oddities() if oddity.kind != "unknown field"]
+        taken, self._oddities = self._oddities, []
+        return [oddity for oddity in taken if oddity.kind != "unknown field"]
 
     def close(self) -> Written:
         """Make the window durable."""
+        while self._making:
+            self._take(self._making.popleft().result())
+        self._threads.shutdown()
         self._end_day()
-        self._give_back(self._maker)
         files = sorted(self._done, key=lambda file: (file.day, file.table, file.suffix))
         index = msgspec.json.Encoder().encode_lines(files)
         with self._filesystem.open(self._path, "wb") as file:
@@ -238,6 +267,7 @@ class TablesWriter:
 
     def discard(self) -> None:
         """Remove the files."""
+        self._threads.shutdown(cancel_futures=True)
         for file in self._open.values():
             file.discard()
         for done in self._done:
