@@ -30,7 +30,7 @@ def commands(block: Block) -> Iterator[list[str]]:
     """The arguments of every everycall command in a block."""
     text = re.sub(r'"\n\s+"', "", block.text)
     for found in _COMMAND.finditer(text):
-        line = re.split(r" (?:&&|\||>) ", re.sub(r"\{\{.*?\}\}", "2026-01-05", found[1]))[0]
+        line = re.split(r" (?:&&|\||>>?) ", re.sub(r"\{\{.*?\}\}", "2026-01-05", found[1]))[0]
         words = shlex.split(line.rstrip('"') if line.count('"') % 2 else line, comments=True)
         yield words
 

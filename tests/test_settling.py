@@ -216,7 +216,7 @@ def test_windows_inside_a_day_that_return_what_others_own_stay_proven(output: Pa
     """A window that begins inside a day also returns what started earlier that day."""
     where = org(conversations_per_day=300, flat=True)
     where.sandbox.faults.on(1, "total_hits", path=QUERY, off=99_800)  # so that the day is cut
-    summary = where.export(output)
+    summary = where.export(output, route="query")
 
     assert len(summary.entries) > 1
     assert sum(entry.carried_in for entry in summary.entries) > 0
