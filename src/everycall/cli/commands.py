@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 EXPORT = Command(
     "export",
-    "Export conversations to a file, one row each, and prove that none is missing.",
+    "Export conversations to files, tables or databases, and prove that none is missing.",
     """
 Set GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_ENV in the environment or in .env to use your org.
 To try everycall without an org, add --sandbox.
