@@ -16,7 +16,7 @@ A window of a synced destination is a UTC day, or a part of one. It is *due* if
 A conversation that was closed before the trailing days and is opened again is noticed only when its day is due.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,7 +119,7 @@ def sync(
     check_target(target)
     done = _sync(client, query, target, policy, options, progress, environment)
     if done.summary.interval.end < query.interval.until_now(client.clock.utc()).end - CATCHES_UP:
-        return _sync(client, query, target, policy, options, progress, environment)
+        return _sync(client, query, target, policy, replace(options, fresh=False), progress, environment)
     return done
 
 
@@ -285,13 +285,9 @@ class Status:
             output,
             manifest.interval,
             manifest.rows,
-            _count(entry.verdict == "proven" for entry in manifest.windows),
+            sum(entry.verdict == "proven" for entry in manifest.windows),
             (*manifest.unproven, *manifest.unread),
             manifest.provisional_from,
             manifest.open,
             manifest.finished_at,
         )
-
-
-def _count(flags: Iterable[bool]) -> int:
-    return sum(flags)
