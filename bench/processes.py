@@ -101,8 +101,12 @@ class _Sampler(threading.Thread):
 def family(pid: int) -> Iterator[int]:
     """The process, and its descendants as far as they can be seen now."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in _read(children).split():
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended meanwhile
+        return
+    for task in tasks:
+        for child in _read(task / "children").split():
             yield from family(int(child))
 
 
