@@ -198,6 +198,16 @@ def test_a_switch_that_cannot_be_outlived_is_named_in_the_reason(
     assert all(reason in entry.reason for entry in summary.unproven)
 
 
+def test_a_busy_day_that_a_job_returns_whole_for_each_of_its_hours_is_not_halved_forever(output: Path) -> None:
+    """Each half would return the same conversations again, which are too many for one job."""
+    where = org(conversations_per_day=300, flat=True, switches=Switches(job_results_max=50, match="day"))
+    summary = where.export(output, "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z", route="jobs")
+
+    assert summary.verdict == "unproven"
+    assert all("50 results of a job only" in entry.reason for entry in summary.unproven)
+    assert len(summary.entries) <= 48
+
+
 def settings_of(name: str) -> set[Any]:
     """What a switch may be, where it is one of a few."""
     kind = get_type_hints(Switches)[name]

@@ -57,6 +57,10 @@ POLL_FIRST, POLL_MAX = timedelta(seconds=2), timedelta(seconds=30)
 EARLY = timedelta(seconds=60)
 """A 404 within so long after the POST, or after FULFILLED, is taken to pass. Source: two public exporters ask again."""
 
+HALVED_MIN = timedelta(hours=1)
+"""Ours: a window that short is not halved because of its results. No org has more in an hour than a job may return; so
+the API returned what started in the rest of the day, too, and a shorter window would return it again."""
+
 JOB_PATIENCE = timedelta(minutes=30)
 """Ours: a job that runs for longer is cancelled. A public Airflow operator waits as long."""
 
@@ -517,7 +521,7 @@ class JobReading:
         pieces = halves(self.window)
         if self._jobs.falls_back and self.window.length <= DAY:
             self._leave_to_query()
-        elif len(pieces) == 1:
+        elif len(pieces) == 1 or self.window.length <= HALVED_MIN:
             self._give_up(reason)
         else:
             self._jobs.done_with(self._job_id)
