@@ -54,7 +54,7 @@ class Header(_Line, frozen=True, kw_only=True):
     filters: dict[str, Any]
     """As they were sent."""
     match: Match
-    """`start`, or `activity` where conversations count that started earlier on the first day and still lived."""
+    """`start`, or `activity` where conversations count that started earlier on the first day and had not ended."""
     format: str
     """The kind of output: `csv`, `jsonl` ...; of a ledger, that of the first output."""
     columns: tuple[str, ...] = ()

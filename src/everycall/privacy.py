@@ -221,7 +221,7 @@ class Redactor:
     def record(self, body: bytes) -> bytes:
         """The JSON of a conversation without what is replaced.
 
-        Everything that is no object of the API's shape counts as an unknown field.
+        Everything that is not an object of the API's shape counts as an unknown field.
         """
         return _encoded(self._object(_decoded(body), self._root))
 

@@ -366,7 +366,7 @@ def jobs_at_a_time() -> Exchange[int | None]:
 
 
 def _decoder(kind: type[Any]) -> Any:
-    """Decodes an answer of that shape; another shape is no answer of the API."""
+    """Decodes an answer of that shape; another shape is not an answer of the API."""
     decoder = msgspec.json.Decoder(kind)
 
     def decode(content: bytes) -> Any:

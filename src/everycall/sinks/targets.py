@@ -139,10 +139,10 @@ def _by_ending(output: str) -> str:
     if suffix in WITHOUT_ENDING:
         return "csv"
     near = get_close_matches(suffix, ENDINGS, n=1)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    suggestion = f"Did you mean {near[0]}? " if near else ""
     raise SettingsError(
         f"The ending of '{output}' belongs to no format of everycall.",
-        hint=f"{meant}The endings are {', '.join(ENDINGS)}. csv:{output} writes CSV under that name.",
+        hint=f"{suggestion}The endings are {', '.join(ENDINGS)}. csv:{output} writes CSV under that name.",
     )
 
 

@@ -1,8 +1,8 @@
 """A spreadsheet for people: times on the clocks of a zone, durations, a frozen and filtered header, no formulas.
 
-It is made when it is published, from the flat rows of the windows. The first sheet has the rows; the second one tells
+It is made when it is published, from the flat rows of the windows. The first sheet has the rows; the second one says
 what was exported, and whether it is proven; rows that do not fit into a sheet go on in further ones. The bytes depend
-on the export alone: there is no time of making in them.
+on the export alone: they do not contain when it was made.
 
 Limits. Source: Microsoft, Excel specifications and limits: 1,048,576 rows, 32,767 characters in a cell. Dates begin in
 1900, and numbers have 15 digits. What does not fit is cut or written as text, and counted in the second sheet.
