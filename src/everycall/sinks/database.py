@@ -209,7 +209,7 @@ def header_in(database: Database, name: str) -> Header | None:
     """
     found = columns_in(database)
     if EXPORT in found:
-        value = _value(database, "header")
+        value = value_in(database, "header")
         return msgspec.json.decode(value, type=Header) if value else None
     taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES} & found.keys())
     if taken:
@@ -223,7 +223,7 @@ def header_in(database: Database, name: str) -> Header | None:
 
 def manifest_in(database: Database, name: str) -> Manifest | None:
     """The manifest of the export in the schema; None if there is none, or if it is not complete."""
-    value = _value(database, "manifest") if EXPORT in columns_in(database) else None
+    value = value_in(database, "manifest") if EXPORT in columns_in(database) else None
     return decoded(value.encode(), name) if value else None
 
 
@@ -249,7 +249,8 @@ def name_in(database: Database, table: str) -> str:
     return f"{quoted(database.prefix)}.{quoted(table)}" if database.prefix else quoted(table)
 
 
-def _value(database: Database, name: str) -> str | None:
+def value_in(database: Database, name: str) -> str | None:
+    """What the schema keeps under a name: the `header` or the `manifest`; None if there is none."""
     rows = database.query(f'SELECT "value" FROM {name_in(database, EXPORT)} WHERE "name" = {literal(name)}')
     return rows[0][0] if rows else None
 

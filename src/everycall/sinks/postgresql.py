@@ -13,7 +13,7 @@ cannot contain a cell: https://www.postgresql.org/docs/current/errcodes-appendix
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.postgresql_address import Address
 from everycall.sinks.tables_form import TablesForm
-from everycall.tables.sql import Dialect, literal
+from everycall.tables.sql import Dialect, literal, quoted
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -100,6 +100,35 @@ class PostgresConnection:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
+
+    def prepare_reading(self) -> None:
+        """See one state of the database from now on, change nothing, and find tables without their schema."""
+        self.execute(f"SET search_path = {quoted(self.schema)}")
+        self.execute("SET TimeZone = 'UTC'")
+        self.execute("SET jit = off")  # PostgreSQL would take seconds to translate the long queries of views
+        self.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        self.commit()
+
+    def fetch(self, name: str, statement: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The rows of a query as an Arrow table.
+
+        Args:
+            name: of the database, for the message.
+            statement: the query, with `$1`, `$2` ... in place of its parameters.
+            parameters: their values.
+
+        Raises:
+            OutputFailed: the database refuses it.
+        """
+        from adbc_driver_manager import Error  # noqa: PLC0415 - only for such outputs
+
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, tuple(parameters) or None)
+                return cursor.fetch_arrow_table()
+        except Error as error:
+            self._connection.rollback()
+            raise _refused(error, name) from None  # its text has data in it
 
     def append(self, table: str, batches: pa.RecordBatchReader) -> None:
         """Append rows to a table, columns by their names."""
@@ -244,6 +273,18 @@ def _failed(error: Any, address: Address) -> OutputFailed:
     return OutputFailed(
         f"{what}{f': {printable(reason)}' if reason else ''} ({shown}).",
         hint=f"{HINTS.get(state, OTHER_HINT)}, {RESUMES}",
+    )
+
+
+def _refused(error: Any, name: str) -> OutputFailed:
+    """The error of a query: its SQLSTATE, and its message where no cell can be in it."""
+    details = {_text(key).removeprefix("PG_DIAG_"): _text(value) for key, value in error.details or ()}
+    state = error.sqlstate or details.get("SQLSTATE", "")
+    reason = details.get("MESSAGE_PRIMARY", "") if state.startswith(WITHOUT_CELLS) else ""
+    shown = f" (SQLSTATE {state})" if state else ""
+    return OutputFailed(
+        f"{name} cannot be read{f': {printable(reason)}' if reason else ''}{shown}.",
+        hint="Check that the server is up, and that this user may read the tables.",
     )
 
 

@@ -70,6 +70,10 @@ class RemotePlace:
         """The URL of a path."""
         return f"{self.name}/{path}"
 
+    def arrow(self) -> tuple[fs.FileSystem, str]:
+        """The filesystem of pyarrow, and the path of the place in it."""
+        return self._store, self._base
+
     def make(self) -> None:
         """Do nothing: there are no folders."""
 

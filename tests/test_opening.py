@@ -1,0 +1,170 @@
+"""Finished exports, opened for reading with SQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from everycall import OutputFailed, OutputRefused, SettingsError
+from everycall.analysis.opening import OpenTables, open_tables
+from everycall.tables.relational import TABLES
+from inprocess import MONDAY, org
+
+CSV_TABLES = "csv:{}/"
+"""The output that is CSV of the tables."""
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one export as each format of files, and the same as flat rows."""
+    folder = tmp_path_factory.mktemp("exported")
+    outputs = [str(folder / f"calls.{ending}") for ending in ("parquet", "delta", "duckdb", "jsonl", "jsonl.gz", "csv")]
+    org(conversations_per_day=40, flat=True).export([*outputs, CSV_TABLES.format(folder / "tables")])
+    return folder
+
+
+FILES = ("calls.parquet", "calls.delta", "calls.duckdb", "calls.jsonl", "calls.jsonl.gz", "csv:tables/")
+
+
+@contextmanager
+def opened(exported: Path, name: str) -> Iterator[OpenTables]:
+    scheme, colon, path = name.rpartition(":")
+    with open_tables(f"{scheme}{colon}{exported}/{path}") as tables:
+        yield tables
+
+
+def test_every_format_has_the_same_rows(exported: Path, postgres: str) -> None:
+    org(conversations_per_day=40, flat=True).export(postgres)
+    seen = {}
+    for name in FILES:
+        with opened(exported, name) as tables:
+            seen[name] = rows_of(tables)
+    with open_tables(postgres) as tables:
+        seen["postgresql"] = rows_of(tables)
+
+    assert len(seen["calls.parquet"]["conversations"]) == 40
+    for name, rows in seen.items():
+        assert rows == seen["calls.parquet"], name
+
+
+def rows_of(tables: OpenTables) -> dict[str, list[dict[str, object]]]:
+    """Some rows of some tables, with lists, booleans, numbers and instants among them."""
+    queries = {
+        "conversations": """SELECT "conversationId", "conversationStart", "conversationEnd", "originatingDirection",
+            "mediaStatsMinConversationMos" FROM conversations ORDER BY 1""",
+        "sessions": """SELECT "conversationId", "participantOrdinal", "sessionOrdinal", "mediaType", "recording",
+            "waitingInteractionCounts", "requestedRoutings" FROM sessions ORDER BY 1, 2, 3""",
+        "segments": """SELECT "conversationId", "segmentStart", "wrapUpNote", "sipResponseCodes", "conference"
+            FROM segments ORDER BY "conversationId", "participantOrdinal", "sessionOrdinal", "segmentOrdinal" """,
+        "queue_media": """SELECT "queueId", "mediaType", "serviceLevelPercentage" FROM queue_media ORDER BY 1, 2""",
+    }
+    return {name: tables.query(sql).to_pylist() for name, sql in queries.items()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_all_tables_are_there_and_the_export_says_what_it_is(exported: Path, name: str) -> None:
+    with opened(exported, name) as tables:
+        assert {table.name for table in TABLES} <= tables.names
+        assert str(tables.interval) == MONDAY
+        assert tables.about.filters == {}
+        assert [(one.verdict, one.conversations) for one in tables.windows()] == [("proven", 40)]
+
+
+def test_parameters_are_numbered(exported: Path) -> None:
+    with opened(exported, "calls.parquet") as tables:
+        found = tables.query('SELECT count(*) AS "n" FROM metrics WHERE "name" = $1 OR "name" = $2', ["tTalk", "nFlow"])
+
+        assert found.to_pylist()[0]["n"] > 0
+
+
+def test_an_earlier_version_without_a_table_and_a_column_is_readable(exported: Path, tmp_path: Path) -> None:
+    output = tmp_path / "calls.duckdb"
+    org(conversations_per_day=5, flat=True).export(output)
+    with duckdb.connect(str(output)) as connection:
+        connection.execute("DROP TABLE queue_media")
+        connection.execute('ALTER TABLE sessions DROP COLUMN "mediaType"')
+
+    with open_tables(output) as tables:
+        assert tables.query("SELECT * FROM queue_media").num_rows == 0
+        assert tables.query('SELECT DISTINCT "mediaType" FROM sessions').to_pylist() == [{"mediaType": None}]
+        assert "queue_media" not in tables.names
+
+
+def test_an_archive_without_a_manifest_has_the_verdict_unknown(exported: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "copy.jsonl"
+    archive.write_bytes((exported / "calls.jsonl").read_bytes() + b"no conversation\n")
+    with open_tables(archive) as tables:
+        assert {one.verdict for one in tables.windows()} == {"unknown"}
+        assert "1 lines of" in tables.notices[-1]
+
+
+# Refused
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match="does not exist") as raised, open_tables(tmp_path / "none.parquet"):
+        pass
+    assert raised.value.hint == "Name a finished export."
+
+
+def test_an_unfinished_export_says_how_to_finish_it(tmp_path: Path) -> None:
+    (tmp_path / "calls.parquet.everycall").mkdir()
+    with pytest.raises(OutputRefused, match="is not finished") as raised, open_tables(tmp_path / "calls.parquet"):
+        pass
+    assert "run again" in raised.value.hint
+
+
+def test_flat_rows_have_no_tables(exported: Path) -> None:
+    with pytest.raises(OutputRefused, match=r"calls\.csv is a csv file of flat rows") as raised:
+        opened(exported, "calls.csv").__enter__()
+    assert "-o OUT.parquet" in raised.value.hint
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs.parquet" / "conversations").mkdir(parents=True)
+    with pytest.raises(OutputRefused, match="has no manifest"), open_tables(tmp_path / "theirs.parquet"):
+        pass
+
+
+def test_databases_of_somebody_else_are_refused(tmp_path: Path, postgres: str) -> None:
+    theirs, text = tmp_path / "theirs.duckdb", tmp_path / "text.duckdb"
+    with duckdb.connect(str(theirs)) as connection:
+        connection.execute("CREATE TABLE conversations (id int)")
+    text.write_text("no database")
+
+    for output, message in (
+        (theirs, "has no finished export"),
+        (text, "is no DuckDB file"),
+        (postgres, "has no finished export of everycall in its schema everycall"),
+    ):
+        with pytest.raises(OutputRefused, match=message), open_tables(output):
+            pass
+
+
+def test_a_manifest_that_cannot_be_read_is_refused(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "calls.parquet").mkdir()
+    (tmp_path / "calls.parquet.manifest.json").write_text("{}")
+    with pytest.raises(OutputRefused, match="is not a manifest"), open_tables(tmp_path / "calls.parquet"):
+        pass
+
+
+def test_a_query_that_is_refused_is_an_error_with_the_reason(exported: Path, postgres: str) -> None:
+    org(conversations_per_day=2, flat=True).export(postgres)
+    for output in (str(exported / "calls.parquet"), postgres):
+        with open_tables(output) as tables:
+            with pytest.raises(OutputFailed, match="nowhere"):
+                tables.query("SELECT * FROM nowhere")
+            assert tables.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+def test_postgresql_is_opened_for_reading_only(postgres: str) -> None:
+    org(conversations_per_day=2, flat=True).export(postgres)
+    with open_tables(postgres) as tables, pytest.raises(OutputFailed, match="read-only"):
+        tables.query("DELETE FROM conversations")
+
+
+def test_an_ending_without_a_format_is_refused() -> None:
+    with pytest.raises(SettingsError, match="belongs to no format"), open_tables("calls.txtx"):
+        pass
