@@ -54,6 +54,8 @@ test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-sou
 
 kill: $(VENV)/.dev ## kill one export two hundred times, and compare its output with that of an undisturbed one
 	$(BIN)/python tests/killing.py --kills 200
+	EVERYCALL_KILLS=50 $(BIN)/python -m pytest -q tests/test_killed_tables.py tests/test_databases_killed.py
+	EVERYCALL_DAYS=50 $(BIN)/python -m pytest -q tests/test_every_output.py
 
 soak: $(VENV)/.dev ## try FUZZ (100000) odd answers and exports, then new seeds of the simulation for SECONDS (600); print each seed that fails
 	EVERYCALL_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -q -n auto tests/test_client_fuzz.py tests/test_export_fuzz.py
@@ -84,6 +86,8 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	$(BIN)/python -m tests.simulation --seed 1000000 --count 20000 --keep-going
 	$(BIN)/python -m tests.simulation --jobs --seed 1000000 --count 20000 --keep-going
 	$(BIN)/python tests/killing.py --kills 200
+	EVERYCALL_KILLS=50 $(BIN)/python -m pytest -q tests/test_killed_tables.py tests/test_databases_killed.py
+	EVERYCALL_DAYS=50 $(BIN)/python -m pytest -q tests/test_every_output.py
 	$(BIN)/python tests/flat_by_sql.py --count 100000
 	$(BIN)/python -m bench.memory --within 0.1
 	$(BIN)/python -m bench.rate_limit --strict

@@ -1,8 +1,5 @@
 """DuckDB and PostgreSQL as outputs: what both promise."""
 
-import os
-from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +18,6 @@ from everycall.tables.relational import TABLES
 from everycall.verification import Verification, repair, verify
 from inprocess import MONDAY, Org, org, read_csv
 from tables_in import conversation, evenly
-
-CONVERSATIONS = int(os.environ.get("EVERYCALL_CONVERSATIONS", "1000"))
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 NOON, NIGHT = DAY + timedelta(hours=12), DAY + timedelta(days=1)
@@ -54,51 +49,6 @@ def two_halves(tmp_path: Path) -> Windows:
 
 
 # What is in them
-
-
-def sessions_of(conversations: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for one in conversations:
-        for participant in one["participants"]:
-            yield from ((one["conversationId"], session) for session in participant.get("sessions", []))
-
-
-def test_rows_sums_and_keys_are_those_of_the_org(place: Place) -> None:
-    """Of as many conversations as EVERYCALL_CONVERSATIONS says."""
-    where = org(conversations_per_day=CONVERSATIONS, flat=True, rate_limit=1_000_000)
-    exported(where, place.output)
-    there = where.sandbox.store.conversations(MONDAY)
-
-    counts = counts_of(there)
-    assert {name: place.query(f"SELECT count(*) FROM {name}")[0][0] for name in counts} == counts
-    sums = place.query('SELECT "name", CAST(sum("value") AS bigint) FROM metrics GROUP BY "name"')
-    assert dict(sums) == sums_of(there)
-    sessions = place.query('SELECT "conversationId", "sessionId" FROM sessions')
-    assert Counter(sessions) == Counter((id_, one["sessionId"]) for id_, one in sessions_of(there))
-    keys = '"conversationId", "participantOrdinal", "sessionOrdinal", "segmentOrdinal"'
-    assert place.query(f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM segments) keys") == [(counts["segments"],)]
-
-
-def counts_of(conversations: list[dict[str, Any]]) -> dict[str, int]:
-    sessions = [session for _, session in sessions_of(conversations)]
-    return {
-        "conversations": len(conversations),
-        "participants": sum(len(one["participants"]) for one in conversations),
-        "sessions": len(sessions),
-        "segments": sum(len(one.get("segments", [])) for one in sessions),
-        "metrics": sum(len(one.get("metrics", [])) for one in sessions),
-        "conversation_divisions": sum(len(one.get("divisionIds", [])) for one in conversations),
-        "evaluations": sum(len(one.get("evaluations", [])) for one in conversations),
-        "surveys": sum(len(one.get("surveys", [])) for one in conversations),
-        "conversations_flat": len(conversations),
-    }
-
-
-def sums_of(conversations: list[dict[str, Any]]) -> Counter[str]:
-    sums: Counter[str] = Counter()
-    for _, session in sessions_of(conversations):
-        for metric in session.get("metrics", []):
-            sums[metric["name"]] += metric["value"]
-    return sums
 
 
 def test_the_flat_rows_are_those_of_the_csv_file(place: Place, where: Org, output: Path) -> None:

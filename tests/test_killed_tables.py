@@ -1,5 +1,6 @@
 """The real command, killed in the course of an export to tables and to an archive."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from deltalake import DeltaTable
 
 from everycall.tables.relational import OF_CONVERSATIONS
 from killing import killed
+
+KILLS = int(os.environ.get("EVERYCALL_KILLS", "5"))
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -31,9 +34,9 @@ def rows(path: Path) -> dict[str, list[str]]:
 def test_killed_at_any_moment_the_same_command_ends_with_the_rows_of_an_undisturbed_one(
     ending: str, content: Callable[[Path], Any]
 ) -> None:
-    outcome = killed(kills=5, seed=1, ending=ending, content=content)
+    outcome = killed(kills=KILLS, seed=1, ending=ending, content=content)
 
-    assert sum(outcome.kills.values()) == 5
+    assert sum(outcome.kills.values()) == KILLS
     assert outcome.differing == 0, outcome
     assert not outcome.asked_again, outcome
     assert not outcome.codes, outcome
