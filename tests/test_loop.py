@@ -10,8 +10,8 @@ import pytest
 from clocks import NOON
 from everycall import Client, Interval, Query
 from everycall.acquire.details_query import DetailsQuery, DetailsReading
-from everycall.acquire.loop import OPEN_MAX, Loop
-from everycall.acquire.route import FoundPage, TooSlow
+from everycall.acquire.loop import Loop
+from everycall.acquire.route import OPEN_MAX, FoundPage, TooSlow
 from everycall.acquire.windows import without
 from everycall.api.details_query import PageHead
 from everycall.api.exchange import Exchange, Request, Response

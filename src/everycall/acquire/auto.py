@@ -181,6 +181,10 @@ class AutoRoute:
             return by_jobs.read(window)
         return self.by_query.read(window) if self._is_decided else UndecidedReading(self, window)
 
+    def open_max(self, window: Interval) -> int:
+        """As the route that reads the window."""
+        return (self._jobs_for(window) or self.by_query).open_max(window)
+
     def find(self, day: Interval, conversation_id: str) -> Exchange[bool]:
         """Whether the details query has the conversation on that UTC day."""
         return self.by_query.find(day, conversation_id)

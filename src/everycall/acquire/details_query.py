@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 
 from everycall.acquire.part import Found, Place
 from everycall.acquire.proof import PageAsk, Reading, Verdict, id_bytes
-from everycall.acquire.route import Ask, FoundPage, TooSlow
+from everycall.acquire.route import OPEN_MAX, Ask, FoundPage, TooSlow
 from everycall.acquire.windows import halves
 from everycall.api import details_query
 from everycall.api.details_query import PageHead, TooLarge
@@ -178,6 +178,10 @@ class DetailsQuery:
             return [window]
         return [piece for half in halves(window) for piece in self.fitting(half)]
 
+    def open_max(self, window: Interval) -> int:  # noqa: ARG002
+        """As many as there are requests for."""
+        return OPEN_MAX
+
     def remember_length(self, window: Interval) -> None:
         """Windows that are longer than this one have timed out."""
         self._longest = window.length
@@ -286,6 +290,10 @@ class Counting:
     def fitting(self, window: Interval) -> list[Interval]:
         """The window itself: a count is quick."""
         return [window]
+
+    def open_max(self, window: Interval) -> int:  # noqa: ARG002
+        """As many as there are requests for."""
+        return OPEN_MAX
 
     def read(self, window: Interval) -> CountReading:
         """Begin to count a window."""

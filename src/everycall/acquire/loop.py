@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from everycall.acquire.route import Ask, FoundPage, Reads, TooSlow, WindowReading
+from everycall.acquire.route import OPEN_MAX, Ask, FoundPage, Reads, TooSlow, WindowReading
 from everycall.api.query import Interval
 from everycall.client import Client
 from everycall.errors import TimedOut
 from everycall.executor import Executor
 
 R = TypeVar("R", bound=WindowReading)
-
-OPEN_MAX = 8
-"""Windows that are read at once, at most: several small ones are needed to keep all requests in flight."""
 
 
 class Loop(Generic[R]):
@@ -49,7 +46,7 @@ class Loop(Generic[R]):
             on_end: is called with each reading that has its verdict, or other windows in its place, or neither if it
                 was stopped before its first page.
             max_pages: how many pages to request at most.
-            open_max: how many windows to read at once at most.
+            open_max: how many windows to read at once at most, where the route does not say less.
         """
         self.pages = 0
         """Pages with conversations that count, of all windows and passes."""
@@ -99,7 +96,9 @@ class Loop(Generic[R]):
         return False
 
     def _open_next(self) -> bool:
-        if not self._todo or len(self._open) >= self._open_max or self._pages_left <= 0:
+        if not self._todo or self._pages_left <= 0:
+            return False
+        if len(self._open) >= min(self._open_max, self._route.open_max(self._todo[0])):
             return False
         first, *others = self._route.fitting(self._todo.popleft())
         self._todo.extendleft(reversed(others))

@@ -16,6 +16,9 @@ from everycall.api.exchange import Exchange
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval
 
+OPEN_MAX = 8
+"""Windows that are read at once: several small ones are needed to keep all requests in flight."""
+
 
 class Ask(Protocol):
     """One request of a reading."""
@@ -115,6 +118,10 @@ class Reads(Protocol[R_co]):
 
     def fitting(self, window: Interval) -> list[Interval]:
         """The window, or smaller ones in its place where the service was too slow for windows of its length."""
+        ...
+
+    def open_max(self, window: Interval) -> int:
+        """How many windows are read at once, at most, when this one is begun. Each takes memory for its index."""
         ...
 
     def read(self, window: Interval) -> R_co:
