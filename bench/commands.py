@@ -70,7 +70,7 @@ COMMANDS = (
     Command(CONVERT_TABLES, "-m everycall convert {archive} -o parquet:{output} --quiet", rows=parquet_rows),
     Command(BASELINE, f"{CLIENTS}/with_requests.py {{interval}} {{output}}"),
     Command(SDK, f"{CLIENTS}/with_sdk.py {{interval}} {{output}}", days=1),
-    Command("dlt rest_api, nested tables", f"{CLIENTS}/with_dlt.py {{interval}} {{output}}", days=1, rows=dlt_rows),
+    Command("dlt rest_api, nested tables", f"{CLIENTS}/with_dlt.py {{interval}} {{output}} csv", days=1, rows=dlt_rows),
     Command("download and unzip", f"{CLIENTS}/raw_download.py {{interval}} {{output}}", rows=None),
     Command("json.loads alone", f"{CLIENTS}/decode_only.py {{pages}}", rows=None),
 )

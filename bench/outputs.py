@@ -11,7 +11,7 @@ import zstandard
 from deltalake import DeltaTable
 from pyarrow import parquet
 
-from bench.commands import BASELINE, COMMANDS, Command
+from bench.commands import BASELINE, CLIENTS, COMMANDS, Command
 from bench.rendering import commands_table
 from bench.whole import measured
 
@@ -19,6 +19,11 @@ from bench.whole import measured
 def parquet_rows(output: Path) -> int:
     """Conversations in a folder of Parquet."""
     return sum(parquet.read_metadata(path).num_rows for path in (output / "conversations").glob("*.parquet"))
+
+
+def dlt_parquet_rows(output: Path) -> int:
+    """Rows of dlt's table of conversations."""
+    return sum(parquet.read_metadata(path).num_rows for path in (output / "out" / "conversations").glob("*.parquet"))
 
 
 def delta_rows(output: Path) -> int:
@@ -46,6 +51,12 @@ OUTPUTS = (
     *(command for command in COMMANDS if command.name == BASELINE),
     Command("everycall to Parquet", f"{EXPORT} parquet:{{output}}", rows=parquet_rows),
     Command("everycall to Parquet, 2 workers", f"{EXPORT} parquet:{{output}} --workers 2", rows=parquet_rows),
+    Command(
+        "dlt rest_api to Parquet",
+        f"{CLIENTS}/with_dlt.py {{interval}} {{output}} parquet",
+        days=1,
+        rows=dlt_parquet_rows,
+    ),
     Command("everycall to Delta", f"{EXPORT} delta:{{output}}", rows=delta_rows),
     Command("everycall to CSV of the tables", f"{EXPORT} csv-folder:{{output}}", rows=csv_folder_rows),
     Command("everycall to .jsonl.zst", f"{EXPORT} jsonl.zst:{{output}}", rows=archive_rows),

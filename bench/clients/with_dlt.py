@@ -1,13 +1,13 @@
-"""dlt's rest_api source into CSV files, a table for each level of nesting, as dlt makes them unless told otherwise.
+"""dlt's rest_api source into files of a format, a table for each level of nesting, as dlt makes them by default.
 
-python bench/clients/with_dlt.py INTERVAL FOLDER
+python bench/clients/with_dlt.py INTERVAL FOLDER csv|parquet
 """
 
 import os
 import sys
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 from dlt.common.configuration import configspec
@@ -15,6 +15,9 @@ from dlt.destinations import filesystem
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
+
+if TYPE_CHECKING:
+    from dlt.common.destination import TLoaderFileFormat
 
 
 @configspec
@@ -28,7 +31,7 @@ class BasicClientCredentials(OAuth2ClientCredentials):  # type: ignore[misc] # d
 
 
 def main() -> None:
-    interval, folder = sys.argv[1:]
+    interval, folder, format_ = sys.argv[1:]
     url = os.environ["GENESYS_ENV"]
     auth = BasicClientCredentials(
         access_token_url=f"{url}/oauth/token",
@@ -50,7 +53,7 @@ def main() -> None:
     pipeline = dlt.pipeline(
         "bench", destination=filesystem(target.as_uri()), dataset_name="out", pipelines_dir=str(target / "state")
     )
-    pipeline.run(rest_api_source(config), loader_file_format="csv")
+    pipeline.run(rest_api_source(config), loader_file_format=cast("TLoaderFileFormat", format_))
 
 
 if __name__ == "__main__":

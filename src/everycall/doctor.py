@@ -49,7 +49,7 @@ State = Literal["ok", "warning", "wrong"]
 SEES_DETAILS = ("analytics:conversationDetail:view", "analytics:agentConversationDetail:view")
 SEES_RETENTION = "analytics:dataRetention:view"
 
-TRIES, PATIENCE_S = 3, 15.0
+TRIES, PATIENCE_S = 3, 5.0
 """Ours: how often and how long each request is tried. A person waits for the answers."""
 
 CLOCK_OFF_MAX = timedelta(seconds=10)
