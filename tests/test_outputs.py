@@ -187,6 +187,18 @@ def test_the_next_run_publishes_only_what_failed(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_summary_has_the_manifest_of_the_first_output_even_if_an_earlier_run_published_it(tmp_path: Path) -> None:
+    where, outputs = small(), named(tmp_path, "csv", "jsonl")
+    with pytest.raises(OutputFailed):
+        where.export(outputs, filesystem=NoRoomFor("out.jsonl"))
+    where.clock.advance(60)
+    summary = where.export(outputs)
+
+    described = manifest_of(outputs[0])
+    assert summary.manifest["output"] == described["output"]
+    assert summary.manifest["finishedAt"] == described["finishedAt"]
+
+
 class StopsAt(SystemFilesystem):
     """Ends the process, so to speak, at the write of that number."""
 

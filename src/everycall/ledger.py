@@ -288,9 +288,10 @@ class Ledger:
         """
         windows = [self._ready(loaded) for loaded in sorted(self.loaded.values(), key=lambda line: line.interval)]
         failures: list[OutputFailed | OSError] = []
-        found: Manifest | None = None
+        manifests: list[Manifest | None] = []
         for destination in self._destinations:
             if destination.name in self._published:
+                manifests.append(destination.found())
                 continue
             header = header_for(self.header, destination)
             finished = Finished(header, windows, self._folder, partial(manifest, header), self._with_open)
@@ -301,13 +302,14 @@ class Ledger:
             except (OutputFailed, OSError) as error:
                 failures.append(error)
                 continue
-            found = found or described
+            manifests.append(described)
             if len(self._destinations) > 1:
                 self._append(Published(output=destination.name))
         if failures:
             raise failures[0]
         self._leave()
-        return found or self._described_already(manifest)
+        first = manifests[0] or self._described_already(manifest)
+        return msgspec.structs.replace(first, windows=tuple(map(without_open, first.windows)))
 
     def _ready(self, loaded: WindowLoaded) -> Loaded:
         read = self.read[loaded.interval]
@@ -320,7 +322,7 @@ class Ledger:
         )
 
     def _described_already(self, manifest: Describe) -> Manifest:
-        """The manifest where an earlier run has published every output, and ended before it removed the ledger."""
+        """The manifest of the first output where an earlier run has published it, and it was removed since."""
         first = self._destinations[0]
         return manifest(header_for(self.header, first), first.forms[0].name, 0, "")
 

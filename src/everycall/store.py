@@ -4,13 +4,15 @@ import errno
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from everycall.api.query import Interval
 from everycall.filesystem import Writable
 from everycall.manifest import Header, Manifest, WindowLoaded, WindowRead
+
+ReadT = TypeVar("ReadT", bound=WindowRead)
 
 Describe: TypeAlias = Callable[[Header, str, int, str], Manifest]
 """Makes the manifest of an output: from its header, the form of its windows, its size in bytes and its SHA-256."""
@@ -60,8 +62,8 @@ class Store(Protocol):
         ...
 
 
-def without_open(read: WindowRead) -> WindowRead:
-    """The line without its list of open conversations, which is kept on disk only."""
+def without_open(read: ReadT) -> ReadT:
+    """The line, or the entry of a manifest, without its list of open conversations, which only the disk has."""
     return msgspec.structs.replace(read, open_conversations=())
 
 

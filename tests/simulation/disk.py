@@ -21,6 +21,9 @@ from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
 FOLDER = Path("/out")
 OUTPUT = FOLDER / "conversations.csv"
 MANIFEST = OUTPUT.with_name(OUTPUT.name + MANIFEST_SUFFIX)
+ARCHIVE = FOLDER / "conversations.jsonl"
+"""A second output of the same export."""
+ARCHIVE_MANIFEST = ARCHIVE.with_name(ARCHIVE.name + MANIFEST_SUFFIX)
 LEDGER_FOLDER = OUTPUT.with_name(OUTPUT.name + FOLDER_SUFFIX)
 LEDGER = LEDGER_FOLDER / "ledger.jsonl"
 

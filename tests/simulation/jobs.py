@@ -5,7 +5,7 @@ are those of the data lake. Beside that, a window is only called proven where th
 where nothing goes wrong any more, it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -160,7 +160,7 @@ class JobsLife(Life):
         route.page_size = route.page_size and min(route.page_size, self.read_page)
         return self.reading(route, window)
 
-    def command(self, output: Path | BytesIO, *, fresh: bool, columns: Any = COLUMNS) -> Summary:
+    def command(self, output: Sequence[Path] | BytesIO, *, fresh: bool, columns: Any = COLUMNS) -> Summary:
         """The same command, in a new process."""
         client = self.process()
         self.complete_until = self.lake()

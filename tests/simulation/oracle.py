@@ -97,6 +97,15 @@ def judge(
             check_whole(entry, rows, world, ms(datetime.fromisoformat(entry.counted_at)))
 
 
+def check_archive(archive: bytes, manifest: Any, data: bytes) -> None:
+    """The second output has the conversations of the first one, in the same order and versions."""
+    found = [msgspec.json.decode(line) for line in archive.splitlines()]
+    rows = [(row["conversationId"], row["endTime"]) for row in table(data)]
+    check([(one["conversationId"], one.get("conversationEnd", "")) for one in found] == rows, "the archive has others")
+    check(manifest["output"]["sizeBytes"] == len(archive), "the length of the archive is another")
+    check(manifest["output"]["sha256"] == hashlib.sha256(archive).hexdigest(), "the checksum of the archive is another")
+
+
 def open_conversations(manifest: Any) -> dict[str, list[str]] | None:
     """Of each window, the open conversations that only the manifest's file names; they are taken out of it."""
     if manifest is None:

@@ -24,7 +24,7 @@ from everycall.api.query import Match
 from everycall.ledger import Ledger
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
-from everycall.manifest import Entry, WindowLoaded, WindowRead
+from everycall.manifest import Entry, Published, WindowLoaded, WindowRead
 from everycall.progress import Event, WindowClosed
 from everycall.sandbox import Sandbox, Switches
 from everycall.setup import Environment, Options
@@ -32,9 +32,9 @@ from everycall.sinks.forms import FormMaker
 from everycall.store import window_name
 from everycall.verification import Verification, repair, verify
 
-from .disk import FOLDER, LEDGER, LEDGER_FOLDER, MANIFEST, OUTPUT, Crash, Inode, SimDisk
+from .disk import ARCHIVE, ARCHIVE_MANIFEST, FOLDER, LEDGER, LEDGER_FOLDER, MANIFEST, OUTPUT, Crash, Inode, SimDisk
 from .mending import Mending, damaged
-from .oracle import Wrong, check, judge, ms, overlap
+from .oracle import Wrong, check, check_archive, judge, ms, overlap
 from .org import drawn
 from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
 
@@ -46,6 +46,9 @@ CALM_RUNS = 3
 
 COLUMNS = ("conversationId", "startTime", "endTime", "disposition", "queueName", "agentName")
 OTHER_COLUMNS = ("conversationId", "startTime", "disposition")
+
+SUFFIXES = {"csv": ".rows", "jsonl": ".jsonl", "names": ".names"}
+"""Of a window's file in each form."""
 
 INTERVALS = (  # days before the start, to the hour
     (7, 6), (7, 5.5), (8.3, 7.1), (9, 2), (30, 10), (20, 1), (12.4, 12.3), (1.5, -1), (3, 0.5), (6, 0),
@@ -114,6 +117,8 @@ class Life:
         self.page_size = rng.choice([2, 4, 5, 10, 10])
         self.hits_max = rng.choice([10, 50, 20_000, 20_000])
         self.is_stream = rng.random() < 0.1
+        self.has_archive = not self.is_stream and random.Random(f"{self.seed}, outputs").random() < 0.2
+        """Whether the same export goes to a second output."""
         self.executor = Interleaved(1, rng, self._between)
         self.wire = self.planted.wire(self.sandbox, self.trouble, rng, self.effect, self.executor)
         self.closed: dict[str, Interval] = {}
@@ -194,7 +199,11 @@ class Life:
     def lines(self) -> list[tuple[WindowRead, WindowLoaded | None]]:
         """The lines of proven windows in the ledger on the filesystem."""
         lines = (self.filesystem.content(LEDGER) or b"").splitlines(keepends=True)[1:]
-        found = [msgspec.json.decode(line, type=WindowRead | WindowLoaded) for line in lines if line.endswith(b"\n")]
+        found = [
+            msgspec.json.decode(line, type=WindowRead | WindowLoaded | Published)
+            for line in lines
+            if line.endswith(b"\n")
+        ]
         loaded = {one.interval: one for one in found if isinstance(one, WindowLoaded)}
         reads = [one for one in found if isinstance(one, WindowRead) and one.verdict == "proven"]
         return [(read, loaded.get(read.interval)) for read in reads]
@@ -203,8 +212,7 @@ class Life:
         """Whether the window's rows are there, or its part, from which they can be made."""
         if loaded is not None and loaded.taken_over:
             return False
-        rows = self.filesystem.content(LEDGER_FOLDER / (window_name(read.window) + ".rows")) or b""
-        if loaded is not None and sha256(rows).hexdigest() == loaded.written["csv"].sha256:
+        if loaded is not None and self._are_forms_whole(loaded):
             return True
         try:
             path = LEDGER_FOLDER / (window_name(read.window) + ".part")
@@ -214,6 +222,11 @@ class Life:
         except (DamagedPart, OSError):
             return False
         return True
+
+    def _are_forms_whole(self, loaded: WindowLoaded) -> bool:
+        window = Interval.read(loaded.interval)
+        found = {name: self.filesystem.content(form_path(window, name)) for name in loaded.written}
+        return all(sha256(found[name] or b"").hexdigest() == one.sha256 for name, one in loaded.written.items())
 
     # One run
 
@@ -262,7 +275,12 @@ class Life:
         self.clock.meanwhile = self.executor.meanwhile
         return client
 
-    def command(self, output: Path | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
+    @property
+    def outputs(self) -> list[Path]:
+        """Where the export goes, unless it goes to a stream."""
+        return [OUTPUT, ARCHIVE] if self.has_archive else [OUTPUT]
+
+    def command(self, output: Sequence[Path] | BytesIO, *, fresh: bool, columns: Sequence[str] = COLUMNS) -> Summary:
         """The same command, in a new process."""
         client = self.process()
         end = self.clock.utc() if self.is_moving else self.end
@@ -293,7 +311,7 @@ class Life:
         before = self.filesystem.inode(OUTPUT)
         finished = dict(self.closed) if fresh else {**self.written_down(), **self.closed}
         asked_before = len(self.wire.answered)
-        output = BytesIO() if self.is_stream else OUTPUT
+        output = BytesIO() if self.is_stream else self.outputs
         summary = self.survive(partial(self.command, output, fresh=fresh), is_calm=is_calm)
         self.check_not_asked_again(finished, asked_before)
         if isinstance(output, BytesIO):
@@ -383,9 +401,7 @@ class Life:
 
     def meddle(self) -> None:
         """Somebody damages a finished part, or takes it away: that window is to be read again, and no other."""
-        finished = {
-            LEDGER_FOLDER / (window_name(window) + ".rows"): interval for interval, window in self.closed.items()
-        }
+        finished = {form_path(window, name): interval for interval, window in self.closed.items() for name in SUFFIXES}
         if parts := [path for path in finished if self.filesystem.content(path)]:
             path = self.rng.choice(parts)
             self.filesystem.damage(path, damaged(self.filesystem.content(path) or b"", self.rng))
@@ -401,7 +417,7 @@ class Life:
             return
         before = {path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")}
         try:
-            self.command(OUTPUT, fresh=False, columns=OTHER_COLUMNS)
+            self.command(self.outputs, fresh=False, columns=OTHER_COLUMNS)
         except OutputRefused:
             after = {
                 path: inode.data for path, inode in self.filesystem.names.files.items() if not path.endswith("/lock")
@@ -470,6 +486,10 @@ class Life:
         said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
         check(self.is_stream or said is not None, "there is no manifest")
         judge(summary, data, said, self.world, self.answers(summary.entries), is_repair=is_repair)
+        if self.has_archive and not is_repair:
+            archive, described = self.filesystem.content(ARCHIVE), self.filesystem.content(ARCHIVE_MANIFEST)
+            check(archive is not None and described is not None, "there is no archive, or no manifest of it")
+            check_archive(archive or b"", msgspec.json.decode(described or b""), data)
         if not self.is_stream:
             self.filesystem.power_cut()
             check(self.filesystem.content(OUTPUT) == data, "a power cut took the finished output away")
@@ -482,6 +502,11 @@ class Life:
         for entry in summary.entries:
             if is_calm and entry.interval not in kept:
                 check(entry.verdict == "proven", f"{entry.interval} is not proven, though nothing went wrong")
+
+
+def form_path(window: Interval, form: str) -> Path:
+    """A window's file in this form."""
+    return LEDGER_FOLDER / (window_name(window) + SUFFIXES[form])
 
 
 class Dying(Loader):
