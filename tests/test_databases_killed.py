@@ -67,7 +67,8 @@ def test_a_killed_export_ends_as_an_undisturbed_one(
                 running.kill()
                 kills += 1
             else:
-                assert running.returncode == 0
+                assert running.stderr is not None
+                assert running.returncode == 0, running.stderr.read().decode()
                 cleared(place, request)
     ended(sandbox, place.output, tmp_path)
 
