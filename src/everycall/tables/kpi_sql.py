@@ -1,0 +1,208 @@
+"""The key figures in SQL, for DuckDB and PostgreSQL, from their declaration in `kpis`. Pure.
+
+    queue_span    from when until when a session was in a queue
+    emitted       the metrics, each with its time slice, its queue and the other dimensions
+    counted       how often each metric was emitted in each group, with the sum and the largest of its values
+    measured      a row for each group, with the measures that are counted
+    the view      the same with the measures that are made of others, names, and targets
+
+A session is in a queue from the first segment with that queueId on. A metric that is emitted in the very millisecond in
+which a segment begins belongs to what was before. Values are rounded to whole numbers, and those beyond 2^53 count as
+none, so that sums are exact and the same in each database.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from textwrap import indent
+
+from everycall.tables.kpis import GRAINS, MEASURES, REQUIRED, SLICES, TARGETS, Dimension, Grain, Measure, Slice
+from everycall.tables.legs import METRIC_MAX
+from everycall.tables.sql import Dialect, literal, quoted
+
+Tables = Callable[[str], str]
+"""What stands in FROM for a table of that name."""
+
+SESSION = ("conversationId", "participantOrdinal", "sessionOrdinal")
+"""The key of a session."""
+
+KEY_OF_NAMES = "name_of_{}"
+
+
+def in_schema(schema: str = "") -> Tables:
+    """The tables of a schema; of the current one if it is empty."""
+    return lambda name: f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
+
+
+def in_parquet(folder: str) -> Tables:
+    """The tables of a Parquet folder, for DuckDB."""
+    return lambda name: f"read_parquet({literal(f'{folder}/{name}/*.parquet')}, union_by_name = true)"
+
+
+def in_delta(folder: str) -> Tables:
+    """The tables of a folder of Delta tables, for DuckDB with its extension `delta`."""
+    return lambda name: f"delta_scan({literal(f'{folder}/{name}')})"
+
+
+def kpi_query(
+    grain: Grain,
+    dialect: Dialect,
+    *,
+    timezone: str = "",
+    tables: Tables = in_schema(),  # noqa: B008 - a function
+    interval: tuple[str, str] | None = None,
+) -> str:
+    """The query whose rows are those of a view.
+
+    Args:
+        grain: what one row is.
+        dialect: the database.
+        timezone: of local days, by its IANA name; that of the session if it is empty.
+        tables: where the tables are.
+        interval: only metrics emitted from the first instant on and before the second; ISO 8601 with an offset.
+    """
+    return "\n".join(_lines(grain, dialect, timezone, tables, interval))
+
+
+def kpi_views(dialect: Dialect, schema: str = "", grains: Sequence[Grain] = GRAINS) -> Iterator[tuple[str, str]]:
+    """The name of each view, and the statement that creates it."""
+    tables = in_schema(schema)
+    for grain in grains:
+        query = kpi_query(grain, dialect, tables=tables)
+        yield grain.view, f"CREATE OR REPLACE VIEW {tables(grain.view)} AS\n{query}"
+
+
+def _lines(
+    grain: Grain, dialect: Dialect, timezone: str, tables: Tables, interval: tuple[str, str] | None
+) -> Iterator[str]:
+    names = [dimension.name for dimension in grain.dimensions]
+    steps = {f"{one}_span": _spans(one, tables) for one in _OF_SEGMENTS if one in names}
+    steps["emitted"] = _emitted(grain, dialect, timezone, tables, interval)
+    group = [quoted(SLICES[grain.slice][0]), *map(quoted, names)]
+    steps["counted"] = _counted(group)
+    steps["measured"] = _measured(group, grain.measures)
+    yield "WITH " + ",\n".join(f"{name} AS (\n{indent(query, '    ')}\n)" for name, query in steps.items())
+    yield from _view(grain, tables)
+
+
+# --- the steps
+
+_OF_SEGMENTS = ("queueId", "wrapUpCode")
+"""Dimensions that stand in segments, and can change during a session."""
+
+
+def _key(alias: str) -> str:
+    return ", ".join(f'{alias}."{name}"' for name in SESSION)
+
+
+def _same(one: str, other: str, names: Iterable[str] = SESSION) -> str:
+    return " AND ".join(f'{one}."{name}" = {other}."{name}"' for name in names)
+
+
+def _spans(column: str, tables: Tables) -> str:
+    """From when (exclusive) until when (inclusive) each session had a value; the first one counts from the beginning."""
+    order = f'PARTITION BY {_key("s")} ORDER BY coalesce(s."segmentStart", TIMESTAMPTZ \'-infinity\')'
+    return f"""\
+SELECT {_key("s")}, s."{column}",
+    CASE WHEN s.before_it IS NULL THEN TIMESTAMPTZ '-infinity' ELSE s."segmentStart" END AS since,
+    coalesce(lead(s."segmentStart") OVER ({order}, s."segmentOrdinal"), TIMESTAMPTZ 'infinity') AS until
+FROM (
+    SELECT {_key("s")}, s."segmentOrdinal", s."segmentStart", s."{column}",
+        lag(s."{column}") OVER ({order}, s."segmentOrdinal") AS before_it
+    FROM {tables("segments")} s
+    WHERE s."{column}" <> ''
+) s
+WHERE s.before_it IS NULL OR s.before_it <> s."{column}\""""
+
+
+def _emitted(
+    grain: Grain, dialect: Dialect, timezone: str, tables: Tables, interval: tuple[str, str] | None
+) -> str:
+    names = [dimension.name for dimension in grain.dimensions]
+    cells = [f'{_CELLS[name]} AS "{name}"' for name in names]
+    metrics = sorted({metric for measure in grain.measures for metric in measure.metrics})
+    conditions = [f'm."name" IN ({", ".join(map(literal, metrics))})', 'm."emitDate" IS NOT NULL']
+    if interval is not None:
+        start, end = (f"TIMESTAMPTZ {literal(one)}" for one in interval)
+        conditions.append(f'm."emitDate" >= {start} AND m."emitDate" < {end}')
+    if grain.subject in REQUIRED:
+        conditions.append(f"{_CELLS[REQUIRED[grain.subject]]} <> ''")
+    return "\n".join([
+        f"SELECT {_time(grain.slice, timezone)} AS {quoted(SLICES[grain.slice][0])}, {', '.join(cells)}, m.\"name\",",
+        f'    CASE WHEN abs(m."value") <= {METRIC_MAX} THEN CAST(floor(m."value" + 0.5) AS bigint) END AS value',
+        f'FROM {tables("metrics")} m',
+        f'JOIN {tables("sessions")} s ON {_same("s", "m")}',
+        *_joins(names, tables),
+        f"WHERE {' AND '.join(conditions)}",
+    ])  # fmt: skip
+
+
+_CELLS = {
+    "queueId": 'q."queueId"',
+    "mediaType": 's."mediaType"',
+    "flowOutType": "nullif(s.\"flowOutType\", '')",
+    "userId": 'p."userId"',
+    "wrapUpCode": 'w."wrapUpCode"',
+}
+"""Where the dimensions stand in the query of `emitted`."""
+
+
+def _joins(names: Iterable[str], tables: Tables) -> Iterator[str]:
+    for name in names:
+        if name in _OF_SEGMENTS:
+            alias = _CELLS[name][0]
+            span = f"{_same(alias, 'm')} AND m.\"emitDate\" > {alias}.since AND m.\"emitDate\" <= {alias}.until"
+            yield f'LEFT JOIN "{name}_span" {alias} ON {span}'
+        if name == "userId":
+            yield f"JOIN {tables('participants')} p ON {_same('p', 'm', SESSION[:2])}"
+
+
+def _time(slice_: Slice, timezone: str) -> str:
+    """The expression of the time slice of a metric."""
+    if slice_ == "half_hour":
+        return 'to_timestamp(floor(extract(epoch FROM m."emitDate") / 1800) * 1800)'
+    zone = "'UTC'" if slice_ == "day" else literal(timezone) if timezone else "current_setting('TimeZone')"
+    return f'CAST(m."emitDate" AT TIME ZONE {zone} AS date)'
+
+
+def _counted(group: Sequence[str]) -> str:
+    return f"""\
+SELECT {", ".join(group)}, "name", count(*) AS n, sum(value) AS total, max(value) AS largest
+FROM emitted
+GROUP BY {", ".join(group)}, "name\""""
+
+
+def _measured(group: Sequence[str], measures: Sequence[Measure]) -> str:
+    columns = (f"    {_counting(one)} AS {quoted(one.name)}" for one in measures if one.metrics)
+    return f"SELECT {', '.join(group)},\n" + ",\n".join(columns) + f"\nFROM counted\nGROUP BY {', '.join(group)}"
+
+
+def _counting(measure: Measure) -> str:
+    """The expression of a measure that is counted."""
+    names = f"({', '.join(map(literal, measure.metrics))})"
+    if measure.statistic == "max":
+        return f'CAST(max(largest) FILTER (WHERE "name" IN {names}) AS bigint)'
+    value = "n" if measure.statistic == "count" else "total"
+    return f'CAST(coalesce(sum({value}) FILTER (WHERE "name" IN {names}), 0) AS bigint)'
+
+
+def _view(grain: Grain, tables: Tables) -> Iterator[str]:
+    columns = [f"measured.{quoted(SLICES[grain.slice][0])}"]
+    joins: list[str] = []
+    for dimension in grain.dimensions:
+        columns.append(f"measured.{quoted(dimension.name)}")
+        if dimension.named:
+            alias = KEY_OF_NAMES.format(dimension.kind.lower())
+            columns.append(f'{alias}."name" AS {quoted(dimension.named)}')
+            joins.append(_name_join(dimension, alias, tables))
+    if grain.has_target:
+        columns += [f"target.{quoted(column)} AS {quoted(name)}" for name, (column, _, _) in TARGETS.items()]
+        on = 'target."queueId" = measured."queueId" AND target."mediaType" = measured."mediaType"'
+        joins.append(f"LEFT JOIN {tables('queue_media')} target ON {on}")
+    columns += [quoted(one.name) if one.metrics else f"{one.sql} AS {quoted(one.name)}" for one in grain.measures]
+    yield "SELECT " + ",\n    ".join(columns)
+    yield "FROM measured"
+    yield from joins
+
+
+def _name_join(dimension: Dimension, alias: str, tables: Tables) -> str:
+    on = f'{alias}."kind" = {literal(dimension.kind)} AND {alias}."id" = measured.{quoted(dimension.name)}'
+    return f"LEFT JOIN {tables('names')} {alias} ON {on}"
