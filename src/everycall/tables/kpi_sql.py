@@ -1,6 +1,6 @@
 """The key figures in SQL, for DuckDB and PostgreSQL, from their declaration in `kpis`. Pure.
 
-    queue_span    from when until when a session was in a queue
+    queue_span    from when until when a session was in a queue; code_span: the same of wrap-up codes
     emitted       the metrics, each with its time slice, its queue and the other dimensions
     counted       how often each metric was emitted in each group, with the sum and the largest of its values
     measured      a row for each group, with the measures that are counted
@@ -14,7 +14,7 @@ none, so that sums are exact and the same in each database.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from textwrap import indent
 
-from everycall.tables.kpis import GRAINS, MEASURES, REQUIRED, SLICES, TARGETS, Dimension, Grain, Measure, Slice
+from everycall.tables.kpis import GRAINS, REQUIRED, SLICES, TARGETS, Dimension, Grain, Measure, Slice
 from everycall.tables.legs import METRIC_MAX
 from everycall.tables.sql import Dialect, literal, quoted
 
@@ -44,7 +44,7 @@ def in_delta(folder: str) -> Tables:
 
 def kpi_query(
     grain: Grain,
-    dialect: Dialect,
+    dialect: Dialect,  # noqa: ARG001 - both take the same text so far
     *,
     timezone: str = "",
     tables: Tables = in_schema(),  # noqa: B008 - a function
@@ -59,23 +59,20 @@ def kpi_query(
         tables: where the tables are.
         interval: only metrics emitted from the first instant on and before the second; ISO 8601 with an offset.
     """
-    return "\n".join(_lines(grain, dialect, timezone, tables, interval))
+    return "\n".join(_lines(grain, timezone, tables, interval))
 
 
-def kpi_views(dialect: Dialect, schema: str = "", grains: Sequence[Grain] = GRAINS) -> Iterator[tuple[str, str]]:
-    """The name of each view, and the statement that creates it."""
+def kpi_views(dialect: Dialect, schema: str = "", grains: Sequence[Grain] = GRAINS) -> Iterator[tuple[Grain, str]]:
+    """Each view, and the statement that creates it in the schema, or replaces one with the same columns."""
     tables = in_schema(schema)
     for grain in grains:
-        query = kpi_query(grain, dialect, tables=tables)
-        yield grain.view, f"CREATE OR REPLACE VIEW {tables(grain.view)} AS\n{query}"
+        yield grain, f"CREATE OR REPLACE VIEW {tables(grain.view)} AS\n{kpi_query(grain, dialect, tables=tables)}"
 
 
-def _lines(
-    grain: Grain, dialect: Dialect, timezone: str, tables: Tables, interval: tuple[str, str] | None
-) -> Iterator[str]:
+def _lines(grain: Grain, timezone: str, tables: Tables, interval: tuple[str, str] | None) -> Iterator[str]:
     names = [dimension.name for dimension in grain.dimensions]
-    steps = {f"{one}_span": _spans(one, tables) for one in _OF_SEGMENTS if one in names}
-    steps["emitted"] = _emitted(grain, dialect, timezone, tables, interval)
+    steps = {span: _spans(name, tables) for name, span in SPANS.items() if name in names}
+    steps["emitted"] = _emitted(grain, timezone, tables, interval)
     group = [quoted(SLICES[grain.slice][0]), *map(quoted, names)]
     steps["counted"] = _counted(group)
     steps["measured"] = _measured(group, grain.measures)
@@ -85,8 +82,8 @@ def _lines(
 
 # --- the steps
 
-_OF_SEGMENTS = ("queueId", "wrapUpCode")
-"""Dimensions that stand in segments, and can change during a session."""
+SPANS = {"queueId": "queue_span", "wrapUpCode": "code_span"}
+"""Dimensions that stand in segments and can change during a session, with the step that says when."""
 
 
 def _key(alias: str) -> str:
@@ -98,8 +95,8 @@ def _same(one: str, other: str, names: Iterable[str] = SESSION) -> str:
 
 
 def _spans(column: str, tables: Tables) -> str:
-    """From when (exclusive) until when (inclusive) each session had a value; the first one counts from the beginning."""
-    order = f'PARTITION BY {_key("s")} ORDER BY coalesce(s."segmentStart", TIMESTAMPTZ \'-infinity\')'
+    """From when (exclusive) until when (inclusive) each session had a value; the first one counts from the start."""
+    order = f"PARTITION BY {_key('s')} ORDER BY coalesce(s.\"segmentStart\", TIMESTAMPTZ '-infinity')"
     return f"""\
 SELECT {_key("s")}, s."{column}",
     CASE WHEN s.before_it IS NULL THEN TIMESTAMPTZ '-infinity' ELSE s."segmentStart" END AS since,
@@ -113,9 +110,7 @@ FROM (
 WHERE s.before_it IS NULL OR s.before_it <> s."{column}\""""
 
 
-def _emitted(
-    grain: Grain, dialect: Dialect, timezone: str, tables: Tables, interval: tuple[str, str] | None
-) -> str:
+def _emitted(grain: Grain, timezone: str, tables: Tables, interval: tuple[str, str] | None) -> str:
     names = [dimension.name for dimension in grain.dimensions]
     cells = [f'{_CELLS[name]} AS "{name}"' for name in names]
     metrics = sorted({metric for measure in grain.measures for metric in measure.metrics})
@@ -136,21 +131,21 @@ def _emitted(
 
 
 _CELLS = {
-    "queueId": 'q."queueId"',
+    "queueId": 'queue_span."queueId"',
     "mediaType": 's."mediaType"',
     "flowOutType": "nullif(s.\"flowOutType\", '')",
     "userId": 'p."userId"',
-    "wrapUpCode": 'w."wrapUpCode"',
+    "wrapUpCode": 'code_span."wrapUpCode"',
 }
 """Where the dimensions stand in the query of `emitted`."""
 
 
 def _joins(names: Iterable[str], tables: Tables) -> Iterator[str]:
     for name in names:
-        if name in _OF_SEGMENTS:
-            alias = _CELLS[name][0]
-            span = f"{_same(alias, 'm')} AND m.\"emitDate\" > {alias}.since AND m.\"emitDate\" <= {alias}.until"
-            yield f'LEFT JOIN "{name}_span" {alias} ON {span}'
+        if name in SPANS:
+            span = SPANS[name]
+            during = f'm."emitDate" > {span}.since AND m."emitDate" <= {span}.until'
+            yield f"LEFT JOIN {span} ON {_same(span, 'm')} AND {during}"
         if name == "userId":
             yield f"JOIN {tables('participants')} p ON {_same('p', 'm', SESSION[:2])}"
 

@@ -33,8 +33,10 @@ DEFINITIONS = "help.mypurecloud.com/articles/metric-definitions"
 SERVICE_LEVEL = "help.mypurecloud.com/articles/configure-the-service-level-calculation"
 OFFERED = "help.mypurecloud.com/faqs/offered-metric-not-always-equal-answered-plus-abandoned-metrics"
 COLUMNS = "help.mypurecloud.com/?p=334996"
+STATISTICS = "help.mypurecloud.com/articles/view-agent-performance-statistics"
+"""Avg Talk, Avg Hold and Avg ACW are by the interactions that have talk, hold, after-call work; AHT by the handled."""
+
 GLOSSARY = "the vendor's glossary"
-TOTAL_BY_COUNT = "help.mypurecloud.com, select and manage metrics: total by count"
 CAPTURES = "answers of the real API"
 QUEUE_SETTINGS = "SDK 269, `Queue.mediaSettings`"
 
@@ -187,26 +189,26 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _time("sum", "waitMs", "How long they took.", "the same", QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
     _time("max", "waitMaxMs", "The longest of them.", "the same", QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
-    _average("averageWaitMs", "The average wait.", "waitMs", "waitCount", TOTAL_BY_COUNT, QUEUE),
+    _average("averageWaitMs", "The average wait.", "waitMs", "waitCount", GLOSSARY, QUEUE),
     _rows("handled", "tHandle", "Legs of agents that came to their end, wrap-up included.", SDK, WORKED),
     _time(
         "sum", "handleMs", "Talk, hold and after-call work; of an outbound leg also contacting and dialing.",
         CAPTURES, WORKED, "tHandle",
     ),
     _time("max", "handleMaxMs", "The longest of them.", SDK, WORKED, "tHandle"),
-    _average("ahtMs", "Average handle time.", "handleMs", "handled", TOTAL_BY_COUNT, WORKED),
+    _average("ahtMs", "Average handle time.", "handleMs", "handled", STATISTICS, WORKED),
     _rows("talkCount", "tTalkComplete", "Legs of agents with talk.", SDK, WORKED),
     _time("sum", "talkMs", "Their talk, without hold.", SDK, WORKED, "tTalkComplete"),
     _time("max", "talkMaxMs", "The longest talk of a leg.", SDK, WORKED, "tTalkComplete"),
-    _average("averageTalkMs", "The average talk of a leg with talk.", "talkMs", "talkCount", TOTAL_BY_COUNT, WORKED),
+    _average("averageTalkMs", "The average talk of a leg with talk.", "talkMs", "talkCount", STATISTICS, WORKED),
     _rows("holdCount", "tHeldComplete", "Legs of agents with hold.", SDK, WORKED),
     _time("sum", "holdMs", "Their hold.", SDK, WORKED, "tHeldComplete"),
     _time("max", "holdMaxMs", "The longest hold of a leg.", SDK, WORKED, "tHeldComplete"),
-    _average("averageHoldMs", "The average hold of a leg with hold.", "holdMs", "holdCount", TOTAL_BY_COUNT, WORKED),
+    _average("averageHoldMs", "The average hold of a leg with hold.", "holdMs", "holdCount", STATISTICS, WORKED),
     _rows("acwCount", "tAcw", "Legs of agents with after-call work.", SDK, WORKED),
     _time("sum", "acwMs", "Their after-call work.", SDK, WORKED, "tAcw"),
     _time("max", "acwMaxMs", "The longest after-call work.", SDK, WORKED, "tAcw"),
-    _average("averageAcwMs", "The average after-call work of those.", "acwMs", "acwCount", TOTAL_BY_COUNT, WORKED),
+    _average("averageAcwMs", "The average after-call work of those.", "acwMs", "acwCount", STATISTICS, WORKED),
     _rows("alerted", "tAlert", "Times that an agent was alerted.", SDK, SERVED),
     _time("sum", "alertMs", "How long the alerts took.", SDK, SERVED, "tAlert"),
     _rows("notResponded", "tNotResponding", "Times that an agent did not respond to an alert.", SDK, SERVED),
@@ -273,6 +275,14 @@ DIMENSIONS: Mapping[Subject, tuple[Dimension, ...]] = {
 }
 """By what the views of each subject are grouped, beside the time."""
 
+SUBJECTS: Mapping[Subject, str] = {
+    "queue": "a queue and medium",
+    "agent": "an agent, queue and medium",
+    "wrapup": "a wrap-up code, queue and medium",
+    "flow_out": "where a queue's flow-outs went, by queue and medium",
+}
+"""What a row is about, beside the time."""
+
 REQUIRED: Mapping[Subject, str] = {"agent": "userId", "wrapup": "wrapUpCode"}
 """The dimension without which a metric is not counted."""
 
@@ -297,6 +307,12 @@ class Grain:
     def view(self) -> str:
         """The name of the view: `kpi_queue_half_hour`."""
         return f"kpi_{self.subject}_{self.slice}"
+
+    @property
+    def doc(self) -> str:
+        """What one row is."""
+        about = f"One row: {SUBJECTS[self.subject]}, by {self.slice.replace('_', ' ')}."
+        return f"{about} Metrics count at their emitDate."
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -334,6 +350,6 @@ NOT_IN_DETAILS: Mapping[str, str] = {
     "tWait": "Made of tAnswered, tAbandon and tFlowOut here, as it is in answers of a real org.",
     "oCallbackServiceLevel": "Cannot be made: no formula of it is known.",
     "the org's three switches of the service level": "No API tells them, so each way has a column of its own.",
-    "the org's limit for short abandons": "The metric tShortAbandon follows it; the limit itself is not in the details.",
+    "the org's limit for short abandons": "The metric tShortAbandon follows it; the limit itself is not there.",
 }
 """What the vendor's views have and the details of conversations do not, and what is done about it."""
