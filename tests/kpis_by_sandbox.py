@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from random import Random
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -33,6 +34,12 @@ Difference: TypeAlias = tuple[Key, str, int | None, int | None]
 """Group, measure, by the sandbox, by the view."""
 
 
+Tree: TypeAlias = dict[str, Any]
+
+TIMES = [f"2026-01-05T{at}Z" for at in ("09:29:59.999", "09:30:00.000", "09:30:00.001", "09:59:59.999", "10:00:00.000")]
+"""Around the borders of half hours."""
+
+
 class OneDay(Org):
     """An org whose conversations all start on one Monday; as many as asked for, of every kind."""
 
@@ -54,24 +61,83 @@ class OneDay(Org):
         return self._monday if day == MONDAY else self._nothing
 
 
+class Odd:
+    """Makes conversations with few distinct times, queues, codes and names of metrics, so that all of them meet."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(seed)
+
+    def conversations(self, count: int) -> list[Tree]:
+        """So many; each of one session."""
+        return [self._conversation(number) for number in range(count)]
+
+    def _conversation(self, number: int) -> Tree:
+        participant = {"participantId": f"p{number}", "purpose": "agent", "sessions": [self._session(number)]}
+        return {
+            "conversationId": f"00000000-0000-4000-8000-{number:012}",
+            "conversationStart": TIMES[0], "conversationEnd": TIMES[-1],
+            "participants": [participant | self._some("userId", ("u1", "u2"))],
+        }  # fmt: skip
+
+    def _session(self, number: int) -> Tree:
+        rng = self._rng
+        return {
+            "sessionId": f"s{number}",
+            "segments": [self._segment() for _ in range(rng.randrange(5))],
+            "metrics": [self._metric() for _ in range(rng.randrange(6))],
+            **self._some("mediaType", ("voice", "chat")),
+            **self._some("flowOutType", ("acd", "voicemail")),
+        }
+
+    def _segment(self) -> Tree:
+        queue, code = self._some("queueId", ("q1", "q2")), self._some("wrapUpCode", ("w1", "w2"))
+        return {"segmentType": "interact", "segmentStart": self._rng.choice(TIMES), **queue, **code}
+
+    def _metric(self) -> Tree:
+        rng = self._rng
+        name = rng.choice(("nOffered", "tAnswered", "tAbandon", "tFlowOut", "tHandle", "nConsult", "tIvr"))
+        return {"name": name, "value": rng.randrange(4), "emitDate": rng.choice(TIMES)}
+
+    def _some(self, name: str, values: Sequence[str]) -> dict[str, str]:
+        """One of the values, or nothing."""
+        return {name: self._rng.choice(values)} if self._rng.random() < 0.7 else {}
+
+
 def by_sandbox(store: Store, grain: Grain, *, interval: str = MONTH, timezone: str = "UTC") -> Cells:
     """What the sandbox's aggregates say of the groups of a view."""
+    metrics = sorted({name for one in grain.measures for name in one.metrics})
+    found: Cells = {}
+    for key, stats in answers(store, grain, metrics, interval, timezone):
+        if grain.subject not in REQUIRED or key[1] is not None:
+            found[key] = {one.name: value for one in counted(grain) if (value := value_of(one, stats))}
+    return found
+
+
+def service_levels(store: Store) -> dict[Key, tuple[float, float | None]]:
+    """(service level, target) of each group that has one, by queue, medium and half hour."""
+    grain, name = Grain("queue", "half_hour"), "oServiceLevel"
+    return {
+        key: (stats[name]["ratio"], stats[name].get("target"))
+        for key, stats in answers(store, grain, [name], MONTH, "UTC")
+        if name in stats
+    }
+
+
+def answers(
+    store: Store, grain: Grain, metrics: Sequence[str], interval: str, timezone: str
+) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """The statistics of each metric, by group."""
     dimensions = [dimension.name for dimension in grain.dimensions]
     body = {
         "interval": interval, "granularity": "PT30M" if grain.slice == "half_hour" else "P1D", "timeZone": timezone,
-        "groupBy": dimensions, "metrics": sorted({name for one in grain.measures for name in one.metrics}),
+        "groupBy": dimensions, "metrics": metrics,
     }  # fmt: skip
     request = Request.of("POST", "/", {}, json.dumps(body).encode())
-    found: Cells = {}
     for result in answer_aggregates(store, request, default_client(1)).content["results"]:
         dims = [result["group"].get(name) for name in dimensions]
-        if grain.subject in REQUIRED and dims[0] is None:
-            continue
         for data in result["data"]:
             at = time_of(grain, data["interval"].partition("/")[0], timezone)
-            stats = {one["metric"]: one["stats"] for one in data["metrics"]}
-            found[at, *dims] = {one.name: value for one in counted(grain) if (value := value_of(one, stats))}
-    return found
+            yield (at, *dims), {one["metric"]: one["stats"] for one in data["metrics"]}
 
 
 def time_of(grain: Grain, start: str, timezone: str) -> datetime | date:

@@ -261,6 +261,29 @@ def test_a_missing_column_is_added(place: Place, two_halves: Windows) -> None:
     assert place.query('SELECT count("wrapUpNote"), count(*) FROM segments') == [(0, 50)]
 
 
+def test_views_of_an_earlier_version_are_replaced(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    place.execute("DROP VIEW kpi_queue_day")
+    place.execute("CREATE VIEW kpi_queue_day AS SELECT 1 AS one")
+    place.execute("DROP VIEW kpi_agent_day")
+    place.execute("DELETE FROM everycall_export WHERE name = 'views'")
+    place.destination().publish(two_halves.finished())
+
+    assert place.query('SELECT count("talkCount") FROM kpi_queue_day') == [(0,)]
+    assert place.query("SELECT count(*) FROM kpi_agent_day") == [(0,)]
+
+
+def test_what_somebody_has_made_of_a_view_stays(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    place.execute("CREATE VIEW mine AS SELECT * FROM kpi_queue_day")
+    place.execute("DROP VIEW flat_from_tables")
+    place.execute("CREATE TABLE flat_from_tables AS SELECT 1 AS one")
+    place.destination().publish(two_halves.finished())
+
+    assert place.query("SELECT count(*) FROM mine") == [(0,)]
+    assert place.query("SELECT * FROM flat_from_tables") == [(1,)]
+
+
 def test_rows_that_somebody_deleted_come_back(place: Place, two_halves: Windows) -> None:
     place.destination().publish(two_halves.finished())
     before = place.content()

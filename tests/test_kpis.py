@@ -12,12 +12,17 @@ import pytest
 
 from everycall.analysis.opening import OpenTables, open_tables
 from everycall.converting import convert
+from everycall.sandbox import Recorded
 from everycall.sandbox.store import Store
 from everycall.sandbox.switches import Switches
 from everycall.tables.kpi_sql import in_delta, in_parquet, kpi_query
-from everycall.tables.kpis import GRAINS, Grain
+from everycall.tables.kpis import GRAINS, REQUIRED, Grain
+from everycall.tables.kpis import Switches as Counted
+from everycall.tables.relational import OF_CONVERSATIONS, QUEUE_MEDIA
+from everycall.tables.sql import sql
+from flat_by_sql import InDuckDB, encoded, tables_of
 from inprocess import org
-from kpis_by_sandbox import END, OneDay, by_sandbox, by_view, differences
+from kpis_by_sandbox import END, Odd, OneDay, Tree, by_sandbox, by_view, differences, service_levels
 
 CONVERSATIONS = int(os.environ.get("EVERYCALL_CONVERSATIONS", "400"))
 
@@ -102,6 +107,115 @@ def test_a_difference_is_found() -> None:
         (key, "offered", 2, 3)
     ]
     assert differences({key: {"offered": 2}}, {}) == [(key, "offered", 2, None)]
+
+
+def in_duckdb(conversations: list[Tree]) -> duckdb.DuckDBPyConnection:
+    """A database in memory with the tables of these conversations, and nothing else."""
+    database = InDuckDB(tables_of(encoded(conversations))).connection
+    for table in (QUEUE_MEDIA, *OF_CONVERSATIONS):
+        database.execute(next(sql(table, "duckdb")))
+    return database
+
+
+def found_in(database: duckdb.DuckDBPyConnection, grain: Grain) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = database.sql(kpi_query(grain, "duckdb")).to_arrow_table().to_pylist()
+    return found
+
+
+@pytest.mark.parametrize("grain", [grain for grain in GRAINS if grain.slice == "half_hour"], ids=lambda one: one.view)
+def test_what_is_rare_is_attributed_as_by_the_aggregates(grain: Grain) -> None:
+    """Segments that begin together or in the wrong order, metrics at borders, without a queue, medium or segment."""
+    conversations = Odd(1).conversations(3000)
+    sandbox = by_sandbox(org(world=Recorded(conversations)).sandbox.store, grain)
+    with in_duckdb(conversations) as database:
+        view = by_view(grain, found_in(database, grain))
+
+    assert differences(sandbox, view) == []
+    assert {key[1] for key in view} > {None} or grain.subject in REQUIRED
+
+
+def one(*metrics: tuple[str, float | None, str | None], **segment: Any) -> Tree:
+    """A conversation with a session in a queue, which emits metrics: name, value, time."""
+    emitted = [{"name": name, "value": value, "emitDate": at} for name, value, at in metrics]
+    session = {
+        "sessionId": "s", "mediaType": "voice", "metrics": emitted,
+        "segments": [{"queueId": "q", "segmentStart": "2026-01-05T09:00:00.000Z", **segment}],
+    }  # fmt: skip
+    participant = {"purpose": "agent", "userId": "u", "sessions": [session]}
+    return {"conversationId": "c", "conversationStart": "2026-01-05T09:00:00.000Z", "participants": [participant]}
+
+
+AT = "2026-01-05T09:10:00.000Z"
+
+
+def only(conversation: Tree, grain: Grain = HALF_HOUR) -> dict[str, Any]:
+    """The only row of a view."""
+    with in_duckdb([conversation]) as database:
+        [row] = found_in(database, grain)
+    return row
+
+
+def test_a_metric_without_a_time_counts_nowhere() -> None:
+    row = only(one(("tHandle", 5, None), ("tHandle", 7, AT)))
+
+    assert (row["handled"], row["handleMs"]) == (1, 7)
+
+
+def test_values_that_are_absurd_or_missing_add_nothing() -> None:
+    row = only(one(("tHandle", 1e300, AT), ("tHandle", None, AT), ("tHandle", 7.4, AT), ("nOffered", None, AT)))
+
+    assert (row["handled"], row["handleMs"], row["handleMaxMs"], row["offered"]) == (3, 7, 7, 0)
+
+
+def test_what_cannot_be_divided_is_null() -> None:
+    row = only(one(("nOffered", 1, AT)))
+
+    assert (row["asaMs"], row["serviceLevel"], row["answerRate"], row["targetMs"]) == (None, None, 0.0, None)
+
+
+def test_a_segment_without_a_start_is_the_first() -> None:
+    assert only(one(("tHandle", 5, AT), segmentStart=None))["queueId"] == "q"
+
+
+SERVICE = [
+    *(("tAnswered", 1000, AT) for _ in range(6)), ("nOverSla", 2, AT), *(("tAbandon", 1000, AT) for _ in range(3)),
+    ("tShortAbandon", 1000, AT), ("tFlowOut", 1000, AT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("switches", "level"),
+    [
+        (Counted(), 4 / 9),
+        (Counted(flow_outs=True), 4 / 10),
+        (Counted(short_abandons=False), 4 / 8),
+        (Counted(flow_outs=True, short_abandons=False), 4 / 9),
+        (Counted(abandons=False), 4 / 6),
+        (Counted(flow_outs=True, abandons=False), 4 / 7),
+        (Counted(short_abandons=False, abandons=False), 4 / 6),
+    ],
+    ids=lambda one: one.column if isinstance(one, Counted) else "",
+)
+def test_each_way_of_counting_the_service_level_has_a_column(switches: Counted, level: float) -> None:
+    assert only(one(*SERVICE))[switches.column] == level
+
+
+def test_the_service_level_is_that_of_the_aggregates(exported: Exported, tables: OpenTables) -> None:
+    found = {
+        (row["halfHour"], row["queueId"], row["mediaType"]): (row["serviceLevel"], row["targetServiceLevel"])
+        for row in rows(tables, HALF_HOUR)
+        if is_asked(row) and row["serviceLevel"] is not None
+    }
+    expected = service_levels(exported.store)
+    deleted = {key[1] for key in expected} - {one["id"] for one in tables.query(QUEUES).to_pylist()}
+
+    assert {key: level for key, (level, _) in found.items()} == {key: level for key, (level, _) in expected.items()}
+    # No listing has the target of a queue that is deleted.
+    assert found == {key: (level, None if key[1] in deleted else aim) for key, (level, aim) in expected.items()}
+    assert len({aim for _, aim in found.values()}) > 1
+
+
+QUEUES = 'SELECT "queueId" AS id FROM queues'
 
 
 # Each kind of destination
