@@ -173,8 +173,14 @@ def test_what_cannot_be_divided_is_null() -> None:
     assert (row["asaMs"], row["serviceLevel"], row["answerRate"], row["targetMs"]) == (None, None, 0.0, None)
 
 
-def test_a_segment_without_a_start_is_the_first() -> None:
-    assert only(one(("tHandle", 5, AT), segmentStart=None))["queueId"] == "q"
+def test_segments_without_a_start_are_the_first() -> None:
+    whole = one(("tHandle", 5, AT))
+    segments = whole["participants"][0]["sessions"][0]["segments"]
+    segments += [{"queueId": "q0"}, {"queueId": "q1"}, {"queueId": "q2", "segmentStart": AT}]
+
+    assert only(whole)["queueId"] == "q"
+    del segments[0]
+    assert only(whole)["queueId"] == "q1"
 
 
 SERVICE = [

@@ -12,7 +12,7 @@ none, so that sums are exact and the same in each database.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from textwrap import indent
+from textwrap import indent, wrap
 
 from everycall.tables.kpis import GRAINS, REQUIRED, SLICES, TARGETS, Dimension, Grain, Measure, Slice
 from everycall.tables.legs import METRIC_MAX
@@ -23,6 +23,9 @@ Tables = Callable[[str], str]
 
 SESSION = ("conversationId", "participantOrdinal", "sessionOrdinal")
 """The key of a session."""
+
+WIDTH = 110
+"""Of the lines with names of metrics."""
 
 KEY_OF_NAMES = "name_of_{}"
 
@@ -86,48 +89,75 @@ SPANS = {"queueId": "queue_span", "wrapUpCode": "code_span"}
 """Dimensions that stand in segments and can change during a session, with the step that says when."""
 
 
-def _key(alias: str) -> str:
-    return ", ".join(f'{alias}."{name}"' for name in SESSION)
-
-
-def _same(one: str, other: str, names: Iterable[str] = SESSION) -> str:
-    return " AND ".join(f'{one}."{name}" = {other}."{name}"' for name in names)
-
-
 def _spans(column: str, tables: Tables) -> str:
     """From when (exclusive) until when (inclusive) each session had a value; the first one counts from the start."""
-    order = f"PARTITION BY {_key('s')} ORDER BY coalesce(s.\"segmentStart\", TIMESTAMPTZ '-infinity')"
     return f"""\
-SELECT {_key("s")}, s."{column}",
-    CASE WHEN s.before_it IS NULL THEN TIMESTAMPTZ '-infinity' ELSE s."segmentStart" END AS since,
-    coalesce(lead(s."segmentStart") OVER ({order}, s."segmentOrdinal"), TIMESTAMPTZ 'infinity') AS until
+SELECT {_KEY}, {quoted(column)},
+    CASE WHEN before_it IS NULL THEN TIMESTAMPTZ '-infinity' ELSE started END AS since,
+    coalesce(lead(started) OVER in_order, TIMESTAMPTZ 'infinity') AS until
 FROM (
-    SELECT {_key("s")}, s."segmentOrdinal", s."segmentStart", s."{column}",
-        lag(s."{column}") OVER ({order}, s."segmentOrdinal") AS before_it
-    FROM {tables("segments")} s
-    WHERE s."{column}" <> ''
-) s
-WHERE s.before_it IS NULL OR s.before_it <> s."{column}\""""
+    SELECT segment.*, lag({quoted(column)}) OVER in_order AS before_it
+    FROM (
+        SELECT {_KEY}, "segmentOrdinal", {quoted(column)},
+            coalesce("segmentStart", TIMESTAMPTZ '-infinity') AS started
+        FROM {tables("segments")}
+        WHERE {quoted(column)} <> ''
+    ) segment
+    {_IN_ORDER}
+) compared
+WHERE before_it IS NULL OR before_it <> {quoted(column)}
+{_IN_ORDER}"""
+
+
+_KEY = ", ".join(map(quoted, SESSION))
+
+_IN_ORDER = f'WINDOW in_order AS (PARTITION BY {_KEY} ORDER BY started, "segmentOrdinal")'
 
 
 def _emitted(grain: Grain, timezone: str, tables: Tables, interval: tuple[str, str] | None) -> str:
     names = [dimension.name for dimension in grain.dimensions]
-    cells = [f'{_CELLS[name]} AS "{name}"' for name in names]
+    cells = [f"    {_CELLS[name]} AS {quoted(name)}," for name in names]
+    return "\n".join([
+        f"SELECT {_time(grain.slice, timezone)} AS {quoted(SLICES[grain.slice][0])},",
+        *cells,
+        '    m."name",',
+        f'    CASE WHEN abs(m."value") <= {METRIC_MAX} THEN CAST(floor(m."value" + 0.5) AS bigint) END AS value',
+        f"FROM {tables('metrics')} m",
+        *_joined("JOIN", tables("sessions"), "s", SESSION),
+        *_joins(names, tables),
+        *_conditions(grain, interval),
+    ])  # fmt: skip
+
+
+def _joined(verb: str, source: str, alias: str, key: Iterable[str], *others: str) -> Iterator[str]:
+    """The lines of a join to the metrics."""
+    conditions = [*(f"{alias}.{quoted(name)} = m.{quoted(name)}" for name in key), *others]
+    yield f"{verb} {source} {alias}" if source != alias else f"{verb} {alias}"
+    yield f"    ON {conditions[0]}"
+    yield from (f"    AND {one}" for one in conditions[1:])
+
+
+def _joins(names: Iterable[str], tables: Tables) -> Iterator[str]:
+    for name in names:
+        if name in SPANS:
+            span = SPANS[name]
+            during = (f'm."emitDate" > {span}.since', f'm."emitDate" <= {span}.until')
+            yield from _joined("LEFT JOIN", span, span, SESSION, *during)
+        if name == "userId":
+            yield from _joined("JOIN", tables("participants"), "p", SESSION[:2])
+
+
+def _conditions(grain: Grain, interval: tuple[str, str] | None) -> Iterator[str]:
     metrics = sorted({metric for measure in grain.measures for metric in measure.metrics})
-    conditions = [f'm."name" IN ({", ".join(map(literal, metrics))})', 'm."emitDate" IS NOT NULL']
+    yield 'WHERE m."emitDate" IS NOT NULL'
     if interval is not None:
         start, end = (f"TIMESTAMPTZ {literal(one)}" for one in interval)
-        conditions.append(f'm."emitDate" >= {start} AND m."emitDate" < {end}')
+        yield f'    AND m."emitDate" >= {start} AND m."emitDate" < {end}'
     if grain.subject in REQUIRED:
-        conditions.append(f"{_CELLS[REQUIRED[grain.subject]]} <> ''")
-    return "\n".join([
-        f"SELECT {_time(grain.slice, timezone)} AS {quoted(SLICES[grain.slice][0])}, {', '.join(cells)}, m.\"name\",",
-        f'    CASE WHEN abs(m."value") <= {METRIC_MAX} THEN CAST(floor(m."value" + 0.5) AS bigint) END AS value',
-        f'FROM {tables("metrics")} m',
-        f'JOIN {tables("sessions")} s ON {_same("s", "m")}',
-        *_joins(names, tables),
-        f"WHERE {' AND '.join(conditions)}",
-    ])  # fmt: skip
+        yield f"    AND {_CELLS[REQUIRED[grain.subject]]} <> ''"
+    yield '    AND m."name" IN ('
+    yield from wrap(", ".join(map(literal, metrics)), WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    yield "    )"
 
 
 _CELLS = {
@@ -138,16 +168,6 @@ _CELLS = {
     "wrapUpCode": 'code_span."wrapUpCode"',
 }
 """Where the dimensions stand in the query of `emitted`."""
-
-
-def _joins(names: Iterable[str], tables: Tables) -> Iterator[str]:
-    for name in names:
-        if name in SPANS:
-            span = SPANS[name]
-            during = f'm."emitDate" > {span}.since AND m."emitDate" <= {span}.until'
-            yield f"LEFT JOIN {span} ON {_same(span, 'm')} AND {during}"
-        if name == "userId":
-            yield f"JOIN {tables('participants')} p ON {_same('p', 'm', SESSION[:2])}"
 
 
 def _time(slice_: Slice, timezone: str) -> str:
@@ -172,11 +192,12 @@ def _measured(group: Sequence[str], measures: Sequence[Measure]) -> str:
 
 def _counting(measure: Measure) -> str:
     """The expression of a measure that is counted."""
-    names = f"({', '.join(map(literal, measure.metrics))})"
+    names = ", ".join(map(literal, measure.metrics))
+    of_these = f'FILTER (WHERE "name" {f"IN ({names})" if len(measure.metrics) > 1 else f"= {names}"})'
     if measure.statistic == "max":
-        return f'CAST(max(largest) FILTER (WHERE "name" IN {names}) AS bigint)'
+        return f"CAST(max(largest) {of_these} AS bigint)"
     value = "n" if measure.statistic == "count" else "total"
-    return f'CAST(coalesce(sum({value}) FILTER (WHERE "name" IN {names}), 0) AS bigint)'
+    return f"CAST(coalesce(sum({value}) {of_these}, 0) AS bigint)"
 
 
 def _view(grain: Grain, tables: Tables) -> Iterator[str]:
@@ -187,17 +208,17 @@ def _view(grain: Grain, tables: Tables) -> Iterator[str]:
         if dimension.named:
             alias = KEY_OF_NAMES.format(dimension.kind.lower())
             columns.append(f'{alias}."name" AS {quoted(dimension.named)}')
-            joins.append(_name_join(dimension, alias, tables))
+            joins += _name_join(dimension, alias, tables)
     if grain.has_target:
         columns += [f"target.{quoted(column)} AS {quoted(name)}" for name, (column, _, _) in TARGETS.items()]
-        on = 'target."queueId" = measured."queueId" AND target."mediaType" = measured."mediaType"'
-        joins.append(f"LEFT JOIN {tables('queue_media')} target ON {on}")
+        joins.append(f"LEFT JOIN {tables('queue_media')} target")
+        joins.append('    ON target."queueId" = measured."queueId" AND target."mediaType" = measured."mediaType"')
     columns += [quoted(one.name) if one.metrics else f"{one.sql} AS {quoted(one.name)}" for one in grain.measures]
     yield "SELECT " + ",\n    ".join(columns)
     yield "FROM measured"
     yield from joins
 
 
-def _name_join(dimension: Dimension, alias: str, tables: Tables) -> str:
-    on = f'{alias}."kind" = {literal(dimension.kind)} AND {alias}."id" = measured.{quoted(dimension.name)}'
-    return f"LEFT JOIN {tables('names')} {alias} ON {on}"
+def _name_join(dimension: Dimension, alias: str, tables: Tables) -> Iterator[str]:
+    yield f"LEFT JOIN {tables('names')} {alias}"
+    yield f'    ON {alias}."kind" = {literal(dimension.kind)} AND {alias}."id" = measured.{quoted(dimension.name)}'
