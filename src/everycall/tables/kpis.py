@@ -11,7 +11,7 @@ stand in the session of the queue, `tAnswered`, `tTalkComplete` and `tHandle` in
 `kpi_sql` makes SQL of it, and docs/kpis.md the page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeAlias
@@ -297,6 +297,21 @@ SLICES: Mapping[Slice, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ViewColumn:
+    """A column of a view, as documentation shows it."""
+
+    name: str
+    type: str
+    """date, instant, text, integer (64 bits) or number."""
+    unit: str
+    """ms, count or ratio; empty where there is none."""
+    doc: str
+    formula: str
+    """In metrics and other columns; empty where it is not counted."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grain:
     """What one row of a view is."""
 
@@ -325,9 +340,32 @@ class Grain:
         return DIMENSIONS[self.subject]
 
     @property
+    def columns(self) -> tuple[ViewColumn, ...]:
+        """All columns of the view, in order."""
+        return (*self._of_groups(), *(_described(measure) for measure in self.measures))
+
+    def _of_groups(self) -> Iterator[ViewColumn]:
+        """The columns before the measures."""
+        time, about = SLICES[self.slice]
+        yield ViewColumn(time, "instant" if self.slice == "half_hour" else "date", "", about, "", "")
+        for one in self.dimensions:
+            yield ViewColumn(one.name, "text", "", one.doc, "", "")
+            if one.named:
+                yield ViewColumn(one.named, "text", "", f"Its name, from the table of names: {one.kind}.", "", "")
+        if self.has_target:
+            for name, (column, unit, doc) in TARGETS.items():
+                kind = "integer" if unit == "ms" else "number"
+                yield ViewColumn(name, kind, unit, doc, f"queue_media.{column}", QUEUE_SETTINGS)
+
+    @property
     def has_target(self) -> bool:
         """Whether its rows have the target of their queue."""
         return self.subject == "queue"
+
+
+def _described(measure: Measure) -> ViewColumn:
+    kind = "integer" if measure.metrics else "number"
+    return ViewColumn(measure.name, kind, measure.unit, measure.doc, measure.formula, measure.source)
 
 
 GRAINS: tuple[Grain, ...] = tuple(Grain(subject, one) for subject in DIMENSIONS for one in SLICES)
