@@ -85,6 +85,7 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	$(BIN)/python -m tests.simulation --jobs --seed 1000000 --count 20000 --keep-going
 	$(BIN)/python tests/killing.py --kills 200
 	$(BIN)/python tests/flat_by_sql.py --count 100000
+	EVERYCALL_CONVERSATIONS=100000 $(BIN)/python -m pytest -q tests/test_kpis.py
 	$(BIN)/python -m bench.memory --within 0.1
 	$(BIN)/python -m bench.rate_limit --strict
 	$(BIN)/python -m bench.jobs --strict

@@ -324,10 +324,14 @@ class Grain:
         return f"kpi_{self.subject}_{self.slice}"
 
     @property
-    def doc(self) -> str:
+    def about(self) -> str:
         """What one row is."""
-        about = f"One row: {SUBJECTS[self.subject]}, by {self.slice.replace('_', ' ')}."
-        return f"{about} Metrics count at their emitDate."
+        return f"{SUBJECTS[self.subject]}, by {self.slice.replace('_', ' ')}"
+
+    @property
+    def doc(self) -> str:
+        """The same as sentences, for the comment of the view."""
+        return f"One row: {self.about}. Metrics count at their emitDate."
 
     @property
     def measures(self) -> tuple[Measure, ...]:
