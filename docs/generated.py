@@ -7,7 +7,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
 from everycall import Options, cli, errors, privacy, sandbox
@@ -20,7 +20,8 @@ from everycall.sandbox.faults import KINDS
 from everycall.sandbox.routes import ROUTES
 from everycall.sandbox.switches import Switches
 from everycall.tables import flat as tables
-from everycall.tables import relational
+from everycall.tables import kpis, relational
+from everycall.tables.kpi_sql import in_parquet, kpi_query
 from fault_table import ROWS, Row
 from simulation import jobs
 from simulation.bugs import BUGS
@@ -58,6 +59,62 @@ def _columns(one: relational.Table) -> str:
     return table(
         head, ((f"`{column.name}`", column.type, column.unit, column.doc, column.caveats) for column in one.columns)
     )
+
+
+def kpi_views() -> str:
+    """All views with key figures."""
+    return table("view | a row is", ((f"`{grain.view}`", grain.about) for grain in kpis.GRAINS))
+
+
+def kpi_groups() -> str:
+    """The columns of the views that are no measures, each with the views that have it."""
+    found: dict[kpis.ViewColumn, list[kpis.Grain]] = {}
+    for grain in kpis.GRAINS:
+        for column in grain.columns[: -len(grain.measures)]:
+            found.setdefault(column, []).append(grain)
+    rows = (
+        (f"`{one.name}`", f"{one.type}, {one.unit}" if one.unit else one.type, one.doc, _of_views(grains))
+        for one, grains in found.items()
+    )
+    return table("column | type | holds | views", rows)
+
+
+def _of_views(grains: Sequence[kpis.Grain]) -> str:
+    """`kpi_queue_*` in place of all views of a subject, and so on."""
+    subjects = dict.fromkeys(grain.subject for grain in grains)
+    slices = dict.fromkeys(grain.slice for grain in grains)
+    if len(grains) == len(kpis.GRAINS):
+        return "all"
+    if len(subjects) == len(kpis.DIMENSIONS):
+        return ", ".join(f"`kpi_*_{one}`" for one in slices)
+    return ", ".join(f"`kpi_{one}_*`" for one in subjects)
+
+
+def kpi_measures() -> str:
+    """All measures."""
+    rows = (
+        (f"`{one.name}`", one.unit, one.doc, one.formula, one.source, ", ".join(_subjects(one)))
+        for one in kpis.MEASURES
+    )
+    return table("column | unit | is | counted as | said by | views of", rows)
+
+
+def _subjects(measure: kpis.Measure) -> Iterator[str]:
+    return (f"`{subject}`" for subject in kpis.DIMENSIONS if subject in measure.subjects)
+
+
+def kpi_missing() -> str:
+    """What the details do not have."""
+    return table(
+        "what | instead",
+        ((f"`{name}`" if " " not in name else name, instead) for name, instead in kpis.NOT_IN_DETAILS.items()),
+    )
+
+
+def kpi_sql(view: str, folder: str) -> str:
+    """The query of a view over a Parquet folder."""
+    [grain] = [one for one in kpis.GRAINS if one.view == view]
+    return f"```sql\n{kpi_query(grain, 'duckdb', tables=in_parquet(folder))};\n```"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from everycall import OutputRefused, Query, View, export
 from everycall.api.query import Interval
 from everycall.executor import SerialExecutor
 from everycall.setup import Environment, Options
-from everycall.sinks.database import Database
+from everycall.sinks.database import DERIVED, Database
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.postgresql import PostgresDestination
 from everycall.tables.relational import TABLES
@@ -106,7 +106,7 @@ def test_all_tables_are_there_and_no_others(place: Place, two_halves: Windows) -
     schema = "main" if place.kind == "duckdb" else "everycall"
     found = place.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")
 
-    own = {"conversations_flat", "flat", "everycall_export", "everycall_windows"}
+    own = {"conversations_flat", "flat", "everycall_export", "everycall_windows", *DERIVED}
     assert {row[0] for row in found} == {table.name for table in TABLES} | own
 
 
@@ -204,11 +204,34 @@ def test_what_the_interval_no_longer_has_is_removed(place: Place, two_halves: Wi
 def test_a_missing_column_is_added(place: Place, two_halves: Windows) -> None:
     destination = place.destination()
     destination.publish(two_halves.finished())
-    place.execute('ALTER TABLE segments DROP COLUMN "wrapUpNote"')
+    place.execute('ALTER TABLE segments DROP COLUMN "wrapUpNote" CASCADE')  # in PostgreSQL with a view that reads it
     two_halves.load(MORNING, evenly(5, DAY, NOON))
     destination.publish(two_halves.finished())
 
     assert place.query('SELECT count("wrapUpNote"), count(*) FROM segments') == [(0, 50)]
+
+
+def test_views_of_an_earlier_version_are_replaced(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    place.execute("DROP VIEW kpi_queue_day")
+    place.execute("CREATE VIEW kpi_queue_day AS SELECT 1 AS one")
+    place.execute("DROP VIEW kpi_agent_day")
+    place.execute("DELETE FROM everycall_export WHERE name = 'views'")
+    place.destination().publish(two_halves.finished())
+
+    assert place.query('SELECT count("talkCount") FROM kpi_queue_day') == [(0,)]
+    assert place.query("SELECT count(*) FROM kpi_agent_day") == [(0,)]
+
+
+def test_what_somebody_has_made_of_a_view_stays(place: Place, two_halves: Windows) -> None:
+    place.destination().publish(two_halves.finished())
+    place.execute("CREATE VIEW mine AS SELECT * FROM kpi_queue_day")
+    place.execute("DROP VIEW flat_from_tables")
+    place.execute("CREATE TABLE flat_from_tables AS SELECT 1 AS one")
+    place.destination().publish(two_halves.finished())
+
+    assert place.query("SELECT count(*) FROM mine") == [(0,)]
+    assert place.query("SELECT * FROM flat_from_tables") == [(1,)]
 
 
 def test_rows_that_somebody_deleted_come_back(place: Place, two_halves: Windows) -> None:

@@ -3,9 +3,11 @@
 import json
 import re
 
+import duckdb
 import pytest
 
 from everycall.cli.commands import run
+from everycall.tables.kpis import GRAINS
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
 
 
@@ -52,12 +54,12 @@ def test_lines_are_at_most_a_hundred_characters_wide(one: object, capsys: pytest
     assert max(map(len, printed(capsys, getattr(one, "name", "")).splitlines()[3:])) <= 100
 
 
-def test_sql_creates_all_tables_and_then_the_view_of_flat_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sql_creates_all_tables_and_then_the_views(capsys: pytest.CaptureFixture[str]) -> None:
     created = re.findall(
         r'^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) "(\w+)"', printed(capsys, "--sql", "duckdb"), re.MULTILINE
     )
 
-    assert created == [*(one.name for one in TABLES), "flat_from_tables"]
+    assert created == [*(one.name for one in TABLES), "flat_from_tables", *(grain.view for grain in GRAINS)]
 
 
 def test_sql_prints_the_view_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +87,69 @@ def test_sql_creates_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     [(["session"], "There is no table 'session'."), (["--json", "--sql", "duckdb"], "--json and --sql do not go")],
 )
 def test_what_it_does_not_know_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["schema", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_it_lists_the_views_and_the_columns_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "--views")
+    assert re.findall(r"^(kpi_\w+)  ", text, re.MULTILINE) == [grain.view for grain in GRAINS]
+
+    lines = printed(capsys, "kpi_agent_day")
+    assert lines.startswith("kpi_agent_day: One row: an agent, queue and medium, by day.")
+    assert re.search(r"^ahtMs +number, ms\. Average handle time\.\n +handleMs / handled$", lines, re.MULTILINE)
+    assert max(map(len, lines.splitlines()[1:])) <= 100
+
+
+def test_json_has_the_views_with_formulas_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(json.loads(printed(capsys, "--views", "--json"))["views"]) == len(GRAINS)
+    [view] = json.loads(printed(capsys, "kpi_queue_day", "--json"))["views"]
+
+    [offered] = [column for column in view["columns"] if column["name"] == "offered"]
+    assert offered["formula"] == "sum(nOffered)"
+    assert offered["source"] == "help.mypurecloud.com/?p=334996"
+
+
+def test_the_columns_are_those_of_the_views(capsys: pytest.CaptureFixture[str]) -> None:
+    with duckdb.connect() as connection:
+        for statement in printed(capsys, "--sql", "duckdb").split(";\n"):
+            connection.execute(statement)
+        for grain in GRAINS:
+            found = [(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {grain.view}").fetchall()]
+            assert found == [(column.name, DUCKDB_TYPES[column.type]) for column in grain.columns], grain.view
+
+
+DUCKDB_TYPES = {
+    "instant": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+}
+
+
+@pytest.mark.parametrize(
+    ("output", "source"),
+    [
+        ("calls.parquet", "FROM read_parquet('calls.parquet/metrics/*.parquet', union_by_name = true) m"),
+        ("s3://bucket/it's.delta/", "FROM delta_scan('s3://bucket/it''s.delta/metrics') m"),
+    ],
+)
+def test_over_prints_the_query_over_files(output: str, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert source in printed(capsys, "kpi_queue_half_hour", "--over", output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["kpi_queue_day", "--over", "calls.csv"], "calls.csv is neither a Parquet nor a Delta folder."),
+        (["metrics", "--over", "calls.parquet"], "--over needs a view with key figures."),
+        (["kpi_queue_day", "--over", "calls.parquet", "--json"], "--json and --over do not go together."),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["schema", *arguments]) == 2

@@ -268,6 +268,17 @@ def test_a_segment_without_a_queue_counts_for_the_one_before_it_or_else_the_firs
     assert counts(ask(client, groupBy=["queueId"])) == {(("mediaType", "voice"), ("queueId", "q1")): [3]}
 
 
+def test_a_wrap_up_code_counts_for_what_its_session_emitted_before_it() -> None:
+    segments = [
+        {"segmentStart": "2026-01-05T09:00:00.000Z", "segmentType": "interact"},
+        {"segmentStart": "2026-01-05T10:00:00.000Z", "segmentType": "wrapup", "wrapUpCode": "sold"},
+    ]
+    session = {"metrics": [metric("2026-01-05T10:00:00.000Z"), metric("2026-01-05T10:05:00.000Z")]}
+    client = caller([conversation(1, "2026-01-05T09:00:00.000Z", 9000, segments=segments, session=session)])
+
+    assert counts(ask(client, groupBy=["wrapUpCode"])) == {(("mediaType", "voice"), ("wrapUpCode", "sold")): [2]}
+
+
 def test_a_metric_at_a_border_belongs_to_the_segment_that_ends() -> None:
     segments = [
         {"queueId": "q1", "segmentStart": "2026-01-05T09:00:00.000Z", "segmentType": "alert"},

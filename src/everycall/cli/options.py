@@ -411,12 +411,18 @@ class Finished:
 class Declared:
     """Options for the schema of the tables."""
 
-    table: str | None = positional(None, OUTPUT, "TABLE", "The table whose columns are listed. [default: all tables]")
+    table: str | None = positional(
+        None, OUTPUT, "TABLE", "The table or view whose columns are listed. [default: all tables]"
+    )
     sql: Literal["duckdb", "postgresql"] | None = option(
         None,
         OUTPUT,
-        "Print the statements that create the tables and the view of flat rows.",
+        "Print the statements that create the tables and views.",
         choices=("duckdb", "postgresql"),
+    )
+    views: bool = switch(OUTPUT, "List the views with the key figures instead of the tables.")
+    over: str | None = option(
+        None, OUTPUT, "Print the query of a view over the files of a Parquet or Delta folder, for DuckDB.", value="OUT"
     )
     json: bool = switch(MESSAGES, "Print JSON.")
 

@@ -7,16 +7,17 @@
                      "data": [{"interval": ..., "metrics": [{"metric": "nOffered", "stats": {"count": 7}}, ...]}]}]}
 
 A metric counts at its `emitDate`, on whichever day its conversation began. It has the dimensions of its conversation,
-participant and session, and of the segment in which it was emitted; where that one names no queue, the session's queue
-before it counts, or else its first.
+participant and session, and of the segment in which it was emitted; where that one names no queue or wrap-up code, the
+session's one before it counts, or else its first.
 
 Source: SDK 269 (`ConversationAggregationQuery`, `ConversationAggregateQueryResponse`); that emitDate decides is the
 vendor's staff (developer.genesys.cloud forum thread 18235). Answers of a real org in public code have the shape above,
 the order of the metrics, `count` alone for names with an n, tWait as tAnswered, tAbandon and tFlowOut together, and
 oServiceLevel as (answered - over the target) / (answered + abandoned). Guesses: that `count` of an n is the sum of its
-values (nearly all are 1), nConversations as the conversations that emitted anything, a view's `count`, that an interval
-or group without data is left out, that the last interval is cut at the end, that intervals are written in UTC, that
-`alternateTimeDimension` changes nothing here, and all texts of refusals. oCallbackServiceLevel has no data.
+values (nearly all are 1), that a code counts for what its session emitted before it, nConversations as the
+conversations that emitted anything, a view's `count`, that an interval or group without data is left out, that the last
+interval is cut at the end, that intervals are written in UTC, that `alternateTimeDimension` changes nothing here, and
+all texts of refusals. oCallbackServiceLevel has no data.
 """
 
 import re
@@ -71,6 +72,9 @@ DURATION: Final = re.compile(
     r"(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?",
     re.ASCII,
 )
+
+OF_SESSIONS: Final = ("queueId", "wrapUpCode")
+"""Dimensions of segments that count for a whole session. A code comes last, and has to count for the talk before it."""
 
 MEDIA_SETTINGS: Final[Mapping[str, str]] = {"voice": "call"}
 """What a queue's `mediaSettings` call a mediaType, where it is another name."""
@@ -317,22 +321,24 @@ def metrics_of(conversation: Mapping[str, Any]) -> Iterator[tuple[Leaf, Mapping[
             metrics = session.get("metrics")
             if not metrics:
                 continue
-            segments = with_queues(session.get("segments", ()))
+            segments = with_dimensions(session.get("segments", ()))
             for metric in metrics:
                 segment = segments[0][1] if len(segments) == 1 else segment_at(segments, to_ms(metric["emitDate"]))
                 yield (conversation, participant, session, segment), metric
 
 
-def with_queues(segments: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
-    """(start, segment) of each, in order of time; one without a queue gets the one before it, or else the first."""
+def with_dimensions(segments: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    """(start, segment) of each, in order of time; one without queue or code gets the one before, or else the first."""
     ordered = sorted(((to_ms(segment["segmentStart"]), segment) for segment in segments), key=lambda pair: pair[0])
-    queue_id = next((segment["queueId"] for _, segment in ordered if "queueId" in segment), None)
+    last = {
+        name: next(segment[name] for _, segment in ordered if name in segment)
+        for name in OF_SESSIONS
+        if any(name in segment for segment in segments)
+    }
     found: list[tuple[int, Mapping[str, Any]]] = []
     for start_ms, segment in ordered:
-        queue_id = segment.get("queueId", queue_id)
-        found.append(
-            (start_ms, segment if queue_id is None or "queueId" in segment else {**segment, "queueId": queue_id})
-        )
+        last |= {name: segment[name] for name in last if name in segment}
+        found.append((start_ms, segment if last.keys() <= segment.keys() else {**segment, **last}))
     return found
 
 

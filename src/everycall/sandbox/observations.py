@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from everycall.sandbox.aggregates import with_queues
+from everycall.sandbox.aggregates import with_dimensions
 from everycall.sandbox.answers import Answer, Request, bad_request
 from everycall.sandbox.filters import Filters, known_fields, only_object, read_group
 from everycall.sandbox.instants import to_ms, to_text
@@ -107,7 +107,7 @@ def open_legs(conversation: Mapping[str, Any]) -> Iterator[tuple[str, str, str, 
     """(queue, purpose, segmentType, observation) of each session whose last segment is open."""
     for participant in conversation.get("participants", ()):
         for session in participant.get("sessions", ()):
-            _, segment = with_queues(session["segments"])[-1]
+            _, segment = with_dimensions(session["segments"])[-1]
             if "segmentEnd" in segment or "queueId" not in segment:
                 continue
             observation: Json = {

@@ -2,6 +2,8 @@
 
     conversations, participants, sessions ...    the relational tables
     conversations_flat, and the view `flat`      the flat row of each conversation
+    flat_from_tables                             the same as a view over the relational tables
+    kpi_queue_half_hour, kpi_agent_day ...       views with the key figures
     windows                                      which windows are complete, and whether they are proven
     names                                        the names of the ids
     everycall_export                             the query, and the manifest of the finished export
@@ -12,6 +14,7 @@ do those that its conversations had in other windows. So a reader never sees hal
 interrupted continues with the windows that the database does not have yet. Needs pyarrow.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -32,9 +35,11 @@ from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.table_destination import QUEUE, TableDestination, decoded, names_table, queue_tables, windows_table
 from everycall.sinks.tables_form import TablesForm
-from everycall.tables import sql
+from everycall.tables import flat_sql, sql
 from everycall.tables.columns import Column as FlatColumn
 from everycall.tables.columns import Type as FlatType
+from everycall.tables.kpi_sql import kpi_views
+from everycall.tables.kpis import GRAINS
 from everycall.tables.relational import (
     NAMES,
     OF_CONVERSATIONS,
@@ -54,6 +59,12 @@ EXPORT, STATES = "everycall_export", "everycall_windows"
 
 REPLACED = (*(table.name for table in OF_CONVERSATIONS), FLAT)
 """The tables whose rows belong to a window."""
+
+DERIVED = (flat_sql.VIEW, *(grain.view for grain in GRAINS))
+"""The views over the relational tables."""
+
+VIEWS = "views"
+"""What the table `EXPORT` calls the checksum of their statements."""
 
 IDS_AT_ONCE = 1000
 """Ids in one statement."""
@@ -211,7 +222,7 @@ def header_in(database: Database, name: str) -> Header | None:
     if EXPORT in found:
         value = value_in(database, "header")
         return msgspec.json.decode(value, type=Header) if value else None
-    taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES} & found.keys())
+    taken = sorted({*(table.name for table in TABLES), FLAT, FLAT_VIEW, STATES, *DERIVED} & found.keys())
     if taken:
         tables = ", ".join(taken)
         raise OutputRefused(
@@ -281,6 +292,24 @@ def statements(database: Database, flat: Sequence[FlatColumn]) -> Iterator[str]:
             yield f"COMMENT ON TABLE {name_in(database, name)} IS 'What everycall keeps to continue and to verify.'"
 
 
+def derived_views(dialect: sql.Dialect, prefix: str) -> dict[str, tuple[str, str]]:
+    """The views over the relational tables, by name: the statement that creates each, and its comment."""
+    views = {grain.view: (statement, grain.doc) for grain, statement in kpi_views(dialect, prefix)}
+    about = "The flat row of each conversation, out of the relational tables."
+    return {flat_sql.VIEW: (flat_sql.flat_view(prefix), about), **views}
+
+
+def _not_views(database: Database) -> set[str]:
+    """The names of tables, materialized views and others in the schema that are not plain views."""
+    if database.dialect == "duckdb":
+        return {row[0] for row in database.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")}
+    rows = database.query(
+        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        f"WHERE nspname = {literal(database.schema)} AND relkind <> 'v'"
+    )
+    return {row[0] for row in rows}
+
+
 def flat_table(flat: Sequence[FlatColumn]) -> Table:
     """The table of flat rows."""
     common = {"ownerTime": Column("ownerTime", "instant"), "conversationId": Column("conversationId", "text")}
@@ -329,7 +358,25 @@ class _Publication:
             self.database.execute(statement)
         self._set_value("header", msgspec.json.encode(now))
         self._set_value("manifest", b"")
+        self._replace_views()
         self.database.commit()
+
+    def _replace_views(self) -> None:
+        """Create the views over the tables, unless they are there as this version makes them.
+
+        A table of the same name, which somebody has made from a view, stays.
+        """
+        wanted, database = derived_views(self.database.dialect, self.database.prefix), self.database
+        taken, there = _not_views(database), columns_in(database)
+        version = hashlib.sha256(repr(wanted).encode()).hexdigest()
+        if value_in(database, VIEWS) == version and wanted.keys() <= there.keys() | taken:
+            return
+        for name, (statement, about) in wanted.items():
+            if name not in taken:
+                database.execute(f"DROP VIEW IF EXISTS {name_in(database, name)}")
+                database.execute(statement)
+                database.execute(f"COMMENT ON VIEW {name_in(database, name)} IS {literal(about)}")
+        self._set_value(VIEWS, version.encode())
 
     def _clear(self, before: Header) -> None:
         """Remove an export that `--fresh` replaces: its rows, and tables that have other columns now."""
@@ -337,6 +384,9 @@ class _Publication:
         execute(f"DROP VIEW IF EXISTS {name_in(self.database, FLAT_VIEW)}")
         execute(f"DROP TABLE IF EXISTS {name_in(self.database, FLAT)}")
         verb = "DELETE FROM" if before.schema_version == SCHEMA_VERSION else "DROP TABLE"
+        if verb == "DROP TABLE":
+            for name in (set(DERIVED) & found.keys()) - _not_views(self.database):
+                execute(f"DROP VIEW {name_in(self.database, name)}")
         for name in {*(table.name for table in TABLES), STATES} & found.keys():
             execute(f"{verb} {name_in(self.database, name)}")
 
