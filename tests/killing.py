@@ -35,7 +35,7 @@ END = date(2024, 1, 1)
 
 WINDOWS_A_KILL = 2.5
 LATENCY_MAX_S = 0.05
-HOLDS_S = 120.0
+HOLDS_S = 900.0
 
 SIGNALS = {signal.SIGKILL: 8, signal.SIGTERM: 1, signal.SIGINT: 1}
 """How often each is drawn."""

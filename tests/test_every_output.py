@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import TextIOWrapper
@@ -52,8 +53,9 @@ def test_seeded_conversations_arrive_in_every_output(postgres: str, tmp_path: Pa
     archived = {one["conversationId"]: digest(one) for one in lines(archive)}
     for day in (Interval(FIRST + number * DAY, FIRST + (number + 1) * DAY) for number in range(DAYS)):
         there = where.sandbox.store.conversations(str(day))
+        expected = Expected.of(there)
         for output in tables:
-            assert_has_all(output, there, of=day)
+            assert_has_all(output, expected, of=day)
         for one in there:
             assert ids_of_rows.pop(one["conversationId"]) == 1
             assert archived.pop(one["conversationId"]) == digest(one)
@@ -67,8 +69,9 @@ def test_the_samples_arrive_in_every_output(postgres: str, tmp_path: Path) -> No
     outputs = [*in_folder(tmp_path, WITH_TABLES), postgres]
     convert(archive, outputs, options=ConvertOptions())
 
+    expected = Expected.of(sampled_conversations())
     for output in outputs:
-        assert_has_all(output, sampled_conversations())
+        assert_has_all(output, expected)
 
 
 def in_folder(folder: Path, outputs: Sequence[str]) -> list[str]:
@@ -92,22 +95,37 @@ def digest(conversation: dict[str, Any]) -> bytes:
 # What an output should have, from the conversations as the org has them
 
 
-def assert_has_all(output: str, conversations: Sequence[dict[str, Any]], of: Interval | None = None) -> None:
+@dataclass
+class Expected:
+    """What the tables of an output should have."""
+
+    keys: dict[str, list[Key]]
+    """Sorted, by table."""
+    metrics: list[Key]
+    """Name, count and sum of each."""
+
+    @classmethod
+    def of(cls, conversations: Sequence[dict[str, Any]]) -> "Expected":
+        sums: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
+        for metric in metrics_of(conversations):
+            sums[metric["name"]] += metric["value"]
+            counts[metric["name"]] += 1
+        keys = {table.name: sorted(keys_of(conversations, table)) for table in OF_CONVERSATIONS}
+        return cls(keys, sorted((name, counts[name], sums[name]) for name in counts))
+
+
+def assert_has_all(output: str, expected: Expected, of: Interval | None = None) -> None:
     """Compare the keys of every table, and the count and sum of every metric; of an interval, or of all rows."""
-    sums: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    for metric in metrics_of(conversations):
-        sums[metric["name"]] += metric["value"]
-        counts[metric["name"]] += 1
     where = "" if of is None else f""" WHERE "ownerTime" >= '{text(of.start)}' AND "ownerTime" < '{text(of.end)}'"""
     with open_tables(output) as tables:
         for table in OF_CONVERSATIONS:
             found = tables.query(f"SELECT {', '.join(map(quoted, table.key))} FROM {table.name}{where}")
-            assert sorted(rows(found)) == sorted(keys_of(conversations, table)), (output, table.name)
+            assert sorted(rows(found)) == expected.keys[table.name], (output, table.name)
         metrics = tables.query(
             f'SELECT "name", count(*), CAST(sum("value") AS bigint) FROM metrics{where} GROUP BY "name"'
         )
-    assert sorted(rows(metrics)) == sorted((name, counts[name], sums[name]) for name in counts), output
+    assert sorted(rows(metrics)) == expected.metrics, output
 
 
 def rows(table: pa.Table) -> Iterator[Key]:
