@@ -100,6 +100,12 @@ def test_local_days_are_those_of_the_time_zone(exported: Exported, tables: OpenT
     assert differences(sandbox, by_view(grain, local)) == []
 
 
+def test_flow_outs_are_counted_by_where_they_went(tables: OpenTables) -> None:
+    found = {row["flowOutType"] for row in rows(tables, Grain("flow_out", "day"))}
+
+    assert {"voicemail", "callback", "flow"} <= found
+
+
 def test_a_difference_is_found() -> None:
     key = (datetime.fromisoformat("2026-01-05T10:00:00Z"), "queue", "voice")
 

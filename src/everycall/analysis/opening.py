@@ -152,7 +152,7 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
     if manifest is None:
         raise OutputRefused(
             f"{place.name} has no manifest, so it is not a finished export of everycall.",
-            hint=f"{UNFINISHED} {WITH_TABLES}",
+            hint=UNFINISHED,
         )
     connection = stack.enter_context(_in_memory())
     present = _register(connection, place, format_)

@@ -36,6 +36,7 @@ from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.table_destination import QUEUE, TableDestination, decoded, names_table, queue_tables, windows_table
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import flat_sql, sql
+from everycall.tables.columns import EXTENDED
 from everycall.tables.columns import Column as FlatColumn
 from everycall.tables.columns import Type as FlatType
 from everycall.tables.kpi_sql import kpi_views
@@ -292,11 +293,37 @@ def statements(database: Database, flat: Sequence[FlatColumn]) -> Iterator[str]:
             yield f"COMMENT ON TABLE {name_in(database, name)} IS 'What everycall keeps to continue and to verify.'"
 
 
-def derived_views(dialect: sql.Dialect, prefix: str) -> dict[str, tuple[str, str]]:
-    """The views over the relational tables, by name: the statement that creates each, and its comment."""
-    views = {grain.view: (statement, grain.doc) for grain, statement in kpi_views(dialect, prefix)}
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view over the relational tables."""
+
+    name: str
+    columns: tuple[str, ...]
+    statement: str
+    """Creates it, or replaces one with the same columns, or the first ones of them."""
+    about: str
+
+
+def derived_views(dialect: sql.Dialect, prefix: str) -> Iterator[View]:
+    """The views over the relational tables."""
+    columns = tuple(column.name for column in EXTENDED)
     about = "The flat row of each conversation, out of the relational tables."
-    return {flat_sql.VIEW: (flat_sql.flat_view(prefix), about), **views}
+    yield View(flat_sql.VIEW, columns, flat_sql.flat_view(prefix), about)
+    for grain, statement in kpi_views(dialect, prefix):
+        yield View(grain.view, tuple(column.name for column in grain.columns), statement, grain.doc)
+
+
+def create(database: Database, view: View) -> None:
+    """Create a view, or replace one. Rights on it and views that read it stay, unless its columns are others now."""
+    before = database.query(
+        f"SELECT column_name FROM information_schema.columns WHERE table_name = {literal(view.name)} "
+        f"AND table_schema = {literal(database.schema)} AND table_catalog = current_database() "
+        "ORDER BY ordinal_position"
+    )
+    if tuple(row[0] for row in before) != view.columns[: len(before)]:
+        database.execute(f"DROP VIEW {name_in(database, view.name)}")
+    database.execute(view.statement)
+    database.execute(f"COMMENT ON VIEW {name_in(database, view.name)} IS {literal(view.about)}")
 
 
 def _not_views(database: Database) -> set[str]:
@@ -366,16 +393,15 @@ class _Publication:
 
         A table of the same name, which somebody has made from a view, stays.
         """
-        wanted, database = derived_views(self.database.dialect, self.database.prefix), self.database
+        database = self.database
+        wanted = list(derived_views(database.dialect, database.prefix))
         taken, there = _not_views(database), columns_in(database)
         version = hashlib.sha256(repr(wanted).encode()).hexdigest()
-        if value_in(database, VIEWS) == version and wanted.keys() <= there.keys() | taken:
+        if value_in(database, VIEWS) == version and {view.name for view in wanted} <= there.keys() | taken:
             return
-        for name, (statement, about) in wanted.items():
-            if name not in taken:
-                database.execute(f"DROP VIEW IF EXISTS {name_in(database, name)}")
-                database.execute(statement)
-                database.execute(f"COMMENT ON VIEW {name_in(database, name)} IS {literal(about)}")
+        for view in wanted:
+            if view.name not in taken:
+                create(database, view)
         self._set_value(VIEWS, version.encode())
 
     def _clear(self, before: Header) -> None:

@@ -172,7 +172,10 @@ MEASURES: tuple[Measure, ...] = (
         "Interactions that left the queue unanswered without a disconnect: to voicemail, a callback, another queue ...",
         OFFERED, WAITING,
     ),
-    _number("overSla", "nOverSla", "Interactions that were answered later than the target.", SERVICE_LEVEL, QUEUE),
+    _number(
+        "overSla", "nOverSla", "Interactions over the target; the vendor subtracts them from the answered ones.",
+        SERVICE_LEVEL, QUEUE,
+    ),
     _share("answerRate", "The share of answered interactions.", "answered", "offered", DEFINITIONS),
     _share("abandonRate", "The share of abandoned interactions.", "abandoned", "offered", DEFINITIONS),
     *SERVICE_LEVELS,

@@ -193,7 +193,19 @@ class QueuedCall(Call):
     talk_end = 0
     customer_end = "peer"
 
-    def wait(self, queue: Queue, start: int, end: int, ending: str = "transfer", moments: Sequence[Moment] = ()) -> int:
+    def flow_out(self, queue: Queue, start: int, end: int, kind: str) -> int:
+        """The acd leg of who leaves the queue unanswered, and how long the wait was. The kinds are guesses."""
+        return self.wait(queue, start, end, "transfer", waited(start, end, "tFlowOut"), kind)
+
+    def wait(
+        self,
+        queue: Queue,
+        start: int,
+        end: int,
+        ending: str = "transfer",
+        moments: Sequence[Moment] = (),
+        flow_out_type: str = "",
+    ) -> int:
         """The acd leg from start to end, and how long the wait was; without other `moments` it was answered."""
         offered = start + min(self.rng.between(12, 60), (end - start) // 3)
         stages = [Stage("delay", start, offered), Stage("interact", offered, end)]
@@ -224,6 +236,7 @@ class QueuedCall(Call):
         segments = [*(segment(s, queue_id=queue.id, conference=False) for s in stages[:-1]), last]
         fields = self.inner(
             flowInType="ivr",
+            flowOutType=flow_out_type,
             destinationAddresses=[f"sip:{queue.mailbox.replace('@', '%40')}@localhost"],
             **self.routed(),
         )

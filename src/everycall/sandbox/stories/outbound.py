@@ -312,7 +312,7 @@ def _asked_for_callback(story: Story) -> tuple[QueuedCall, int]:
     queue = story.queues[0]
     waiting = call.enqueue(queue, 4_000, 30_000, 60)
     asked = waiting + story.stretch(20_000, 120_000, 60)
-    call.wait(queue, waiting, asked, "transfer", waited(waiting, asked, "tFlowOut"))
+    call.flow_out(queue, waiting, asked, "callback")
     left = asked + story.stretch(4_000, 30_000, 30)
     call.ivr_after(asked, left, issued_callback=True)
     call.caller_leg(left, "peer", [(queue, 0)])

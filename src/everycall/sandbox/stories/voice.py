@@ -86,7 +86,7 @@ def flow_out(story: Story) -> None:
     queue = story.queues[0]
     waiting = call.enqueue(queue, 3_000, 30_000, 200)
     leaves = story.end - story.stretch(1_000, 20_000, 150)
-    call.wait(queue, waiting, leaves, "transfer", waited(waiting, leaves, "tFlowOut"))
+    call.flow_out(queue, waiting, leaves, "flow")
     call.ivr_after(leaves, story.end)
     call.caller_leg(story.end, "peer", [(queue, 0)])
     call.finish()
@@ -98,7 +98,7 @@ def voicemail(story: Story) -> None:
     queue = story.queues[0]
     waiting = call.enqueue(queue, 3_000, 30_000, 150)
     leaves = waiting + story.stretch(15_000, 200_000, 450)
-    call.wait(queue, waiting, leaves, "transfer", waited(waiting, leaves, "tFlowOut"))
+    call.flow_out(queue, waiting, leaves, "voicemail")
     call.voicemail(queue, leaves, story.end)
     call.caller_leg(story.end, "endpoint", [(queue, 0)])
     call.finish()
