@@ -1,6 +1,8 @@
 """Aggregates: what is asked, how an answer is read, and what happens where it is too long."""
 
+import inspect
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,9 +184,6 @@ def test_the_metrics_are_those_of_details_and_of_aggregates() -> None:
 
 def _allowed(model: Any, name: str) -> set[str]:
     """The values that a property of a model of the SDK may have."""
-    import inspect
-    import re
-
     source = inspect.getsource(getattr(type(model()), name).fset)
     found = re.search(r"allowed_values = \[(.*?)\]", source, re.DOTALL)
     assert found
