@@ -70,7 +70,7 @@ class Difference:
     extra: tuple[str, ...] = ()
     """Ids of conversations with a row here that the vendor's details have not."""
     is_looked_up: bool = False
-    """Whether all conversations that could be behind it were looked up; if not, `missing` and `extra` may be too short."""
+    """Whether all conversations that could be behind it were looked up; if not, `missing` and `extra` may lack some."""
 
     @property
     def unnamed(self) -> int:
@@ -227,10 +227,7 @@ def not_judged(day: Interval, tables: OpenTables, reach_back: timedelta) -> str:
     if not gaps:
         return ""
     if gaps[0].end == tables.interval.start:
-        return (
-            f"the export begins on {tables.interval.start:%Y-%m-%d}, and metrics of conversations that began up to "
-            f"{reach_back.days} days earlier count on a day"
-        )
+        return f"the export begins on {tables.interval.start:%Y-%m-%d}, and a day needs the {reach_back.days} before it"
     return f"the export does not have all of {gaps[0]}"
 
 

@@ -26,6 +26,7 @@ from everycall.cli.options import (
     PlanFormat,
     Privacy,
     ProfileAction,
+    Reconciled,
     Rows,
     Serving,
     Source,
@@ -157,6 +158,21 @@ complete when it was exported.
     (Converting, Cells, Privacy, Messages),
     "ARCHIVE -o PATH [OPTIONS]",
 )
+RECONCILE = Command(
+    "reconcile",
+    "Compare the metrics in a finished export with the vendor's own aggregates, half hour by half hour.",
+    """
+Sends one request for each day, by queue and media type, and lists every difference: queue, metric, half hour, and the
+conversations behind it where they can be named. Needs the permission analytics:conversationAggregate:view.
+
+A metric can be emitted weeks after its conversation began. So a day is judged only if the export covers the 31 days
+before it, too; other days are named.
+
+The exit code is 0 if all judged days agree, 4 if one differs or none can be judged.
+""",
+    (Reconciled, Source, Logs),
+    "OUT [OPTIONS]",
+)
 SYNC = Command(
     "sync",
     "Keep tables up to date: read what may have changed since the last run, and everything since then.",
@@ -182,7 +198,7 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE,
+    EXPORT, PLAN, VERIFY, RECONCILE, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE,
     COMPLETION, SANDBOX,
 )  # fmt: skip
 
@@ -192,6 +208,7 @@ ENTRIES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
+    "reconcile": "reconciling",
     "sync": "syncing",
     "convert": "converting",
     "doctor": "examining",
