@@ -30,6 +30,7 @@ from everycall.cli.options import (
     Rows,
     Serving,
     Source,
+    Summarized,
     Way,
     When,
     Which,
@@ -173,6 +174,16 @@ The exit code is 0 if all judged days agree, 4 if one differs or none can be jud
     (Reconciled, Source, Logs),
     "OUT [OPTIONS]",
 )
+SUMMARY = Command(
+    "summary",
+    "Show a finished export on one screen: volume, service level and handle times by queue and agent, and top codes.",
+    """
+Asks no org. The figures are the key figures of the vendor's reports, made from the metrics of the conversations in the
+export. A CSV file has no metrics, so it gives less: the summary says what is missing.
+""",
+    (Summarized,),
+    "OUT [OPTIONS]",
+)
 SYNC = Command(
     "sync",
     "Keep tables up to date: read what may have changed since the last run, and everything since then.",
@@ -198,8 +209,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, RECONCILE, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE,
-    COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA,
+    PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -209,6 +220,7 @@ ENTRIES = {
     "plan": "planning",
     "verify": "verifying",
     "reconcile": "reconciling",
+    "summary": "summing",
     "sync": "syncing",
     "convert": "converting",
     "doctor": "examining",

@@ -515,6 +515,29 @@ class Reconciled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Summarized:
+    """Options for the summary of an export."""
+
+    output: str | None = positional(
+        None,
+        OUTPUT,
+        "OUT",
+        "A finished export: a .parquet or .delta folder, a .duckdb file, postgresql://..., csv:FOLDER/, an archive of "
+        "JSON lines, or a CSV file, which has less.",
+    )
+    timezone: str = option("UTC", WHEN, "The time zone of days, such as Europe/Berlin. [default: UTC]", value="ZONE")
+    top: int = option(
+        6,
+        OUTPUT,
+        "So many queues, agents and codes; JSON and CSV have all. [default: 6]",
+        value="NUMBER",
+        parse=whole_number(1, 1000),
+    )
+    json: bool = switch(OUTPUT, "Print the summary as JSON.")
+    csv: bool = switch(OUTPUT, "Print one row for each queue, agent and code as CSV.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """Options of the sandbox."""
 
