@@ -19,7 +19,7 @@ from everycall.api.aggregates import METRICS
 from everycall.api.records import Page
 from everycall.cli.commands import run
 from everycall.cli.summing import clock, lines
-from everycall.errors import OutputRefused
+from everycall.errors import OutputFailed, OutputRefused
 from inprocess import Org, manifest_of, org
 
 TWO_DAYS = "2026-01-05T00:00:00.000Z/2026-01-07T00:00:00.000Z"
@@ -91,14 +91,15 @@ def test_agents_have_the_metrics_of_their_own_sessions(of_tables: Summary, page:
     for one in page.conversations:
         for participant in one.participants:
             for session in participant.sessions:
-                found = [metric.value or 0 for metric in session.metrics if metric.name == "tHandle"]
-                values[participant.user_id or ""] += found
-    values.pop("", None)
+                handled = [metric.value or 0 for metric in session.metrics if metric.name == "tHandle"]
+                if participant.user_id and handled:
+                    values[participant.user_id] += handled
 
-    found = {line.id: (line.figures.handled, line.figures.aht_ms) for line in of_tables.agents if line.figures.handled}
-    assert found == {
-        id_: (len(numbers), pytest.approx(sum(numbers) / len(numbers))) for id_, numbers in values.items() if numbers
-    }
+    found = {line.id: line.figures for line in of_tables.agents if line.figures.handled}
+    assert {id_: figures.handled for id_, figures in found.items()} == {id_: len(one) for id_, one in values.items()}
+    assert {id_: figures.aht_ms for id_, figures in found.items()} == pytest.approx(
+        {id_: sum(one) / len(one) for id_, one in values.items()}
+    )
     assert all(line.name != line.id for line in of_tables.agents)
 
 

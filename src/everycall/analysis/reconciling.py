@@ -37,6 +37,7 @@ from everycall.errors import OutputRefused, PermissionMissing, QueryError
 from everycall.instants import DAY, start_of_day, text
 from everycall.manifest import Header
 from everycall.tables.sql import Dialect, literal
+from everycall.verification import check_client
 
 REACH_BACK = timedelta(days=31)
 """So many days before a day have to be in the export, too (the longest interval of a filtered query)."""
@@ -311,20 +312,6 @@ def reconcile(
         client.clock.utc(),
         looking.is_refused,
     )
-
-
-def check_client(about: Header, name: str, client: Client) -> None:
-    """Refuse an export of another OAuth client, which may be another org's, or see other conversations.
-
-    Raises:
-        OutputRefused: it is.
-    """
-    if about.client_id != client.credentials.client_id:
-        raise OutputRefused(
-            f"{name} was exported with the OAuth client {about.client_id or 'of nobody knows'}. The present client is "
-            "another one, and may see other conversations.",
-            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
-        )
 
 
 def _has_ids(about: Header) -> bool:
