@@ -14,11 +14,12 @@ import pytest
 from everycall import Interval
 from everycall.analysis.emitted import rows_of
 from everycall.analysis.opening import OpenTables, open_tables
-from everycall.analysis.reconciling import Reconciliation, reconcile, rows_sql
+from everycall.analysis.reconciling import Reconciliation, reconcile
 from everycall.api.aggregates import METRICS, Cell
 from everycall.api.records import Page
 from everycall.errors import OutputRefused, QueryError
-from everycall.instants import DAY
+from everycall.instants import DAY, text
+from everycall.tables.kpi_sql import rows_query
 from inprocess import Org, org
 
 FIVE_WEEKS = "2026-01-01T00:00:00.000Z/2026-02-05T00:00:00.000Z"
@@ -47,7 +48,7 @@ def output(exported: tuple[Org, Path], tmp_path: Path) -> Path:
     return Path(shutil.copy(exported[1], tmp_path / "calls.duckdb"))
 
 
-def reconciled(where: Org, output: Path, **options: Any) -> Reconciliation:
+def reconciled(where: Org, output: Path | str, **options: Any) -> Reconciliation:
     with open_tables(output) as tables:
         return reconcile(where.client, tables, **options)
 
@@ -58,10 +59,14 @@ def changed(output: Path, sql: str) -> None:
         connection.execute(sql)
 
 
+def between(interval: Interval) -> tuple[str, str]:
+    return text(interval.start), text(interval.end)
+
+
 def a_row(output: Path, name: str = "tHandle") -> dict[str, Any]:
     """A metric row of that Monday, which is the only one of its cell."""
     with open_tables(output) as tables:
-        rows = tables.query(rows_sql("duckdb", [name]), (MONDAY.start, MONDAY.end)).to_pylist()
+        rows = tables.query(rows_query([name], between(MONDAY))).to_pylist()
     cells = Counter((row["halfHour"], row["queueId"], row["mediaType"]) for row in rows)
     alone = [row for row in rows if cells[row["halfHour"], row["queueId"], row["mediaType"]] == 1 and row["queueId"]]
     return min(alone, key=lambda row: (row["halfHour"], row["conversationId"]))
@@ -225,7 +230,7 @@ def _with_header(tables: OpenTables, **header: Any) -> OpenTables:
 def test_rows_in_sql_are_those_of_the_records(where: Org, output: Path) -> None:
     """Queue, media type, half hour and value of every metric of four days."""
     with open_tables(output) as tables:
-        found = tables.query(rows_sql("duckdb", METRICS), (JUDGED.start, JUDGED.end)).to_pylist()
+        found = tables.query(rows_query(METRICS, between(JUDGED))).to_pylist()
     stored = where.sandbox.store.conversations(FIVE_WEEKS)
     page = Page.read(json.dumps({"conversations": stored}).encode())
     rows = [row for one in page.conversations for row in rows_of(one, METRICS) if row.cell.start >= JUDGED.start]
@@ -234,3 +239,17 @@ def test_rows_in_sql_are_those_of_the_records(where: Org, output: Path) -> None:
         (Cell(row["halfHour"], row["queueId"], row["mediaType"], row["name"]), row["conversationId"], row["value"])
         for row in found
     ) == Counter((row.cell, row.conversation_id, row.value) for row in rows)
+
+
+def test_every_kind_of_export_has_the_same_differences(where: Org, output: Path, postgres: str) -> None:
+    """Of two days without those before them, some conversations are missing."""
+    two_days = "2026-02-02T00:00:00.000Z/2026-02-04T00:00:00.000Z"
+    names = ("two.duckdb", "two.parquet", "two.delta", "two.jsonl.zst")
+    places: list[Path | str] = [*(output.with_name(name) for name in names), postgres, f"csv:{output.parent}/two/"]
+    where.export(places, two_days)
+    places[-1] = output.with_name("two")
+
+    first, *others = (reconciled(where, place, reach_back=timedelta(0)).days for place in places)
+
+    assert first[0].differences
+    assert others == [first] * len(others)

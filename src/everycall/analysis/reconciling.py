@@ -5,7 +5,7 @@
                        -> every difference, with the conversations behind it
 
 `verify` compares numbers of conversations; this compares what is in them. Both sides count a metric at its `emitDate`,
-by the queue of its session (`emitted`). A count has to be equal; of a time, its number and its sum.
+by the queue of its session (`tables.kpis`). A count has to be equal; of a time, its number and its sum.
 
 **Which days are judged.** A metric can be emitted weeks after its conversation began. So the export has to cover the
 day and the 31 days before it, or the vendor counts more for a reason that is not an error. Other days are named and
@@ -19,7 +19,7 @@ spent on that (`look_ups`), and what they cannot name is counted.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ from everycall.client import Client
 from everycall.errors import OutputRefused, PermissionMissing, QueryError
 from everycall.instants import DAY, start_of_day, text
 from everycall.manifest import Header
-from everycall.tables.sql import Dialect, literal
+from everycall.tables.kpi_sql import rows_query
 from everycall.verification import check_client
 
 REACH_BACK = timedelta(days=31)
@@ -351,75 +351,36 @@ def _reconciled(
 # --- the export's rows
 
 
-def rows_sql(dialect: Dialect, metrics: Sequence[str]) -> str:
-    """A SELECT of the metric rows that were emitted from $1 up to $2, with their queue.
-
-    Columns: conversationId, queueId, mediaType (both empty where there is none), name, value, halfHour.
-    """
-    names = ", ".join(map(literal, metrics))
-    key = '"conversationId", "participantOrdinal", "sessionOrdinal"'
-    half_hour = "date_bin('30 minutes', \"emitDate\", TIMESTAMPTZ '1970-01-01T00:00:00Z')"
-    if dialect == "duckdb":
-        half_hour = "time_bucket(INTERVAL 30 minutes, \"emitDate\", TIMESTAMPTZ '1970-01-01T00:00:00Z')"
-    return f"""
-WITH emitted AS (
-    SELECT {key}, "metricOrdinal", "emitDate", "name", "value"
-    FROM metrics
-    WHERE "emitDate" >= $1 AND "emitDate" < $2 AND "name" IN ({names})
-), queued AS (
-    SELECT {key}, "segmentOrdinal", "segmentStart", "queueId"
-    FROM segments
-    WHERE "queueId" IS NOT NULL AND "segmentStart" IS NOT NULL
-), ranked AS (
-    SELECT emitted.*, queued."queueId", row_number() OVER (
-        PARTITION BY {key}, "metricOrdinal"
-        ORDER BY
-            CASE WHEN "segmentStart" < "emitDate" THEN 0 ELSE 1 END,
-            CASE WHEN "segmentStart" < "emitDate" THEN "segmentStart" END DESC,
-            CASE WHEN "segmentStart" < "emitDate" THEN "segmentOrdinal" END DESC,
-            "segmentStart",
-            "segmentOrdinal"
-    ) AS nearest
-    FROM emitted LEFT JOIN queued USING ({key})
-)
-SELECT
-    "conversationId", coalesce("queueId", '') AS "queueId", coalesce("mediaType", '') AS "mediaType", "name",
-    coalesce("value", 0) AS "value", {half_hour} AS "halfHour"
-FROM ranked LEFT JOIN (SELECT {key}, "mediaType" FROM sessions) AS media USING ({key})
-WHERE nearest = 1
-"""  # noqa: S608 - names and literals only
+def _rows_sql(interval: Interval, metrics: Sequence[str]) -> str:
+    """The rows of these metrics in an interval, as a table of a query."""
+    return f"({rows_query(metrics, (text(interval.start), text(interval.end)))}) AS counted"
 
 
 def _counted(tables: OpenTables, day: Interval, metrics: Sequence[str]) -> dict[Cell, _Counted]:
     """What the export has of a day."""
-    rows = rows_sql(tables.dialect, metrics)
     sql = f"""
-SELECT "halfHour", "queueId", "mediaType", "name", count(*) AS "rows", CAST(round(sum("value")) AS bigint) AS "total"
-FROM ({rows}) AS counted
+SELECT "halfHour", "queueId", "mediaType", "name", count(*) AS "rows", CAST(sum(value) AS bigint) AS "total"
+FROM {_rows_sql(day, metrics)}
 GROUP BY 1, 2, 3, 4
-"""  # noqa: S608 - as above
-    found = tables.query(sql, (day.start, day.end))
-    return {_cell(row): _Counted(row["rows"], row["total"]) for row in found.to_pylist()}
+"""  # noqa: S608 - names and literals only
+    return {_cell(row): _Counted(row["rows"], row["total"] or 0) for row in tables.query(sql).to_pylist()}
 
 
 def _rows(tables: OpenTables, day: Interval, cells: Sequence[Cell]) -> dict[Cell, list[Row]]:
     """The rows of these cells."""
-    rows = rows_sql(tables.dialect, sorted({cell.metric for cell in cells}))
-    starts = sorted({cell.start for cell in cells})
-    found = tables.query(
-        f'SELECT * FROM ({rows}) AS rows WHERE "halfHour" BETWEEN $3 AND $4',  # noqa: S608 - as above
-        (day.start, day.end, starts[0], starts[-1]),
-    )
+    starts = [cell.start for cell in cells]
+    part = Interval(max(min(starts), day.start), min(max(starts) + HALF_HOUR, day.end))
+    sql = f"SELECT * FROM {_rows_sql(part, sorted({cell.metric for cell in cells}))}"  # noqa: S608 - as above
     wanted, kept = set(cells), defaultdict[Cell, list[Row]](list)
-    for row in found.to_pylist():
+    for row in tables.query(sql).to_pylist():
         cell = _cell(row)
         if cell in wanted:
-            kept[cell].append(Row(cell, row["conversationId"], round(row["value"])))
+            kept[cell].append(Row(cell, row["conversationId"], row["value"] or 0))
     return kept
 
 
 def _cell(row: Mapping[str, Any]) -> Cell:
-    return Cell(row["halfHour"], row["queueId"], row["mediaType"], row["name"])
+    return Cell(row["halfHour"].astimezone(UTC), row["queueId"], row["mediaType"], row["name"])
 
 
 # --- the conversations behind differences
