@@ -19,6 +19,7 @@ from everycall.api.aggregates import METRICS, Cell
 from everycall.api.records import Page
 from everycall.errors import OutputRefused, QueryError
 from everycall.instants import DAY, text
+from everycall.sandbox import Client as SandboxClient
 from everycall.tables.kpi_sql import rows_query
 from inprocess import Org, org
 
@@ -244,12 +245,98 @@ def test_rows_in_sql_are_those_of_the_records(where: Org, output: Path) -> None:
 def test_every_kind_of_export_has_the_same_differences(where: Org, output: Path, postgres: str) -> None:
     """Of two days without those before them, some conversations are missing."""
     two_days = "2026-02-02T00:00:00.000Z/2026-02-04T00:00:00.000Z"
-    names = ("two.duckdb", "two.parquet", "two.delta", "two.jsonl.zst")
-    places: list[Path | str] = [*(output.with_name(name) for name in names), postgres, f"csv:{output.parent}/two/"]
+    names = ("two.duckdb", "two.parquet", "two.jsonl.zst")
+    places: list[Path | str] = [*(output.with_name(name) for name in names), postgres]
     where.export(places, two_days)
-    places[-1] = output.with_name("two")
 
     first, *others = (reconciled(where, place, reach_back=timedelta(0)).days for place in places)
 
     assert first[0].differences
     assert others == [first] * len(others)
+
+
+# --- what is marked
+
+
+def test_a_week_that_was_not_read_is_not_judged(tmp_path: Path) -> None:
+    where, output = org(conversations_per_day=5), tmp_path / "calls.duckdb"
+    where.export(output, "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z", max_pages=2)
+    border = Interval(datetime(2026, 1, 11, tzinfo=UTC), datetime(2026, 1, 13, tzinfo=UTC))
+
+    read, unread = reconciled(where, output, reach_back=timedelta(0), interval=border).days
+
+    assert read.state != "not judged"
+    assert unread.state == "not judged"
+    assert unread.reason.startswith("the export does not have all of")
+
+
+def test_a_day_that_was_rebuilt_since_is_provisional(tmp_path: Path) -> None:
+    where, output = org(conversations_per_day=60), tmp_path / "calls.duckdb"
+    where.export(output, "2026-02-27T00:00:00.000Z/2026-03-02T00:00:00.000Z")
+    before = reconciled(where, output, reach_back=timedelta(0), metrics=["tAcw"])
+    where.clock.advance(10 * DAY.total_seconds())
+
+    after = reconciled(where, output, reach_back=timedelta(0), metrics=["tAcw"])
+
+    assert all(day.is_provisional for day in (*before.days, *after.days))
+    assert len(after.differences) > len(before.differences)
+
+
+# --- how much is looked up
+
+
+def handled(number: int, queue: str = "q1") -> dict[str, Any]:
+    """A conversation of a queue with one handle time."""
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC) + timedelta(seconds=number)
+    start, end = text(at), text(at + timedelta(minutes=5))
+    return {
+        "conversationId": f"00000000-0000-4000-8000-{number:012}",
+        "conversationStart": start,
+        "conversationEnd": end,
+        "originatingDirection": "inbound",
+        "participants": [{
+            "participantId": f"p{number}",
+            "purpose": "agent",
+            "sessions": [{
+                "sessionId": f"s{number}",
+                "mediaType": "voice",
+                "metrics": [{"emitDate": end, "name": "tHandle", "value": 300_000}],
+                "segments": [
+                    {"queueId": queue, "segmentStart": start, "segmentEnd": end, "segmentType": "interact"}
+                ],
+            }],
+        }],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("look_ups", "missing"), [(3, ("00000000-0000-4000-8000-000000000207",)), (2, ())])
+def test_a_queue_with_more_conversations_than_requests_are_left_is_not_looked_up(
+    tmp_path: Path, look_ups: int, missing: tuple[str, ...]
+) -> None:
+    where, output = org(conversations=[handled(number) for number in range(250)]), tmp_path / "calls.duckdb"
+    where.export(output)
+    changed(output, "DELETE FROM metrics WHERE \"conversationId\" LIKE '%0207'")
+
+    (difference,) = reconciled(where, output, reach_back=timedelta(0), look_ups=look_ups).differences
+
+    assert difference.missing == missing
+    assert difference.is_looked_up == bool(missing)
+    assert difference.unnamed == 1 - len(missing)
+    assert len(difference.conversations) == 249
+
+
+def test_without_the_permission_for_details_nothing_is_looked_up(tmp_path: Path) -> None:
+    world, output = [handled(number) for number in range(3)], tmp_path / "calls.duckdb"
+    where = org(conversations=world)
+    where.export(output)
+    changed(output, "DELETE FROM metrics WHERE \"conversationId\" LIKE '%0001'")
+    lesser = SandboxClient(
+        where.sandbox.client_id,
+        where.sandbox.client_secret,
+        permissions=frozenset({"analytics:conversationAggregate:view"}),
+    )
+
+    found = reconciled(org(conversations=world, clients=[lesser]), output, reach_back=timedelta(0))
+
+    assert found.is_look_up_refused
+    assert [one.unnamed for one in found.differences] == [1]

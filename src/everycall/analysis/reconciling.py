@@ -17,7 +17,7 @@ spent on that (`look_ups`), and what they cannot name is counted.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -277,6 +277,7 @@ def reconcile(
     metrics: Sequence[str] = METRICS,
     reach_back: timedelta = REACH_BACK,
     look_ups: int = LOOK_UPS,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Reconciliation:
     """Compare the days of an export with the vendor's aggregates; one request a day, and those of the look-ups.
 
@@ -288,6 +289,7 @@ def reconcile(
         reach_back: so long before a day the export has to begin; shorter ones judge days for which conversations that
             began earlier may be missing.
         look_ups: how many requests may be spent on the conversations behind differences.
+        progress: is called before each day with the number of days that are done, and of all days.
 
     Raises:
         OutputRefused: the export has filters, redacted queues, or is of another client.
@@ -299,10 +301,11 @@ def reconcile(
     check(tables.about, tables.name)
     check_client(tables.about, tables.name, client)
     looking = _LookUps(client, look_ups if _has_ids(tables.about) else 0)
-    days = [
-        _reconciled(client, tables, day, tuple(metrics), reach_back, looking)
-        for day in days_of(tables.interval, interval)
-    ]
+    days: list[Day] = []
+    wanted = days_of(tables.interval, interval)
+    for day in wanted:
+        progress(len(days), len(wanted))
+        days.append(_reconciled(client, tables, day, tuple(metrics), reach_back, looking))
     return Reconciliation(
         tables.name,
         tuple(days),

@@ -2,7 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import groupby
 
@@ -46,14 +47,16 @@ def run(arguments: Arguments, context: Context) -> int:
             context.display.notice(notice)
         with connected(arguments.of(Source)) as org:
             refuse_other_org(org, tables.about.source, tables.name)
-            found = reconcile(
-                org.client,
-                tables,
-                interval=interval,
-                metrics=metrics,
-                reach_back=timedelta(days=wanted.reach_back),
-                look_ups=wanted.look_ups,
-            )
+            with _progress(context.display) as progress:
+                found = reconcile(
+                    org.client,
+                    tables,
+                    interval=interval,
+                    metrics=metrics,
+                    reach_back=timedelta(days=wanted.reach_back),
+                    look_ups=wanted.look_ups,
+                    progress=progress,
+                )
     context.code = 0 if found.verdict == "agrees" else NOT_PROVEN
     if wanted.json:
         outputs.write_json(found.as_json())
@@ -63,6 +66,16 @@ def run(arguments: Arguments, context: Context) -> int:
     else:
         show(context.display, found)
     return context.code
+
+
+@contextmanager
+def _progress(display: Display) -> Iterator[Callable[[int, int], None]]:
+    """Shows which day is compared, on a terminal."""
+    if not display.is_terminal:
+        yield lambda _done, _all: None
+        return
+    with display.console.status("Reading the export") as status:
+        yield lambda done, all_: status.update(f"Comparing day {done + 1:,} of {all_:,}")
 
 
 def _checked(wanted: Reconciled) -> tuple[str, Sequence[str], Interval | None]:
