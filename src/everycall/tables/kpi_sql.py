@@ -247,7 +247,8 @@ def rows_query(metrics: Iterable[str], interval: tuple[str, str], *, tables: Tab
     return "\n".join([
         f"WITH queue_span AS (\n{indent(_spans('queueId', lambda _: segments), '    ')}\n)",
         f'SELECT m."conversationId", {_time("half_hour", "")} AS "halfHour",',
-        """    coalesce(queue_span."queueId", '') AS "queueId", coalesce(s."mediaType", '') AS "mediaType", m."name",""",
+        """    coalesce(queue_span."queueId", '') AS "queueId",""",
+        """    coalesce(s."mediaType", '') AS "mediaType", m."name",""",
         f'    CASE WHEN abs(m."value") <= {METRIC_MAX} THEN CAST(floor(m."value" + 0.5) AS bigint) END AS value',
         f"FROM {tables('metrics')} m",
         *_joined("JOIN", tables("sessions"), "s", SESSION),
