@@ -137,12 +137,7 @@ def verify(
     filesystem = environment.filesystem or SystemFilesystem()
     manifest = _manifest(output, filesystem)
     header = manifest.query
-    if header.client_id != client.credentials.client_id:
-        raise OutputRefused(
-            f"{name_of(output)} was exported with the OAuth client {header.client_id}. The present client is another "
-            "one, and may see other conversations.",
-            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
-        )
+    check_client(header, name_of(output), client)
     query = Query(header.window, Filters(header.filters), header.match)
     destination = _destination(header, output, environment.forms, filesystem)
     intervals = [entry.interval for entry in manifest.windows]
@@ -156,6 +151,25 @@ def verify(
     findings += [Finding(Interval.read(interval), "unread", None, None) for interval in manifest.unread]
     findings.sort(key=lambda finding: finding.window.start)
     return Verification(output, tuple(findings), query, manifest)
+
+
+def check_client(header: Header, name: str, client: Client) -> None:
+    """Refuse an export of another OAuth client, which may see other conversations.
+
+    Args:
+        header: of the export.
+        name: of the export, for the message.
+        client: the present client.
+
+    Raises:
+        OutputRefused: it is another one's.
+    """
+    if header.client_id != client.credentials.client_id:
+        raise OutputRefused(
+            f"{name} was exported with the OAuth client {header.client_id}. The present client is another one, and may "
+            "see other conversations.",
+            hint="Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to that client, or export again with --fresh.",
+        )
 
 
 def repair(

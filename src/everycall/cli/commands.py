@@ -26,9 +26,11 @@ from everycall.cli.options import (
     PlanFormat,
     Privacy,
     ProfileAction,
+    Reconciled,
     Rows,
     Serving,
     Source,
+    Summarized,
     Way,
     When,
     Which,
@@ -157,6 +159,31 @@ complete when it was exported.
     (Converting, Cells, Privacy, Messages),
     "ARCHIVE -o PATH [OPTIONS]",
 )
+RECONCILE = Command(
+    "reconcile",
+    "Compare the metrics in a finished export with the vendor's own aggregates, half hour by half hour.",
+    """
+Sends one request for each day, by queue and media type, and lists every difference: queue, metric, half hour, and the
+conversations behind it where they can be named. Needs the permission analytics:conversationAggregate:view.
+
+A metric can be emitted weeks after its conversation began. So a day is judged only if the export covers the 31 days
+before it, too; other days are named.
+
+The exit code is 0 if all judged days agree, 4 if one differs or none can be judged.
+""",
+    (Reconciled, Source, Logs),
+    "OUT [OPTIONS]",
+)
+SUMMARY = Command(
+    "summary",
+    "Show a finished export on one screen: volume, service level and handle times by queue and agent, and top codes.",
+    """
+Asks no org. The figures are the key figures of the vendor's reports, made from the metrics of the conversations in the
+export. A CSV file has no metrics, so it gives less: the summary says what is missing.
+""",
+    (Summarized,),
+    "OUT [OPTIONS]",
+)
 SYNC = Command(
     "sync",
     "Keep tables up to date: read what may have changed since the last run, and everything since then.",
@@ -182,8 +209,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA, PROFILE,
-    COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA,
+    PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -192,6 +219,8 @@ ENTRIES = {
     "export": "exporting",
     "plan": "planning",
     "verify": "verifying",
+    "reconcile": "reconciling",
+    "summary": "summing",
     "sync": "syncing",
     "convert": "converting",
     "doctor": "examining",

@@ -471,6 +471,73 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """Options for comparing an export with the vendor's aggregates."""
+
+    output: str | None = positional(
+        None,
+        OUTPUT,
+        "OUT",
+        "A finished export with tables: a .parquet or .delta folder, a .duckdb file, postgresql://..., csv:FOLDER/, or "
+        "an archive of JSON lines.",
+    )
+    last: str | None = option(None, WHEN, "Only this long, up to now: 7d, 36h, 2w, or ISO 8601.", value="DURATION")
+    interval: str | None = option(
+        None,
+        WHEN,
+        "Only this part of the export, in UTC: START/END, one date, week or month, or yesterday, last-week ... "
+        "[default: all of it]",
+        value="INTERVAL",
+    )
+    reach_back: int = option(
+        31,
+        WHEN,
+        "Judge a day only if the export covers so many days before it. A smaller number judges more days; metrics of "
+        "conversations that began earlier then count as missing. [default: 31d]",
+        value="DAYS",
+        parse=days,
+    )
+    metrics: str | None = option(
+        None,
+        OUTPUT,
+        "Compare only these metrics, separated by commas: nOffered,tAnswered. [default: all counts and times]",
+        value="NAMES",
+    )
+    look_ups: int = option(
+        20,
+        OUTPUT,
+        "Requests for the details of conversations behind differences, at most. [default: 20]",
+        value="NUMBER",
+        parse=whole_number(0, 10_000),
+    )
+    json: bool = switch(OUTPUT, "Print the findings as JSON on standard output, with all conversations.")
+    csv: bool = switch(OUTPUT, "Print one row for each difference as CSV on standard output.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summarized:
+    """Options for the summary of an export."""
+
+    output: str | None = positional(
+        None,
+        OUTPUT,
+        "OUT",
+        "A finished export: a .parquet or .delta folder, a .duckdb file, postgresql://..., csv:FOLDER/, an archive of "
+        "JSON lines, or a CSV file, which has less.",
+    )
+    timezone: str = option("UTC", WHEN, "The time zone of days, such as Europe/Berlin. [default: UTC]", value="ZONE")
+    top: int = option(
+        6,
+        OUTPUT,
+        "So many queues, agents and codes; JSON and CSV have all. [default: 6]",
+        value="NUMBER",
+        parse=whole_number(1, 1000),
+    )
+    json: bool = switch(OUTPUT, "Print the summary as JSON.")
+    csv: bool = switch(OUTPUT, "Print one row for each queue, agent and code as CSV.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """Options of the sandbox."""
 

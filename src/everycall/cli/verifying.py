@@ -30,14 +30,8 @@ def run(arguments: Arguments, context: Context) -> int:
     wanted, messages = arguments.of(Finished), arguments.of(Messages)
     output = _named(wanted)
     header = verification.header_of(output)
-    exported_from = header.source
     with connected(arguments.of(Source)) as org:
-        if org.source != exported_from:
-            raise OutputRefused(
-                f"{verification.name_of(output)} was exported from {exported_from}, but the credentials are for "
-                f"{org.source}.",
-                hint="Set the credentials of the org that it was exported from; for the sandbox, add --sandbox.",
-            )
+        refuse_other_org(org, header.source, verification.name_of(output))
         found = verification.verify(org.client, output)
         context.code = 0 if found.holds and not found.manifest.not_kept else NOT_PROVEN
         if messages.json and not wanted.repair:
@@ -56,6 +50,15 @@ def _named(wanted: Finished) -> Path | str:
             "everycall verify needs the file of a finished export.", hint="everycall verify conversations.csv"
         )
     return wanted.output if is_elsewhere(wanted.output) else outputs.followed(Path(wanted.output))
+
+
+def refuse_other_org(org: Org, exported_from: str, name: str) -> None:
+    """Refuse the credentials of an org that the export is not from."""
+    if org.source != exported_from:
+        raise OutputRefused(
+            f"{name} was exported from {exported_from}, but the credentials are for {org.source}.",
+            hint="Set the credentials of the org that it was exported from; for the sandbox, add --sandbox.",
+        )
 
 
 def _repair(found: Verification, org: Org, messages: Messages, context: Context) -> None:

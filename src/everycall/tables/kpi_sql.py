@@ -222,3 +222,36 @@ def _view(grain: Grain, tables: Tables) -> Iterator[str]:
 def _name_join(dimension: Dimension, alias: str, tables: Tables) -> Iterator[str]:
     yield f"LEFT JOIN {tables('names')} {alias}"
     yield f'    ON {alias}."kind" = {literal(dimension.kind)} AND {alias}."id" = measured.{quoted(dimension.name)}'
+
+
+# --- the rows themselves
+
+
+def rows_query(metrics: Iterable[str], interval: tuple[str, str], *, tables: Tables = in_schema()) -> str:  # noqa: B008
+    """The query of the rows of metrics themselves, each with the half hour, queue and medium in which it counts.
+
+    Its columns are conversationId, halfHour, queueId and mediaType (empty where there is none), name, and value: an
+    integer, null beyond 2^53.
+
+    Args:
+        metrics: their names.
+        interval: only metrics emitted from the first instant on and before the second; ISO 8601 with an offset.
+        tables: where the tables are.
+    """
+    start, end = (f"TIMESTAMPTZ {literal(one)}" for one in interval)
+    names = ", ".join(map(literal, metrics))
+    is_wanted = f'm."name" IN ({names}) AND m."emitDate" >= {start} AND m."emitDate" < {end}'
+    # Without this, every segment of the export would be put in order.
+    ids = f'SELECT m."conversationId" FROM {tables("metrics")} m WHERE {is_wanted}'
+    segments = f'(SELECT * FROM {tables("segments")} WHERE "conversationId" IN ({ids})) found'
+    return "\n".join([
+        f"WITH queue_span AS (\n{indent(_spans('queueId', lambda _: segments), '    ')}\n)",
+        f'SELECT m."conversationId", {_time("half_hour", "")} AS "halfHour",',
+        """    coalesce(queue_span."queueId", '') AS "queueId",""",
+        """    coalesce(s."mediaType", '') AS "mediaType", m."name",""",
+        f'    CASE WHEN abs(m."value") <= {METRIC_MAX} THEN CAST(floor(m."value" + 0.5) AS bigint) END AS value',
+        f"FROM {tables('metrics')} m",
+        *_joined("JOIN", tables("sessions"), "s", SESSION),
+        *_joins(["queueId"], tables),
+        f"WHERE {is_wanted}",
+    ])  # fmt: skip
