@@ -1,8 +1,8 @@
 """A time line as a page: one file that needs nothing else, no scripts, and sends nothing anywhere. Pure.
 
-The page has the picture twice, for wide and for narrow screens, one of which is shown, and everything in tables below.
-Its content security policy allows nothing but its own style sheet, by the checksum. All that comes from the org is
-escaped by `safe`.
+The page has the picture three times, for wide, middling and narrow screens, one of which is shown, and everything in
+tables below. Its content security policy allows nothing but its own style sheet, by the checksum. All that comes from
+the org is escaped by `safe`.
 """
 
 from base64 import b64encode
@@ -19,8 +19,8 @@ from everycall.analysis.drawing.svg import Frame
 from everycall.analysis.timeline import Fact, Lane, Timeline, Track
 from everycall.instants import local
 
-WIDE, NARROW = 960, 360
-"""The widths of the two pictures; narrow screens have at least 390 pixels, of which the page keeps some free."""
+WIDTHS = {"wide": 960, "middle": 640, "narrow": 360}
+"""The widths of the pictures; they are stretched a little to fit, so that their text stays as large as the page's."""
 
 
 def html(timeline: Timeline, zone: tzinfo, zone_name: str, source: str) -> str:
@@ -67,7 +67,7 @@ def _body(timeline: Timeline, frame: Frame, source: str) -> Iterator[str]:
 
 def _picture(timeline: Timeline, drawn: Layout, frame: Frame) -> Iterator[str]:
     yield "<figure>"
-    for name, width in (("wide", WIDE), ("narrow", NARROW)):
+    for name, width in WIDTHS.items():
         picture = svg.svg(timeline, replace(frame, width=width, prefix=name))
         yield f'<div class="{name}">{picture}</div>'
     yield f"<figcaption>{''.join(_legend(drawn))}"
@@ -189,23 +189,25 @@ STYLE = svg.STYLE + (
     ":root{color-scheme:light dark}*{box-sizing:border-box}"
     "body{margin:0 auto;padding:16px;max-width:1000px;font:15px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,"
     "sans-serif;background:#fff;color:#1b1f24;overflow-wrap:anywhere}"
-    "h1{font-size:22px;margin:0}h2{font-size:17px;margin:28px 0 8px}p{margin:4px 0}.muted,caption,footer,dt{color:#4d5561}"
+    "h1{font-size:22px;margin:0}h2{font-size:17px;margin:28px 0 8px}p{margin:4px 0}.muted,footer,dt{color:#4d5561}"
     ".id{font-size:13px}figure{margin:20px 0 0}figcaption{font-size:13px}"
-    "svg.timeline{display:block;width:100%;height:auto}.narrow{display:none}"
+    "svg.timeline{display:block;width:100%;height:auto}.middle,.narrow{display:none}"
     "figcaption ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 16px;padding:0;margin:8px 0}"
     "figcaption li{display:flex;gap:6px;align-items:center}.swatch{flex:none}"
     "dl{margin:0;display:flex;flex-wrap:wrap;gap:0 14px;font-size:13px}dl div{display:flex;gap:5px;min-width:0}"
     "dt{flex:none}dt::after{content:':'}dd{margin:0;min-width:0;white-space:pre-wrap}"
     ".summary{margin-top:12px;display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:10px 16px;"
     "font-size:15px}.summary div{display:block}.summary dt{font-size:13px}.summary dt::after{content:''}"
-    "table{width:100%;border-collapse:collapse;font-size:14px}caption{text-align:left;font-size:13px;padding-bottom:4px}"
-    "th,td{text-align:left;vertical-align:top;padding:5px 10px 5px 0;border-bottom:1px solid #e3e6ea}"
+    "table{width:100%;border-collapse:collapse;font-size:14px}caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+    "th,td{text-align:left;vertical-align:top;padding:5px 10px 5px 0;border-bottom:1px solid #e3e6ea;"
+    "overflow-wrap:break-word}td:last-child{overflow-wrap:anywhere}"
     "thead th{font-weight:600}tbody th{padding-top:12px}time{font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".metrics{font-size:13px}.metrics span{margin-right:10px;display:inline-block}.note{white-space:pre-wrap}"
     "footer{margin:28px 0 8px;font-size:13px}summary{cursor:pointer}"
-    "@media (max-width:700px){.wide{display:none}.narrow{display:block}body{padding:12px}td,th{padding-right:8px}"
+    "@media (max-width:900px){.wide{display:none}.middle{display:block}}"
+    "@media (max-width:600px){.middle{display:none}.narrow{display:block}body{padding:12px}td,th{padding-right:8px}"
     "td .muted{display:block}td .metrics .muted{display:inline-block}table{font-size:13px}}"
     "@media (prefers-color-scheme:dark){body{background:#15181d;color:#e8ebef}"
-    ".muted,caption,footer,dt{color:#aab2bd}th,td{border-color:#2a3038}}"
+    ".muted,footer,dt{color:#aab2bd}th,td{border-color:#2a3038}}"
     "@media print{body{max-width:none;padding:0}tr,.timeline{break-inside:avoid}}"
 )

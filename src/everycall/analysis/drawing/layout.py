@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from everycall.analysis.drawing.scale import Scale, scale
 from everycall.analysis.timeline import Bar, Lane, Look, Mark, Timeline, Track
@@ -51,9 +52,10 @@ class Layout:
 
     @property
     def looks(self) -> tuple[Look, ...]:
-        """The looks in it, each once, in the order of lanes."""
+        """The looks in it, each once."""
         bars = (placed.bar for lane in self.lanes for track in lane.tracks for row in track.rows for placed in row.bars)
-        return tuple(dict.fromkeys(bar.look for bar in bars))
+        found = {bar.look for bar in bars}
+        return tuple(look for look in get_args(Look) if look in found)
 
     @property
     def undrawn(self) -> int:

@@ -1,4 +1,4 @@
-r"""Foreign text in XML and HTML: escaped, and without characters that XML forbids or that reorder what stands beside. Pure.
+r"""Foreign text in XML and HTML: escaped, without characters that XML forbids or that reorder other text. Pure.
 
 Names and notes come from the org and its customers. Control characters, direction marks and lone surrogates become
 visible escapes such as `\x1b`, as everywhere in everycall, so that the result is valid XML and reads in its own order.

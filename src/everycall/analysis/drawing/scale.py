@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from everycall.analysis.timeline import Look, Timeline, things
 from everycall.instants import SECOND, local
@@ -21,8 +22,8 @@ IDLE_MIN, BUSY_MIN = timedelta(minutes=5), timedelta(hours=2)
 """Shorter stretches are never cut: idle ones, and those in which somebody is at work."""
 
 IDLE_FACTOR, BUSY_FACTOR = 0.25, 8
-"""An idle stretch is cut if it is longer than this share of all that is busy; a busy one, if it is so many times as long
-as everything shorter together."""
+"""An idle stretch is cut if it is longer than this share of all that is busy; a busy one, if it is so many times as
+long as everything shorter together."""
 
 _IDLE: frozenset[Look] = frozenset(("customer", "parked"))
 
@@ -94,7 +95,7 @@ class Scale:
 def scale(timeline: Timeline) -> Scale:
     """The scale of a time line."""
     instants = timeline.instants
-    pairs = list(zip(instants, instants[1:], strict=False))
+    pairs = list(pairwise(instants))
     cut = _cut(pairs, _busy(timeline, pairs))
     width = 1.0 - (OPEN_SHARE if timeline.is_open else 0.0)
     cuts = sum(cut)

@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 from everycall.analysis.drawing import captions
 from everycall.analysis.drawing.events import took
 from everycall.analysis.drawing.layout import Layout, Placed, PlacedLane, PlacedTrack, layout
-from everycall.analysis.drawing.looks import APPEARANCES
+from everycall.analysis.drawing.looks import APPEARANCES, word
 from everycall.analysis.drawing.safe import inline
 from everycall.analysis.timeline import Bar, Lane, Look, Mark, Timeline, value_text
 
@@ -45,9 +45,14 @@ class Frame:
     """Whether it brings its own title and styles, rather than standing in a page."""
 
     @property
+    def labels(self) -> int:
+        """The width of the names beside the bars; none where they are above."""
+        return 0 if self.width < NARROW else min(LABELS, self.width // 4)
+
+    @property
     def left(self) -> int:
         """Where the bars begin."""
-        return MARGIN if self.width < NARROW else LABELS + MARGIN
+        return MARGIN + self.labels
 
     @property
     def plot(self) -> int:
@@ -98,9 +103,9 @@ def svg(timeline: Timeline, frame: Frame) -> str:
 def _document(drawn: Layout, frame: Frame, canvas: _Canvas) -> str:
     height = round(canvas.y + MARGIN)
     ids = f"{frame.prefix}-title {frame.prefix}-desc"
+    size = f'viewBox="0 0 {frame.width} {height}" width="{frame.width}" height="{height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {frame.width} {height}" '
-        f'width="{frame.width}" height="{height}" role="img" aria-labelledby="{ids}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" {size} role="img" aria-labelledby="{ids}">',
         f'<title id="{frame.prefix}-title">{inline(_title(drawn.timeline))}</title>',
         f'<desc id="{frame.prefix}-desc">{inline(_description(drawn, frame))}</desc>',
         *([f"<style>{STYLE}</style>"] if frame.is_alone else []),
@@ -193,13 +198,13 @@ def _lane(lane: PlacedLane, frame: Frame, canvas: _Canvas) -> None:
     canvas.y += GAP / 2
     for at, track in enumerate(lane.tracks):
         names = _names(lane.lane, track) if at == 0 else ("", _medium(track))
-        if frame.left == MARGIN:
+        if not frame.labels:
             _names_above(names, frame, canvas)
             _track(track, frame, canvas)
         else:
             top = canvas.y
             _track(track, frame, canvas)
-            _names_beside(names, top, canvas)
+            _names_beside(names, top, frame, canvas)
     canvas.y += GAP / 2
 
 
@@ -216,31 +221,34 @@ def _names_above(names: tuple[str, str], frame: Frame, canvas: _Canvas) -> None:
     name, second = names
     room = frame.width - 2 * MARGIN
     canvas.y += 14
-    shown = _cropped(name, room * 0.62)
-    canvas.text(MARGIN, canvas.y, shown, "name")
-    x = MARGIN + (width_of(shown) * 1.08 + 8 if shown else 0)
-    canvas.text(x, canvas.y, _cropped(second, frame.width - MARGIN - x), "muted")
+    name = _cropped(name, room * 0.62)
+    second = _cropped(second, room - width_of(name) * 1.1 - 8)
+    gap = 8 if name else 0
+    canvas.parts.append(
+        f'<text x="{MARGIN}" y="{canvas.y:g}"><tspan class="name">{inline(name)}</tspan>'
+        f'<tspan class="muted" dx="{gap}">{inline(second)}</tspan></text>'
+    )
     canvas.y += 6
 
 
-def _names_beside(names: tuple[str, str], top: float, canvas: _Canvas) -> None:
+def _names_beside(names: tuple[str, str], top: float, frame: Frame, canvas: _Canvas) -> None:
     name, second = names
-    canvas.text(MARGIN, top + 15, _cropped(name, LABELS - 14), "name")
-    canvas.text(MARGIN, top + 31, _cropped(second, LABELS - 8), "muted")
+    canvas.text(MARGIN, top + 15, _cropped(name, frame.labels - 14), "name")
+    canvas.text(MARGIN, top + 31, _cropped(second, frame.labels - 8), "muted")
     canvas.y = max(canvas.y, top + 38)
 
 
 def _track(track: PlacedTrack, frame: Frame, canvas: _Canvas) -> None:
     for row in track.rows:
         for at, placed in enumerate(row.bars):
-            following = row.bars[at + 1].left if at + 1 < len(row.bars) else 1.0
-            _bar(placed, following, frame, canvas)
+            is_last = at + 1 == len(row.bars)
+            _bar(placed, frame.x(1.0 if is_last else row.bars[at + 1].left), frame, canvas)
         canvas.y += ROW
     if track.marks:
         _marks(track, frame, canvas)
 
 
-def _bar(placed: Placed, following: float, frame: Frame, canvas: _Canvas) -> None:
+def _bar(placed: Placed, room_until: float, frame: Frame, canvas: _Canvas) -> None:
     """A bar, at least two pixels wide, with its kind and how long it took where there is room."""
     bar, left = placed.bar, frame.x(placed.left)
     width = max(2.0, frame.x(placed.right) - left)
@@ -257,18 +265,21 @@ def _bar(placed: Placed, following: float, frame: Frame, canvas: _Canvas) -> Non
         path = f"M{left:g} {y:g}l5 {BAR / 2}l-5 {BAR / 2}l-5 -{BAR / 2}Z"
         shape = f'<path class="bar doubtful" {fill} d="{path}"/>'
     canvas.parts.append(f"<g>{title}{shape}</g>")
-    _bar_text(placed, left, width, frame.x(following) - left, canvas)
+    _bar_text(placed, left, width, room_until - left, canvas)
 
 
 def _bar_text(placed: Placed, left: float, width: float, room: float, canvas: _Canvas) -> None:
+    """Say in the bar, or else beside it, what it is and how long it took, as far as there is room."""
     bar = placed.bar
-    if bar.state not in ("ended", "open"):
-        if width_of(f"{bar.kind} ?") + 8 < room:
-            canvas.text(left + 8, canvas.y + 14, f"{bar.kind} ?", "on-bar")
-        return
-    for text in (f"{bar.kind} {took(bar)}", bar.kind, took(bar)):
-        if text and width_of(text) + 10 <= width:
-            canvas.text(left + 5, canvas.y + 14, text, "on-bar")
+    texts = (f"{word(bar)} {took(bar)}", word(bar), took(bar))
+    if bar.state in ("ended", "open"):
+        for text in texts:
+            if width_of(text) + 10 <= width:
+                canvas.text(left + 5, canvas.y + 14, text, "on-bar")
+                return
+    for text in texts[:1]:
+        if width + width_of(text) + 10 <= room:
+            canvas.text(left + max(width, 5) + 4, canvas.y + 14, text, "beside")
             return
 
 
@@ -283,15 +294,15 @@ def _bar_title(bar: Bar, frame: Frame) -> str:
 
 
 def _marks(track: PlacedTrack, frame: Frame, canvas: _Canvas) -> None:
-    """Triangles where metrics were emitted, and what is notable about them, in as many lines as that takes, up to two."""
+    """Triangles where metrics were emitted, and what is notable about them, in up to two lines."""
     notable: list[tuple[int, float, str]] = []
-    for x, group in groupby(track.marks, key=lambda pair: round(frame.x(pair[0]))):
+    for x, group in groupby(track.marks, key=lambda pair: float(round(frame.x(pair[0])))):
         marks = [mark for _, mark in group]
         title = f"<title>{inline(_mark_title(marks, frame))}</title>"
         triangle = f'<path class="mark" d="M{x:g} {canvas.y - 2:g}l4 7h-8Z"/>'
         canvas.parts.append(f"<g>{title}{triangle}</g>")
         if texts := captions.notable(marks):
-            notable.append((captions.rank(texts[0]), float(x), ", ".join(texts)))
+            notable.append((captions.rank(texts[0]), x, ", ".join(texts)))
     lines: list[list[tuple[float, float]]] = [[], []]
     for _, x, text in sorted(notable):
         _annotate(x, text, lines, frame, canvas)
@@ -343,12 +354,12 @@ MARKS_NOTE = "Triangles: metrics, where they were emitted."
 
 def _wrapped(text: str, width: float) -> Iterator[str]:
     line = ""
-    for word in text.split():
-        if line and width_of(f"{line} {word}") > width:
+    for following in text.split():
+        if line and width_of(f"{line} {following}") > width:
             yield line
-            line = word
+            line = following
         else:
-            line = f"{line} {word}".lstrip()
+            line = f"{line} {following}".lstrip()
     if line:
         yield line
 
@@ -390,7 +401,8 @@ _DARK = (
 )
 STYLE = (
     ".timeline text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
-    ".timeline .heading{font-size:16px;font-weight:600}.timeline .name{font-weight:600}.timeline .notable{font-size:11px}"
+    ".timeline .heading{font-size:16px;font-weight:600}.timeline .name{font-weight:600}.timeline .notable,"
+    ".timeline .beside{font-size:11px}"
     ".timeline .on-bar{font-size:12px;paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".bar{stroke-width:.75}.doubtful{stroke-dasharray:2 1}.grid,.separator{stroke-width:1;fill:none}"
     f"{_LIGHT}{_colours(is_dark=False)}"

@@ -5,7 +5,7 @@ print: whoever prints them passes them through `printable`, or calls `safe` here
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from itertools import groupby
@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from everycall.analysis.drawing import captions
 from everycall.analysis.drawing.events import Event, events, took
 from everycall.analysis.drawing.layout import Layout, Placed, PlacedLane, PlacedTrack, layout
-from everycall.analysis.drawing.looks import APPEARANCES
+from everycall.analysis.drawing.looks import APPEARANCES, word
 from everycall.analysis.timeline import Fact, Lane, Look, Timeline
 from everycall.printable import printable
 
@@ -122,7 +122,7 @@ def _axis(drawn: Layout, terminal: Terminal) -> Line:
     for left in _cut_columns(drawn, terminal):
         _write(cells, left, CUT)
     free_from = 0
-    ticks = drawn.scale.ticks(max(2, terminal.plot // 12), terminal.zone) or drawn.timeline.instants[:1]
+    ticks = drawn.scale.ticks(max(2, terminal.plot // 10), terminal.zone) or drawn.timeline.instants[:1]
     for at, text in captions.tick_texts(ticks, terminal.zone):
         column = _column(drawn.scale.x(at), terminal)
         shown = f"|{text}"
@@ -180,6 +180,7 @@ def _fitted(text: str, width: int) -> str:
 def _bars(bars: Sequence[Placed], drawn: Layout, terminal: Terminal) -> Line:
     """The bars of a row; each has at least one column, so that a short one moves its successor."""
     cells, styles = [" "] * terminal.plot, [""] * terminal.plot
+    ends: list[tuple[int, int]] = []
     free_from = 0
     for placed in bars:
         left = min(terminal.plot - 1, max(_column(placed.left, terminal), free_from))
@@ -187,6 +188,11 @@ def _bars(bars: Sequence[Placed], drawn: Layout, terminal: Terminal) -> Line:
         _write(cells, left, _bar(placed, right - left, terminal))
         styles[left:right] = [APPEARANCES[placed.bar.look].style] * (right - left)
         free_from = right
+        ends.append((left, right))
+    for placed, (left, right), until in zip(bars, ends, [*(left for left, _ in ends[1:]), terminal.plot], strict=True):
+        text = f" {safe(word(placed.bar))} {took(placed.bar)}"
+        if right - left < len(text) and right + len(text) + 1 <= until and text.isascii():
+            _write(cells, right, text)
     for column in _cut_columns(drawn, terminal):
         if cells[column] != " " or cells[column + 1] != " ":
             _write(cells, column, CUT)
@@ -197,7 +203,7 @@ def _bar(placed: Placed, width: int, terminal: Terminal) -> str:
     """The characters of a bar, with its kind and how long it took where there is room."""
     fill = terminal.character(placed.bar.look)
     ends = {"open": ">", "unended": "?", "reversed": "?", "undated": "?"}.get(placed.bar.state, "")
-    for text in (f" {safe(placed.bar.kind)} {took(placed.bar)} ", f" {took(placed.bar)} "):
+    for text in (f" {safe(word(placed.bar))} {took(placed.bar)} ", f" {took(placed.bar)} "):
         if len(text) + 2 <= width and text.isascii():
             return (fill + text).ljust(width - len(ends), fill) + ends
     return (fill * (width - len(ends)) + ends)[-width:]
@@ -251,7 +257,9 @@ def _legend(drawn: Layout, terminal: Terminal) -> Iterator[Line]:
     entries.append([("^", ""), (" metrics emitted", "")])
     if drawn.timeline.is_open:
         entries.append([(">", ""), (" goes on", "")])
-    states = {placed.bar.state for lane in drawn.lanes for one in lane.tracks for row in one.rows for placed in row.bars}
+    states = {
+        placed.bar.state for lane in drawn.lanes for one in lane.tracks for row in one.rows for placed in row.bars
+    }
     if states & {"unended", "reversed", "undated"}:
         entries.append([("?", ""), (" a time is missing or wrong", "")])
     yield from _flowed(entries, terminal.width)
@@ -338,5 +346,3 @@ def _reviews(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
 
 def _date_and_time(at: datetime | None, zone: tzinfo) -> str:
     return f"{captions.day(at, zone)} {captions.clock(at, zone)}" if at else "without a time"
-
-
