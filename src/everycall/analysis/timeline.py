@@ -482,8 +482,14 @@ def number(value: object) -> str:
     return str(value)
 
 
+DURATION_MAX_MS = 1e13
+"""About three hundred years; a longer duration is not one, and its number is shown as it is."""
+
+
 def duration(length_ms: float) -> str:
-    """`41 ms`, `4.2 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`: at most two units, a decimal below ten seconds."""
+    """`41 ms`, `4.2 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`: two units at most, one decimal below 10 s."""
+    if abs(length_ms) >= DURATION_MAX_MS:
+        return f"{length_ms:.3g} ms"
     sign, tenths = ("-" if length_ms < 0 else ""), round(abs(length_ms) / 100)
     if 0 < abs(length_ms) < 1000:
         return f"{sign}{number(round(abs(length_ms)))} ms"

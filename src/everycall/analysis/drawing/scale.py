@@ -27,8 +27,8 @@ long as everything shorter together."""
 
 _IDLE: frozenset[Look] = frozenset(("customer", "parked"))
 
-OPEN_SHARE = 0.04
-"""The width at the right end in which bars that go on run out."""
+OPEN_SHARE = 0.2
+"""The width at the right end in which bars that go on run out: nobody knows how long they will be."""
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800)
 """Distances of ticks, in seconds."""

@@ -271,15 +271,14 @@ def _bar(placed: Placed, room_until: float, frame: Frame, canvas: _Canvas) -> No
 def _bar_text(placed: Placed, left: float, width: float, room: float, canvas: _Canvas) -> None:
     """Say in the bar, or else beside it, what it is and how long it took, as far as there is room."""
     bar = placed.bar
-    texts = (f"{word(bar)} {took(bar)}", word(bar), took(bar))
-    if bar.state in ("ended", "open"):
-        for text in texts:
-            if width_of(text) + 10 <= width:
-                canvas.text(left + 5, canvas.y + 14, text, "on-bar")
-                return
-    for text in texts[:1]:
-        if width + width_of(text) + 10 <= room:
-            canvas.text(left + max(width, 5) + 4, canvas.y + 14, text, "beside")
+    whole = f"{word(bar)} {took(bar)}"
+    has_room = bar.state in ("ended", "open")
+    if not (has_room and width_of(whole) + 10 <= width) and width + width_of(whole) + 10 <= room:
+        canvas.text(left + max(width, 5) + 4, canvas.y + 14, whole, "beside")
+        return
+    for text in (whole, word(bar), took(bar)):
+        if has_room and width_of(text) + 10 <= width:
+            canvas.text(left + 5, canvas.y + 14, text, "on-bar")
             return
 
 

@@ -25,7 +25,9 @@ Piece: TypeAlias = tuple[str, str]
 
 Line: TypeAlias = list[Piece]
 
-WIDTH_MIN = 40
+ROOM_MIN = 24
+"""Columns that a text needs beside what stands before it; otherwise it stands below."""
+
 CUT = "//"
 
 
@@ -57,6 +59,17 @@ class Terminal:
 
 def lines(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
     """Yield the lines: a head, the picture with its legend, who took part, what happened, and reviews."""
+    yield from map(_stripped, _lines(timeline, terminal))
+
+
+def _stripped(line: Line) -> Line:
+    """The line without spaces at its end."""
+    while line and not line[-1][0].rstrip():
+        line = line[:-1]
+    return [*line[:-1], (line[-1][0].rstrip(), line[-1][1])] if line else line
+
+
+def _lines(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
     drawn = layout(timeline)
     yield from _head(timeline, terminal)
     yield []
@@ -82,7 +95,12 @@ def safe(text: str) -> str:
 
 
 def _head(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
-    yield [(captions.title(timeline), "bold"), (f"  {safe(timeline.conversation_id)}", "")]
+    title, id_ = safe(captions.title(timeline)), safe(timeline.conversation_id)
+    if cell_len(title) + 2 + cell_len(id_) <= terminal.width:
+        yield [(title, "bold"), (f"  {id_}", "")]
+    else:
+        yield from _wrapped(title, "", terminal.width, "bold")
+        yield from _wrapped(id_, "", terminal.width)
     when = captions.when(timeline, terminal.zone)
     yield from _wrapped(f"{when}, {terminal.zone_name}", "", terminal.width)
     yield from _wrapped(_joined(timeline.facts), "", terminal.width)
@@ -93,9 +111,12 @@ def _joined(facts: Sequence[Fact]) -> str:
 
 
 def _wrapped(text: str, first: str, width: int, style: str = "") -> Iterator[Line]:
-    """Yield the text in lines no wider than the terminal, indented below what stands before it."""
-    indent = " " * min(cell_len(first), max(0, width - 24))
-    for at, line in enumerate(_broken(text, width - cell_len(indent))):
+    """Yield the text in lines no wider than the terminal, indented by what stands before it if that leaves room."""
+    indent = " " * cell_len(first)
+    if len(indent) > width - ROOM_MIN:
+        yield [(first.rstrip(), "")]
+        first = indent = " " * 4
+    for at, line in enumerate(_broken(text, width - len(indent))):
         yield [(first if at == 0 else indent, ""), (line, style)]
 
 
@@ -151,27 +172,28 @@ def _lane(lane: PlacedLane, drawn: Layout, terminal: Terminal) -> Iterator[Line]
     for at, track in enumerate(lane.tracks):
         for number, row in enumerate(track.rows):
             label = names[at] if number == 0 else ""
-            yield [(_fitted(label, terminal.label) + " ", "bold" if at == 0 else ""), *_bars(row.bars, drawn, terminal)]
+            style, indent = ("bold", 0) if at == 0 else ("", 2)
+            yield [(_fitted(label, terminal.label, indent) + " ", style), *_bars(row.bars, drawn, terminal)]
         second = _second_name(lane.lane, track) if at == 0 else ""
         for number, marks in enumerate(_marks(track, terminal) or ([""] if second else [])):
             label = second if number == 0 else ""
-            yield [(_fitted(label, terminal.label) + " ", "dim"), (marks, "")]
+            yield [(_fitted(label, terminal.label, 2) + " ", "dim"), (marks, "")]
 
 
 def _lane_names(lane: Lane, count: int) -> list[str]:
     first = lane.label
-    return [first, *(f"  {track.media or 'session'} {track.direction}".rstrip() for track in lane.tracks[1:count])]
+    return [first, *(f"{track.media or 'session'} {track.direction}".rstrip() for track in lane.tracks[1:count])]
 
 
 def _second_name(lane: Lane, track: PlacedTrack) -> str:
     """The purpose under the name, and the queue of an agent's first segment with one."""
     purpose = lane.purpose if lane.name else ""
-    return "  " + ", ".join(filter(None, (purpose, track.track.media))) if purpose or track.track.media else ""
+    return ", ".join(filter(None, (purpose, track.track.media)))
 
 
-def _fitted(text: str, width: int) -> str:
+def _fitted(text: str, width: int, indent: int = 0) -> str:
     """The text in exactly so many columns."""
-    text = safe(text) if text.strip() else ""
+    text = " " * indent + safe(text)
     if cell_len(text) > width:
         text = set_cell_size(text, width - 2) + ".."
     return set_cell_size(text, width)
@@ -180,33 +202,48 @@ def _fitted(text: str, width: int) -> str:
 def _bars(bars: Sequence[Placed], drawn: Layout, terminal: Terminal) -> Line:
     """The bars of a row; each has at least one column, so that a short one moves its successor."""
     cells, styles = [" "] * terminal.plot, [""] * terminal.plot
-    ends: list[tuple[int, int]] = []
-    free_from = 0
-    for placed in bars:
-        left = min(terminal.plot - 1, max(_column(placed.left, terminal), free_from))
-        right = max(left + 1, min(terminal.plot, round(placed.right * terminal.plot)))
-        _write(cells, left, _bar(placed, right - left, terminal))
+    columns = list(_columns(bars, terminal))
+    for placed, (left, right), until in zip(
+        bars, columns, [*(left for left, _ in columns[1:]), len(cells)], strict=True
+    ):
+        bar, beside = _bar(placed, right - left, until - right, terminal)
+        _write(cells, left, bar + beside)
         styles[left:right] = [APPEARANCES[placed.bar.look].style] * (right - left)
-        free_from = right
-        ends.append((left, right))
-    for placed, (left, right), until in zip(bars, ends, [*(left for left, _ in ends[1:]), terminal.plot], strict=True):
-        text = f" {safe(word(placed.bar))} {took(placed.bar)}"
-        if right - left < len(text) and right + len(text) + 1 <= until and text.isascii():
-            _write(cells, right, text)
     for column in _cut_columns(drawn, terminal):
         if cells[column] != " " or cells[column + 1] != " ":
             _write(cells, column, CUT)
     return _pieces(cells, styles)
 
 
-def _bar(placed: Placed, width: int, terminal: Terminal) -> str:
-    """The characters of a bar, with its kind and how long it took where there is room."""
-    fill = terminal.character(placed.bar.look)
-    ends = {"open": ">", "unended": "?", "reversed": "?", "undated": "?"}.get(placed.bar.state, "")
-    for text in (f" {safe(word(placed.bar))} {took(placed.bar)} ", f" {took(placed.bar)} "):
-        if len(text) + 2 <= width and text.isascii():
-            return (fill + text).ljust(width - len(ends), fill) + ends
-    return (fill * (width - len(ends)) + ends)[-width:]
+def _columns(bars: Sequence[Placed], terminal: Terminal) -> Iterator[tuple[int, int]]:
+    """Yield the columns of each bar: its first one, and the first one after it."""
+    free_from = 0
+    for placed in bars:
+        left = min(terminal.plot - 1, max(_column(placed.left, terminal), free_from))
+        free_from = max(left + 1, min(terminal.plot, round(placed.right * terminal.plot)))
+        yield left, free_from
+
+
+ENDS = {"open": ">", "unended": "?", "reversed": "?", "undated": "?"}
+
+
+def _bar(placed: Placed, width: int, room: int, terminal: Terminal) -> tuple[str, str]:
+    """The characters of a bar, and what stands beside it: what it is and how long it took, where there is room."""
+    fill, end = terminal.character(placed.bar.look), ENDS.get(placed.bar.state, "")
+    plain = (fill * (width - len(end)) + end)[-width:]
+    whole, short = f" {safe(word(placed.bar))} {took(placed.bar)}", f" {took(placed.bar)}"
+    if cell_len(whole) > len(whole):  # wide characters would move the rest
+        whole = short
+    if len(whole) + 2 + len(end) <= width:
+        return _labelled(whole, fill, width, end), ""
+    if len(whole) + 1 <= room:
+        return plain, whole
+    return (_labelled(short, fill, width, end) if len(short) + 2 + len(end) <= width else plain), ""
+
+
+def _labelled(text: str, fill: str, width: int, end: str) -> str:
+    """A bar with a text in it."""
+    return (f"{fill}{text} "[: width - len(end)]).ljust(width - len(end), fill) + end
 
 
 def _pieces(cells: Sequence[str], styles: Sequence[str]) -> Line:
