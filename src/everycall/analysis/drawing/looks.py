@@ -33,8 +33,8 @@ _DOTS, _CIRCLE = "M2 2h1v1h-1zM6 6h1v1h-1z", "M2 4a2 2 0 1 0 4 0a2 2 0 1 0 -4 0"
 APPEARANCES: Mapping[Look, Appearance] = {
     "customer": Appearance("customer connected", "─", "_", "bright_black", "#c3c8d0", "#59616e", "", "connected"),
     "flow": Appearance("in a flow (IVR, bot, routing)", "-", "-", "magenta", "#c9a6dd", "#6b4485", "M0 4H8", "flow"),
-    "waiting": Appearance("waiting in a queue", ".", ".", "yellow", "#f2cf63", "#8a6a10", _DOTS, "waiting"),
-    "alert": Appearance("ringing at an agent", "!", "!", "bright_yellow", "#f4a460", "#9c5615", "M2 0V8M6 0V8"),
+    "waiting": Appearance("waiting in a queue", ".", ".", "yellow", "#f2cf63", "#7a5c0b", _DOTS, "waiting"),
+    "alert": Appearance("ringing at an agent", "!", "!", "bright_yellow", "#f4a460", "#904e11", "M2 0V8M6 0V8"),
     "talk": Appearance("talk (interact)", "█", "#", "green", "#79c79a", "#23744a", "", "talk"),
     "hold": Appearance("hold", "░", "~", "red", "#ee9a92", "#93352d", "M-2 6L6 -2M2 10L10 2"),
     "after-call": Appearance("after-call work (wrapup)", "=", "=", "blue", "#8fb6ea", "#2f5c9e", "M0 2H8M0 6H8"),
