@@ -11,7 +11,7 @@ from everycall import OutputRefused, QueryError, SettingsError
 from everycall.analysis.sources import Sought, find_in_org, find_in_places
 from everycall.analysis.timeline import Timeline, timeline
 from everycall.api.records import conversation_of
-from inprocess import MONDAY, org
+from inprocess import org
 
 UNKNOWN = "00000000-0000-4000-8000-00000000dead"
 PLACES = (
@@ -104,10 +104,9 @@ def test_an_unknown_id_names_every_place_and_what_it_covers(exported: Path) -> N
     with pytest.raises(QueryError) as caught:
         find_in_places(UNKNOWN, places)
 
-    start, end = MONDAY.split("/")
     assert str(caught.value) == (
         f"There is no conversation {UNKNOWN} in {exported}/calls.jsonl, "
-        f"nor in {exported}/calls.parquet ({start} to {end})."
+        f"nor in {exported}/calls.parquet (2026-01-05 00:00 to 2026-01-06 00:00 UTC)."
     )
 
 

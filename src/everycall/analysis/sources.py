@@ -17,7 +17,6 @@ from everycall.api.one_conversation import one_conversation
 from everycall.api.records import Conversation, conversation_of
 from everycall.client import Client
 from everycall.errors import OutputRefused, QueryError
-from everycall.instants import text
 from everycall.load.names import NameSource
 from everycall.load.unpacking import BOM, PIECE_BYTES, LineTooLong, Unpacked, compression_of, whole_lines
 from everycall.sinks.files import NAMES_SUFFIX
@@ -49,13 +48,20 @@ class Missing:
 
     places: list[str] = field(default_factory=list)
 
-    def error(self, conversation_id: str) -> QueryError:
+    def error(self, conversation_id: str, hint: str) -> QueryError:
         """The error for the user."""
-        return QueryError(
-            f"There is no conversation {conversation_id} in {', nor in '.join(self.places)}.",
-            hint="Check the id. The API finds a conversation some seconds after it began, and as long as the org keeps "
-            "it; a destination has those that began in its interval and match its filters.",
-        )
+        return QueryError(f"There is no conversation {conversation_id} in {', nor in '.join(self.places)}.", hint=hint)
+
+
+IN_PLACES = (
+    "Check the id. A destination has the conversations that began in its interval and match its filters. Without "
+    "--from, the API is asked."
+)
+
+IN_ORG = (
+    "Check the id and the org. The API finds a conversation some seconds after it began, as long as the org keeps it, "
+    "and if this client may see one of its divisions."
+)
 
 
 def find_in_places(conversation_id: str, places: tuple[str, ...]) -> Sought:
@@ -78,7 +84,7 @@ def find_in_places(conversation_id: str, places: tuple[str, ...]) -> Sought:
             found = _in_tables(conversation_id, place, missing)
         if found is not None:
             return found
-    raise missing.error(conversation_id)
+    raise missing.error(conversation_id, IN_PLACES)
 
 
 def find_in_org(conversation_id: str, client: Client, label: str) -> Sought:
@@ -90,7 +96,7 @@ def find_in_org(conversation_id: str, client: Client, label: str) -> Sought:
     """
     details = client.play(one_conversation(conversation_id))
     if details is None:
-        raise Missing([label]).error(conversation_id)
+        raise Missing([label]).error(conversation_id, IN_ORG)
     source = NameSource(lambda kind, ids: client.play(look_up(kind, ids)).redacted(client.redact))
     names = source.prepare(mentioned(details.body))
     notices = [f"Names of {kind} are missing: {reason}." for kind, reason in source.unavailable.items()]
@@ -163,8 +169,8 @@ def _in_tables(conversation_id: str, place: str, missing: Missing) -> Sought | N
     with open_tables(place) as tables:
         tree = restored(_rows(tables, conversation_id))
         if tree is None:
-            interval = tables.interval
-            missing.places.append(f"{tables.name} ({text(interval.start)} to {text(interval.end)})")
+            start, end = tables.interval.start, tables.interval.end
+            missing.places.append(f"{tables.name} ({start:{DAY_AND_TIME}} to {end:{DAY_AND_TIME}} UTC)")
             return None
         body = msgspec.json.encode(tree)
         conversation, _ = conversation_of(body)
@@ -201,3 +207,5 @@ def _names_in(tables: OpenTables, body: bytes) -> Iterator[tuple[str, str, str |
 
 
 IDS_AT_A_TIME = 500
+
+DAY_AND_TIME = "%Y-%m-%d %H:%M"

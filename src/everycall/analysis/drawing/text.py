@@ -4,14 +4,13 @@ Lines are lists of pieces, a text and a style of rich, so that this module needs
 print: whoever prints them passes them through `printable`, or calls `safe` here, which the lines have been through.
 """
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import TypeAlias
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from everycall.analysis.drawing import captions
 from everycall.analysis.drawing.events import Event, events, took
@@ -120,10 +119,19 @@ def _wrapped(text: str, first: str, width: int, style: str = "") -> Iterator[Lin
         yield [(first if at == 0 else indent, ""), (line, style)]
 
 
-def _broken(text: str, width: int) -> list[str]:
-    if cell_len(text) == len(text):
-        return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
-    return textwrap.wrap(text, max(10, width // 2), break_on_hyphens=False) or [""]  # two columns a character at most
+def _broken(text: str, width: int) -> Iterator[str]:
+    """Yield lines of at most so many columns, broken between words, and within those that are longer."""
+    line = ""
+    for word_ in text.split():
+        joined = f"{line} {word_}" if line else word_
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line:
+            yield line
+        *whole, line = chop_cells(word_, width) or [""]
+        yield from whole
+    yield line
 
 
 # --- the picture
@@ -203,16 +211,29 @@ def _bars(bars: Sequence[Placed], drawn: Layout, terminal: Terminal) -> Line:
     """The bars of a row; each has at least one column, so that a short one moves its successor."""
     cells, styles = [" "] * terminal.plot, [""] * terminal.plot
     columns = list(_columns(bars, terminal))
+    cuts = list(zip(drawn.scale.cuts, _cut_columns(drawn, terminal), strict=True))
     for placed, (left, right), until in zip(
         bars, columns, [*(left for left, _ in columns[1:]), len(cells)], strict=True
     ):
-        bar, beside = _bar(placed, right - left, until - right, terminal)
-        _write(cells, left, bar + beside)
+        through = [
+            at for cut, at in cuts if placed.left <= cut.left + ROUNDING and placed.right >= cut.right - ROUNDING
+        ]
+        _write(cells, left, _bar(placed, right - left, terminal))
+        for at in through:
+            _write(cells, at, CUT)
+        _label(placed, _longest(left, right, through), (right, until), cells)
         styles[left:right] = [APPEARANCES[placed.bar.look].style] * (right - left)
-    for column in _cut_columns(drawn, terminal):
-        if cells[column] != " " or cells[column + 1] != " ":
-            _write(cells, column, CUT)
     return _pieces(cells, styles)
+
+
+ROUNDING = 1e-9
+"""Positions that differ by less are the same."""
+
+
+def _longest(left: int, right: int, cuts: Sequence[int]) -> tuple[int, int]:
+    """The longest piece of a bar between cuts."""
+    starts, ends = [left, *(at + len(CUT) for at in cuts)], [*cuts, right]
+    return max(zip(starts, ends, strict=True), key=lambda piece: piece[1] - piece[0])
 
 
 def _columns(bars: Sequence[Placed], terminal: Terminal) -> Iterator[tuple[int, int]]:
@@ -227,23 +248,24 @@ def _columns(bars: Sequence[Placed], terminal: Terminal) -> Iterator[tuple[int, 
 ENDS = {"open": ">", "unended": "?", "reversed": "?", "undated": "?"}
 
 
-def _bar(placed: Placed, width: int, room: int, terminal: Terminal) -> tuple[str, str]:
-    """The characters of a bar, and what stands beside it: what it is and how long it took, where there is room."""
-    fill, end = terminal.character(placed.bar.look), ENDS.get(placed.bar.state, "")
-    plain = (fill * (width - len(end)) + end)[-width:]
+def _bar(placed: Placed, width: int, terminal: Terminal) -> str:
+    """The characters of a bar."""
+    end = ENDS.get(placed.bar.state, "")
+    return (terminal.character(placed.bar.look) * (width - len(end)) + end)[-width:]
+
+
+def _label(placed: Placed, inside: tuple[int, int], beside: tuple[int, int], cells: list[str]) -> None:
+    """Write what a bar is and how long it took into it, or else beside it, where there is room."""
     whole, short = f" {safe(word(placed.bar))} {took(placed.bar)}", f" {took(placed.bar)}"
     if cell_len(whole) > len(whole):  # wide characters would move the rest
         whole = short
-    if len(whole) + 2 + len(end) <= width:
-        return _labelled(whole, fill, width, end), ""
-    if len(whole) + 1 <= room:
-        return plain, whole
-    return (_labelled(short, fill, width, end) if len(short) + 2 + len(end) <= width else plain), ""
-
-
-def _labelled(text: str, fill: str, width: int, end: str) -> str:
-    """A bar with a text in it."""
-    return (f"{fill}{text} "[: width - len(end)]).ljust(width - len(end), fill) + end
+    room = inside[1] - inside[0] - 2 - len(ENDS.get(placed.bar.state, ""))
+    if len(whole) > room and len(whole) < beside[1] - beside[0]:
+        _write(cells, beside[0], whole)
+        return
+    text = whole if len(whole) <= room else short
+    if len(text) <= room:
+        _write(cells, inside[0] + 1, f"{text} ")
 
 
 def _pieces(cells: Sequence[str], styles: Sequence[str]) -> Line:
