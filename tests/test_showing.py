@@ -11,6 +11,7 @@ import pytest
 from everycall.cli.commands import run
 from everycall.sandbox import Client as SandboxClient
 from everycall.sandbox import Sandbox, server
+from everycall.sandbox.instants import to_text
 
 Cli = Callable[..., tuple[int, str, str]]
 UNKNOWN = "00000000-0000-4000-8000-00000000dead"
@@ -45,8 +46,6 @@ def an_id(sandbox: Sandbox) -> str:
     """A conversation of the day before yesterday, UTC, that has ended."""
     day_ms = 86_400_000
     start = sandbox.store.now_ms // day_ms * day_ms - 2 * day_ms
-    from everycall.sandbox.instants import to_text  # noqa: PLC0415
-
     found = sandbox.store.conversations(f"{to_text(start)}/{to_text(start + day_ms)}")
     return str(next(one["conversationId"] for one in found if "conversationEnd" in one))
 
@@ -84,7 +83,9 @@ def test_json_is_the_conversation_as_it_came(cli: Cli, shared: Sandbox) -> None:
     code, out, _ = cli("show", id_, "--json")
 
     assert code == 0
-    assert json.loads(out) == shared.store.world.conversation(shared.store.find(id_, shared.store.now_ms), 2**50)
+    sketch = shared.store.find(id_, shared.store.now_ms)
+    assert sketch is not None
+    assert json.loads(out) == shared.store.world.conversation(sketch, shared.store.now_ms)
 
 
 def test_times_are_those_of_the_zone(cli: Cli, shared: Sandbox) -> None:

@@ -115,7 +115,7 @@ def test_an_id_that_the_org_does_not_know_names_the_org() -> None:
         find_in_org(UNKNOWN, org(conversations_per_day=10).client, "the org")
 
 
-def lines_of(*conversations: dict[str, object]) -> bytes:
+def lines_of(*conversations: dict[str, str]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in conversations)
 
 

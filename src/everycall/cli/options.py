@@ -441,7 +441,6 @@ class Shown:
         "(.parquet, .delta, .duckdb, csv:FOLDER/, postgresql://...). Can be given several times: the first that has it "
         "is taken.",
         value="PLACE",
-        parse=str,  # `targets` checks the value
         many=True,
     )
     output: tuple[str, ...] = option(
