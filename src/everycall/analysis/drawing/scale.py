@@ -10,7 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import ceil
 
 from everycall.analysis.timeline import Look, Timeline, things
 from everycall.instants import SECOND, local
@@ -87,9 +88,10 @@ class Scale:
 
     def ticks(self, most: int, zone: tzinfo) -> list[datetime]:
         """Round times on the clocks of a zone, about as many as asked for, none within a cut."""
-        busy = sum((one.length for one in self.stretches if not one.is_cut), timedelta())
-        step = next((one for one in STEPS_S if busy.total_seconds() / one <= most), STEPS_S[-1])
-        return [tick for start, end in self.runs for tick in _round_times(start, end, step, zone)][: 4 * most]
+        busy_s = sum((one.length for one in self.stretches if not one.is_cut), timedelta()) / SECOND
+        step_s = next((one for one in STEPS_S if busy_s / one <= most), STEPS_S[-1] * ceil(busy_s / most / STEPS_S[-1]))
+        ticks = (tick for start, end in self.runs for tick in _round_times(start, end, step_s, zone))
+        return list(islice(ticks, 4 * most))  # each run may have one more than its share
 
 
 def scale(timeline: Timeline) -> Scale:
@@ -166,7 +168,5 @@ def _round_times(start: datetime, end: datetime, step_s: int, zone: tzinfo) -> I
     )
     step = timedelta(seconds=step_s)
     rest = since_midnight % step
-    at = start if not rest else start + (step - rest)
-    while at <= end:
-        yield at
-        at += step
+    count = (end - start + rest) // step
+    yield from (start + (number * step - rest) for number in range(1 if rest else 0, count + 1))

@@ -113,7 +113,7 @@ def _wrapped(text: str, first: str, width: int, style: str = "") -> Iterator[Lin
     """Yield the text in lines no wider than the terminal, indented by what stands before it if that leaves room."""
     indent = " " * cell_len(first)
     if len(indent) > width - ROOM_MIN:
-        yield [(first.rstrip(), "")]
+        yield from ([("  ", ""), (line, "")] for line in _broken(first, width - 2))
         first = indent = " " * 4
     for at, line in enumerate(_broken(text, width - len(indent))):
         yield [(first if at == 0 else indent, ""), (line, style)]
@@ -212,9 +212,8 @@ def _bars(bars: Sequence[Placed], drawn: Layout, terminal: Terminal) -> Line:
     cells, styles = [" "] * terminal.plot, [""] * terminal.plot
     columns = list(_columns(bars, terminal))
     cuts = list(zip(drawn.scale.cuts, _cut_columns(drawn, terminal), strict=True))
-    for placed, (left, right), until in zip(
-        bars, columns, [*(left for left, _ in columns[1:]), len(cells)], strict=True
-    ):
+    free_until = [*(left for left, _ in columns[1:]), len(cells)][: len(columns)]
+    for placed, (left, right), until in zip(bars, columns, free_until, strict=True):
         through = [
             at for cut, at in cuts if placed.left <= cut.left + ROUNDING and placed.right >= cut.right - ROUNDING
         ]
