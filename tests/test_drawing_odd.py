@@ -1,4 +1,4 @@
-"""Drawings of odd conversations: few times, missing ones, backward ones, and the first and last years that there are."""
+"""Drawings of odd conversations: few times, missing or backward ones, and the first and last years that there are."""
 
 from random import Random
 from typing import Any

@@ -11,6 +11,7 @@ from everycall import OutputRefused, QueryError, SettingsError
 from everycall.analysis.sources import Sought, find_in_org, find_in_places
 from everycall.analysis.timeline import Timeline, timeline
 from everycall.api.records import conversation_of
+from everycall.privacy import Redaction
 from inprocess import org
 
 UNKNOWN = "00000000-0000-4000-8000-00000000dead"
@@ -168,3 +169,12 @@ def test_a_place_that_does_not_exist_or_has_no_tables_is_refused(tmp_path: Path)
         find_in_places(UNKNOWN, (str(rows),))
     with pytest.raises(SettingsError, match="belongs to no format"):
         find_in_places(UNKNOWN, (str(tmp_path / "calls.docx"),))
+
+
+def test_a_place_whose_ids_are_redacted_says_so(tmp_path: Path) -> None:
+    place = str(tmp_path / "calls.duckdb")
+    redaction = Redaction.parse(["conversationId"], b"0123456789abcdef")
+    org(conversations_per_day=10, flat=True).export(place, redaction=redaction)
+
+    with pytest.raises(QueryError, match=r"UTC, with redacted ids\)"):
+        find_in_places(UNKNOWN, (place,))

@@ -170,7 +170,8 @@ def _in_tables(conversation_id: str, place: str, missing: Missing) -> Sought | N
         tree = restored(_rows(tables, conversation_id))
         if tree is None:
             start, end = tables.interval.start, tables.interval.end
-            missing.places.append(f"{tables.name} ({start:{DAY_AND_TIME}} to {end:{DAY_AND_TIME}} UTC)")
+            ids = ", with redacted ids" if _has_redacted_ids(tables) else ""
+            missing.places.append(f"{tables.name} ({start:{DAY_AND_TIME}} to {end:{DAY_AND_TIME}} UTC{ids})")
             return None
         body = msgspec.json.encode(tree)
         conversation, _ = conversation_of(body)
@@ -179,6 +180,12 @@ def _in_tables(conversation_id: str, place: str, missing: Missing) -> Sought | N
         names = Names()
         _learn(names, _names_in(tables, body))
         return Sought(conversation, body, names, tables.name, tables.notices)
+
+
+def _has_redacted_ids(tables: OpenTables) -> bool:
+    """Whether conversations have hashes in place of their ids."""
+    treated = {name: treatment for name, _, treatment in (one.partition("=") for one in tables.about.redacted)}
+    return treated.get("conversationId", "keep") != "keep"
 
 
 def _rows(tables: OpenTables, conversation_id: str) -> dict[str, list[dict[str, Any]]]:

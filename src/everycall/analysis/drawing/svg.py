@@ -233,9 +233,11 @@ def _names_above(names: tuple[str, str], frame: Frame, canvas: _Canvas) -> None:
 
 def _names_beside(names: tuple[str, str], top: float, frame: Frame, canvas: _Canvas) -> None:
     name, second = names
-    canvas.text(MARGIN, top + 15, _cropped(name, frame.labels - 14), "name")
-    canvas.text(MARGIN, top + 31, _cropped(second, frame.labels - 8), "muted")
-    canvas.y = max(canvas.y, top + 38)
+    if name:
+        canvas.text(MARGIN, top + 15, _cropped(name, frame.labels - 14), "name")
+        top += 16
+    canvas.text(MARGIN, top + 15, _cropped(second, frame.labels - 8), "muted")
+    canvas.y = max(canvas.y, top + 22)
 
 
 def _track(track: PlacedTrack, frame: Frame, canvas: _Canvas) -> None:
@@ -311,7 +313,7 @@ def _marks(track: PlacedTrack, frame: Frame, canvas: _Canvas) -> None:
 def _annotate(x: float, text: str, lines: Sequence[list[tuple[float, float]]], frame: Frame, canvas: _Canvas) -> None:
     """Write a text below a mark, in the first line that has room for it."""
     half = width_of(text) * 0.92 / 2
-    middle = min(max(x, half + 2), frame.width - half - 2)
+    middle = min(max(x, (frame.left if frame.labels else 0) + half + 2), frame.width - half - 2)
     for at, taken in enumerate(lines):
         if all(middle + half + 4 < left or middle - half - 4 > right for left, right in taken):
             taken.append((middle - half, middle + half))
