@@ -29,6 +29,7 @@ from everycall.cli.options import (
     Reconciled,
     Rows,
     Serving,
+    Shown,
     Source,
     Summarized,
     Way,
@@ -198,6 +199,19 @@ Without --route, sync reads by the query, which knows late changes hours before 
     (Kept, Which, Way, Privacy, Source, Messages, Logs),
     "OUT [OPTIONS]",
 )
+SHOW = Command(
+    "show",
+    "Show one conversation as a time line: who took part, and what happened when.",
+    """
+Participants are lanes, segments are bars. Long gaps are cut out of the scale, and it says so.
+
+Reads the conversation from the API, with one request and those for names, or from a finished export with --from.
+
+The exit code is 2 if there is no such conversation; the message names where it was looked for.
+""",
+    (Shown, Source, Logs),
+    "ID [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -209,8 +223,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS, SCHEMA,
-    PROFILE, COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, SHOW, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS,
+    SCHEMA, PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -232,6 +246,7 @@ ENTRIES = {
     "schema": "describing",
     "profile": "profiling",
     "completion": "completing",
+    "show": "showing",
     "sandbox": "serving",
 }
 """The module of each command, and the function in it that is called if that is not `run`."""

@@ -427,6 +427,38 @@ class Declared:
     json: bool = switch(MESSAGES, "Print JSON.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """Options for the time line of a conversation."""
+
+    conversation: str | None = positional(
+        None, OUTPUT, "ID", "The id of the conversation: its conversationId in an export."
+    )
+    from_: tuple[str, ...] = option(
+        (),
+        SOURCE,
+        "Look here instead of asking the API: an archive (.jsonl, .jsonl.gz, .jsonl.zst), or a destination with tables "
+        "(.parquet, .delta, .duckdb, csv:FOLDER/, postgresql://...). Can be given several times: the first that has it "
+        "is taken.",
+        value="PLACE",
+        many=True,
+    )
+    output: tuple[str, ...] = option(
+        (),
+        OUTPUT,
+        "Draw it into this file: a picture (.svg), or a page with the picture and tables (.html). Can be given several "
+        "times. [default: the terminal]",
+        value="FILE",
+        parse=str,
+        short="-o",
+        many=True,
+    )
+    timezone: str = option(
+        "UTC", OUTPUT, "The time zone of the times, such as Europe/Berlin. [default: UTC]", value="ZONE"
+    )
+    json: bool = switch(MESSAGES, "Print the conversation as JSON, as it came.")
+
+
 def days(written: str) -> int:
     """Parse a number of days: `4d` or `4`."""
     if not re.fullmatch(r"\d{1,3}d?", written):

@@ -132,7 +132,10 @@ def option(
     short: str = "",
     many: bool = False,
 ) -> T:
-    """Declare a field as an option with a value; its name is that of the field, with dashes for underscores."""
+    """Declare a field as an option with a value; its name is that of the field, with dashes for underscores.
+
+    An underscore at the end of the field's name is left out: `from_` is `--from`.
+    """
     declared = Option(group, help, value or "|".join(choices) or "TEXT", parse, choices, short, many)
     return field(default=default, metadata={"option": declared})
 
@@ -161,7 +164,7 @@ def options_of(command: Command) -> Iterator[tuple[tuple[str, ...], str, Option]
         for declared_field in fields(kind):
             name = declared_field.name
             declared: Option = declared_field.metadata["option"]
-            names = (f"--{name.replace('_', '-')}", *([declared.short] if declared.short else []))
+            names = (f"--{name.rstrip('_').replace('_', '-')}", *([declared.short] if declared.short else []))
             yield () if declared.is_positional else names, name, declared
 
 
