@@ -171,3 +171,20 @@ def test_hundreds_of_participants_make_a_page_of_some_hundred_kilobytes() -> Non
     alerts = [participant("agent", stretch("alert", "08:00:00", "08:00:10"), userId=f"u{at}") for at in range(400)]
 
     assert len(page(timeline(conversation(*alerts)))) < 2_000_000
+
+
+def test_a_picture_by_itself_has_codes_notes_and_evaluations() -> None:
+    wrapup = stretch("wrapup", "08:05:00", "08:06:00", wrapUpCode="Resolved", wrapUpNote="Will call\nagain")
+    evaluation = {"eventTime": "2026-01-09T08:00:00Z", "oTotalScore": 87.5}
+    line = timeline(conversation(participant("agent", wrapup, participantName="Ann"), evaluations=[evaluation]))
+
+    texts = [one.text for one in picture(line).iter(f"{SVG}text")]
+    assert "Ann: Resolved; Will call again" in texts
+    assert "evaluation, Fri 9 Jan 2026: score: 87.5" in texts
+
+
+def test_a_wrapup_says_its_code_where_there_is_room() -> None:
+    wrapup = stretch("wrapup", "08:00:00", "08:06:00", wrapUpCode="Resolved")
+    line = timeline(conversation(participant("agent", wrapup)))
+
+    assert "wrapup 6 min: Resolved" in [one.text for one in picture(line).iter(f"{SVG}text")]

@@ -1,7 +1,9 @@
 """`everycall show` as people meet it, through a real port and from files."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,3 +144,14 @@ def test_without_the_permissions_for_names_there_are_ids_and_a_note(cli: Cli) ->
         assert code == 0
         assert "note: Names of" in err
         assert "What happened" in out
+
+
+def test_a_terminal_without_unicode_shows_what_it_can(tmp_path: Path) -> None:
+    side = {"purpose": "customer", "participantName": "東京", "sessions": [{"segments": [{"segmentType": "hold"}]}]}
+    (tmp_path / "calls.jsonl").write_text(json.dumps({"conversationId": UNKNOWN, "participants": [side]}), "utf-8")
+    command = [sys.executable, "-m", "everycall", "show", UNKNOWN, "--from", "calls.jsonl"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment, check=False)
+
+    assert done.returncode == 0
+    assert b"?? (customer): session" in done.stdout

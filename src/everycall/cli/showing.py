@@ -110,10 +110,9 @@ def _print(drawn: Timeline, clocks: tzinfo, zone_name: str) -> None:
     from everycall.analysis.drawing.text import Terminal, lines  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
-    terminal = Terminal(console.width, clocks, zone_name, is_ascii=not _is_unicode(sys.stdout.encoding))
+    encoding = sys.stdout.encoding or "ascii"
+    is_unicode = encoding.lower().startswith("utf")
+    terminal = Terminal(console.width, clocks, zone_name, is_ascii=not is_unicode)
     for line in lines(drawn, terminal):
-        console.print(Text.assemble(*line))
-
-
-def _is_unicode(encoding: str | None) -> bool:
-    return (encoding or "").lower().replace("-", "").startswith("utf")
+        shown = [(text.encode(encoding, "replace").decode(encoding), style) for text, style in line]
+        console.print(Text.assemble(*shown))

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
+from everycall.analysis.drawing.events import took
 from everycall.analysis.drawing.layout import Layout
+from everycall.analysis.drawing.looks import word
 from everycall.analysis.drawing.scale import Scale
-from everycall.analysis.timeline import NOTABLE, Mark, Timeline, duration
+from everycall.analysis.timeline import NOTABLE, Bar, Lane, Mark, Timeline, duration
 from everycall.instants import MILLISECOND, local
 
 
@@ -95,3 +97,20 @@ def notable(marks: Iterable[Mark]) -> list[str]:
 def rank(text: str) -> int:
     """How important such a text is, from 0: where there is no room for all, the others are left out."""
     return list(dict.fromkeys(NOTABLE.values())).index(text)
+
+
+def bar_texts(bar: Bar) -> list[str]:
+    """What a picture says of a bar, if there is room: what it is, how long it took, and its code; the longest first."""
+    whole = f"{word(bar)} {took(bar)}"
+    return [f"{whole}: {bar.code}", whole] if bar.code else [whole]
+
+
+def codes(timeline: Timeline) -> list[tuple[Lane, Bar]]:
+    """The segments with a wrap-up code or a note, with who gave it; in the order of lanes and time."""
+    return [
+        (lane, bar)
+        for lane in timeline.lanes
+        for track in lane.tracks
+        for bar in track.bars
+        if bar.code or bar.note
+    ]  # fmt: skip

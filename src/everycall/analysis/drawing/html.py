@@ -95,13 +95,7 @@ def _section(heading: str, content: str) -> str:
 
 def _codes(timeline: Timeline) -> Iterator[str]:
     """Yield what agents wrote, which else stands far below."""
-    given = [
-        (lane, bar)
-        for lane in timeline.lanes
-        for track in lane.tracks
-        for bar in track.bars
-        if bar.code or bar.note
-    ]  # fmt: skip
+    given = captions.codes(timeline)
     if given:
         rows = ((_name(lane), _bdi(bar.code), _note(bar.note)) for lane, bar in given)
         yield _section("Codes and notes", _table(("Who", "Code", "Note"), rows, "Wrap-up codes and notes"))
@@ -140,7 +134,7 @@ def _event_rows(found: Sequence[Event], zone: tzinfo) -> Iterator[Sequence[str]]
     for event in found:
         today = captions.day(event.at, zone) if event.at else "without a time"
         if today != shown_day:
-            yield (f'<th colspan="3" scope="colgroup">{safe.inline(today)}</th>',)
+            yield (f'<th colspan="3" scope="rowgroup">{safe.inline(today)}</th>',)
             shown_day = today
         time = f"<time>{local(event.at, zone):%H:%M:%S}.{event.at.microsecond // 1000:03}</time>" if event.at else ""
         yield time, _name(event.lane), _what(event)

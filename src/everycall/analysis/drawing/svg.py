@@ -97,6 +97,7 @@ def svg(timeline: Timeline, frame: Frame) -> str:
     canvas.y = below.y
     if frame.is_alone:
         _legend(drawn, frame, canvas)
+        _closing(timeline, frame, canvas)
     return _document(drawn, frame, canvas)
 
 
@@ -144,7 +145,29 @@ def _head(timeline: Timeline, frame: Frame, canvas: _Canvas) -> None:
     canvas.text(MARGIN, canvas.y + 14, captions.title(timeline), "heading")
     canvas.text(MARGIN, canvas.y + 32, f"{captions.when(timeline, frame.zone)}, {frame.zone_name}", "muted")
     canvas.text(MARGIN, canvas.y + 48, timeline.conversation_id, "muted")
-    canvas.y += 58
+    canvas.y += 54
+    _paragraph("; ".join(f"{label}: {text}" for label, text in timeline.facts), frame, canvas)
+    canvas.y += 6
+
+
+def _paragraph(text: str, frame: Frame, canvas: _Canvas, kind: str = "") -> None:
+    for line in _wrapped(text, frame.width - 2 * MARGIN):
+        canvas.text(MARGIN, canvas.y + 14, _cropped(line, frame.width - 2 * MARGIN), kind)
+        canvas.y += 16
+
+
+def _closing(timeline: Timeline, frame: Frame, canvas: _Canvas) -> None:
+    """What was written down about the conversation, which a page has in tables."""
+    said = [f"{lane.label}: {'; '.join(filter(None, (bar.code, bar.note)))}" for lane, bar in captions.codes(timeline)]
+    for review in timeline.reviews:
+        at = captions.day(review.at, frame.zone) if review.at else "without a time"
+        said.append(f"{review.kind}, {at}: {'; '.join(f'{label}: {text}' for label, text in review.facts)}")
+    if said:
+        canvas.y += GAP
+        canvas.text(MARGIN, canvas.y + 14, "Codes, notes and what came afterwards", "name")
+        canvas.y += 18
+    for text in said:
+        _paragraph(text, frame, canvas)
 
 
 # --- the scale
@@ -273,13 +296,15 @@ def _bar(placed: Placed, room_until: float, frame: Frame, canvas: _Canvas) -> No
 def _bar_text(placed: Placed, left: float, width: float, room: float, canvas: _Canvas) -> None:
     """Say in the bar, or else beside it, what it is and how long it took, as far as there is room."""
     bar = placed.bar
-    whole = f"{word(bar)} {took(bar)}"
+    texts = captions.bar_texts(bar)
     has_room = bar.state in ("ended", "open")
-    if not (has_room and width_of(whole) + 10 <= width) and width + width_of(whole) + 10 <= room:
-        canvas.text(left + max(width, 5) + 4, canvas.y + 14, whole, "beside")
+    fitting = next((text for text in texts if has_room and width_of(text) + 10 <= width), "")
+    outside = next((text for text in texts if width + width_of(text) + 10 <= room), "")
+    if len(outside) > len(fitting):
+        canvas.text(left + max(width, 5) + 4, canvas.y + 14, outside, "beside")
         return
-    for text in (whole, word(bar), took(bar)):
-        if has_room and width_of(text) + 10 <= width:
+    for text in (fitting, word(bar), took(bar)):
+        if text and has_room and width_of(text) + 10 <= width:
             canvas.text(left + 5, canvas.y + 14, text, "on-bar")
             return
 
@@ -335,7 +360,7 @@ def _legend(drawn: Layout, frame: Frame, canvas: _Canvas) -> None:
     x = float(MARGIN)
     for look in drawn.looks:
         label = APPEARANCES[look].label
-        width = 34 + width_of(label) + 10
+        width = 34 + width_of(label) * 1.05 + 14
         if x + width > frame.width and x > MARGIN:
             x, canvas.y = float(MARGIN), canvas.y + LEGEND
         canvas.parts.append(
@@ -345,9 +370,7 @@ def _legend(drawn: Layout, frame: Frame, canvas: _Canvas) -> None:
         x += width
     canvas.y += LEGEND
     notes = [MARKS_NOTE, captions.cuts(drawn.scale, frame.zone), captions.undrawn(drawn)]
-    for line in _wrapped(" ".join(filter(None, notes)), frame.width - 2 * MARGIN):
-        canvas.text(MARGIN, canvas.y + 11, line, "muted")
-        canvas.y += 16
+    _paragraph(" ".join(filter(None, notes)), frame, canvas, "muted")
 
 
 MARKS_NOTE = "Triangles: metrics, where they were emitted."

@@ -15,7 +15,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from everycall.analysis.drawing import captions
 from everycall.analysis.drawing.events import Event, events, took
 from everycall.analysis.drawing.layout import Layout, Placed, PlacedLane, PlacedTrack, layout
-from everycall.analysis.drawing.looks import APPEARANCES, word
+from everycall.analysis.drawing.looks import APPEARANCES
 from everycall.analysis.timeline import Fact, Lane, Look, Timeline
 from everycall.printable import printable
 
@@ -255,14 +255,15 @@ def _bar(placed: Placed, width: int, terminal: Terminal) -> str:
 
 def _label(placed: Placed, inside: tuple[int, int], beside: tuple[int, int], cells: list[str]) -> None:
     """Write what a bar is and how long it took into it, or else beside it, where there is room."""
-    whole, short = f" {safe(word(placed.bar))} {took(placed.bar)}", f" {took(placed.bar)}"
-    if cell_len(whole) > len(whole):  # wide characters would move the rest
-        whole = short
+    texts = [f" {safe(text)}" for text in captions.bar_texts(placed.bar)]
+    texts = [text for text in texts if cell_len(text) == len(text)]  # wide characters would move the rest
     room = inside[1] - inside[0] - 2 - len(ENDS.get(placed.bar.state, ""))
-    if len(whole) > room and len(whole) < beside[1] - beside[0]:
-        _write(cells, beside[0], whole)
+    fitting = next((text for text in texts if len(text) <= room), "")
+    outside = next((text for text in texts if len(text) < beside[1] - beside[0]), "")
+    if len(outside) > len(fitting):
+        _write(cells, beside[0], outside)
         return
-    text = whole if len(whole) <= room else short
+    text = fitting or f" {took(placed.bar)}"
     if len(text) <= room:
         _write(cells, inside[0] + 1, f"{text} ")
 
