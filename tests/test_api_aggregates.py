@@ -63,6 +63,10 @@ def test_a_time_has_a_sum_and_a_count_has_none() -> None:
     assert list(found.values()) == [Figures(2, 3000), Figures(2, None)]
 
 
+def test_a_time_without_a_sum_has_its_number_only() -> None:
+    assert list(read(results(tHandle={"count": 2})).values()) == [Figures(2, None)]
+
+
 def test_a_metric_without_a_queue_has_an_empty_queue_id() -> None:
     assert [cell.queue_id for cell in read(results(None, tIvr={"count": 1, "sum": 1}))] == [""]
 

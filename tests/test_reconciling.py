@@ -1,4 +1,4 @@
-"""An export against the vendor's aggregates: what agrees, what differs, and whose fault it is."""
+"""An export against the vendor's aggregates: what agrees, what differs, and whose rows they are."""
 
 import json
 import shutil

@@ -1,8 +1,8 @@
 """The summary of a CSV file of flat rows, as far as its columns go.
 
-A row is a conversation, with its last queue and its last agent. So what was offered and answered, and in what time,
-cannot be told from it: those are metrics, which tables have. The extended view has abandoned and handle times, of whole
-conversations.
+A row is a conversation, with its last queue and its last agent. What was offered and answered, and in what time,
+cannot be derived from that: those are metrics, which tables have. The extended view has abandoned and handle times, of
+whole conversations.
 """
 
 import csv

@@ -75,7 +75,7 @@ class Figures:
     count: int
     """Of a time how often it was emitted, and of a count its sum."""
     sum_ms: int | None
-    """Of a time the sum of its values, in milliseconds; None of a count."""
+    """Of a time the sum of its values, in milliseconds; None of a count, and where the vendor gives none."""
 
     def __add__(self, other: "Figures") -> "Figures":
         """Both together."""
@@ -205,8 +205,8 @@ def _start(written: str) -> datetime:
 
 def _figures(metric: _Metric) -> Figures:
     stats = metric.stats or _Stats()
-    is_time = metric.metric.startswith("t")
-    return Figures(_whole(stats.count), _whole(stats.sum) if is_time else None)
+    has_sum = metric.metric.startswith("t") and stats.sum is not None
+    return Figures(_whole(stats.count), _whole(stats.sum) if has_sum else None)
 
 
 def _whole(number: float | None) -> int:
