@@ -234,15 +234,20 @@ QUEUES = 'SELECT "queueId" AS id FROM queues'
 
 
 def test_the_views_of_duckdb_and_postgresql_and_queries_of_files_have_the_same_rows(
-    exported: Exported, tables: OpenTables, postgres: str
+    exported: Exported, tables: OpenTables, postgres: str, tmp_path: Path
 ) -> None:
-    convert(exported.archive, postgres)
-    with open_tables(exported.parquet) as parquet, open_tables(postgres) as database:
+    convert(exported.archive, [postgres, tmp_path / "calls.delta"])
+    with (
+        open_tables(exported.parquet) as parquet,
+        open_tables(tmp_path / "calls.delta") as delta,
+        open_tables(postgres) as database,
+    ):
         for grain in GRAINS:
             expected = in_order(rows(tables, grain))
             assert in_order(database.query(f"SELECT * FROM {grain.view}").to_pylist()) == expected, grain.view
             assert in_order(tables.query(f"SELECT * FROM export.main.{grain.view}").to_pylist()) == expected, grain.view
             assert in_order(rows(parquet, grain)) == expected, grain.view
+            assert in_order(rows(delta, grain)) == expected, grain.view
 
 
 def in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,5 +1,8 @@
 """Finished exports, opened for reading with SQL."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 from everycall import OutputFailed, OutputRefused, SettingsError
 from everycall.analysis.opening import OpenTables, open_tables
+from everycall.converting import convert
 from everycall.tables.relational import TABLES
 from inprocess import MONDAY, org
 
@@ -141,6 +145,38 @@ def test_databases_of_somebody_else_are_refused(tmp_path: Path, postgres: str) -
     ):
         with pytest.raises(OutputRefused, match=message), open_tables(output):
             pass
+
+
+def test_a_file_that_another_program_has_open_for_writing_says_so(tmp_path: Path) -> None:
+    output = tmp_path / "calls.duckdb"
+    program = f"import duckdb; held = duckdb.connect({str(output)!r}); print('open', flush=True); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(OutputFailed, match=r"Another program has .*calls\.duckdb open"), open_tables(output):
+            pass
+        other.communicate(b"\n")
+
+
+def test_a_text_with_anything_in_it_is_the_same_from_csv(tmp_path: Path) -> None:
+    texts = ["a\nb", "a\r\nb", '"q"', "x,y", "", " ", "NULL", "\\N", "\u2028"]
+    archive, output = tmp_path / "calls.jsonl", f"csv:{tmp_path}/tables/"
+    archive.write_text("".join(json.dumps(tagged(number, one)) + "\n" for number, one in enumerate(texts)))
+    convert(archive, output)
+
+    with open_tables(output) as tables:
+        found = tables.query('SELECT "externalTag" FROM conversations ORDER BY "conversationId"')
+        assert found.column("externalTag").to_pylist() == texts
+
+
+def tagged(number: int, tag: str) -> dict[str, str]:
+    start = "2026-01-05T09:00:00.000Z"
+    return {
+        "conversationId": f"{number:08}-0000-4000-8000-000000000000",
+        "conversationStart": start,
+        "externalTag": tag,
+    }
 
 
 def test_a_manifest_that_cannot_be_read_is_refused(exported: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
     PostgreSQL                                   asked itself, in a transaction that writes nothing
 
 Each table has its declared columns and types, also where an earlier version of everycall wrote fewer of them. All
-instants are UTC. Needs duckdb and pyarrow.
+instants are UTC. A list of CSV is split at each `|`, also at one that was in its texts. Needs duckdb and pyarrow.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +100,8 @@ class OpenTables:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
         """The rows of a query; its names need no schema, and its parameters are `$1`, `$2` ... in both dialects.
+
+        Cast sums to bigint or double precision: PostgreSQL's numeric has no type in Arrow, and comes as text.
 
         Raises:
             OutputFailed: the database refuses it, or the destination cannot be read.

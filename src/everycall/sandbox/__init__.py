@@ -68,9 +68,9 @@ submitted, and which faults are armed.
 - Names of enumerations in refusals, but for `QueryFilterType`; that enumerations mind upper and lower case; that a
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
-- Of aggregates: the longest interval, nConversations, views, which queue a metric counts for where its session has
-  several, and how the intervals of a time zone are written. Of queues: who has joined and who is idle. Of users: when
-  their shifts are.
+- Of aggregates: the longest interval, nConversations, views, which queue and wrap-up code a metric counts for where its
+  session has several, and how the intervals of a time zone are written. Of queues: who has joined and who is idle, and
+  the kinds of flow-outs. Of users: when their shifts are.
 - A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.

@@ -27,8 +27,6 @@ SESSION = ("conversationId", "participantOrdinal", "sessionOrdinal")
 WIDTH = 110
 """Of the lines with names of metrics."""
 
-KEY_OF_NAMES = "name_of_{}"
-
 
 def in_schema(schema: str = "") -> Tables:
     """The tables of a schema; of the current one if it is empty."""
@@ -206,7 +204,7 @@ def _view(grain: Grain, tables: Tables) -> Iterator[str]:
     for dimension in grain.dimensions:
         columns.append(f"measured.{quoted(dimension.name)}")
         if dimension.named:
-            alias = KEY_OF_NAMES.format(dimension.kind.lower())
+            alias = f"name_of_{dimension.kind.lower()}"
             columns.append(f'{alias}."name" AS {quoted(dimension.named)}')
             joins += _name_join(dimension, alias, tables)
     if grain.has_target:

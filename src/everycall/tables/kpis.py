@@ -38,6 +38,7 @@ STATISTICS = "help.mypurecloud.com/articles/view-agent-performance-statistics"
 
 GLOSSARY = "the vendor's glossary"
 CAPTURES = "answers of the real API"
+WAITS = "answers of a real org, whose aggregates have tWait so"
 QUEUE_SETTINGS = "SDK 269, `Queue.mediaSettings`"
 
 
@@ -188,10 +189,10 @@ MEASURES: tuple[Measure, ...] = (
     _time("max", "flowOutWaitMaxMs", "The longest that one of them waited.", SDK, WAITING, "tFlowOut"),
     Measure(
         "waitCount", "count", "Waits that ended, in whichever way.", "count(tAnswered, tAbandon, tFlowOut)",
-        "as the aggregates' tWait in answers of a real org", QUEUE, ("tAnswered", "tAbandon", "tFlowOut"),
+        WAITS, QUEUE, ("tAnswered", "tAbandon", "tFlowOut"),
     ),
-    _time("sum", "waitMs", "How long they took.", "the same", QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
-    _time("max", "waitMaxMs", "The longest of them.", "the same", QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
+    _time("sum", "waitMs", "How long they took.", WAITS, QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
+    _time("max", "waitMaxMs", "The longest of them.", WAITS, QUEUE, "tAnswered", "tAbandon", "tFlowOut"),
     _average("averageWaitMs", "The average wait.", "waitMs", "waitCount", GLOSSARY, QUEUE),
     _rows("handled", "tHandle", "Legs of agents that came to their end, wrap-up included.", SDK, WORKED),
     _time(
