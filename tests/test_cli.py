@@ -1043,6 +1043,21 @@ def test_an_export_works_without_home_locale_or_a_valid_tz(folder: Path, shared:
     assert b"Traceback" not in refused.stderr
 
 
+def test_a_character_that_the_terminal_does_not_have_is_a_question_mark(folder: Path, shared: Sandbox) -> None:
+    result = started("queues", environ={**shared.environ, "PYTHONIOENCODING": "ascii"}, cwd=folder)
+
+    assert result.code == 0
+    assert "????" in result.out
+
+
+def test_a_pipe_gets_utf_8_without_a_locale(folder: Path, shared: Sandbox) -> None:
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = started("queues", environ={**shared.environ, **bare}, cwd=folder)
+
+    assert result.code == 0
+    assert "\u6cd5\u4eba\u7a93\u53e3" in result.out
+
+
 def test_the_environment_may_forbid_colours(folder: Path, shared: Sandbox) -> None:
     result = started("export", "--interval", DAY, environ={**shared.environ, "NO_COLOR": "1"}, cwd=folder)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     memory.keep_flat()
     memory.collect_rarely()
     open_closed_streams()
+    write_any_text()
     leave(run(arguments, handle_signals))
 
 
@@ -39,6 +41,16 @@ def open_closed_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def write_any_text() -> None:
+    """Write `?` for a character that standard output cannot encode, instead of failing.
+
+    Files and pipes get UTF-8 unless PYTHONIOENCODING names another encoding: on Windows they would get a code page.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        is_data = not sys.stdout.isatty() and "PYTHONIOENCODING" not in os.environ
+        sys.stdout.reconfigure(encoding="utf-8" if is_data else None, errors="replace")
 
 
 def handle_signals() -> Sequence[int]:
