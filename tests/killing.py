@@ -134,11 +134,12 @@ def killed(
     *,
     ending: str = ".csv",
     content: Callable[[Path], Any] = Path.read_bytes,
+    windows_a_kill: float = WINDOWS_A_KILL,
 ) -> Outcome:
     """Kill the command so many times, and let it finish. `content` is that of an output with this ending."""
     rng, outcome, started = random.Random(seed), Outcome(), time.monotonic()
     with org(rng.random()) as sandbox, tempfile.TemporaryDirectory() as folder:
-        interval = f"{END - timedelta(days=7 * round(kills * WINDOWS_A_KILL))}/{END}"
+        interval = f"{END - timedelta(days=7 * round(kills * windows_a_kill))}/{END}"
         quiet, killed = (Export(made(Path(folder) / name), interval, sandbox, ending) for name in ("quiet", "killed"))
         startup_s = undisturbed(quiet)
         whole_s = time.monotonic() - started

@@ -272,7 +272,7 @@ def test_whichever_statement_fails_the_next_run_ends_as_an_undisturbed_one(
     wanted = place.content()
     other = Windows(tmp_path / "other", WHOLE)
     other.load(WHOLE, evenly(5, DAY, NIGHT))
-    for at in range(0, 300, 13):
+    for at in range(0, 500, 37):
         destination.publish(other.finished())
         if not failed(destination, two_halves, at):
             break
