@@ -81,6 +81,17 @@ def test_an_archive_is_complete_without_the_id_of_the_org(tmp_path: Path) -> Non
     assert manifest_of(tmp_path / "a.jsonl")["query"]["organizationId"] == ""
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_an_archive_is_replaced_though_the_id_of_the_org_could_be_read_once_only(tmp_path: Path, first: bool) -> None:
+    for is_refused in (first, not first):
+        where = small()
+        if is_refused:
+            where.sandbox.faults.on(None, "403", path="/api/v2/organizations/me")
+        summary = where.export(tmp_path / "a.jsonl")
+
+        assert (summary.verdict, summary.rows) == ("proven", 30)
+
+
 def test_zipped_csv_has_the_same_rows(tmp_path: Path) -> None:
     small().export(named(tmp_path, "csv", "csv.gz"))
 
