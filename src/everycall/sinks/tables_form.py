@@ -42,8 +42,9 @@ ZSTD_LEVEL = 1
 
 DAY_MS = 86_400_000
 
-THREADS = 1
-"""That make tables while another one writes them. Each further one costs 70 MB."""
+THREADS = 2
+"""That make tables while another one writes them: a seventh faster than one on two cores, and 40 MB more. A third one
+would only wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ def compressor(compression: Compression) -> Compressor:
         return stream
     import zstandard  # noqa: PLC0415 - only for such outputs
 
-    return zstandard.ZstdCompressor(ZSTD_LEVEL).compressobj()
+    # In a thread of its own, so that conversations are read meanwhile.
+    return zstandard.ZstdCompressor(ZSTD_LEVEL, threads=1).compressobj()
 
 
 def compressed(data: bytes, compression: Compression) -> bytes:
