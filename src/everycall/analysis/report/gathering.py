@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 QUEUES_MAX, CODES_MAX, AGENTS_MAX = 100, 60, 300
 """So many have a name in a report; the rest is added up as one."""
 
-DAY_ROWS_MAX, SLOT_ROWS_MAX, WORK_ROWS_MAX = 13_000, 35_000, 5_000
+DAY_ROWS_MAX, SLOT_ROWS_MAX, WORK_ROWS_MAX = 15_000, 50_000, 5_000
 """Rows of the cubes by day, by half hour, and by code or agent. Where there would be more, fewer have a name: so a
 report stays under 3 MB."""
 
