@@ -51,6 +51,8 @@ class Centre:
     provisional_days: int = 0
     """The last days."""
     filters: bool = False
+    offset_s: int = 0
+    """How long after the start of the interval the first conversation begins."""
     timezone: str = ""
 
     @property
@@ -82,7 +84,7 @@ def _rows(centre: Centre) -> Iterator[str]:
     media = ", ".join(f"'{one}'" for one in MEDIA[: centre.media])
     yield f"""
 CREATE TABLE centre AS
-SELECT n, 'c' || n AS c, TIMESTAMPTZ '{START.isoformat()}' + to_milliseconds(n * {step_ms}) AS t, 'q' || n % {centre.queues} AS q,
+SELECT n, 'c' || n AS c, TIMESTAMPTZ '{START.isoformat()}' + to_milliseconds({centre.offset_s * 1000} + n * {step_ms}) AS t, 'q' || n % {centre.queues} AS q,
     list_extract([{media}], 1 + CAST((n // {centre.queues}) % {centre.media} AS integer)) AS m, 'u' || (n * 7) % {centre.agents} AS u,
     'w' || n % {centre.codes} AS w, n % 10 = 9 AS is_abandoned, CASE WHEN n % 10 = 9 THEN n % 200 ELSE n % 60 END AS waits
 FROM range({centre.count}) numbers(n)"""  # noqa: E501

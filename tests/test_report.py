@@ -63,6 +63,14 @@ def test_every_cube_adds_up_to_the_same(data: ReportData) -> None:
     assert len(data.days) == 28
 
 
+def test_work_that_ends_after_midnight_is_whole() -> None:
+    """Talk that is emitted on one day, and its handle time on the next, count for the same agent."""
+    data = report(Centre(count=28, offset_s=86_130), with_agents=True)
+
+    for name in ("handled", "talkMs", "holdMs", "acwMs"):
+        assert sum(data.by_agent[name]) == sum(data.by_day[name]), name
+
+
 def test_the_figures_are_those_of_the_key_figure_views() -> None:
     with opened(Centre(count=500, media=2)) as tables:
         data = gather(tables, ReportOptions(timezone="Europe/Berlin"), NOW)

@@ -38,6 +38,8 @@ class Day:
     note: str = ""
     """What to mind with its figures: provisional, not proven, only a part of it was exported."""
     is_provisional: bool = False
+    is_unproven: bool = False
+    """Whether conversations of it may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class ReportData:
     agents: tuple[str, ...] | None = None
     """None where agents are not shown."""
     by_agent: Cube = field(default_factory=dict)
+    rest: dict[str, int] = field(default_factory=dict)
+    """The number under which all queues, codes or agents without a name of their own are added up, where there are any."""
     level_terms: tuple[str, ...] = ("answered", "abandoned")
     """The denominator of the service level: measures that are added up, `-` before one that is subtracted."""
     level_text: str = ""

@@ -120,6 +120,11 @@ class _Gathering:
             codes=self._names("wrapUpCode", codes),
             by_code=by_code,
             agents=None if agents is None else self._names("user", agents),
+            rest={
+                noun: len(numbered.named)
+                for noun, numbered in (("queue", queues), ("code", codes), ("agent", agents))
+                if numbered is not None and numbered.others
+            },
             by_agent=by_agent,
             level_terms=self.options.switches.terms,
             level_text=level_text(self.options.switches),
@@ -168,7 +173,6 @@ GROUP BY 1, 2, 3""")
         found = self.tables.query(f"""
 SELECT "{dimension}", "queueId", "mediaType", {_sums(measures)}
 FROM {self._kpis(grain)}
-WHERE "handled" > 0
 GROUP BY 1, 2, 3""")
         order = by_total(found, dimension, ("handled",))
         while True:

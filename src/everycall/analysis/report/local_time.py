@@ -74,13 +74,20 @@ class LocalTime:
         begin, end = self._midnight(days[0]), self._midnight(days[-1] + DAY)
         touching = [one for one in windows if one.interval.start < end and one.interval.end > begin]
         is_provisional = any(one.is_provisional for one in touching)
+        is_unproven = any(one.verdict in ("unproven", "unread") for one in touching)
         notes = {
             "provisional": is_provisional,
-            "not proven complete": any(one.verdict in ("unproven", "unread") for one in touching),
+            "not proven complete": is_unproven,
             f"only a part of the {self.unit}": self._midnight(start) < self.start or self._end_of(start) > self.end,
         }
         note = ", ".join(text for text, holds in notes.items() if holds)
-        return Day(date=start.isoformat(), label=self._label(start), note=note, is_provisional=is_provisional)
+        return Day(
+            date=start.isoformat(),
+            label=self._label(start),
+            note=note,
+            is_provisional=is_provisional,
+            is_unproven=is_unproven,
+        )
 
     def _label(self, start: date) -> str:
         if self.unit == "month":

@@ -7,6 +7,7 @@
   const whole = new Intl.NumberFormat("en", {maximumFractionDigits: 0});
   const fine = new Intl.NumberFormat("en", {minimumFractionDigits: 1, maximumFractionDigits: 1});
   const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+  const DATES = {day: "%a %-d %b", week: "%-d %b", month: "%b %Y"};
   const NARROW_PX = 640, PAPER_PX = 670, BARS_MAX = 20, NONE = "–";
   const chosen = {
     queue: new Set(data.queues.keys()),
@@ -53,6 +54,9 @@
   const level = (row) => percent(Math.max(row.answered - row.overSla, 0), base(row));
 
   const byMost = (name) => (one, other) => other[name] - one[name];
+  // The same, with what has no name of its own at the end.
+  const byMostNamed = (name, noun) => (one, other) =>
+    (one[noun] === data.rest[noun]) - (other[noun] === data.rest[noun]) || byMost(name)(one, other);
 
   // The common target of the chosen queues and media that had something to answer; null if they differ or have none.
   function commonTarget(rows) {
@@ -127,12 +131,16 @@
       whole.format(day.abandoned), percentText(percent(day.abandoned, day.offered)), whole.format(day.flowOuts), day.note,
     ]);
     const head = [data.unit, "offered", "answered", "answered %", "abandoned", "abandoned %", "left the queue otherwise", "note"];
-    return {rows: [...rows, ...bands(found)], head, body, words: dayWords(found), isEmpty: !rows.some((row) => row.count)};
+    return {rows: [...rows, ...bands(found)], head, body, words: dayWords(found), dates: DATES[data.unit], isEmpty: !rows.some((row) => row.count)};
   }
 
   function dayWords(found) {
-    const marked = found.filter((day) => day.is_provisional).length;
-    return marked ? `${marked} of ${found.length} ${data.unit}s ${marked === 1 ? "is" : "are"} provisional (shaded): the figures can still change.` : "";
+    const young = found.filter((day) => day.is_provisional).length, unsure = found.filter((day) => day.is_unproven).length;
+    const all = `of ${found.length} ${data.unit}s`, verb = (count) => count === 1 ? "is" : "are";
+    return [
+      young ? `${young} ${all} ${verb(young)} provisional (shaded): the figures can still change.` : "",
+      unsure ? `${unsure} ${all} ${verb(unsure)} not proven complete: see the table.` : "",
+    ].filter(Boolean).join(" ");
   }
 
   function levels() {
@@ -149,11 +157,11 @@
     const judged = rows.filter((row) => row.level !== null), missed = judged.filter((row) => row.verdict === "missed").length;
     const body = rows.map((row, at) => [row.label, row.level_text, row.target_text, row.level === null ? NONE : row.verdict, whole.format(base(found[at])), row.note]);
     const words = target
-      ? `Target (dashed): ${targetText(target)}. Missed on ${missed} of ${judged.length} ${data.unit}s.`
+      ? `Target (dashed): ${targetText(target)}. Missed ${data.unit === "day" ? "on" : "in"} ${missed} of ${judged.length} ${data.unit}s.`
       : pairs.some((row) => targetOf(row.queue, row.medium))
         ? "The chosen queues and media have no common target. The next picture has the target of each."
         : "No target is known for the chosen queues and media.";
-    return {rows: [...rows, ...bands(found)], head: [data.unit, "service level", "target", "", "counted", "note"], body, words, isEmpty: !judged.length, adjust: onlyUsed(judged)};
+    return {rows: [...rows, ...bands(found)], head: [data.unit, "service level", "target", "", "counted", "note"], body, words, dates: DATES[data.unit], isEmpty: !judged.length, adjust: onlyUsed(judged)};
   }
 
   // The legend has only the verdicts that occur.
@@ -210,7 +218,7 @@
 
   // Rows of average handle times by name, longest list first; `nameOf` gives the name of a row.
   function worked(found, nameOf, noun) {
-    const handled = found.filter((row) => row.handled).sort(byMost("handled"));
+    const handled = found.filter((row) => row.handled).sort(byMostNamed("handled", noun));
     const pieces = [["talk", "talkMs"], ["hold", "holdMs"], ["after-call work", "acwMs"], ["dialing", "dialing"]];
     for (const row of handled) row.dialing = Math.max(row.handleMs - row.talkMs - row.holdMs - row.acwMs, 0);
     const rows = handled.slice(0, BARS_MAX).flatMap((row) => {
@@ -248,7 +256,7 @@
   }
 
   function codes() {
-    const found = [...sums(data.by_code, ["code"]).values()].sort(byMost("handled"));
+    const found = [...sums(data.by_code, ["code"]).values()].filter((row) => row.handled).sort(byMostNamed("handled", "code"));
     const total = found.reduce((all, row) => all + row.handled, 0);
     const rows = found.slice(0, BARS_MAX).map((row) => ({
       name: data.codes[row.code], count: row.handled, text: `${whole.format(row.handled)} (${percentText(percent(row.handled, total))})`,
@@ -261,7 +269,8 @@
     const rows = data.windows.map((one) => ({...one, start: Date.parse(one.start), end: Date.parse(one.end)}));
     const body = data.windows.map((one) => [one.from_, one.until, one.lane, one.reason, whole.format(one.windows), whole.format(one.conversations), one.counted_at]);
     const head = ["from", "up to", "verdict", "why", "windows", "conversations", "counted at"];
-    return {rows, head, body, words: "", isEmpty: !rows.length};
+    const days = rows.length ? (rows.at(-1).end - rows[0].start) / 86_400_000 : 0;
+    return {rows, head, body, words: "", dates: days > 4 ? "%-d %b %Y" : "%-d %b %H:%M", isEmpty: !rows.length};
   }
 
   const PICTURES = {volume, days, level: levels, targets, waits, handle, agents, media, codes, coverage};
@@ -316,6 +325,7 @@
     if (isNarrow()) spec.config.legend.columns = 2;
     if (spec.height.step) spec.height = spec.height.step * new Set(found.rows.map((row) => row[spec.encoding.y.field])).size;
     if (found.room) spec.params[0].value = found.room(place.clientWidth);
+    if (found.dates) spec.params[0].value = found.dates;
     found.adjust?.(spec);
     const options = {ast: true, actions: false, renderer: "svg", mode: "vega-lite", defaultStyle: false, tooltip: {disableDefaultStyle: true}};
     const result = await vegaEmbed(place, spec, options);
@@ -364,7 +374,7 @@
 
   function summarize(kind) {
     const names = FILTERS[kind], some = [...chosen[kind]].map((index) => names[index]);
-    const text = some.length === names.length ? `all (${names.length})` : some.length > 3 ? `${some.length} of ${names.length}` : some.join(", ") || "none";
+    const text = names.length && some.length === names.length ? `all (${names.length})` : some.length > 3 ? `${some.length} of ${names.length}` : some.join(", ") || "none";
     document.querySelector(`#filter-${kind} summary span`).textContent = text;
   }
 

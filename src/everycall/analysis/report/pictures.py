@@ -75,7 +75,11 @@ def pictures() -> dict[str, Spec]:
 
 
 def whole(**parts: Any) -> Spec:
-    """A picture as wide as its place, of the named data; the page multiplies the step of its height by its names."""
+    """A picture as wide as its place, of the named data.
+
+    The page multiplies the step of the height by the names on it, and gives the picture its parameter: `room`, where
+    bars end, or `dates`, how days are written.
+    """
     fit = {"type": "fit-x", "contains": "padding"}
     return {"width": "container", "autosize": fit, "data": {"name": DATA}, "config": CONFIG, **parts}
 
@@ -125,6 +129,7 @@ def days() -> Spec:
     y: Spec = {"field": "count", "type": "quantitative", "title": None, "axis": {"tickCount": 5, "labelExpr": WHOLE}}
     return whole(
         height=240,
+        params=[{"name": "dates", "value": "%a %-d %b"}],
         encoding={"x": _day_axis()},
         layer=[
             *_provisional(),
@@ -163,6 +168,7 @@ def level() -> Spec:
     verdicts = ("reached", "missed", "no common target")
     return whole(
         height=240,
+        params=[{"name": "dates", "value": "%a %-d %b"}],
         encoding={"x": _day_axis()},
         layer=[
             *_provisional(),
@@ -343,11 +349,12 @@ def coverage() -> Spec:
     """The windows of the export along the time, each on the line of its verdict."""
     return whole(
         height={"step": 26},
+        params=[{"name": "dates", "value": "%-d %b"}],
         mark={"type": "bar", "height": {"band": 0.6}, "stroke": "var(--paper)", "strokeWidth": 1, "minBandSize": 2},
         encoding={
             "x": {
                 "field": "start", "type": "temporal", "title": None, "scale": {"type": "utc"},
-                "axis": {"format": "%-d %b", "labelOverlap": True, "tickCount": 6},
+                "axis": {"labelExpr": "utcFormat(datum.value, dates)", "labelOverlap": "greedy", "tickCount": 6},
             },
             "x2": {"field": "end"},
             "y": {
@@ -373,7 +380,7 @@ def _day_axis() -> Spec:
     return {
         "field": "day", "type": "ordinal", "title": None, "scale": {"paddingInner": 0, "paddingOuter": 0},
         "axis": {
-            "labelExpr": "utcFormat(toDate(datum.value), '%a %-d %b')", "labelAngle": 0, "labelOverlap": "greedy",
+            "labelExpr": "utcFormat(toDate(datum.value), dates)", "labelAngle": 0, "labelOverlap": "greedy",
             "labelSeparation": 8, "labelPadding": 10, "ticks": False,
         },
     }  # fmt: skip
