@@ -9,6 +9,7 @@ over the target. Conversations are spread evenly over the interval.
 
 import argparse
 import resource
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,25 +83,29 @@ def opened(centre: Centre) -> Iterator[OpenTables]:
 def _rows(centre: Centre) -> Iterator[str]:
     step_ms = centre.days * 86_400_000 / max(centre.count, 1)
     media = ", ".join(f"'{one}'" for one in MEDIA[: centre.media])
+    start = f"TIMESTAMPTZ '{START.isoformat()}'"
     yield f"""
 CREATE TABLE centre AS
-SELECT n, 'c' || n AS c, TIMESTAMPTZ '{START.isoformat()}' + to_milliseconds({centre.offset_s * 1000} + n * {step_ms}) AS t, 'q' || n % {centre.queues} AS q,
-    list_extract([{media}], 1 + CAST((n // {centre.queues}) % {centre.media} AS integer)) AS m, 'u' || (n * 7) % {centre.agents} AS u,
-    'w' || n % {centre.codes} AS w, n % 10 = 9 AS is_abandoned, CASE WHEN n % 10 = 9 THEN n % 200 ELSE n % 60 END AS waits
-FROM range({centre.count}) numbers(n)"""  # noqa: E501
+SELECT n, 'c' || n AS c, {start} + to_milliseconds({centre.offset_s * 1000} + n * {step_ms}) AS t,
+    'q' || n % {centre.queues} AS q, 'u' || (n * 7) % {centre.agents} AS u, 'w' || n % {centre.codes} AS w,
+    list_extract([{media}], 1 + CAST((n // {centre.queues}) % {centre.media} AS integer)) AS m,
+    n % 10 = 9 AS is_abandoned, CASE WHEN n % 10 = 9 THEN n % 200 ELSE n % 60 END AS waits
+FROM range({centre.count}) numbers(n)"""
     yield """
 INSERT INTO conversations BY NAME
 SELECT 'o' AS "organizationId", c AS "conversationId", t AS "ownerTime", t AS "conversationStart" FROM centre"""
     keys = """'o' AS "organizationId", c AS "conversationId", t AS "ownerTime" """
-    both = f"(SELECT *, 0 AS p FROM centre UNION ALL SELECT *, 1 AS p FROM centre WHERE NOT is_abandoned)"  # noqa: F541
+    both = "(SELECT *, 0 AS p FROM centre UNION ALL SELECT *, 1 AS p FROM centre WHERE NOT is_abandoned)"
     yield f"""
 INSERT INTO participants BY NAME SELECT {keys}, p AS "participantOrdinal",
     CASE p WHEN 0 THEN 'acd' ELSE 'agent' END AS purpose, CASE p WHEN 1 THEN u END AS "userId" FROM {both}"""
     yield f"""
-INSERT INTO sessions BY NAME SELECT {keys}, p AS "participantOrdinal", 0 AS "sessionOrdinal", m AS "mediaType" FROM {both}"""
+INSERT INTO sessions BY NAME SELECT {keys}, p AS "participantOrdinal", 0 AS "sessionOrdinal", m AS "mediaType"
+FROM {both}"""
     yield f"""
 INSERT INTO segments BY NAME SELECT {keys}, p AS "participantOrdinal", 0 AS "sessionOrdinal", 0 AS "segmentOrdinal",
-    'interact' AS "segmentType", t AS "segmentStart", q AS "queueId", CASE p WHEN 1 THEN w END AS "wrapUpCode" FROM {both}"""
+    'interact' AS "segmentType", t AS "segmentStart", q AS "queueId", CASE p WHEN 1 THEN w END AS "wrapUpCode"
+FROM {both}"""
     metrics = {
         "nOffered": ("0", "1", "true", 0),
         "tAbandon": ("waits", "waits * 1000", "is_abandoned", 0),
@@ -120,10 +125,11 @@ FROM centre WHERE {condition}"""
         "queue": ("q", centre.queues, "Queue of "),
         "user": ("u", centre.agents, "Agent Name "),
         "wrapUpCode": ("w", centre.codes, "Code "),
-    }  # noqa: E501
+    }
     for kind, (letter, count, prefix) in named.items():
         yield f"""
-INSERT INTO names BY NAME SELECT 'o' AS "organizationId", '{kind}' AS kind, '{letter}' || n AS id, '{prefix}' || n AS name
+INSERT INTO names BY NAME
+SELECT 'o' AS "organizationId", '{kind}' AS kind, '{letter}' || n AS id, '{prefix}' || n AS name
 FROM range({count}) numbers(n)"""
     yield f"""
 INSERT INTO queue_media BY NAME SELECT 'o' AS "organizationId", 'q' || n AS "queueId", m AS "mediaType",
@@ -134,13 +140,13 @@ FROM range({centre.queues}) numbers(n), (SELECT unnest([{media}]) AS m)"""
 def manifest(centre: Centre) -> Manifest:
     """A window for each day."""
     entries = [_entry(centre, number) for number in range(centre.days)]
+    at = "2026-04-01T08:30:00.000Z"
     header = Header(
-        everycall="1", source="an org", client_id="c", interval=str(centre.interval), begun_at="2026-04-01T08:00:00.000Z",
+        everycall="1", source="an org", client_id="c", interval=str(centre.interval), begun_at=at,
         asked={"timezone": centre.timezone} if centre.timezone else {}, match="start", format="duckdb",
         filters={"conversationFilters": []} if centre.filters else {}, organization_id="org-id",
     )  # fmt: skip
     output = Output(format="duckdb", size_bytes=0, sha256="")
-    at = "2026-04-01T08:30:00.000Z"
     return Manifest.of(header, entries, unread=[], not_kept=[], started_at=at, finished_at=at, output=output)
 
 
@@ -171,8 +177,9 @@ def main() -> None:
         whole = page(data, centre.count)
     took_s = time.monotonic() - begun - made_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{centre.count:,} conversations, {len(data.queues)} queues shown: {len(whole):,} bytes in {took_s:.1f} s, tables made in {made_s:.1f} s, {peak_mb:,.0f} MB"
+    sys.stdout.write(
+        f"{centre.count:,} conversations, {len(data.queues)} queues shown: {len(whole):,} bytes in {took_s:.1f} s; "
+        f"tables made in {made_s:.1f} s; {peak_mb:,.0f} MB\n"
     )
     if arguments.output:
         with open(arguments.output, "wb") as file:  # noqa: PTH123

@@ -19,57 +19,14 @@ HOSTILE = (
 
 PHONE, DESK = 390, 1400
 
-# The page stands in frames of both widths, where this script uses it as a person would.
-HARNESS = """<!doctype html><meta charset="utf-8"><title>calm</title><pre id="found">nothing</pre><script>
-const loaded = (width) => new Promise((resolve) => {
-    const frame = document.createElement("iframe");
-    Object.assign(frame, {width, height: 900, src: "page.html", onload: () => resolve(frame)});
-    document.body.append(frame);
-});
-const drawn = async (page) => { while (page.documentElement.dataset.drawn !== "yes") await new Promise((go) => setTimeout(go, 20)); };
-const seen = (page, view) => ({
-    offered: page.querySelector("#tile-offered dd").textContent,
-    answered: page.querySelector("#tile-answered dd").textContent,
-    level: page.querySelector("#tile-level dd").textContent,
-    pictures: [...page.querySelectorAll("figure")].filter((one) => one.querySelector("svg")).map((one) => one.id),
-    empty: [...page.querySelectorAll("figure")].filter((one) => !one.querySelector(".nothing").hidden).map((one) => one.id),
-    tables: Object.fromEntries([...page.querySelectorAll("figure")].map((one) => [one.id, one.querySelectorAll("tbody tr").length])),
-    names: [...page.querySelectorAll("#handle tbody th")].map((cell) => cell.textContent),
-    axis: [...page.querySelectorAll("#handle svg text")].map((text) => text.textContent),
-    overflow_px: page.documentElement.scrollWidth - page.documentElement.clientWidth,
-    failure: page.getElementById("failure").textContent,
-});
-(async () => {
-    const found = {};
-    for (const width of [390, 1400]) {
-        const frame = await loaded(width), page = frame.contentDocument;
-        await drawn(page);
-        found[width] = {at_first: seen(page)};
-        page.getElementById("tables").click();
-        found[width].with_tables = seen(page);
-        const boxes = page.querySelectorAll("#filter-queue input[type=checkbox]");
-        if (boxes.length > 1) {
-            boxes[0].click();
-            await drawn(page);
-            found[width].without_a_queue = seen(page);
-            page.querySelectorAll("#filter-medium input[type=checkbox]")[0].click();
-            await drawn(page);
-            found[width].without_a_medium = seen(page);
-        }
-        page.querySelector("#filter-queue .none").click();
-        await drawn(page);
-        found[width].of_nothing = seen(page);
-    }
-    found.title = document.title;
-    document.getElementById("found").textContent = JSON.stringify(found);
-})();
-</script>"""
+HARNESS = Path(__file__).with_name("report_harness.html")
+"""A page that uses a report as a person would, at both widths, and prints what it found."""
 
 
 def used(whole: bytes, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """What the script found on the page, and the lines of the browser's console."""
     (folder / "page.html").write_bytes(whole)
-    (folder / "harness.html").write_text(HARNESS, "utf-8")
+    (folder / "harness.html").write_bytes(HARNESS.read_bytes())
     done = visit(
         (folder / "harness.html").as_uri(), folder, "--allow-file-access-from-files", "--enable-logging=stderr",
         "--virtual-time-budget=60000", "--dump-dom",

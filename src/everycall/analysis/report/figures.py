@@ -104,7 +104,7 @@ class ReportData:
     """None where agents are not shown."""
     by_agent: Cube = field(default_factory=dict)
     rest: dict[str, int] = field(default_factory=dict)
-    """The number under which all queues, codes or agents without a name of their own are added up, where there are any."""
+    """The number under which all queues, codes or agents without a name of their own are added up, if there are any."""
     level_terms: tuple[str, ...] = ("answered", "abandoned")
     """The denominator of the service level: measures that are added up, `-` before one that is subtracted."""
     level_text: str = ""

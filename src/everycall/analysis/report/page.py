@@ -51,7 +51,7 @@ FIGURES = {
     "agents": ("Handle time by agent", "Those who handled most come first. The average of all whom they handled."),
     "coverage": (
         "What the export covers",
-        "Each window of the export. Proven: what was read is what the API counts. Provisional: the vendor can change it.",
+        "Each window of the export. Proven: what was read is what the API counts. Provisional: it can still change.",
     ),
 }
 """The heading of each picture, and what it shows."""
