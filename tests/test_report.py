@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -317,6 +318,7 @@ def test_the_command_writes_a_page_about_an_export(
     assert sum(data["by_day"]["handled"]) == sum(row["handled"] for row in monday)
     assert data["agents"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert stat.filemode((tmp_path / "page.html").stat().st_mode) == "-rw-------"
 
 
 def test_the_page_can_go_to_standard_output(calls: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -338,6 +340,7 @@ def test_the_summary_is_json_where_that_is_wanted(
     ("arguments", "code", "message"),
     [
         ([], 2, "needs a finished export"),
+        (["{calls}", "-o", "{folder}"], 5, "cannot be written: Is a directory"),
         (["nowhere.duckdb"], 2, "does not exist"),
         (["{calls}", "--timezone", "Europe/Berln"], 2, "Europe/Berln"),
         (["{calls}", "-o", "{folder}/missing/page.html"], 5, "cannot be written: No such file"),

@@ -585,7 +585,6 @@ class Reported:
         OUTPUT,
         "The page to write, one file; - is standard output. [default: report.html]",
         value="PATH",
-        parse=str,
         short="-o",
     )
     timezone: str = option(

@@ -1,6 +1,7 @@
 """`everycall report`."""
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from everycall.cli.formats import size
 from everycall.cli.options import Messages, Reported
 from everycall.cli.parser import Arguments, UsageError
 from everycall.errors import OutputFailed
+from everycall.filesystem import SystemFilesystem
 from everycall.tables.kpis import Switches
 
 
@@ -54,17 +56,19 @@ def _options(wanted: Reported) -> ReportOptions:
 
 
 def _write(path: Path, made: bytes) -> None:
-    """Write the page aside, and put it in place in one step.
+    """Write the page aside, and put it in place in one step; a new one is readable by its owner only.
 
     Raises:
         OutputFailed: it cannot be written.
     """
-    aside = path.with_name(f"{path.name}.part")
+    filesystem, aside = SystemFilesystem(), path.with_name(f"{path.name}.part")
     try:
-        aside.write_bytes(made)
-        aside.replace(path)
+        with filesystem.open(aside, "wb") as file:
+            file.write(made)
+        filesystem.replace(aside, path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            filesystem.unlink(aside)
         raise OutputFailed(
             f"{path} cannot be written: {error.strerror}.", hint="Choose another place with -o."
         ) from error
