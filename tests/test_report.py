@@ -8,6 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -288,6 +289,46 @@ def test_every_picture_is_a_valid_specification(name: str) -> None:
     assert drawn["marks"]
 
 
+def test_pictures_have_the_colours_of_the_page_and_no_others() -> None:
+    specs = json.dumps(pictures())
+
+    assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb\(", specs)
+    assert set(re.findall(r"var\((--[\w-]+)\)", specs)) <= set(colours(0))
+
+
+def colours(theme: int) -> dict[str, str]:
+    """The colours of the light page, or of the dark one."""
+    style = files("everycall.analysis.report").joinpath("page.css").read_text("utf-8")
+    return dict(re.findall(r"(--[\w-]+): (#\w+)", style.split("@media screen")[theme].partition("* {")[0]))
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, "relative luminance"."""
+    digits = colour[1:] if len(colour) == 7 else "".join(one * 2 for one in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_texts_and_lines_can_be_told_from_the_paper_and_steps_from_each_other(theme: int) -> None:
+    """WCAG 2.2 asks for 4.5 where there is text, and for 3 where there is a line or a shape."""
+    found = colours(theme)
+    steps = [luminance(found[f"--heat-{step}"]) for step in range(6)]
+
+    for text in ("--text", "--muted", "--bad"):
+        assert contrast(found[text], found["--paper"]) >= 4.5, text
+    for ink in ("--ink-1", "--ink-2", "--ink-3", "--good"):
+        assert contrast(found[ink], found["--paper"]) >= 3, ink
+    assert contrast(found["--on-ink-4"], found["--ink-4"]) >= 4.5
+    assert steps == sorted(steps, reverse=theme == 0)
+
+
 # --- the command
 
 
@@ -365,6 +406,20 @@ def test_without_the_charting_library_the_error_says_how_to_install_it(
 
     assert run(["report", str(calls), "-o", str(tmp_path / "page.html")]) == 2
     assert "pip install 'everycall[report]'" in capsys.readouterr().err
+
+
+def test_an_archive_without_a_manifest_is_shown_as_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"conversationId": "c", "conversationStart": "2026-01-05T08:00:00.000Z", "participants": []}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line) + "\n{\n")
+    assert run(["report", str(tmp_path / "a.jsonl"), "-o", str(tmp_path / "page.html")]) == 0
+
+    data = embedded_data(tmp_path / "page.html")
+    assert data["verdict_text"].startswith("Not counted")
+    assert [one["lane"] for one in data["windows"]] == ["not counted"]
+    assert any("without remarks" in note for note in data["notes"])
+    assert "are no conversations" in capsys.readouterr().err
 
 
 def test_postgresql_gives_the_same_report(calls: Path, postgres: str) -> None:

@@ -597,7 +597,7 @@ class Reported:
     redact_names: bool = switch(
         OUTPUT, "Number queues, wrap-up codes and agents instead of naming them, and leave out the org's id."
     )
-    with_flow_outs: bool = switch(OUTPUT, "Service level: count those who left the queue otherwise among the missed.")
+    with_flow_outs: bool = switch(OUTPUT, "Service level: count flow-outs among the missed.")
     without_short_abandons: bool = switch(OUTPUT, "Service level: do not count short abandons.")
     without_abandons: bool = switch(OUTPUT, "Service level: do not count abandons.")
 

@@ -25,6 +25,8 @@ def run(arguments: Arguments, context: Context) -> int:
         raise UsageError("everycall report needs a finished export.", hint="everycall report calls.duckdb")
     library()  # first, since all else takes longer
     with open_tables(wanted.output) as tables:
+        for notice in tables.notices:
+            context.display.notice(notice)
         data = gather(tables, _options(wanted), datetime.now(UTC))
         made, verdict = page(data, tables.manifest.rows), tables.manifest.verdict
     if wanted.page == outputs.STANDARD_OUTPUT:

@@ -240,7 +240,8 @@ GROUP BY 1, 2, 3""")
             yield "The export was filtered: queues and agents may have handled more than this page shows."
         if self.time.has_odd_half_hours:
             yield "The vendor cuts half hours in UTC: here, each begins 15 minutes later than it is named."
-        yield from self.tables.notices
+        if self.tables.notices:
+            yield "The archive was not read without remarks; the command that made this page printed them."
 
 
 def _those_that_fit(by_day: "pa.Table", by_slot: "pa.Table", media: Numbered) -> Numbered:

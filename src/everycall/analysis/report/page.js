@@ -130,7 +130,7 @@
       day.label, whole.format(day.offered), whole.format(day.answered), percentText(percent(day.answered, day.offered)),
       whole.format(day.abandoned), percentText(percent(day.abandoned, day.offered)), whole.format(day.flowOuts), day.note,
     ]);
-    const head = [data.unit, "offered", "answered", "answered %", "abandoned", "abandoned %", "left the queue otherwise", "note"];
+    const head = [data.unit, "offered", "answered", "answered %", "abandoned", "abandoned %", "flow-outs", "note"];
     return {rows: [...rows, ...bands(found)], head, body, words: dayWords(found), dates: DATES[data.unit], isEmpty: !rows.some((row) => row.count)};
   }
 
@@ -277,13 +277,13 @@
 
   // --- drawing
 
-  function cells(tag, texts) {
+  function cells(tag, texts, isNumber) {
     const row = document.createElement("tr");
     texts.forEach((text, at) => {
       const cell = document.createElement(at || tag === "th" ? tag : "th");
       if (cell.tagName === "TH") cell.scope = tag === "th" ? "col" : "row";
       cell.textContent = text;
-      if (tag !== "th" && /^[\d–]/.test(text)) cell.className = "number";
+      if (isNumber[at]) cell.className = "number";
       row.append(cell);
     });
     return row;
@@ -291,8 +291,9 @@
 
   function fillTable(table, head, body) {
     const top = document.createElement("thead"), rest = document.createElement("tbody");
-    top.append(cells("th", head));
-    rest.append(...body.map((texts) => cells("td", texts)));
+    const isNumber = head.map((_, at) => at > 0 && body.length > 0 && body.every((texts) => /^[\d–]/.test(texts[at])));
+    top.append(cells("th", head, isNumber));
+    rest.append(...body.map((texts) => cells("td", texts, isNumber)));
     table.replaceChildren(top, rest);
   }
 

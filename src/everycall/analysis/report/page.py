@@ -171,7 +171,7 @@ def _figures(data: ReportData) -> Iterator[str]:
 
 def _definitions(data: ReportData) -> Iterator[str]:
     found = {measure.name: measure for measure in MEASURES}
-    names = {"flowOuts": "left the queue otherwise", "asaMs": "average speed of answer", "ahtMs": "average handle time"}
+    names = {"flowOuts": "flow-outs", "asaMs": "average speed of answer", "ahtMs": "average handle time"}
     for name in DEFINED:
         doc, formula = escape(found[name].doc), escape(found[name].formula)
         yield f"<dt>{names.get(name, name)}</dt><dd>{doc} <code>{formula}</code></dd>"
