@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from browsing import visit
 
-from centre_by_sql import NOW, Centre, opened
+from centre_by_sql import NOW, SIZE_MAX, Centre, opened
 from everycall.analysis.report.gathering import ReportOptions, gather
 from everycall.analysis.report.page import page
 
@@ -75,6 +76,20 @@ def test_a_page_of_hardly_anything_is_a_page(count: int, pictures: int, tmp_path
         first = found[width]["at_first"]
         assert (first["offered"], len(first["pictures"]), first["overflow_px"]) == (str(count), pictures, 0)
         assert sorted([*first["pictures"], *first["empty"]]) == sorted(first["tables"])
+
+
+def test_a_page_of_a_large_centre_is_small_and_works(tmp_path: Path) -> None:
+    """A thirteen months' export of 300 queues; `make acceptance` takes a million conversations."""
+    count = int(os.environ.get("EVERYCALL_REPORT", "10000"))
+    whole = made(Centre(count=count, days=400, queues=300, agents=2000, codes=150, media=3))
+    found, console = used(whole, tmp_path)
+
+    assert len(whole) < SIZE_MAX
+    assert console == []
+    for width in (str(PHONE), str(DESK)):
+        assert found[width]["at_first"]["offered"] == f"{count:,}"
+        assert found[width]["with_tables"]["overflow_px"] == 0
+        assert found[width]["at_first"]["names"][-1].endswith(" other queues")
 
 
 def test_the_policy_stops_whatever_else_would_run_or_load(tmp_path: Path) -> None:

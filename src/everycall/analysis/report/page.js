@@ -261,8 +261,10 @@
     const rows = found.slice(0, BARS_MAX).map((row) => ({
       name: data.codes[row.code], count: row.handled, text: `${whole.format(row.handled)} (${percentText(percent(row.handled, total))})`,
     }));
-    const body = found.map((row) => [data.codes[row.code], whole.format(row.handled), percentText(percent(row.handled, total))]);
-    return {rows, head: ["wrap-up code", "times given", "share"], body, words: largest(found.length, "code"), isEmpty: !rows.length, room: roomFor(rows, "count", 100)};
+    const body = found.map((row) => [
+      data.codes[row.code], whole.format(row.handled), percentText(percent(row.handled, total)), timeText(mean(row.handleMs, row.handled)),
+    ]);
+    return {rows, head: ["wrap-up code", "times given", "share", "average handle time"], body, words: largest(found.length, "code"), isEmpty: !rows.length, room: roomFor(rows, "count", 100)};
   }
 
   function coverage() {
