@@ -103,5 +103,5 @@ def test_the_metadata_names_every_extra_and_the_command(wheel: Path) -> None:
         entry_points = archive.read(f"everycall-{VERSION}.dist-info/entry_points.txt").decode()
 
     assert "everycall=everycall.cli:main" in entry_points
-    for extra in ("tls", "parquet", "delta", "duckdb", "postgres", "xlsx", "keyring", "metrics", "all"):
+    for extra in ("tls", "parquet", "delta", "duckdb", "postgres", "xlsx", "report", "keyring", "metrics", "all"):
         assert f"Provides-Extra: {extra}\n" in metadata

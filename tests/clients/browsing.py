@@ -25,8 +25,12 @@ FLAGS = (
 
 def browse(url: str, folder: Path, *flags: str) -> str:
     """What the browser prints when it opens the address; its profile goes into the folder."""
+    return visit(url, folder, *flags).stdout
+
+
+def visit(url: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """The same with what it says on standard error."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     needs(browser, "a browser (Debian: chromium)")
     command = [str(browser), *FLAGS, f"--user-data-dir={folder}/profile", *flags, url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

@@ -27,6 +27,7 @@ from everycall.cli.options import (
     Privacy,
     ProfileAction,
     Reconciled,
+    Reported,
     Rows,
     Serving,
     Shown,
@@ -212,6 +213,18 @@ The exit code is 2 if there is no such conversation; the message names where it 
     (Shown, Source, Logs),
     "ID [OPTIONS]",
 )
+REPORT = Command(
+    "report",
+    "Make a page of an export to look at: volume, waits, service level, handle times, and what is covered.",
+    """
+One file of HTML, which opens in any browser without a network, and prints. Queues and media can be chosen on it; under
+every picture stands its table. Asks no org.
+
+Switches of the service level: set them as your org has them, since the API does not tell.
+""",
+    (Reported, Messages, Logs),
+    "OUT [-o PAGE] [OPTIONS]",
+)
 SANDBOX = Command(
     "sandbox",
     "Serve a stand-in for the API: an invented contact centre with the API's real routes, limits and errors.",
@@ -223,8 +236,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, SHOW, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS, COLUMNS,
-    SCHEMA, PROFILE, COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, REPORT, SHOW, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS,
+    COLUMNS, SCHEMA, PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -235,6 +248,7 @@ ENTRIES = {
     "verify": "verifying",
     "reconcile": "reconciling",
     "summary": "summing",
+    "report": "reporting",
     "sync": "syncing",
     "convert": "converting",
     "doctor": "examining",

@@ -570,6 +570,39 @@ class Summarized:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reported:
+    """Options for a page about an export."""
+
+    output: str | None = positional(
+        None,
+        OUTPUT,
+        "OUT",
+        "A finished export with tables: a .parquet or .delta folder, csv:FOLDER/, a .duckdb file, postgresql://..., or "
+        "an archive of JSON lines.",
+    )
+    page: str = option(
+        "report.html",
+        OUTPUT,
+        "The page to write, one file; - is standard output. [default: report.html]",
+        value="PATH",
+        short="-o",
+    )
+    timezone: str = option(
+        "",
+        OUTPUT,
+        "The time zone of days and hours, such as Europe/Berlin. [default: that of the export, or UTC]",
+        value="ZONE",
+    )
+    with_agents: bool = switch(OUTPUT, "Show agents with their names. Without this, the page has nothing about them.")
+    redact_names: bool = switch(
+        OUTPUT, "Number queues, wrap-up codes and agents instead of naming them, and leave out the org's id."
+    )
+    with_flow_outs: bool = switch(OUTPUT, "Service level: count flow-outs among the missed.")
+    without_short_abandons: bool = switch(OUTPUT, "Service level: do not count short abandons.")
+    without_abandons: bool = switch(OUTPUT, "Service level: do not count abandons.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """Options of the sandbox."""
 

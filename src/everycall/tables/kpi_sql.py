@@ -63,6 +63,22 @@ def kpi_query(
     return "\n".join(_lines(grain, timezone, tables, interval))
 
 
+def emitted_query(
+    grain: Grain,
+    *,
+    timezone: str = "",
+    tables: Tables = in_schema(),  # noqa: B008 - a function
+    interval: tuple[str, str] | None = None,
+) -> str:
+    """The query whose rows are the metrics that a view counts, with `name` and `value` beside the view's dimensions.
+
+    The arguments are those of `kpi_query`, and it is the same in both dialects.
+    """
+    names = [dimension.name for dimension in grain.dimensions]
+    spans = [f"{span} AS (\n{indent(_spans(name, tables), '    ')}\n)" for name, span in SPANS.items() if name in names]
+    return f"WITH {', '.join(spans)}\n{_emitted(grain, timezone, tables, interval)}"
+
+
 def kpi_views(dialect: Dialect, schema: str = "", grains: Sequence[Grain] = GRAINS) -> Iterator[tuple[Grain, str]]:
     """Each view, and the statement that creates it in the schema, or replaces one with the same columns."""
     tables = in_schema(schema)
