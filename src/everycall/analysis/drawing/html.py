@@ -189,7 +189,7 @@ STYLE = svg.STYLE + (
     "figcaption ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 16px;padding:0;margin:8px 0}"
     "figcaption li{display:flex;gap:6px;align-items:center}.swatch{flex:none}"
     "dl{margin:0;display:flex;flex-wrap:wrap;gap:0 14px;font-size:13px}dl div{display:flex;gap:5px;min-width:0}"
-    "dt{flex:none;max-width:50%}dt::after{content:':'}dd{margin:0;min-width:0;white-space:pre-wrap}"
+    "dt{flex:none;max-width:12em}dt::after{content:':'}dd{margin:0;min-width:0;white-space:pre-wrap}"
     ".summary{margin-top:12px;display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:10px 16px;"
     "font-size:15px}.summary div{display:block}.summary dt{font-size:13px}.summary dt::after{content:''}"
     "table{width:100%;border-collapse:collapse;font-size:14px}caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
