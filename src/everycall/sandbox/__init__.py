@@ -69,8 +69,9 @@ submitted, and which faults are armed.
   wrong JSON type is malformed syntax; that `null` is the same as left out.
 - 405, 413's code, and what OAuth says to another grant type.
 - Of aggregates: the longest interval, nConversations, views, which queue and wrap-up code a metric counts for where its
-  session has several, and how the intervals of a time zone are written. Of queues: who has joined and who is idle, and
-  the kinds of flow-outs. Of users: when their shifts are.
+  session has several, and how the intervals of a time zone are written. Of queues: who has joined and who is idle, the
+  kinds of flow-outs, and that only what is answered can be over the target (so the vendor's service level adds up). Of
+  users: when their shifts are.
 - A conversation with several divisions shows to who sees one of them. `notExists` of a segment filter asks for a
   segment without the field. Ranges on instants are epoch milliseconds. What an aggregation counts.
 - The rate limit is a fixed window of 60 s from a token's first request in it.

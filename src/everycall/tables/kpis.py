@@ -174,7 +174,7 @@ MEASURES: tuple[Measure, ...] = (
         OFFERED, WAITING,
     ),
     _number(
-        "overSla", "nOverSla", "Interactions over the target; the vendor subtracts them from the answered ones.",
+        "overSla", "nOverSla", "Answered ones that had waited longer than the target.",
         SERVICE_LEVEL, QUEUE,
     ),
     _share("answerRate", "The share of answered interactions.", "answered", "offered", DEFINITIONS),

@@ -213,7 +213,8 @@ class QueuedCall(Call):
             stages = [Stage("interact", start, end)]
             offered = start
         emitted = [Moment(offered, "nOffered", 1), *(moments or waited(offered, end))]
-        if end - offered > queue.service_levels["call"][1]:
+        # Only what is answered is over the target: the vendor's service level subtracts it from the answered ones.
+        if not moments and end - offered > queue.service_levels["call"][1]:
             emitted.append(Moment(end, "nOverSla", 1))
         asked: Json = {}
         if queue.skill_ids and not self.rng.below(2):

@@ -127,7 +127,7 @@ class Thread:
     def wait(self, queue: Queue, start: int, end: int, disconnect: str = "transfer", *, abandoned: bool = False) -> int:
         """The acd leg: one interact segment and no delay. Returns how long the wait was."""
         moments = [Moment(start, "nOffered", 1), *waited(start, end, *["tAbandon"] * abandoned)]
-        if queue.service_levels[self.media][1] < end - start < FOREVER_MS // 2:
+        if not abandoned and queue.service_levels[self.media][1] < end - start < FOREVER_MS // 2:
             moments.append(Moment(end, "nOverSla", 1))
         stage = segment(
             Stage("interact", start, end),
