@@ -531,8 +531,8 @@ class Forgotten:
         None,
         OUTPUT,
         "OUT",
-        "A finished export to tables (a .parquet or .delta folder, a .duckdb file, postgresql://...) or to files by day "
-        "(csv-days:FOLDER).",
+        "A finished export to tables (a .parquet or .delta folder, a .duckdb file, postgresql://...) or to files by "
+        "day (csv-days:FOLDER).",
     )
     conversation_ids: tuple[str, ...] = positional(
         (), FORGOTTEN, "ID", "conversationIds; - reads them from standard input.", many=True
