@@ -28,10 +28,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# The official JavaScript SDK, with which the tests try the sandbox; without Node those tests say that they were skipped.
+# The official JavaScript SDK, with which the tests try the sandbox, and pyright; without Node those tests are skipped.
 $(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BIN)/python
 	@if command -v npm >/dev/null; then cd tests/clients && npm ci --silent --no-audit --no-fund --no-update-notifier; \
-	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK are skipped"; fi
+	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK and those by pyright are skipped"; fi
 	@if command -v npm >/dev/null; then touch $@; fi
 
 # Airbyte's framework and its published source, with which the tests try the sandbox too, need other versions of what we
