@@ -28,10 +28,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# The official JavaScript SDK, with which the tests try the sandbox; without Node those tests say that they were skipped.
+# The official JavaScript SDK, with which the tests try the sandbox, and pyright; without Node those tests are skipped.
 $(VENV)/.node: tests/clients/package.json tests/clients/package-lock.json | $(BIN)/python
 	@if command -v npm >/dev/null; then cd tests/clients && npm ci --silent --no-audit --no-fund --no-update-notifier; \
-	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK are skipped"; fi
+	else echo "npm is not installed (Debian and Ubuntu: apt-get install nodejs npm): tests of the JavaScript SDK and those by pyright are skipped"; fi
 	@if command -v npm >/dev/null; then touch $@; fi
 
 # Airbyte's framework and its published source, with which the tests try the sandbox too, need other versions of what we
@@ -88,6 +88,7 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	$(BIN)/python tests/killing.py --kills 200
 	EVERYCALL_KILLS=50 $(BIN)/python -m pytest -q tests/test_killed_tables.py tests/test_databases_killed.py
 	EVERYCALL_DAYS=50 $(BIN)/python -m pytest -q tests/test_every_output.py
+	$(BIN)/python tests/nights.py --nights 365
 	$(BIN)/python tests/flat_by_sql.py --count 100000
 	$(BIN)/python tests/centre_by_sql.py --count 1000000
 	EVERYCALL_REPORT=1000000 $(BIN)/python -m pytest -q tests/clients/test_report_page.py -k large

@@ -269,7 +269,7 @@ def crashes(begin: Callable[[], tuple[Export, SimDisk, Fuse]]) -> Iterator[tuple
             fuse.left = float("inf")
             yield export, filesystem
         else:
-            assert effects > 100
+            assert effects > 60
             return
 
 

@@ -91,8 +91,9 @@ def test_a_window_has_its_bounds_verdict_and_counts() -> None:
     assert row == {
         "organizationId": ORG, "windowStart": datetime(2026, 1, 5, tzinfo=UTC),
         "windowEnd": datetime(2026, 1, 6, tzinfo=UTC), "route": "query", "verdict": "proven", "reason": None,
-        "hitsBefore": 3, "hitsAfter": 3, "uniqueIds": 3, "owned": 2, "carriedIn": 1, "strays": 0, "late": 0,
-        "unreadable": 0, "open": 1, "reReads": 0, "provisional": False, "countedAt": datetime(2026, 2, 1, tzinfo=UTC),
+        "hitsBefore": 3, "hitsAfter": 3, "uniqueIds": 3, "owned": 2, "forgotten": 0, "carriedIn": 1, "strays": 0,
+        "late": 0, "unreadable": 0, "open": 1, "reReads": 0, "provisional": False,
+        "countedAt": datetime(2026, 2, 1, tzinfo=UTC),
     }  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """The typed rows are those of the columns, and programs that use them are checked as the pages show them."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -87,9 +90,9 @@ def checked(folder: Path, *arguments: str) -> str:
     return f"{done.stdout}{done.stderr}"
 
 
-@pytest.mark.slow
-def test_type_checkers_accept_the_pages_and_find_mistakes(tmp_path: Path) -> None:
-    """Examples on the pages may leave out annotations of their own functions."""
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with the programs of the pages, one that is right, and some with one mistake each."""
     for page in PAGES:
         program = "\n".join(block.text for block in blocks(page) if block.language == "python")
         if program:
@@ -97,8 +100,29 @@ def test_type_checkers_accept_the_pages_and_find_mistakes(tmp_path: Path) -> Non
     (tmp_path / "right.py").write_text(RIGHT)
     for number, line in enumerate(WRONG):
         (tmp_path / f"wrong_{number}.py").write_text(f"{RIGHT}{line}\n")
-    said = checked(tmp_path, "--allow-untyped-defs", "--allow-untyped-calls", "--allow-incomplete-defs")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_mypy_accepts_the_pages_and_finds_mistakes(programs: Path) -> None:
+    """Examples on the pages may leave out annotations of their own functions."""
+    said = checked(programs, "--allow-untyped-defs", "--allow-untyped-calls", "--allow-incomplete-defs")
     lines = [line for line in said.splitlines() if ": error:" in line]
 
     found = {Path(line.partition(":")[0]).name: line.rpartition("[")[2].rstrip("]") for line in lines}
     assert found == {f"wrong_{number}.py": code for number, code in enumerate(WRONG.values())}, said
+
+
+@pytest.mark.slow
+def test_pyright_accepts_the_pages_and_finds_mistakes(programs: Path) -> None:
+    """It comes from npm, as the official JavaScript SDK does."""
+    pyright = ROOT / "tests" / "clients" / "node_modules" / "pyright" / "index.js"
+    node = shutil.which("node")
+    if node is None or not pyright.exists():
+        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        missing("not tested: this needs Node with npm; then make")
+    command = [node, str(pyright), "--pythonpath", sys.executable, "--outputjson", str(programs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=programs, timeout=300)
+    found = {Path(one["file"]).name for one in json.loads(done.stdout)["generalDiagnostics"]}
+
+    assert found == {f"wrong_{number}.py" for number in range(len(WRONG))}, done.stdout

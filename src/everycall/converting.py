@@ -50,7 +50,7 @@ from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination, Form
 from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.style import PLAIN, Style
-from everycall.sinks.targets import check_different, destination, target_of
+from everycall.sinks.targets import DAYS, check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
@@ -217,6 +217,11 @@ class _Place:
         for target in targets:
             if archive is not None and target.path is not None and target.path.absolute() == archive.absolute():
                 raise OutputRefused(f"{archive} is the archive itself.", hint="Choose another output with -o.")
+            if target.format in DAYS:
+                raise OutputRefused(
+                    f"{target.format} has a file for each day, and an archive has other windows.",
+                    hint="Export it from the org, or choose another output.",
+                )
         self.destinations = [destination(target, maker, is_fresh=is_fresh) for target in targets]
         self.format = self.destinations[0].format
         self.forms = tuple({form.name: form for one in self.destinations for form in one.forms}.values())

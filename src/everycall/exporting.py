@@ -20,7 +20,9 @@ import msgspec
 
 from everycall.acquire.acquisition import Acquisition, Settled
 from everycall.acquire.part import DamagedPart
+from everycall.acquire.proof import ID_BYTES, id_bytes
 from everycall.acquire.route import Route, WindowReading
+from everycall.acquire.settling import contains
 from everycall.acquire.windows import is_provisional, windows, without
 from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
@@ -37,7 +39,7 @@ from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Destination, Form
-from everycall.sinks.targets import check_different, destination, target_of
+from everycall.sinks.targets import DAYS, check_different, destination, target_of
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import flat_table
@@ -144,6 +146,8 @@ def export(
         return _to_stream(setup, query, output, format or "csv")
     targets = [target_of(one, format) for one in output]
     check_different(targets)
+    if any(target.format in DAYS for target in targets):
+        setup = replace(setup, options=replace(options, by_day=True))
     destinations = [destination(target, setup.maker, is_fresh=options.fresh) for target in targets]
     header = header_of(setup, query, destinations)
     _check_asked(header)
@@ -198,8 +202,36 @@ def _check_asked(header: Header) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the manifest of a destination has beside its windows, for a run that replaces only some of them."""
+
+    swept_until: str | None = None
+    """See `Manifest.swept_until`."""
+    forgotten: frozenset[bytes] = frozenset()
+    """Ids, in 16 bytes each, of conversations that were taken out and must not come back."""
+    forgotten_windows: tuple[Interval, ...] = ()
+    """Windows whose conversations were all taken out."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Carried":
+        """What a destination has."""
+        ids = (id_ for entry in manifest.windows for id_ in entry.forgotten)
+        windows = tuple(entry.window for entry in manifest.windows if entry.is_forgotten)
+        return cls(manifest.swept_until, frozenset(map(bytes.fromhex, ids)), windows)
+
+    def is_forgotten(self, window: Interval) -> bool:
+        """Whether all conversations of the window were taken out."""
+        return any(one.start <= window.start and window.end <= one.end for one in self.forgotten_windows)
+
+
 def run(
-    setup: Setup, query: Query, store: Store, destinations: Sequence[Destination], forms: Sequence[Form] = ()
+    setup: Setup,
+    query: Query,
+    store: Store,
+    destinations: Sequence[Destination],
+    forms: Sequence[Form] = (),
+    carried: Carried = Carried(),
 ) -> Summary:
     """Read and load the windows that are missing in the store, and publish the outputs.
 
@@ -209,6 +241,7 @@ def run(
         store: the ledger of the destinations, or a stream.
         destinations: none if the store is a stream.
         forms: the form of a stream; otherwise the destinations name theirs.
+        carried: what goes on where only some windows of a destination are replaced.
 
     Raises:
         OutputFailed, EverycallError: as `export`. Finished windows are kept, unless the output is a stream.
@@ -218,7 +251,7 @@ def run(
     resumed = len(store.loaded)
     forms = forms or tuple({form.name: form for one in destinations for form in one.forms}.values())
     try:
-        this = Run(setup, query, store, setup.route(query, store.path), forms)
+        this = Run(setup, query, store, setup.route(query, store.path), forms, carried)
     except BaseException:
         store.abandon()
         setup.executor.close()
@@ -257,10 +290,16 @@ class Run:
     """One run: acquires the windows that are not done, and loads each settled part."""
 
     def __init__(
-        self, setup: Setup, query: Query, store: Store, route: Route[WindowReading], forms: Sequence[Form]
+        self,
+        setup: Setup,
+        query: Query,
+        store: Store,
+        route: Route[WindowReading],
+        forms: Sequence[Form],
+        carried: Carried,
     ) -> None:
         """Prepare a run that loads windows into these forms; no request is sent yet."""
-        self._setup, self._query, self._store = setup, query, store
+        self._setup, self._query, self._store, self._carried = setup, query, store, carried
         self._progress = setup.progress
         redactor = setup.redactor
         self._names = NameSource(redacted(self._ask_names, redactor) if redactor else self._ask_names)
@@ -352,7 +391,7 @@ class Run:
         """The manifest for an output with this header, of that size and checksum."""
         store = self._store
         entries = [Entry.of(store.read[interval], loaded, form) for interval, loaded in sorted(store.loaded.items())]
-        return Manifest.of(
+        found = Manifest.of(
             header,
             entries,
             unread=self.unread,
@@ -361,6 +400,7 @@ class Run:
             finished_at=text(self._setup.client.clock.utc()),
             output=Output(format=header.format, size_bytes=size_bytes, sha256=sha256),
         )
+        return msgspec.structs.replace(found, swept_until=self._carried.swept_until)
 
     def _is_kept(self, window: Interval) -> bool:
         kept_from = self._setup.options.kept_from
@@ -374,7 +414,7 @@ class Run:
 
     def _commit(self, settled: Settled) -> None:
         """Record that the window is read, and load it."""
-        read = self._line(settled).redacted(self._setup.client.redact)
+        read = self._without_forgotten(self._line(settled)).redacted(self._setup.client.redact)
         if self._setup.options.redaction is not None:
             read = read.without_values()
         self._store.commit_read(read)
@@ -409,6 +449,23 @@ class Run:
             part_sha256=settled.part.checksum,
         )
 
+    def _without_forgotten(self, read: WindowRead) -> WindowRead:
+        """The line, where conversations that were taken out of the destination do not come back."""
+        if self._carried.is_forgotten(read.window):
+            return msgspec.structs.replace(read, is_forgotten=True, open=0, open_conversations=(), strays=())
+        ids = (self._store.ids(read.window) or b"") if self._carried.forgotten else b""
+        gone = {id_ for id_ in self._carried.forgotten if contains(ids, id_)}
+        if not gone:
+            return read
+        still_open = tuple(one for one in read.open_conversations if id_bytes(one) not in gone)
+        return msgspec.structs.replace(
+            read,
+            forgotten=tuple(sorted(id_.hex() for id_ in gone)),
+            open=len(still_open),
+            open_conversations=still_open,
+            strays=tuple(one for one in read.strays if id_bytes(one.conversation_id) not in gone),
+        )
+
     # Loaded
 
     def _load(self, read: WindowRead) -> None:
@@ -423,7 +480,11 @@ class Run:
 
     def _task(self, read: WindowRead) -> Task:
         part, stem = (self._store.path(read.window, suffix) for suffix in (".part", ""))
-        return Task(read.window, part, read.part_sha256, read.kept_strays, read.without, stem)
+        left_out = read.without
+        if read.is_forgotten:
+            ids = self._store.ids(read.window) or b""
+            left_out |= {ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)}
+        return Task(read.window, part, read.part_sha256, read.kept_strays, left_out, stem)
 
     def _loaded(self, task: Task) -> Loaded | DamagedPart:
         try:

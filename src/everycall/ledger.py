@@ -181,7 +181,7 @@ class Ledger:
         kept_reads, kept_loads, end = [], [], interval.start
         for read in sorted(reads.values(), key=lambda read: read.interval):
             loaded = loads.get(read.interval)
-            if loaded is not None and (loaded.rows != read.owned or not self._has_forms(loaded)):
+            if loaded is not None and (loaded.rows != read.kept or not self._has_forms(loaded)):
                 loaded = None
             fits = end <= read.window.start and read.window.end <= interval.end
             is_ours = self._is_repair or loaded is None or not loaded.taken_over

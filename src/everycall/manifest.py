@@ -77,7 +77,7 @@ class Header(_Line, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise ValueError if the interval is not valid, or a CSV file has no columns."""
         interval_of(self.interval)
-        if self.format in ("csv", "csv.gz") and not self.columns:
+        if self.format in ("csv", "csv.gz", "csv-days") and not self.columns:
             raise ValueError("it has no columns")
 
     @property
@@ -155,6 +155,11 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     left_out: tuple[str, ...] = ()
     """16 bytes in hex for each conversation that started in this window when it was read, and that a later reading of
     another window owns."""
+    forgotten: tuple[str, ...] = ()
+    """16 bytes in hex for each conversation that the window owns and that `everycall forget` took out: it never comes
+    back. The ids alone are kept, for that."""
+    is_forgotten: bool = False
+    """Whether `everycall forget` took out all of its conversations, so that it is never read again."""
     part_sha256: str = ""
     """The checksum of the index of the window's part, which contains a checksum of each page."""
 
@@ -167,6 +172,8 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
             raise ValueError(f"the conversations of {self.interval} do not add up")
         if not 0 <= self.open <= self.owned:
             raise ValueError(f"{self.interval} has more open conversations than conversations")
+        if len(self.forgotten) > self.owned:
+            raise ValueError(f"{self.interval} has forgotten more conversations than it had")
 
     def redacted(self, redact: Callable[[str], str]) -> Self:
         """Without secrets in what the API sent. Ids stay as they are: a resumed run finds conversations by them."""
@@ -197,7 +204,12 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     @property
     def without(self) -> frozenset[bytes]:
         """Ids, in 16 bytes each, of the conversations that started in the window and are not in the output."""
-        return frozenset(map(bytes.fromhex, self.left_out))
+        return frozenset(map(bytes.fromhex, (*self.left_out, *self.forgotten)))
+
+    @property
+    def kept(self) -> int:
+        """How many conversations of the window are in the output: those that it owns, without forgotten ones."""
+        return 0 if self.is_forgotten else self.owned - len(self.forgotten)
 
 
 class Written(_Line, frozen=True, kw_only=True):
@@ -215,7 +227,7 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
     interval: str
     """`start/end`, as in the line of the window that is read."""
     rows: Annotated[int, msgspec.Meta(ge=0)]
-    """Conversations of this window in the output: as many as it owns."""
+    """Conversations of this window in the output: as many as it owns, without forgotten ones."""
     written: dict[str, Written]
     """What is on disk, by the name of the form."""
     outlasting: int = 0
@@ -265,8 +277,8 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
     def __post_init__(self) -> None:
         """Raise ValueError if the numbers contradict each other."""
         super().__post_init__()
-        if self.rows != self.owned:
-            raise ValueError(f"{self.interval} has {self.rows} rows for {self.owned} conversations")
+        if self.rows != self.kept:
+            raise ValueError(f"{self.interval} has {self.rows} rows for {self.kept} conversations")
 
     @classmethod
     def of(cls, read: WindowRead, loaded: WindowLoaded, form: str) -> "Entry":
@@ -371,6 +383,9 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """Sum of the windows' `pages`."""
     pages_checked: int
     """Sum of the windows' `pagesChecked`."""
+    swept_until: str | None = None
+    """Of a destination of `sync`: conversations that ended before that are in it with their end, whatever day they
+    began; null where jobs have not looked for them."""
     windows: tuple[Entry, ...]
     """One entry for each window that was read, in the order of time: see below."""
     output: Output

@@ -25,7 +25,7 @@ from everycall.api.query import Filters, Interval, Query
 from everycall.client import Client
 from everycall.errors import OutputRefused, QueryError
 from everycall.executor import Executor, ThreadExecutor
-from everycall.exporting import Summary, output_failed, run
+from everycall.exporting import Carried, Summary, output_failed, run
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.ledger import Ledger
 from everycall.manifest import Entry, Header, Manifest, check_interval
@@ -44,7 +44,10 @@ from everycall.version import VERSION
 WHOLE_FORMATS = ("xlsx",)
 """Formats that have one checksum for the whole file: windows cannot be told apart in it."""
 
-State = Literal["holds", "changed", "damaged", "unproven", "unread"]
+State = Literal["holds", "forgotten", "changed", "damaged", "unproven", "unread"]
+
+HOLDING = ("holds", "forgotten")
+"""The states in which nothing is wrong. `everycall forget` took out what was in a forgotten window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Verification:
     @property
     def holds(self) -> bool:
         """Whether every window holds."""
-        return all(finding.state == "holds" for finding in self.findings)
+        return all(finding.state in HOLDING for finding in self.findings)
 
     def as_json(self) -> Mapping[str, Any]:
         """The findings as plain data for `json.dumps`."""
@@ -139,15 +142,21 @@ def verify(
     header = manifest.query
     check_client(header, name_of(output), client)
     query = Query(header.window, Filters(header.filters), header.match)
-    destination = _destination(header, output, environment.forms, filesystem)
+    destination = destination_of(header, output, environment.forms, filesystem)
     intervals = [entry.interval for entry in manifest.windows]
     intact = dict(zip(intervals, destination.intact(manifest), strict=True))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
-        hits = _counts(client, query, [entry.window for entry in manifest.windows if intact[entry.interval]], executor)
+        counted = [one.window for one in manifest.windows if intact[one.interval] and not one.is_forgotten]
+        hits = _counts(client, query, counted, executor)
     finally:
         executor.close()
-    findings = [_finding(entry, hits.get(entry.interval)) for entry in manifest.windows]
+    findings = [
+        Finding(entry.window, "forgotten", entry, None)
+        if entry.is_forgotten and intact[entry.interval]
+        else _finding(entry, hits.get(entry.interval))
+        for entry in manifest.windows
+    ]
     findings += [Finding(Interval.read(interval), "unread", None, None) for interval in manifest.unread]
     findings.sort(key=lambda finding: finding.window.start)
     return Verification(output, tuple(findings), query, manifest)
@@ -216,14 +225,15 @@ def repair(
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
     try:
-        destination = _destination(header, found.output, environment.forms, setup.filesystem)
+        destination = destination_of(header, found.output, environment.forms, setup.filesystem)
         ledger = environment.ledger([destination], header, is_repair=True, filesystem=setup.filesystem)
         try:
             _prepare(ledger, setup, found, destination)
         except BaseException:
             ledger.abandon()
             raise
-        return run(setup, found.query, ledger, [destination])
+        carried = Carried.of(found.manifest)
+        return run(setup, found.query, ledger, [destination], carried=carried)
     except OSError as error:
         raise output_failed(error) from error
     finally:
@@ -241,9 +251,10 @@ def kept_from_of(manifest: Manifest, known: datetime | None = None) -> datetime 
     return max([*ends, *([known] if known else [])], default=None)
 
 
-def _destination(
+def destination_of(
     header: Header, output: Path | str, forms: Callable[..., FormMaker], filesystem: Filesystem
 ) -> Destination:
+    """The destination of a finished export, by the header of its manifest."""
     maker = forms(_table(header).columns, filesystem, lambda: header.organization_id, _style(header))
     return destination(Target(header.format, str(output)), maker)
 
@@ -261,7 +272,7 @@ def _prepare(ledger: Ledger, setup: Setup, found: Verification, destination: Des
     uncounted = [read.window for read in ledger.read.values() if read.interval not in hits_now]
     hits_now |= _counts(setup.client, found.query, uncounted, setup.executor)
     ledger.keep(lambda interval: hits_now[interval] == ledger.read[interval].hits_after)
-    holding = {str(finding.window) for finding in found.findings if finding.state == "holds"}
+    holding = {str(finding.window) for finding in found.findings if finding.state in HOLDING}
     gaps = without(header.window, [read.window for read in ledger.read.values()])
     for number, entry in enumerate(found.manifest.windows):
         window = entry.window

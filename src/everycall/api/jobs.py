@@ -209,14 +209,21 @@ def _path(job_id: str) -> str:
     return f"{JOBS}/{quote(job_id, safe='')}"
 
 
-def body(query: Query, window: Interval) -> dict[str, Any]:
-    """The body of a job for one window: the details query's, without its paging."""
+def body(query: Query, window: Interval, *, by_start_day: bool = True) -> dict[str, Any]:
+    """The body of a job for one window: the details query's, without its paging.
+
+    Args:
+        query: what is asked.
+        window: the interval.
+        by_start_day: by the rule of the details query; otherwise the job finds whatever was active in the interval.
+    """
     order = {"order": "asc", "orderBy": "conversationStart"}
-    return {"interval": str(window), **order, **query.filters.lists, "startOfDayIntervalMatching": True}
+    rule = {"startOfDayIntervalMatching": True} if by_start_day else {}
+    return {"interval": str(window), **order, **query.filters.lists, **rule}
 
 
-def submit(query: Query, window: Interval) -> Exchange[Submitted | LimitMet | Refused]:
-    """Submit a job.
+def submit(query: Query, window: Interval, *, by_start_day: bool = True) -> Exchange[Submitted | LimitMet | Refused]:
+    """Submit a job with this `body`.
 
     An answer that got lost may leave a job behind that nobody reads. It ends on its own.
 
@@ -227,7 +234,7 @@ def submit(query: Query, window: Interval) -> Exchange[Submitted | LimitMet | Re
     response = yield Request(
         "POST",
         JOBS,
-        json=body(query, window),
+        json=body(query, window, by_start_day=by_start_day),
         decode=_decoder(_Job),
         success=(200, 201, 202),
         is_own_limit=lambda one: bool(limit_key(one)),

@@ -18,6 +18,7 @@ from everycall.cli.options import (
     Declared,
     FindingsFormat,
     Finished,
+    Forgotten,
     Kept,
     Listed,
     Logs,
@@ -191,7 +192,8 @@ SYNC = Command(
     "Keep tables up to date: read what may have changed since the last run, and everything since then.",
     """
 Run it every night. The first run reads everything from --since. Each later one reads what is new, the trailing days
-again, days with conversations that were open and have ended, and each day once more after a month.
+again, days with conversations that were open and have ended or were opened again (a details job finds those), and each
+day once more after a month.
 
 Days that need not be read again stay as they are. After an interruption, run the same command.
 
@@ -199,6 +201,21 @@ Without --route, sync reads by the query, which knows late changes hours before 
 """,
     (Kept, Which, Way, Privacy, Source, Messages, Logs),
     "OUT [OPTIONS]",
+)
+FORGET = Command(
+    "forget",
+    "Take conversations out of tables, with all that belongs to them, so that they do not come back.",
+    """
+For a request to erase, or to keep data no longer than allowed. Asks nothing of the API. Shows what it would take out,
+and asks before it does so; --yes is for machines.
+
+sync and verify --repair leave these conversations out from then on, and verify does not miss them. --fresh, and another
+export to the same place, bring back what the org still has.
+
+If OUT does not have one of the ids, nothing is taken out, and the exit code is 2.
+""",
+    (Forgotten, Messages, Logs),
+    "OUT [ID...] [OPTIONS]",
 )
 SHOW = Command(
     "show",
@@ -236,8 +253,8 @@ Open its address in a browser to see its conversations and the requests it has r
 )
 
 _ALL = (
-    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, REPORT, SHOW, SYNC, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS, DIVISIONS,
-    COLUMNS, SCHEMA, PROFILE, COMPLETION, SANDBOX,
+    EXPORT, PLAN, VERIFY, RECONCILE, SUMMARY, REPORT, SHOW, SYNC, FORGET, CONVERT, DOCTOR, QUEUES, USERS, WRAPUPS,
+    DIVISIONS, COLUMNS, SCHEMA, PROFILE, COMPLETION, SANDBOX,
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in _ALL}
@@ -250,6 +267,7 @@ ENTRIES = {
     "summary": "summing",
     "report": "reporting",
     "sync": "syncing",
+    "forget": "forgetting",
     "convert": "converting",
     "doctor": "examining",
     "queues": "listing:queues",

@@ -14,6 +14,7 @@ WHICH = Group(
 )
 OUTPUT = Group("Output")
 SOURCE = Group("Source")
+FORGOTTEN = Group("Conversations")
 MESSAGES = Group("Messages")
 LOG = Group("Log", "No log has a query string, a body, a secret or personal data.")
 
@@ -28,7 +29,8 @@ FAULTS = Group("Limits and faults")
 FILES = Group("Instead of an invented contact centre")
 
 FORMATS = (
-    "csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta", "duckdb", "csv-folder", "postgresql",
+    "csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst", "xlsx", "parquet", "delta", "duckdb", "csv-folder", "csv-days",
+    "jsonl-days", "postgresql",
 )  # fmt: skip
 """Those of `sinks.targets`, which is not loaded for the help."""
 
@@ -111,7 +113,8 @@ class Outputs:
         (),
         OUTPUT,
         "What to write: a .csv, .jsonl (also as .gz or .zst) or .xlsx file; tables in a .parquet or .delta folder, or "
-        "as CSV in csv:FOLDER/; a .duckdb file; postgresql://... or service=NAME for PostgreSQL; - is standard output. "
+        "as CSV in csv:FOLDER/; a .duckdb file; postgresql://... or service=NAME for PostgreSQL; csv-days:FOLDER or "
+        "jsonl-days:FOLDER, a file for each UTC day; - is standard output. "
         "Can be given several times: the API is read once. FORMAT:PATH for other endings. "
         "[default: conversations.csv]",
         value="PATH",
@@ -461,7 +464,7 @@ class Shown:
 
 def days(written: str) -> int:
     """Parse a number of days: `4d` or `4`."""
-    if not re.fullmatch(r"\d{1,3}d?", written):
+    if not re.fullmatch(r"\d{1,4}d?", written):
         raise ValueError("Give a number of days, such as 4d.")
     return int(written.removesuffix("d"))
 
@@ -471,7 +474,11 @@ class Kept:
     """Options for a destination that is kept up to date."""
 
     output: str | None = positional(
-        None, OUTPUT, "OUT", "Tables: a .parquet or .delta folder, a .duckdb file, or postgresql://..."
+        None,
+        OUTPUT,
+        "OUT",
+        "Tables: a .parquet or .delta folder, a .duckdb file, or postgresql://...; or a file for each day: "
+        "csv-days:FOLDER, jsonl-days:FOLDER.",
     )
     status: bool = switch(OUTPUT, "Only show what the destination covers, and what is proven, provisional and open.")
     since: str | None = option(
@@ -479,6 +486,15 @@ class Kept:
         WHEN,
         "Where the destination begins: a date or instant. Needed for the first run, and the same ever after.",
         value="DATE",
+    )
+    view: Literal["default", "extended"] | None = option(
+        None,
+        OUTPUT,
+        "The columns of flat rows, where OUT has such: default or extended. Later runs keep those of the first.",
+        choices=("default", "extended"),
+    )
+    columns: str | None = option(
+        None, OUTPUT, "Only these columns of flat rows, in this order, separated by commas.", value="NAMES"
     )
     timezone: str = option("UTC", WHEN, "The time zone of --since, such as Europe/Berlin. [default: UTC]", value="ZONE")
     look_back: int = option(
@@ -495,11 +511,46 @@ class Kept:
         62, WHEN, "So many days after it, open conversations of a day are no longer asked for. [default: 62d]",
         value="DAYS", parse=days,
     )  # fmt: skip
+    no_sweep: bool = switch(
+        WHEN,
+        "Do not look, by a details job, for older conversations that were opened again and have ended since the last "
+        "run.",
+    )
     fresh: bool = switch(OUTPUT, "Start over, and replace the destination.")
     workers: int = option(
         0, OUTPUT, "Number of extra processes that make rows. [default: 0]", value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """Options for what is taken out of a destination."""
+
+    output: str | None = positional(
+        None,
+        OUTPUT,
+        "OUT",
+        "A finished export to tables (a .parquet or .delta folder, a .duckdb file, postgresql://...) or to files by "
+        "day (csv-days:FOLDER).",
+    )
+    conversation_ids: tuple[str, ...] = positional(
+        (), FORGOTTEN, "ID", "conversationIds; - reads them from standard input.", many=True
+    )
+    ids: str | None = option(None, FORGOTTEN, "A file with ids, one on each line.", value="FILE")
+    older_than: int | None = option(
+        None,
+        FORGOTTEN,
+        "All conversations of UTC days that ended so many days before today or earlier.",
+        value="DAYS",
+        parse=days,
+    )
+    skip_unknown: bool = switch(FORGOTTEN, "Go on where OUT does not have an id; without it nothing is taken out then.")
+    dry_run: bool = switch(OUTPUT, "Only show what would be taken out.")
+    yes: bool = switch(OUTPUT, "Do not ask before anything is taken out.")
+    vacuum: bool = switch(
+        OUTPUT, "Of Delta tables, also delete the files of all old versions, in which it could still be read."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

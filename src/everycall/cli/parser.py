@@ -153,9 +153,14 @@ def positional(
     *,
     parse: Callable[[str], Any] = text,
     choices: tuple[str, ...] = (),
+    many: bool = False,
 ) -> T:
-    """Declare a field as a positional argument; the command itself checks whether it is given."""
-    return field(default=default, metadata={"option": Option(group, help, value, parse, choices, is_positional=True)})
+    """Declare a field as a positional argument; the command itself checks whether it is given.
+
+    With `many`, it takes all arguments that follow; it has to be the last one of its command.
+    """
+    declared = Option(group, help, value, parse, choices, many=many, is_positional=True)
+    return field(default=default, metadata={"option": declared})
 
 
 def options_of(command: Command) -> Iterator[tuple[tuple[str, ...], str, Option]]:
@@ -179,8 +184,10 @@ def parse(command: Command, arguments: Sequence[str]) -> Arguments:
     )
     for names, name, declared in options_of(command):
         _add(parser, command, names, name, declared)
+    has_many = any(declared.is_positional and declared.many for _, _, declared in options_of(command))
     try:
-        found, left = parser.parse_known_args(list(arguments))
+        parsing = parser.parse_known_intermixed_args if has_many else parser.parse_known_args
+        found, left = parsing(list(arguments))
     except argparse.ArgumentError as error:
         raise _missing_value(command, error.argument_name or "", arguments) from error
     if left:
@@ -220,7 +227,7 @@ def _add(
         return
     convert = partial(_converted, command, names[0] if names else declared.value, declared)
     if declared.is_positional:
-        parser.add_argument(name, nargs="?", type=convert)
+        parser.add_argument(name, nargs="*" if declared.many else "?", type=convert)
     elif declared.many:
         parser.add_argument(*names, dest=name, action="append", type=convert)
     else:

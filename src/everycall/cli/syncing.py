@@ -101,23 +101,46 @@ def _sync(arguments: Arguments, context: Context, org: Org, output: str, when: W
         route=arguments.of(Way).route or "query",
         redaction=_redaction(arguments),
     )
+    columns = _columns(wanted, output)
     policy = Policy(
         timedelta(days=wanted.look_back),
         timedelta(days=wanted.late_after) if wanted.late_after else None,
         timedelta(days=wanted.give_up_after),
+        sweeps=not wanted.no_sweep,
     )
     shown = listener(context.display, org.client.counts, quiet=messages.quiet)
     kept = Kept(shown)
     context.kept = kept
     try:
-        return sync(org.client, query, output, policy=policy, options=options, progress=kept)
+        return sync(
+            org.client,
+            query,
+            output,
+            policy=policy,
+            view=wanted.view or "default",
+            columns=columns,
+            options=options,
+            progress=kept,
+        )
     finally:
         shown.close()
 
 
+def _columns(wanted: Options, output: str) -> list[str]:
+    """The columns that are named; else those that the destination has; none where the view says which."""
+    columns = separated("--columns", wanted.columns)
+    if columns or wanted.view is not None:
+        return columns
+    before = verification.manifest_or_none(output)
+    return list(before.query.columns) if before is not None else []
+
+
 def _report(display: Display, done: Synced, org: Org, messages: Messages) -> None:
     if messages.json:
-        counts = {"windowsRead": done.read, "windowsKept": done.kept, "openGivenUp": done.given_up}
+        counts = {
+            "windowsRead": done.read, "windowsKept": done.kept, "windowsReopened": done.reopened,
+            "openGivenUp": done.given_up,
+        }  # fmt: skip
         outputs.write_json({**as_json(done.summary, org.source), **counts})
         return
     if messages.quiet:
@@ -125,7 +148,8 @@ def _report(display: Display, done: Synced, org: Org, messages: Messages) -> Non
             display.notice(summary.not_proven(done.summary))
         return
     summary.show(display, done.summary, org.label)
-    display.fact("read", f"{counted(done.read, 'window')}; {done.kept:,} stayed as they were")
+    reopened = f", {done.reopened:,} for conversations that were opened again" if done.reopened else ""
+    display.fact("read", f"{counted(done.read, 'window')}{reopened}; {done.kept:,} stayed as they were")
 
 
 def _show_status(context: Context, manifest: Manifest | None, output: str, messages: Messages) -> int:
@@ -142,7 +166,7 @@ def _show_status(context: Context, manifest: Manifest | None, output: str, messa
 
 
 def _plain(status: Status) -> dict[str, Any]:
-    names = {"provisional_from": "provisionalFrom", "asked_at": "askedAt"}
+    names = {"provisional_from": "provisionalFrom", "swept_until": "sweptUntil", "asked_at": "askedAt"}
     return {names.get(name, name): value for name, value in asdict(status).items()}
 
 
@@ -157,4 +181,6 @@ def _facts(status: Status, manifest: Manifest) -> Iterable[tuple[str, str]]:
     if status.provisional_from is not None:
         yield "provisional", f"since {status.provisional_from[:16]}Z"
     yield "open", counted(status.open, "conversation")
+    if status.forgotten:
+        yield "forgotten", counted(status.forgotten, "conversation")
     yield "last asked", f"{status.asked_at[:19]}Z"

@@ -19,7 +19,7 @@ from everycall.cli.queries import retention_of
 from everycall.errors import OutputRefused
 from everycall.setup import Options
 from everycall.sinks.targets import is_elsewhere
-from everycall.verification import Verification
+from everycall.verification import HOLDING, Verification
 
 SHOWN_MAX = 15
 """Windows listed one by one; --json lists all of them."""
@@ -77,7 +77,7 @@ def _repair(found: Verification, org: Org, messages: Messages, context: Context)
 
 def refuse_to_lose_rows(found: Verification, org: Org) -> None:
     """Refuse a repair of days before the org's retention: it would replace their rows by nothing."""
-    wrong = [finding.window for finding in found.findings if finding.state != "holds"]
+    wrong = [finding.window for finding in found.findings if finding.state not in HOLDING]
     now = org.client.clock.utc()
     kept = retention_of(org.client) if wrong[0].start < now - RETENTION_MIN else None
     if kept is not None and wrong[0].start < now - kept:
@@ -94,7 +94,7 @@ def _day(instant: datetime) -> str:
 
 def show(display: Display, found: Verification, *, is_repaired: bool = False) -> None:
     """Print the verdict and the windows that do not hold, and a hint unless they are being repaired."""
-    wrong = [finding for finding in found.findings if finding.state != "holds"]
+    wrong = [finding for finding in found.findings if finding.state not in HOLDING]
     windows = counted(len(found.findings), "window")
     if not wrong:
         display.print(("Holds: ", "bold green"), f"all of {found.name}, {windows}.")

@@ -19,10 +19,11 @@ from everycall.api.query import Interval
 from everycall.arrow.schemas import schema
 from everycall.instants import text
 from everycall.manifest import Manifest, WrittenFile
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED
-from everycall.sinks.table_destination import NAMES, WINDOWS, with_others
+from everycall.sinks.table_destination import NAMES, WINDOWS, matches, owned, with_known_times, with_others
 from everycall.sinks.table_folder import Prepared, Staged, TableFolder
 from everycall.sinks.tables_form import HashedOutput, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
@@ -49,15 +50,40 @@ class CsvFolder(TableFolder):
         intact = [not changed or changed == [WINDOWS + _SUFFIX]] * len(manifest.windows)
         return [*intact[:-1], not changed] if intact else intact
 
-    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> Prepared:  # noqa: ARG002
+    def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> Prepared:  # noqa: ARG002
         """Write every file anew."""
         tables = [self._written(one.name, self._rows(one.name, finished), scratch) for one in OF_CONVERSATIONS]
-        is_partial = any(loaded.is_taken_over for loaded in finished.windows)
-        names = self.names(finished, self._names_before() if is_partial else ())
-        others = {NAMES: as_text(names), **self._queues(finished, is_partial=is_partial)}
-        tables += [self._written(name, [rows], scratch) for name, rows in others.items()]
+        is_partial = any(loaded.is_taken_over for loaded in named.windows)
+        names = self.names(named, self._names_before() if is_partial else ())
+        others = {NAMES: as_text(names), **self._queues(named, is_partial=is_partial)}
+        tables += [
+            self._written(name, [with_known_times(rows, self._present_table(name))], scratch)
+            for name, rows in others.items()
+        ]
         windows = as_text(self.windows(self.manifest(finished)))
         return Prepared(tables, [self._written(WINDOWS, [windows], scratch)])
+
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the file says it
+        """The conversations in the file of `conversations`."""
+        pieces = self._texts("conversations")
+        return [one for piece in pieces for one in owned(piece.filter(matches(piece, wanted)))]
+
+    def prepare_without(
+        self,
+        wanted: Wanted,
+        found: Sequence[Owned],  # noqa: ARG002 - all of them are in the same file
+        manifest: Manifest,
+        scratch: Path,
+    ) -> Prepared:
+        """Write every file of conversations anew."""
+
+        def kept(table: str) -> Iterator[pa.Table]:
+            return (piece.filter(pc.invert(matches(piece, wanted))) for piece in self._texts(table))
+
+        ours = {one.name + _SUFFIX for one in OF_CONVERSATIONS} | {WINDOWS + _SUFFIX}
+        tables = [self._written(one.name, kept(one.name), scratch) for one in OF_CONVERSATIONS]
+        windows = self._written(WINDOWS, [as_text(self.windows(manifest))], scratch)
+        return Prepared(tables, [windows], [file for file in manifest.files if file.path not in ours])
 
     def _written(self, table: str, pieces: Iterable[pa.Table], scratch: Path) -> Staged:
         staged, rows = scratch / f"{STAGED}.tables.{table}{_SUFFIX}", 0
@@ -120,6 +146,11 @@ class CsvFolder(TableFolder):
             name: with_others(rows, pa.concat_tables(before[name])) if before[name] else rows
             for name, rows in fresh.items()
         }
+
+    def _present_table(self, name: str) -> pa.Table | None:
+        """One of the tables of names, as it is now."""
+        pieces = list(self._texts(name))
+        return pa.concat_tables(pieces) if pieces else None
 
     def _names_before(self) -> Sequence[Name]:
         rows = [row for piece in self._texts(NAMES) for row in piece.to_pylist()]

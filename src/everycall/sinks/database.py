@@ -15,7 +15,7 @@ interrupted continues with the windows that the database does not have yet. Need
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,12 +28,20 @@ import pyarrow.parquet as pq
 
 from everycall.api.query import Interval
 from everycall.errors import OutputError, OutputRefused
-from everycall.instants import text
+from everycall.instants import EPOCH, MILLISECOND, text
 from everycall.manifest import Entry, Header, Manifest, Written, check_same, plain
 from everycall.sinks.flat_form import FlatForm
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm
-from everycall.sinks.table_destination import QUEUE, TableDestination, decoded, names_table, queue_tables, windows_table
+from everycall.sinks.table_destination import (
+    LOOKED_UP_AT,
+    TableDestination,
+    decoded,
+    names_table,
+    queue_tables,
+    windows_table,
+)
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import flat_sql, sql
 from everycall.tables.columns import EXTENDED
@@ -42,6 +50,7 @@ from everycall.tables.columns import Type as FlatType
 from everycall.tables.kpi_sql import kpi_views
 from everycall.tables.kpis import GRAINS
 from everycall.tables.relational import (
+    CONVERSATIONS,
     NAMES,
     OF_CONVERSATIONS,
     QUEUE_MEDIA,
@@ -182,6 +191,32 @@ class DatabaseDestination(TableDestination):
         self.check_windows(finished)
         return _Publication(self, database, finished, self.manifest(finished)).run()
 
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the table says it
+        """The conversations in the table of conversations."""
+        with self.opened() as database:
+            time = _comparable(next(column for column in CONVERSATIONS.columns if column.name == "ownerTime"))
+            rows = [
+                row
+                for condition in _conditions(wanted)
+                for row in database.query(
+                    f'SELECT "conversationId", {time} FROM {name_in(database, CONVERSATIONS.name)} WHERE {condition}'
+                )
+            ]
+        return [Owned(id_, EPOCH + time_ms * MILLISECOND) for id_, time_ms in rows]
+
+    def delete(self, database: Database, wanted: Wanted, found: Sequence[Owned], manifest: Manifest) -> None:
+        """Delete the rows of conversations, and write the manifest, all in one transaction."""
+        for name in REPLACED:
+            for condition in _conditions(wanted):
+                database.execute(f"DELETE FROM {name_in(database, name)} WHERE {condition}")
+        for window, state in states_in(database).items():
+            if any(window.start <= one.at < window.end for one in found):
+                put_state(database, window, State("", counts_in(database, window), state.replaced))
+        database.execute(f"DELETE FROM {name_in(database, WINDOWS.name)}")
+        database.append(WINDOWS.name, windows_table(manifest, self.organization_id).to_reader())
+        put_value(database, "manifest", msgspec.json.encode(manifest))
+        database.commit()
+
     def check_windows(self, finished: Finished) -> None:
         """Check that the files of the windows are as they were written.
 
@@ -259,6 +294,20 @@ def _is_intact(database: Database, entry: Entry, state: State | None) -> bool:
 def name_in(database: Database, table: str) -> str:
     """The name of a table in statements."""
     return f"{quoted(database.prefix)}.{quoted(table)}" if database.prefix else quoted(table)
+
+
+def put_state(database: Database, window: Interval, state: State) -> None:
+    """Record what the schema has of a window."""
+    database.execute(f'DELETE FROM {name_in(database, STATES)} WHERE "interval" = {literal(str(window))}')
+    row = {"interval": [str(window)], "state": [msgspec.json.encode(state).decode()]}
+    database.append(STATES, pa.table(row).to_reader())
+
+
+def put_value(database: Database, name: str, value: bytes) -> None:
+    """Record the header or the manifest of the export; nothing removes it."""
+    database.execute(f'DELETE FROM {name_in(database, EXPORT)} WHERE "name" = {literal(name)}')
+    if value:
+        database.append(EXPORT, pa.table({"name": [name], "value": [value.decode()]}).to_reader())
 
 
 def value_in(database: Database, name: str) -> str | None:
@@ -365,9 +414,14 @@ class _Publication:
         self._prepare()
         self._states = states_in(self.database)
         for loaded in self.finished.windows:
-            if not self._has(loaded):
-                if loaded.is_taken_over:  # its rows were changed since they were verified
-                    raise Damaged([loaded.window])
+            if self._has(loaded):
+                continue
+            if loaded.is_taken_over:  # its rows were changed since they were verified
+                raise Damaged([loaded.window])
+            if (state := self._longer(loaded)) is not None:
+                self._note(loaded.window, state)
+                self.database.commit()
+            else:
                 self._replace(loaded)
         self._finish()
         return self.manifest
@@ -417,9 +471,7 @@ class _Publication:
             execute(f"{verb} {name_in(self.database, name)}")
 
     def _set_value(self, name: str, value: bytes) -> None:
-        self.database.execute(f'DELETE FROM {name_in(self.database, EXPORT)} WHERE "name" = {literal(name)}')
-        if value:
-            self.database.append(EXPORT, pa.table({"name": [name], "value": [value.decode()]}).to_reader())
+        put_value(self.database, name, value)
 
     # The windows
 
@@ -433,6 +485,18 @@ class _Publication:
         ):
             return False
         return state.rows == counts_in(self.database, loaded.window)
+
+    def _longer(self, loaded: Loaded) -> State | None:
+        """The state of the window where the database has its rows, but as those of a window that ended earlier."""
+        window = loaded.window
+        states = {
+            one: state for one, state in self._states.items() if one.start < window.end and one.end > window.start
+        }
+        full = [state for state in states.values() if any(state.rows.values())]
+        fits = all(window.start <= one.start and one.end <= window.end for one in states)
+        if self.destination.is_fresh or not fits or len(full) != 1 or full[0].sha256 != self._sha256(loaded):
+            return None
+        return full[0] if full[0].rows == counts_in(self.database, window) else None
 
     def _sha256(self, loaded: Loaded) -> str:
         return "".join(loaded.written(form).sha256 for form in (self.destination.tables, self.destination.flat))
@@ -489,8 +553,7 @@ class _Publication:
         self._forget([one for one in self._states if one.start < window.end and one.end > window.start])
         line = self._windows().filter(pc.field("windowStart") == pa.scalar(window.start))
         self.database.append(WINDOWS.name, line.to_reader())
-        row = {"interval": [str(window)], "state": [msgspec.json.encode(state).decode()]}
-        self.database.append(STATES, pa.table(row).to_reader())
+        put_state(self.database, window, state)
         self._states[window] = state
 
     def _forget(self, windows: Sequence[Interval]) -> None:
@@ -528,24 +591,31 @@ class _Publication:
         self.database.append(WINDOWS.name, self._windows().to_reader())
 
     def _replace_names(self) -> None:
-        """Write the names of all windows; those of windows that a repair has taken over are in the table."""
-        names: list[Name] = self.destination.newest_names(self.finished)
-        if not any(loaded.is_taken_over for loaded in self.finished.windows):
-            for table in (NAMES, QUEUES, QUEUE_MEDIA):
-                self._delete(table.name, "true")
-        for pairs in _some([f"({literal(name.kind)}, {literal(name.id)})" for name in names]):
-            self._delete(NAMES.name, f'("kind", "id") IN ({pairs})')
-        if names:
-            self.database.append(NAMES.name, names_table(names, self.destination.organization_id).to_reader())
-        self._replace_queues(names)
+        """Write the names of all windows; those of windows that a repair has taken over are in the table.
 
-    def _replace_queues(self, names: Sequence[Name]) -> None:
-        ids = [literal(name.id) for name in names if name.kind == QUEUE]
-        for table, rows in queue_tables(names, self.destination.organization_id).items():
-            for some in _some(ids):
-                self._delete(table, f'"queueId" IN ({some})')
-            if rows.num_rows:
-                self.database.append(table, rows.to_reader())
+        Rows that differ in the time of the look-up only are not written again.
+        """
+        names: list[Name] = self.destination.newest_names(self.finished)
+        is_whole = not any(loaded.is_taken_over for loaded in self.finished.windows)
+        org = self.destination.organization_id
+        self._merge(NAMES, names_table(names, org), ("kind", "id"), is_whole)
+        for name, rows in queue_tables(names, org).items():
+            self._merge({QUEUES.name: QUEUES, QUEUE_MEDIA.name: QUEUE_MEDIA}[name], rows, ("queueId",), is_whole)
+
+    def _merge(self, table: Table, rows: pa.Table, key: Sequence[str], is_whole: bool) -> None:
+        """Put rows in place of those with the same key; where they are all that there are, the others go."""
+        columns = [column for column in table.columns if column.name != LOOKED_UP_AT]
+        name = name_in(self.database, table.name)
+        found = self.database.query(f"SELECT {', '.join(map(_comparable, columns))} FROM {name}")
+        before = _by_key(columns, found, key)
+        now = _by_key(columns, zip(*(_values(rows, column) for column in columns), strict=True), key)
+        changed = {one for one in now if now[one] != before.get(one)}
+        stale = sorted(one for one in before if one in changed or (is_whole and one not in now))
+        for some in _some([f"({', '.join(map(literal, one))})" for one in stale]):
+            self._delete(table.name, f"({', '.join(map(quoted, key))}) IN ({some})")
+        if changed:
+            wanted = [one in changed for one in zip(*(rows.column(column).to_pylist() for column in key), strict=True)]
+            self.database.append(table.name, rows.filter(pa.array(wanted)).to_reader())
 
     def _oddities(self) -> dict[str, int]:
         """Those of the windows, and the characters that the database could not take."""
@@ -554,6 +624,30 @@ class _Publication:
             for column, count in state.replaced.items():
                 counts[f"{REPLACED_CHARACTER}: {column}"] = counts.get(f"{REPLACED_CHARACTER}: {column}", 0) + count
         return counts
+
+
+def _comparable(column: Column) -> str:
+    """An expression for a column whose values can be compared with `_values`, whatever the time zone is."""
+    name = quoted(column.name)
+    return f"CAST(round(EXTRACT(EPOCH FROM {name}) * 1000) AS bigint)" if column.type == "instant" else name
+
+
+def _values(rows: pa.Table, column: Column) -> list[Any]:
+    """The values of a column, instants in milliseconds since 1970."""
+    values = rows.column(column.name)
+    found: list[Any] = (values.cast(pa.int64()) if column.type == "instant" else values).to_pylist()
+    return found
+
+
+def _by_key(
+    columns: Sequence[Column], rows: Iterable[tuple[Any, ...]], key: Sequence[str]
+) -> dict[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The rows of each key, sorted."""
+    at = [[column.name for column in columns].index(name) for name in key]
+    found: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[position] for position in at), []).append(row)
+    return {one: sorted(of_it, key=repr) for one, of_it in found.items()}
 
 
 REPLACED_CHARACTER = "NUL character, replaced"
@@ -569,6 +663,15 @@ def joined(windows: Sequence[Interval]) -> list[Interval]:
         else:
             found.append(window)
     return found
+
+
+def _conditions(wanted: Wanted) -> Iterator[str]:
+    """Conditions of which a row fulfils at most one."""
+    before = "" if wanted.before is None else f'"ownerTime" < {_instant(wanted.before)}'
+    if before:
+        yield before
+    for ids in _some(sorted(map(literal, wanted.ids))):
+        yield f'"conversationId" IN ({ids})' + (f" AND NOT ({before})" if before else "")
 
 
 def _within(window: Interval, table: str = "") -> str:

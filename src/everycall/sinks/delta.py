@@ -7,14 +7,16 @@ A window replaces the rows whose `ownerTime` is in it, and the rows of its own c
 one commit. The rows of the windows that are about to change leave the table of windows first, and come back last, so
 that a reader who joins it never sees half a window. Rows outside the export go. Publishing again does the same.
 
-Old versions stay readable until somebody calls `vacuum`, which everycall never does.
+Old versions stay readable until somebody calls `vacuum`, which everycall does only for `forget --vacuum`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from textwrap import shorten
 
+import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -24,10 +26,11 @@ from everycall.api.query import Interval
 from everycall.arrow.schemas import schema
 from everycall.errors import OutputFailed
 from everycall.instants import text
-from everycall.manifest import Manifest, WrittenFile
+from everycall.manifest import Entry, Manifest, WrittenFile
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
-from everycall.sinks.table_destination import NAMES, WINDOWS, names_in
+from everycall.sinks.table_destination import NAMES, WINDOWS, names_in, owned, with_known_times
 from everycall.sinks.table_folder import TablesInPlace
 from everycall.sinks.tables_form import ZSTD_LEVEL, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
@@ -72,24 +75,26 @@ class DeltaFolder(TablesInPlace):
     def publish(self, finished: Finished) -> Manifest:
         """Replace the windows, table by table, and commit the table of windows last."""
         self.check_windows(finished)
-        fresh = [loaded for loaded in finished.windows if not loaded.is_taken_over]
         manifest = self.manifest(finished)
         windows = self.windows(manifest)
         with _failures(self.name):
             self.place.make()
             tables = {one.name: self._created(one.name) for one in OF_CONVERSATIONS}
+            as_there = self.as_there(finished, self.found(), self._is_there)
+            fresh = [loaded for loaded in as_there.windows if not loaded.is_taken_over]
             if len(fresh) < len(finished.windows):
                 self._remove_moved(tables, fresh)
-            self._whole(WINDOWS, _without(windows, [loaded.window for loaded in fresh]))
+            if fresh:
+                self._whole(WINDOWS, _without(windows, [loaded.window for loaded in fresh]))
             for loaded in fresh:
                 for name, its_table in tables.items():
                     self._replace(its_table, name, loaded)
             self._remove_others(tables, finished)
-            is_partial = len(fresh) < len(finished.windows)
+            is_partial = any(loaded.is_taken_over for loaded in finished.windows)
             queues = self.queues(finished, self._before if is_partial else None)
             names = self.names(finished, self._names_before() if is_partial else ())
             for name, rows in {NAMES: names, **queues}.items():
-                self._whole(name, rows)
+                self._whole(name, with_known_times(rows, self._before(name)))
             self._whole(WINDOWS, windows)
             files = [
                 WrittenFile(path=one.name, rows=rows, size_bytes=0, sha256="")
@@ -100,6 +105,17 @@ class DeltaFolder(TablesInPlace):
         manifest = self.manifest(finished, files)
         self.put_manifest(manifest, finished, self.place.scratch(finished.folder))
         return manifest
+
+    def _is_there(self, before: Manifest, entry: Entry) -> bool:  # noqa: ARG002 - the tables say it
+        """Whether the conversations of a window are there, and its line in the table of windows.
+
+        That line goes before any row of the window changes, so where it is there, no publication was interrupted.
+        """
+        windows, conversations = self._found(WINDOWS), self._found(CONVERSATIONS)
+        if windows is None or conversations is None:
+            return False
+        is_recorded = _rows(windows, f"windowStart = '{text(entry.window.start)}'") == 1
+        return is_recorded and _rows(conversations, _in(entry.window)) == entry.rows
 
     def _replace(self, delta: DeltaTable, name: str, loaded: Loaded) -> None:
         """Replace the rows of one window in one table."""
@@ -126,8 +142,10 @@ class DeltaFolder(TablesInPlace):
         whole = finished.header.window
         others = [f"ownerTime < '{text(whole.start)}'", f"ownerTime >= '{text(whole.end)}'"]
         others += [f"({_in(gap)})" for gap in without(whole, [loaded.window for loaded in finished.windows])]
+        condition = " OR ".join(others)
         for delta in tables.values():
-            delta.delete(" OR ".join(others))
+            if _rows(delta, condition):
+                delta.delete(condition)
 
     def _remove_moved(self, tables: Mapping[str, DeltaTable], fresh: Sequence[Loaded]) -> None:
         """Remove the rows of conversations that are read again, and that another window had."""
@@ -145,7 +163,7 @@ class DeltaFolder(TablesInPlace):
     def _whole(self, name: str, rows: pa.Table) -> None:
         """Replace a table, unless it has these rows."""
         delta = self._created(name)
-        if _rows(delta) or rows.num_rows:
+        if not _has_same(_query(delta, "select * from t"), rows):
             write_deltalake(delta, rows, mode="overwrite", schema_mode="merge", writer_properties=_PROPERTIES)
 
     def _names_before(self) -> list[Name]:
@@ -156,6 +174,52 @@ class DeltaFolder(TablesInPlace):
         """A table as it is now."""
         found = self._found(name)
         return None if found is None else _query(found, "select * from t")
+
+    # Forgetting
+
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the table says it
+        """The conversations in the table of conversations."""
+        with _failures(self.name):
+            delta = self._found(CONVERSATIONS)
+            if delta is None:
+                return []
+            sql = 'select "conversationId", "ownerTime" from t where '
+            return [one for condition in _conditions(wanted) for one in owned(_query(delta, sql + condition))]
+
+    def remove(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, folder: Path) -> Manifest:  # noqa: ARG002
+        """Delete their rows, table by table, the conversations last; see `forgetting.Forgets`.
+
+        Old versions of the tables still have them until `vacuum`.
+        """
+        with _failures(self.name):
+            tables = {one.name: self._created(one.name) for one in OF_CONVERSATIONS}
+            files = [self._without(file, tables, wanted) for file in manifest.files]
+            manifest = msgspec.structs.replace(manifest, files=tuple(files))
+            scratch = self.place.scratch(folder)
+            self.replace_manifest(manifest, manifest.windows, scratch)
+            self._whole(WINDOWS, self.windows(manifest))
+            for name in sorted(tables, key=lambda name: name == CONVERSATIONS):
+                for condition in _conditions(wanted):
+                    if _rows(tables[name], condition):
+                        tables[name].delete(condition)
+        self.place.sync()
+        self.place.clear(scratch, folder)
+        return manifest
+
+    def _without(self, file: WrittenFile, tables: Mapping[str, DeltaTable], wanted: Wanted) -> WrittenFile:
+        """The table as the manifest has it, without the rows that are to go."""
+        if file.path not in tables:
+            return file
+        delta = tables[file.path]
+        gone = sum(_rows(delta, condition) for condition in _conditions(wanted))
+        return msgspec.structs.replace(file, rows=_rows(delta) - gone)
+
+    def vacuum(self) -> None:
+        """Delete the files of old versions: nobody can read these any more, nor what was taken out of them."""
+        with _failures(self.name):
+            for one in TABLES:
+                if (delta := self._found(one.name)) is not None:
+                    delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
 
     # Tables
 
@@ -180,6 +244,24 @@ _PROPERTIES = WriterProperties(compression="ZSTD", compression_level=ZSTD_LEVEL)
 def _in(window: Interval) -> str:
     """The condition for rows of a window."""
     return f"ownerTime >= '{text(window.start)}' AND ownerTime < '{text(window.end)}'"
+
+
+def _has_same(before: pa.Table, rows: pa.Table) -> bool:
+    """Whether both tables have the same rows, in whatever order."""
+    if set(before.column_names) != set(rows.column_names):
+        return False
+    ours, theirs = (one.select(rows.column_names).cast(rows.schema).to_pylist() for one in (before, rows))
+    return sorted(ours, key=repr) == sorted(theirs, key=repr)
+
+
+def _conditions(wanted: Wanted) -> Iterator[str]:
+    """Conditions of which a row fulfils at most one."""
+    before = "" if wanted.before is None else f"ownerTime < '{text(wanted.before)}'"
+    if before:
+        yield before
+    for ids in _chunks(sorted(wanted.ids)):
+        condition = f"conversationId IN ({', '.join(map(_quoted, ids))})"
+        yield f"{condition} AND NOT ({before})" if before else condition
 
 
 def _quoted(value: str) -> str:

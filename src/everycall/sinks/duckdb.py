@@ -10,7 +10,7 @@ a manifest, and the next run goes on. While it is written, no other process can 
 Needs duckdb and pyarrow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
-from everycall.manifest import Header, Manifest, pretty_pieces
+from everycall.manifest import Entry, Header, Manifest, pretty_pieces
 from everycall.sinks.database import DatabaseDestination
 from everycall.sinks.files import MANIFEST_SUFFIX, check_place, scratch
 from everycall.sinks.flat_form import FlatForm
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.tables_form import TablesForm
@@ -154,9 +155,19 @@ class DuckDBDestination(DatabaseDestination):
         with self.opened() as database:
             manifest = self.put(database, finished)
             database.complete()
-        self._write_manifest(manifest, finished, folder / "manifest")
+        self._write_manifest(manifest, finished.entries(manifest.windows), folder / "manifest")
         if folder != finished.folder:
             self._filesystem.remove_folder(folder)
+        return manifest
+
+    def remove(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, folder: Path) -> Manifest:
+        """Take conversations out, in one transaction; see `forgetting.Forgets`."""
+        self._filesystem.unlink(self._manifest)
+        self._filesystem.sync_folder(self.path.parent)
+        with self.opened() as database:
+            self.delete(database, wanted, found, manifest)
+            database.complete()
+        self._write_manifest(manifest, manifest.windows, folder / "manifest")
         return manifest
 
     def _create(self, folder: Path) -> None:
@@ -174,9 +185,9 @@ class DuckDBDestination(DatabaseDestination):
         self._filesystem.replace(new, self.path)
         self._filesystem.sync_folder(self.path.parent)
 
-    def _write_manifest(self, manifest: Manifest, finished: Finished, described: Path) -> None:
+    def _write_manifest(self, manifest: Manifest, entries: Iterable[Entry], described: Path) -> None:
         with self._filesystem.open(described, "wb") as file:
-            for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
+            for piece in pretty_pieces(manifest, entries):
                 file.write(piece)
             self._filesystem.sync(file)
         self._filesystem.replace(described, self._manifest)

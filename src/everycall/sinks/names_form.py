@@ -116,6 +116,16 @@ def newest(names: Iterable[Name]) -> list[Name]:
     return [found[key] for key in sorted(found)]
 
 
+def with_known_times(names: Iterable[Name], before: Iterable[Name]) -> list[Name]:
+    """The names, where one that differs in the time of the look-up only is the one before."""
+    known = {_without_time(name): name for name in before}
+    return [known.get(_without_time(name), name) for name in names]
+
+
+def _without_time(name: Name) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(name, looked_up_at=None))
+
+
 def names_in_lines(body: bytes) -> list[Name]:
     """The names in JSON lines.
 

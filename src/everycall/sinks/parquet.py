@@ -11,23 +11,35 @@ present file. Readers find a day by the statistics of `ownerTime`, or by the nam
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycall.api.query import Interval
 from everycall.arrow.schemas import schema
 from everycall.filesystem import File
 from everycall.instants import since_epoch_ms, start_of_day
-from everycall.manifest import Manifest, WrittenFile
+from everycall.manifest import Entry, Manifest, WrittenFile
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
-from everycall.sinks.places import STAGED
-from everycall.sinks.table_destination import NAMES, QUEUE_MEDIA, QUEUES, WINDOWS, names_in
+from everycall.sinks.places import STAGED, sha256_in
+from everycall.sinks.table_destination import (
+    NAMES,
+    QUEUE_MEDIA,
+    QUEUES,
+    WINDOWS,
+    has_any_of,
+    matches,
+    names_in,
+    owned,
+    with_known_times,
+)
 from everycall.sinks.table_folder import Prepared, Staged, TableFolder
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
@@ -40,6 +52,9 @@ _WHOLE = (NAMES, QUEUES, QUEUE_MEDIA, WINDOWS)
 """Tables that are in one file of their own name."""
 
 _EMPTY = "empty"
+
+_NOT_DAYS = ("", _EMPTY, *_WHOLE)
+"""Names of files that are none of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,14 @@ class ParquetFolder(TableFolder):
             intact = [is_intact and not is_touched for is_intact, is_touched in zip(intact, touched, strict=True)]
         return intact
 
-    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> Prepared:
+    def is_there(self, before: Manifest, entry: Entry) -> bool:
+        """Whether the files of its days are as they were written, and there are no others of these days."""
+        days, there = _days(entry.window), self.place.files()
+        wanted = {file.path: file.sha256 for file in before.files if _day_of(file.path) in days}
+        found = {path: sha256_in(self.place, path) for path in there if _day_of(path) in days}
+        return wanted == found
+
+    def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> Prepared:
         """Prepare the files of the days that some window touches which is not taken over."""
         days = frozenset(day for loaded in finished.windows if not loaded.is_taken_over for day in _days(loaded.window))
         kept = [] if before is None else [file for file in before.files if self._is_kept(file, days, finished)]
@@ -93,10 +115,13 @@ class ParquetFolder(TableFolder):
         for table in OF_CONVERSATIONS:
             if table.name not in has_rows:
                 tables.append(self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch))
-        is_partial = any(loaded.is_taken_over for loaded in finished.windows)
-        names = self.names(finished, self._names_before() if is_partial else ())
-        queues = self.queues(finished, self._before if is_partial else None)
-        tables += [self._whole(name, name, rows, scratch) for name, rows in {NAMES: names, **queues}.items()]
+        is_partial = any(loaded.is_taken_over for loaded in named.windows)
+        names = self.names(named, self._names_before() if is_partial else ())
+        queues = self.queues(named, self._before if is_partial else None)
+        tables += [
+            self._whole(name, name, with_known_times(rows, self._before(name)), scratch)
+            for name, rows in {NAMES: names, **queues}.items()
+        ]
         windows = self.windows(self.manifest(finished))
         return Prepared(tables, [self._whole(WINDOWS, WINDOWS, windows, scratch)], kept)
 
@@ -136,12 +161,44 @@ class ParquetFolder(TableFolder):
         if len(sources) == 1 and sources[0].path is not None and sources[0].file is not None:
             file = sources[0].file
             return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
-        return self._merged(table, sources, scratch / name, path)
+        return self._merged(table, _pieces(table, sources), scratch / name, path)
 
-    def _merged(self, table: str, sources: Sequence[Source], staged: Path, path: str) -> Staged:
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the files say it
+        """The conversations in the files of `conversations`."""
+        found: list[Owned] = []
+        for path, size_bytes in sorted(self.place.files().items()):
+            day = _day_of(path)
+            if _table_of_path(path) == "conversations" and day not in _NOT_DAYS and has_any_of(wanted, day):
+                with self.place.open(path) as file:
+                    rows = opened(file, size_bytes).read(["conversationId", "ownerTime"])
+                found += owned(rows.filter(matches(rows, wanted)))
+        return found
+
+    def prepare_without(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, scratch: Path) -> Prepared:
+        """Prepare the files of the days of these conversations."""
+        days = {f"{one.at:%Y-%m-%d}" for one in found}
+        tables = []
+        for path, size_bytes in sorted(self.place.files().items()):
+            if _day_of(path) in days:
+                table, day = _table_of_path(path), _day_of(path)
+                pieces = _pieces(table, [Source(partial(self.place.open, path), size_bytes)])
+                kept = (piece.filter(pc.invert(matches(piece, wanted))) for piece in pieces)
+                staged = scratch / f"{STAGED}.tables.{table}.{day}.parquet"
+                tables.append(self._merged(table, (one for one in kept if one.num_rows), staged, path))
+        tables = [one for one in tables if one.described.rows]
+        others = [file for file in manifest.files if _day_of(file.path) not in {*days, _EMPTY, WINDOWS}]
+        has_rows = {_table_of(file) for file in (*others, *(one.described for one in tables))}
+        tables += [
+            self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch)
+            for table in OF_CONVERSATIONS
+            if table.name not in has_rows
+        ]
+        return Prepared(tables, [self._whole(WINDOWS, WINDOWS, self.windows(manifest), scratch)], others)
+
+    def _merged(self, table: str, pieces: Iterable[pa.Table], staged: Path, path: str) -> Staged:
         output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem, Groups().few_values)
         pending: list[pa.Table] = []
-        for piece in _pieces(table, sources):
+        for piece in pieces:
             pending.append(piece)
             if sum(one.nbytes for one in pending) >= Groups().size_bytes:
                 output.write(pa.concat_tables(pending))
@@ -179,8 +236,18 @@ def _days(window: Interval) -> list[str]:
     return days
 
 
+def _day_of(path: str) -> str:
+    """The day in the name of a file; empty where it has another name."""
+    found = _OURS.fullmatch(path)
+    return found["day"] if found is not None else ""
+
+
 def _table_of(file: WrittenFile) -> str:
-    return file.path.partition("/")[0]
+    return _table_of_path(file.path)
+
+
+def _table_of_path(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _described(path: str, file: TableFile) -> WrittenFile:

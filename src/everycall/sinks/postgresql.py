@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from everycall.manifest import Header, Manifest
 from everycall.printable import printable
 from everycall.sinks.database import DatabaseDestination, manifest_in
 from everycall.sinks.flat_form import FlatForm
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.postgresql_address import Address
@@ -205,13 +207,24 @@ class PostgresDestination(DatabaseDestination):
 
     def publish(self, finished: Finished) -> Manifest:
         """Replace the windows that are not in the database yet."""
+        with self._locked() as database:
+            return self.put(database, finished)
+
+    def remove(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, folder: Path) -> Manifest:  # noqa: ARG002
+        """Take conversations out, in one transaction; see `forgetting.Forgets`."""
+        with self._locked() as database:
+            self.delete(database, wanted, found, manifest)
+        return manifest
+
+    @contextmanager
+    def _locked(self) -> Iterator[PostgresConnection]:
         with self.opened() as database:
             if not database.lock():
                 raise OutputFailed(
                     f"Another export is just being written to the schema {database.schema} of {self.name}.",
                     hint=f"Wait until it is done, {RESUMES}",
                 )
-            return self.put(database, finished)
+            yield database
 
 
 def manifest_at(address: Address) -> Manifest | None:

@@ -9,17 +9,30 @@ refuses another one, and shows the difference.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
 from everycall.instants import text
-from everycall.manifest import Header, Manifest, Written, WrittenFile, check_interval, check_same, check_version, plain
-from everycall.sinks.interface import Damaged, Finished, Form
+from everycall.manifest import (
+    Entry,
+    Header,
+    Manifest,
+    Written,
+    WrittenFile,
+    check_interval,
+    check_same,
+    check_version,
+    plain,
+)
+from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.interface import Damaged, Finished, Form, Loaded
 from everycall.sinks.names_form import Name, NamesForm, names_of, newest
 from everycall.sinks.tables_form import TablesForm
 from everycall.tables import relational
@@ -105,6 +118,31 @@ class TableDestination:
             **self._tables.take_over(path(self._tables), written), **self._names.take_over(path(self._names))
         }  # fmt: skip
 
+    def as_there(
+        self, finished: Finished, before: Manifest | None, is_there: Callable[[Manifest, Entry], bool]
+    ) -> Finished:
+        """The export, of which windows that the destination has already, to the byte, count as taken over.
+
+        Args:
+            finished: the windows.
+            before: the manifest of the destination.
+            is_there: whether the rows of a window of that manifest are in the destination as they were written.
+        """
+        if before is None:
+            return finished
+
+        def has(loaded: Loaded) -> bool:
+            entry = same_window(loaded, loaded.written(self._tables), before.windows)
+            return entry is not None and is_there(before, entry)
+
+        return replace(
+            finished,
+            windows=[
+                replace(one, is_taken_over=True) if not one.is_taken_over and has(one) else one
+                for one in finished.windows
+            ],
+        )
+
     def windows(self, manifest: Manifest) -> pa.Table:
         """The table of windows, in the order of time."""
         return windows_table(manifest, self.organization_id)
@@ -164,6 +202,66 @@ def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
         return None if body is None else decoded(body, output)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def same_window(loaded: Loaded, written: Written, before: Sequence[Entry]) -> Entry | None:
+    """The window before it that has the very same rows; None if there is none.
+
+    It may have ended earlier: then nothing has started since.
+
+    Args:
+        loaded: a window that was read now.
+        written: its files of tables.
+        before: the windows of the destination.
+    """
+    window = loaded.window
+    overlapping = [one for one in before if one.window.start < window.end and window.start < one.window.end]
+    full = [one for one in overlapping if one.rows]
+    fits = all(window.start <= one.window.start and one.window.end <= window.end for one in overlapping)
+    is_same = len(full) == 1 and (full[0].rows, full[0].sha256) == (loaded.rows, written.sha256)
+    return full[0] if fits and is_same else None
+
+
+def has_any_of(wanted: Wanted, day: str) -> bool:
+    """Whether a UTC day, such as `2026-01-05`, can have conversations that are wanted."""
+    return bool(wanted.ids) or (wanted.before is not None and day < f"{wanted.before:%Y-%m-%d}")
+
+
+def matches(rows: pa.Table, wanted: Wanted) -> pa.Array:
+    """For each row whether its conversation is wanted; instants may be texts."""
+    found = pc.is_in(rows.column("conversationId"), pa.array(sorted(wanted.ids), pa.string()))
+    if wanted.before is None:
+        return found
+    times = rows.column("ownerTime")
+    first = text(wanted.before) if pa.types.is_string(times.type) else pa.scalar(wanted.before, times.type)
+    return pc.or_(found, pc.less(times, first))
+
+
+def owned(rows: pa.Table) -> list[Owned]:
+    """The conversations in such rows; instants may be texts."""
+    return [
+        Owned(row["conversationId"], at if isinstance(at := row["ownerTime"], datetime) else datetime.fromisoformat(at))
+        for row in rows.select(["conversationId", "ownerTime"]).to_pylist()
+    ]
+
+
+LOOKED_UP_AT = "lookedUpAt"
+
+
+def with_known_times(table: pa.Table, before: pa.Table | None) -> pa.Table:
+    """A table of names or queues, where a row that differs in the time of the look-up only is the one before.
+
+    So the table changes only where a name has changed.
+    """
+    if before is None or set(before.column_names) != set(table.column_names):
+        return table
+    known = {_without_time(row): row[LOOKED_UP_AT] for row in before.to_pylist()}
+    rows = [{**row, LOOKED_UP_AT: known.get(_without_time(row), row[LOOKED_UP_AT])} for row in table.to_pylist()]
+    return pa.Table.from_pylist(rows, table.schema)
+
+
+def _without_time(row: dict[str, object]) -> tuple[tuple[str, object], ...]:
+    return tuple(sorted((name, value) for name, value in row.items() if name != LOOKED_UP_AT))
 
 
 # --- the tables that are not made from conversations

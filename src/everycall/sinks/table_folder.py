@@ -8,13 +8,16 @@ What Parquet and CSV have in common: every file is prepared aside and put in pla
 longer part of the export go; then come the table of windows and the manifest. Publishing again does the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from everycall.errors import OutputRefused
 from everycall.filesystem import Filesystem
-from everycall.manifest import Header, Manifest, WrittenFile, pretty_pieces
+from everycall.manifest import Entry, Header, Manifest, WrittenFile, pretty_pieces
+from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.places import STAGED, Place, sha256_in
@@ -108,13 +111,17 @@ class TablesInPlace(TableDestination):
 
     def put_manifest(self, manifest: Manifest, finished: Finished, scratch: Path) -> None:
         """Replace the manifest, in one step, and remove what was needed meanwhile."""
+        self.replace_manifest(manifest, finished.entries(manifest.windows), scratch)
+        self.place.clear(scratch, finished.folder)
+
+    def replace_manifest(self, manifest: Manifest, entries: Iterable[Entry], scratch: Path) -> None:
+        """Replace the manifest, in one step."""
         path = scratch / f"{STAGED}.tables.manifest"
         with self._filesystem.open(path, "wb") as file:
-            for piece in pretty_pieces(manifest, finished.entries(manifest.windows)):
+            for piece in pretty_pieces(manifest, entries):
                 file.write(piece)
             self._filesystem.sync(file)
         self.place.put_manifest(path)
-        self.place.clear(scratch, finished.folder)
 
 
 class TableFolder(TablesInPlace):
@@ -124,15 +131,20 @@ class TableFolder(TablesInPlace):
         """Whether a file below the place has a name that this output gives."""
         raise NotImplementedError
 
-    def prepare(self, finished: Finished, before: Manifest | None, scratch: Path) -> "Prepared":
+    def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> "Prepared":
         """Prepare the files.
 
         Args:
-            finished: the windows.
+            finished: the windows; those that the place has already count as taken over.
+            named: the windows; those that were read have their names in files, whether they are in the place or not.
             before: what the place has; windows that a repair has taken over are only there.
             scratch: where to prepare files.
         """
         raise NotImplementedError
+
+    def is_there(self, before: Manifest, entry: Entry) -> bool:  # noqa: ARG002 - here the same for all
+        """Whether the files with the rows of a window are as they were written, and have no others' rows."""
+        return False
 
     def others(self) -> list[str]:
         """Files of others."""
@@ -155,7 +167,7 @@ class TableFolder(TablesInPlace):
         self.check_windows(finished)
         scratch = self.place.scratch(finished.folder)
         before = self.found()
-        prepared = self.prepare(finished, before, scratch)
+        prepared = self.prepare(self.as_there(finished, before, self.is_there), finished, before, scratch)
         files = sorted((*prepared.kept, *(one.described for one in prepared.all)), key=lambda file: file.path)
         self._put(prepared.tables)
         wanted = {file.path for file in files}
@@ -165,8 +177,46 @@ class TableFolder(TablesInPlace):
         self.put_manifest(manifest, finished, scratch)
         return manifest
 
+    # Forgetting
+
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:
+        """The conversations in the files of `conversations`."""
+        raise NotImplementedError
+
+    def prepare_without(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, scratch: Path) -> "Prepared":
+        """Prepare the files that have rows of these conversations, without them, and the table of windows."""
+        raise NotImplementedError
+
+    def remove(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, folder: Path) -> Manifest:
+        """Replace the files that have rows of these conversations; see `forgetting.Forgets`."""
+        scratch = self.place.scratch(folder)
+        prepared = self.prepare_without(wanted, found, manifest, scratch)
+        files = sorted((*prepared.kept, *(one.described for one in prepared.all)), key=lambda file: file.path)
+        output = msgspec.structs.replace(manifest.output, size_bytes=sum(file.size_bytes for file in files))
+        manifest = msgspec.structs.replace(manifest, files=tuple(files), output=output)
+        self.replace_manifest(manifest, manifest.windows, scratch)
+        kept = {file.path for file in files}
+        for is_turn in (lambda path: not _is_of_conversations(path), _is_of_conversations):
+            self._put([one for one in prepared.all if is_turn(one.described.path)])
+            gone = [path for path in sorted(self.place.files()) if path not in kept and is_turn(path)]
+            self.place.remove(gone)
+        self.place.clear(scratch, folder)
+        return manifest
+
     def _put(self, staged: Sequence[Staged]) -> None:
-        self.place.put((one.path, one.described.path) for one in staged)
+        """Put the files in place, except those that are there already, to the byte."""
+        there = self.place.files()
+        new = [one for one in staged if not self._is_same(one.described, there)]
+        if new:
+            self.place.put((one.path, one.described.path) for one in new)
+
+    def _is_same(self, file: WrittenFile, there: Mapping[str, int]) -> bool:
+        return there.get(file.path) == file.size_bytes and sha256_in(self.place, file.path) == file.sha256
+
+
+def _is_of_conversations(path: str) -> bool:
+    """Whether it is a file of the table of conversations: of what is forgotten, its rows go last."""
+    return path.replace(".", "/").startswith("conversations/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from everycall.errors import AccessError, OutputRefused, QueryError, SettingsErr
 from everycall.filesystem import SystemFilesystem
 from everycall.manifest import Manifest
 from everycall.sinks import postgresql_address
+from everycall.sinks.day_folder import DayFolder
 from everycall.sinks.extras import extra
 from everycall.sinks.files import FileDestination
 from everycall.sinks.forms import FormMaker
@@ -40,9 +41,12 @@ POSTGRESQL = "postgresql"
 CSV_FOLDER = "csv-folder"
 """The format of CSV files of the tables; `csv:FOLDER/` is the same."""
 
-FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, POSTGRESQL)
+DAYS: Mapping[str, str] = {"csv-days": "csv", "jsonl-days": "jsonl"}
+"""The formats with a file for each UTC day, with the form of these files."""
 
-FOLDERS = ("parquet", "delta", CSV_FOLDER)
+FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, *DAYS, POSTGRESQL)
+
+FOLDERS = ("parquet", "delta", CSV_FOLDER, *DAYS)
 """The formats that are folders."""
 
 STREAMED = ("csv", "csv.gz", "jsonl", "jsonl.gz", "jsonl.zst")
@@ -188,9 +192,17 @@ def _id_if_known(maker: FormMaker) -> str:
 
 
 def _folder(target: Target, maker: FormMaker) -> Destination:
+    if target.format in DAYS:
+        return _days(target, maker)
     kind = _kind_of_folder(target.format)
     tables = maker.tables(EXTRAS.get(target.format, "parquet"))
     return kind(_place(target, maker), target.format, tables, maker.names(), maker.filesystem)
+
+
+def _days(target: Target, maker: FormMaker) -> Destination:
+    form = DAYS[target.format]
+    names, org = (maker.names(), partial(_id_if_known, maker)) if form == "jsonl" else (None, str)
+    return DayFolder(_place(target, maker), target.format, maker.file(form), maker.filesystem, names, org)
 
 
 def _place(target: Target, maker: FormMaker) -> Place:

@@ -127,6 +127,7 @@ def window_row(organization_id: str, window: Mapping[str, Any]) -> Row:
         "windowStart": interval.start,
         "windowEnd": interval.end,
         "strays": len(window["strays"]),
+        "forgotten": window["owned"] if window["isForgotten"] else len(window["forgotten"]),
         "unreadable": len(window["unreadable"]),
         "countedAt": instant(window["countedAt"]),
         "reason": window["reason"] or None,

@@ -392,6 +392,7 @@ WINDOWS = Table(
         ("hitsAfter", "integer"),
         ("uniqueIds", "integer"),
         ("owned", "integer"),
+        ("forgotten", "integer"),
         ("carriedIn", "integer"),
         ("strays", "integer"),
         ("late", "integer"),
