@@ -89,6 +89,7 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	EVERYCALL_KILLS=50 $(BIN)/python -m pytest -q tests/test_killed_tables.py tests/test_databases_killed.py
 	EVERYCALL_DAYS=50 $(BIN)/python -m pytest -q tests/test_every_output.py
 	$(BIN)/python tests/nights.py --nights 365
+	$(BIN)/python tests/recording.py
 	$(BIN)/python tests/flat_by_sql.py --count 100000
 	$(BIN)/python tests/centre_by_sql.py --count 1000000
 	EVERYCALL_REPORT=1000000 $(BIN)/python -m pytest -q tests/clients/test_report_page.py -k large

@@ -336,7 +336,7 @@ def figures(report: Report) -> str:
 
 
 def main() -> int:
-    """Simulate each kind; the exit code is 1 where a difference is not explained, or requests exceed the bound."""
+    """Simulate each kind; the exit code is 1 where a difference is not explained, or a window is not proven."""
     parser = argparse.ArgumentParser(description="Simulate nightly syncs, and compare with a fresh export.")
     parser.add_argument("--nights", type=int, default=365)
     parser.add_argument("--per-day", type=int, default=40, help="conversations (%(default)s)")
