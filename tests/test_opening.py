@@ -132,6 +132,18 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_without_an_ending_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputRefused, match="mine has no manifest"), open_tables(tmp_path / "mine"):
+        pass
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_without_a_name_is_refused(name: str) -> None:
+    with pytest.raises(OutputRefused, match="is a folder"), open_tables(name):
+        pass
+
+
 def test_databases_of_somebody_else_are_refused(tmp_path: Path, postgres: str) -> None:
     theirs, text = tmp_path / "theirs.duckdb", tmp_path / "text.duckdb"
     with duckdb.connect(str(theirs)) as connection:

@@ -145,6 +145,8 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
     place = _place(target)
     manifest = _manifest_beside(place)
     format_ = manifest.query.format if manifest is not None else target.format
+    if manifest is None and _is_folder(place):
+        raise _no_manifest(place)
     if format_.startswith(("csv", "xlsx")) and format_ != CSV_FOLDER:
         raise OutputRefused(f"{place.name} is a {format_} file of flat rows, without the tables.", hint=WITH_TABLES)
     if format_.startswith("jsonl"):
@@ -152,13 +154,18 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
     if format_ == "duckdb":
         return _duckdb_file(place, stack)
     if manifest is None:
-        raise OutputRefused(
-            f"{place.name} has no manifest, so it is not a finished export of everycall.",
-            hint=UNFINISHED,
-        )
+        raise _no_manifest(place)
     connection = stack.enter_context(_in_memory())
     present = _register(connection, place, format_)
     return OpenTables(place.name, "duckdb", manifest, present, _runner(connection, place.name))
+
+
+def _is_folder(place: Place) -> bool:
+    return place.path is not None and place.path.is_dir()
+
+
+def _no_manifest(place: Place) -> OutputRefused:
+    return OutputRefused(f"{place.name} has no manifest, so it is not a finished export of everycall.", hint=UNFINISHED)
 
 
 # --- where it is
@@ -184,6 +191,8 @@ def _place(target: Target) -> Place:
         raise OutputRefused(
             f"{path} does not exist.{unfinished}", hint=UNFINISHED if unfinished else "Name a finished export."
         )
+    if path.name in ("", ".."):
+        raise OutputRefused(f"{path} is a folder.", hint="Name a finished export, such as calls.parquet.")
     return LocalPlace(path, SystemFilesystem())
 
 
@@ -193,8 +202,6 @@ def _manifest_beside(place: Place) -> Manifest | None:
     Raises:
         OutputRefused: it cannot be read.
     """
-    if place.path is not None and not place.path.name:
-        raise OutputRefused(f"{place.name} is a folder.", hint="Name a finished export, such as calls.parquet.")
     body = place.manifest()
     return None if body is None else _decoded(body, place.name)
 

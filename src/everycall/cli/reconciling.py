@@ -1,7 +1,5 @@
 """`everycall reconcile`."""
 
-import csv
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +11,7 @@ from everycall.api.aggregates import METRICS, Cell, Figures
 from everycall.api.interval import Interval
 from everycall.cli import outputs
 from everycall.cli.context import Context
-from everycall.cli.display import Display
+from everycall.cli.display import Display, write_rows
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.formats import counted, span
 from everycall.cli.lists import separated
@@ -107,11 +105,8 @@ def _metrics(wanted: Reconciled) -> Sequence[str]:
 
 def write_csv(found: Reconciliation) -> None:
     """Print one row for each difference on standard output."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(HEAD)
-    for day in found.days:
-        for difference in day.differences:
-            writer.writerow(_row(day, difference, found))
+    rows = (_row(day, difference, found) for day in found.days for difference in day.differences)
+    write_rows([HEAD, *rows])
 
 
 def _row(day: Day, difference: Difference, found: Reconciliation) -> list[object]:
