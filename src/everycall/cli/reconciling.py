@@ -141,6 +141,9 @@ def show(display: Display, found: Reconciliation) -> None:
     if len(differences) > SHOWN_MAX:
         display.blank()
         display.print(f"  ... and {len(differences) - SHOWN_MAX:,} more; --json and --csv list them all")
+    if not found.has_ids and differences:
+        display.blank()
+        display.notice("The ids of conversations are redacted in this export, so none was looked up.")
     if hint := _next_step(found):
         display.blank()
         display.hint(hint)
@@ -227,7 +230,7 @@ def _next_step(found: Reconciliation) -> str:
         return "Export earlier days, too, or judge by fewer days before each: --reach-back 7d."
     if found.is_look_up_refused:
         return "To have conversations named, add analytics:conversationDetail:view to a role of the OAuth client."
-    if any(not one.is_looked_up for one in found.differences):
+    if found.has_ids and any(not one.is_looked_up for one in found.differences):
         return "More requests may name more conversations: --look-ups 100."
     if found.differences and all(day.is_provisional for day in found.judged if day.differences):
         return "The vendor may have rebuilt these days since: export them again, or run everycall sync, and reconcile."

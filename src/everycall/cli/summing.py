@@ -195,7 +195,10 @@ VERDICTS = {
 
 def _interval(written: str, timezone: str) -> str:
     interval, zone = Interval.read(written), zone_of(timezone)
-    start, end = (f"{local(one, zone):%Y-%m-%d %H:%M}".removesuffix(" 00:00") for one in (interval.start, interval.end))
+    start, end = (
+        f"{local(one, zone):%Y-%m-%d %H:%M:%S}".removesuffix(":00").removesuffix(" 00:00")
+        for one in (interval.start, interval.end)
+    )
     return f"{start} to {end} {timezone}"
 
 
@@ -217,7 +220,7 @@ def _table(
     if not found:
         return
     shown = [*found[:top], *([total] if total else [])]
-    names = [title, *(printable(line.name) or "none" for line in shown)]
+    names = [title, *(printable(line.name).strip() or printable(line.id).strip() or "none" for line in shown)]
     cells = _fitting([[column.head, *(column.cell(line.figures) for line in shown)] for column in columns],
                      [column.weight for column in columns], width)  # fmt: skip
     name_width = min(max(map(cell_len, names)), width - sum(len(column[0]) + GAP for column in cells))
