@@ -233,7 +233,7 @@ def test_a_file_that_was_cut_is_not_called_proven(folder: Path, tmp_path: Path) 
     lines_ = (folder / "default.csv").read_bytes().splitlines(keepends=True)
     (tmp_path / "cut.csv").write_bytes(b"".join(lines_[:-9]))
 
-    found = summarize_csv(tmp_path / "cut.csv", manifest_or_none(folder / "default.csv"))
+    found = summarize_csv(tmp_path / "cut.csv", manifest_or_none(str(folder / "default.csv")))
 
     assert found.verdict == "unknown"
     assert found.notes[0].startswith("The file was changed since it was exported")
@@ -246,7 +246,7 @@ def test_filters_are_named_since_other_conversations_are_not_counted(tmp_path: P
     voice = Query(Interval.read(TWO_DAYS), Filters.of(media_types=["voice"]))
     org(conversations_per_day=5).export(tmp_path / "calls.csv", query=voice)
 
-    found = summarize_csv(tmp_path / "calls.csv", manifest_or_none(tmp_path / "calls.csv"))
+    found = summarize_csv(tmp_path / "calls.csv", manifest_or_none(str(tmp_path / "calls.csv")))
 
     assert any(note.startswith("It was exported with filters (segmentFilters)") for note in found.notes)
 
