@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,3 +124,25 @@ def test_the_columns_need_no_org(
     assert "agentName" in capfd.readouterr().out
     assert run(["columns", "nonsense"]) == 0
     assert "No column has 'nonsense'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_data_is_utf_8_whatever_the_terminal_can_show(form: str) -> None:
+    done = listed_in_ascii(form)
+
+    assert done.returncode == 0
+    assert "Außendienst" in done.stdout.decode()
+
+
+def test_a_terminal_without_unicode_has_question_marks() -> None:
+    done = listed_in_ascii("table")
+
+    assert done.returncode == 0
+    assert b"Au?endienst" in done.stdout
+
+
+def listed_in_ascii(form: str) -> "subprocess.CompletedProcess[bytes]":
+    """Print a list with a name that is not ASCII, on a standard output that knows ASCII only."""
+    script = f"from everycall.cli.listing import write; write(('name',), [('Außendienst',)], {form!r})"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)

@@ -1,6 +1,7 @@
 """Finished exports, opened for reading with SQL."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,6 +131,63 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs.parquet" / "conversations").mkdir(parents=True)
     with pytest.raises(OutputRefused, match="has no manifest"), open_tables(tmp_path / "theirs.parquet"):
         pass
+
+
+def test_a_folder_without_an_ending_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputRefused, match="mine has no manifest"), open_tables(tmp_path / "mine"):
+        pass
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_without_a_name_is_refused(name: str) -> None:
+    with pytest.raises(OutputRefused, match="is a folder"), open_tables(name):
+        pass
+
+
+@pytest.mark.parametrize("name", ["calls.parquet", "calls.delta", "csv:tables/"])
+def test_a_folder_that_lost_a_table_is_not_read_as_if_it_were_whole(exported: Path, tmp_path: Path, name: str) -> None:
+    copy = copied(exported, tmp_path, name.removeprefix("csv:"))
+    lost = next(path for path in copy.iterdir() if path.name.startswith("metrics"))
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+
+    with pytest.raises(OutputFailed, match="is not as it was exported: metrics"), opened(tmp_path, name):
+        pass
+
+
+def test_a_file_of_another_export_among_the_tables_is_refused(exported: Path, tmp_path: Path) -> None:
+    copy = copied(exported, tmp_path, "calls.parquet")
+    day = next((copy / "metrics").iterdir())
+    shutil.copy(day, day.with_name("copy.parquet"))
+
+    with pytest.raises(OutputFailed, match=r"metrics/copy\.parquet"), opened(tmp_path, "calls.parquet"):
+        pass
+
+
+def test_a_damaged_log_of_a_delta_table_is_an_error(exported: Path, tmp_path: Path) -> None:
+    copy = copied(exported, tmp_path, "calls.delta")
+    next((copy / "metrics" / "_delta_log").glob("*.json")).write_text("{")
+
+    with pytest.raises(OutputFailed, match="cannot be read"), opened(tmp_path, "calls.delta"):
+        pass
+
+
+def test_a_damaged_database_is_an_error(exported: Path, tmp_path: Path) -> None:
+    damaged = bytearray((exported / "calls.duckdb").read_bytes())
+    damaged[3 * 4096 :] = bytes(len(damaged) - 3 * 4096)
+    (tmp_path / "calls.duckdb").write_bytes(damaged)
+
+    with pytest.raises(OutputFailed, match="cannot be read"), open_tables(tmp_path / "calls.duckdb"):
+        pass
+
+
+def copied(exported: Path, folder: Path, name: str) -> Path:
+    """A copy of a folder of tables, with its manifest."""
+    source, copy = exported / name, folder / name
+    shutil.copytree(source, copy)
+    manifest = source.name + ".manifest.json"
+    shutil.copy(source.with_name(manifest), folder / manifest)
+    return copy
 
 
 def test_databases_of_somebody_else_are_refused(tmp_path: Path, postgres: str) -> None:

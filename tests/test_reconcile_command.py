@@ -229,7 +229,9 @@ def shown(*differences: Difference, names: dict[str, str] | None = None, **field
     """What is printed of a day with these differences."""
     state = "differs" if differences else "agrees"
     day = Day(Interval(MIDNIGHT, MIDNIGHT + timedelta(days=1)), cast("Any", state), figures=9, differences=differences)
-    found = Reconciliation("calls.duckdb", (replace(day, **fields),), ("tHandle",), names or {"q1": "Sales"}, None, TEN)
+    has_ids = fields.pop("has_ids", True)
+    days, names = (replace(day, **fields),), names or {"q1": "Sales"}
+    found = Reconciliation("calls.duckdb", days, ("tHandle",), names, None, TEN, has_ids=has_ids)
     written = io.StringIO()
     show(Display(Console(file=written, width=80)), found)
     return written.getvalue()
@@ -259,6 +261,13 @@ def test_what_no_conversation_is_named_for_is_counted() -> None:
 
     assert "    in the export: a, b\n    not named: 1 row (not everything was looked up)\n" in text
     assert "hint: More requests may name more conversations: --look-ups 100." in text
+
+
+def test_redacted_ids_cannot_be_looked_up_by_more_requests() -> None:
+    text = shown(replace(A_DIFFERENCE, missing=(), is_looked_up=False), has_ids=False)
+
+    assert "note: The ids of conversations are redacted" in text
+    assert "--look-ups" not in text
 
 
 def test_many_differences_fit_a_screen() -> None:

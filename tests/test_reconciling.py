@@ -267,7 +267,16 @@ def test_a_week_that_was_not_read_is_not_judged(tmp_path: Path) -> None:
 
     assert read.state != "not judged"
     assert unread.state == "not judged"
-    assert unread.reason.startswith("the export does not have all of")
+    assert unread.reason == "the export does not have all of 2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z"
+
+
+def test_days_that_need_the_same_unread_week_have_the_same_reason(tmp_path: Path) -> None:
+    where, output = org(conversations_per_day=5), tmp_path / "calls.duckdb"
+    where.export(output, "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z", max_pages=2)
+
+    days = reconciled(where, output, reach_back=timedelta(0)).days
+
+    assert len({day.reason for day in days if day.state == "not judged"}) == 1
 
 
 def test_a_day_that_was_rebuilt_since_is_provisional(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from everycall.analysis.emitted import rows_of
@@ -16,10 +17,13 @@ from everycall.analysis.flat_summary import summarize_csv
 from everycall.analysis.opening import open_tables
 from everycall.analysis.summary import Figures, Line, Summary, summarize
 from everycall.api.aggregates import METRICS
+from everycall.api.interval import Interval
+from everycall.api.query import Filters, Query
 from everycall.api.records import Page
 from everycall.cli.commands import run
 from everycall.cli.summing import clock, lines
 from everycall.errors import OutputFailed, OutputRefused
+from everycall.verification import manifest_or_none
 from inprocess import Org, manifest_of, org
 
 TWO_DAYS = "2026-01-05T00:00:00.000Z/2026-01-07T00:00:00.000Z"
@@ -212,6 +216,8 @@ def test_columns_that_are_not_there_are_named(tmp_path: Path) -> None:
         (b"conversationId,handleSeconds\na,long\n", "Row 1 of .* cannot be read"),
         (b"conversationId,startTime\na,2026-01-05T00:00:00Z\nb,yesterday\n", "Row 2 of .* cannot be read"),
         (b"conversationId,queueName\na,\xff\n", "cannot be read"),
+        (b"conversationId,handleSeconds\na,nan\n", "Row 1 of .* nan is no time"),
+        (b"conversationId,startTime\na,0001-01-01T00:00:00+14:00\n", "Row 1 of .* cannot be read"),
         (gzip.compress(b"conversationId\n" + b"a\n" * 9999)[:30], "cannot be read"),
     ],
 )
@@ -221,6 +227,52 @@ def test_another_file_is_refused_with_the_reason(tmp_path: Path, content: bytes,
 
     with pytest.raises((OutputRefused, OutputFailed), match=reason):
         summarize_csv(file, None)
+
+
+def test_a_file_that_was_cut_is_not_called_proven(folder: Path, tmp_path: Path) -> None:
+    lines_ = (folder / "default.csv").read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut.csv").write_bytes(b"".join(lines_[:-9]))
+
+    found = summarize_csv(tmp_path / "cut.csv", manifest_or_none(str(folder / "default.csv")))
+
+    assert found.verdict == "unknown"
+    assert found.notes[0].startswith("The file was changed since it was exported")
+
+
+# --- what the export left out
+
+
+def test_filters_are_named_since_other_conversations_are_not_counted(tmp_path: Path) -> None:
+    voice = Query(Interval.read(TWO_DAYS), Filters.of(media_types=["voice"]))
+    org(conversations_per_day=5).export(tmp_path / "calls.csv", query=voice)
+
+    found = summarize_csv(tmp_path / "calls.csv", manifest_or_none(str(tmp_path / "calls.csv")))
+
+    assert any(note.startswith("It was exported with filters (segmentFilters)") for note in found.notes)
+
+
+def test_windows_that_were_not_read_are_named(tmp_path: Path) -> None:
+    org(conversations_per_day=5).export(
+        tmp_path / "calls.duckdb", "2026-01-05T00:00:00.000Z/2026-01-19T00:00:00.000Z", max_pages=2
+    )
+    with open_tables(tmp_path / "calls.duckdb") as tables:
+        notes = summarize(tables).notes
+
+    (note,) = notes
+    assert note.startswith("The export does not have 2026-01-12T00:00:00.000Z/2026-01-19T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("redacted", ["value=drop", "name", "emitDate=drop"])
+def test_without_what_metrics_are_counted_by_there_are_no_figures(folder: Path, redacted: str) -> None:
+    with open_tables(folder / "calls.duckdb") as tables:
+        header = msgspec.structs.replace(tables.about, redacted=(redacted,))
+        tables.manifest = msgspec.structs.replace(tables.manifest, query=header)
+        found = summarize(tables)
+
+    assert (found.all, found.queues, found.agents) == (Figures(), (), ())
+    assert found.notes[0] == f"It was exported with --redact {redacted}."
+    assert found.notes[1].startswith("Its figures and times cannot be counted")
+    assert found.codes
 
 
 # --- what is printed
@@ -287,6 +339,18 @@ def test_what_is_not_proven_or_provisional_is_said() -> None:
 
     assert "NOT PROVEN complete" in text
     assert "since 2026-01-06 01:00: the vendor could still change it" in text
+
+
+def test_a_blank_name_is_replaced_by_its_id() -> None:
+    found = list(lines(a_summary(queues=(Line("q1", "  ", Figures(offered=1)),)), top=6, width=80))
+
+    assert any(line.startswith("q1 ") for line in found)
+
+
+def test_an_interval_of_seconds_has_seconds() -> None:
+    found = list(lines(a_summary(interval="2026-01-05T00:00:00.000Z/2026-01-05T00:00:01.000Z"), top=6, width=80))
+
+    assert "interval    2026-01-05 to 2026-01-05 00:00:01 UTC" in found
 
 
 def test_names_of_the_org_cannot_steer_the_terminal() -> None:

@@ -122,6 +122,14 @@ def test_finished_and_remaining_windows_tile_the_interval(interval: Interval, rn
     assert all(one.end < other.start for one, other in pairwise(left))
 
 
+def test_finished_windows_outside_an_interval_leave_nothing_there() -> None:
+    def day(number: int) -> Interval:
+        return Interval(NOW - number * DAY, NOW - (number - 1) * DAY)
+
+    assert without(day(5), [day(9), day(5), day(3)]) == []
+    assert without(day(5), [day(9), day(3)]) == [day(5)]
+
+
 def test_a_week_without_a_filter_is_one_window() -> None:
     assert list(windows(Query(days(0, 7)), NOW)) == [days(0, 7)]
 

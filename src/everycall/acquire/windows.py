@@ -79,8 +79,8 @@ def without(interval: Interval, done: list[Interval]) -> list[Interval]:
     """The rest of the interval without the windows that are done, in order."""
     left, start = [], interval.start
     for window in sorted(done, key=lambda window: window.start):
-        if start < window.start:
-            left.append(Interval(start, window.start))
+        if start < min(window.start, interval.end):
+            left.append(Interval(start, min(window.start, interval.end)))
         start = max(start, window.end)
     if start < interval.end:
         left.append(Interval(start, interval.end))

@@ -11,12 +11,13 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from math import isfinite
 from pathlib import Path
 from typing import IO
 
-from everycall.analysis.summary import Figures, Line, Summary
+from everycall.analysis.summary import Figures, Line, Summary, notes_of
 from everycall.api.asked import zone_of
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.instants import local
@@ -45,7 +46,7 @@ class _Sums:
         self.abandoned += row.get("abandoned") == "true"
         for name in TIMES:
             if cell := row.get(name):
-                self.seconds[name] += float(cell)
+                self.seconds[name] += _seconds(cell)
                 self.counts[name] += 1
 
     def figures(self, columns: Iterable[str]) -> Figures:
@@ -62,6 +63,18 @@ class _Sums:
 
     def _average_ms(self, name: str) -> float | None:
         return self.seconds[name] / self.counts[name] * 1000 if self.counts[name] else None
+
+
+def _seconds(cell: str) -> float:
+    """A time of a cell.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    seconds = float(cell)
+    if not isfinite(seconds):
+        raise ValueError(f"{cell} is no time in seconds")
+    return seconds
 
 
 class _Counts:
@@ -122,11 +135,16 @@ def summarize_csv(path: Path, manifest: Manifest | None, timezone: str = "UTC") 
                 )
             for number, row in enumerate(reader, 1):  # noqa: B007 - for the message
                 counts.take(row)
-        except (csv.Error, ValueError, TypeError) as error:
+        except (csv.Error, ValueError, TypeError, OverflowError) as error:
             raise OutputRefused(f"Row {number} of {path} cannot be read: {error}.", hint="Export again.") from error
         except (OSError, EOFError, zlib.error) as error:
             raise OutputFailed(f"{path} cannot be read: {error}.", hint="Check the file, or export again.") from error
-    return _summary(path, manifest, timezone, columns, counts)
+    is_changed = manifest is not None and path.stat().st_size != manifest.output.size_bytes
+    found = _summary(path, None if is_changed else manifest, timezone, columns, counts)
+    return replace(found, notes=(CHANGED, *found.notes[1:])) if is_changed else found
+
+
+CHANGED = "The file was changed since it was exported, so nobody knows whether it is complete."
 
 
 @contextmanager
@@ -180,6 +198,8 @@ def _lines(sums: Mapping[tuple[str, str], _Sums], columns: Iterable[str]) -> tup
 def _notes(columns: tuple[str, ...], manifest: Manifest | None) -> Iterator[str]:
     if manifest is None:
         yield "There is no manifest beside the file, so nobody knows whether it is complete."
+    else:
+        yield from notes_of(manifest)
     lacking = [name for name in ("abandoned", "handleSeconds") if name not in columns]
     if lacking:
         yield (

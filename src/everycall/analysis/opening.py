@@ -145,6 +145,8 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
     place = _place(target)
     manifest = _manifest_beside(place)
     format_ = manifest.query.format if manifest is not None else target.format
+    if manifest is None and _is_folder(place):
+        raise _no_manifest(place)
     if format_.startswith(("csv", "xlsx")) and format_ != CSV_FOLDER:
         raise OutputRefused(f"{place.name} is a {format_} file of flat rows, without the tables.", hint=WITH_TABLES)
     if format_.startswith("jsonl"):
@@ -152,13 +154,43 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
     if format_ == "duckdb":
         return _duckdb_file(place, stack)
     if manifest is None:
-        raise OutputRefused(
-            f"{place.name} has no manifest, so it is not a finished export of everycall.",
-            hint=UNFINISHED,
-        )
+        raise _no_manifest(place)
+    _check_files(place, manifest)
     connection = stack.enter_context(_in_memory())
     present = _register(connection, place, format_)
     return OpenTables(place.name, "duckdb", manifest, present, _runner(connection, place.name))
+
+
+def _is_folder(place: Place) -> bool:
+    return place.path is not None and place.path.is_dir()
+
+
+def _no_manifest(place: Place) -> OutputRefused:
+    return OutputRefused(f"{place.name} has no manifest, so it is not a finished export of everycall.", hint=UNFINISHED)
+
+
+def _check_files(place: Place, manifest: Manifest) -> None:
+    """Refuse a folder whose files are not those of its manifest: the figures of the rest would look proven.
+
+    Sizes are compared, not checksums, which `verify` does.
+
+    Raises:
+        OutputFailed: a file or a Delta table is missing, has another size, or is not in the manifest.
+    """
+    there: dict[str, int] = place.files()
+    if manifest.query.format == "delta":
+        logs = {path.partition("/")[0] for path in there}
+        wrong = [file.path for file in manifest.files if file.path not in logs]
+    else:
+        sizes = {file.path: file.size_bytes for file in manifest.files}
+        wrong = sorted(path for path in {*there, *sizes} if there.get(path) != sizes.get(path))
+    if wrong:
+        more = f" and {len(wrong) - 1:,} others" if len(wrong) > 1 else ""
+        raise OutputFailed(
+            f"{place.name} is not as it was exported: {wrong[0]}{more} is missing, changed or of another export.",
+            hint="If another command is writing it, wait until that ends. Otherwise everycall verify --repair "
+            "restores it.",
+        )
 
 
 # --- where it is
@@ -184,6 +216,8 @@ def _place(target: Target) -> Place:
         raise OutputRefused(
             f"{path} does not exist.{unfinished}", hint=UNFINISHED if unfinished else "Name a finished export."
         )
+    if path.name in ("", ".."):
+        raise OutputRefused(f"{path} is a folder.", hint="Name a finished export, such as calls.parquet.")
     return LocalPlace(path, SystemFilesystem())
 
 
@@ -193,8 +227,6 @@ def _manifest_beside(place: Place) -> Manifest | None:
     Raises:
         OutputRefused: it cannot be read.
     """
-    if place.path is not None and not place.path.name:
-        raise OutputRefused(f"{place.name} is a folder.", hint="Name a finished export, such as calls.parquet.")
     body = place.manifest()
     return None if body is None else _decoded(body, place.name)
 
@@ -268,6 +300,15 @@ def _duckdb_file(place: Place, stack: ExitStack) -> OpenTables:
 
 
 def _attached(connection: "duckdb.DuckDBPyConnection", name: str, notices: Sequence[str] = ()) -> OpenTables:
+    import duckdb  # noqa: PLC0415 - only for reading
+
+    try:
+        return _with_views(connection, name, notices)
+    except duckdb.Error as error:
+        raise _unreadable(error, name) from error
+
+
+def _with_views(connection: "duckdb.DuckDBPyConnection", name: str, notices: Sequence[str]) -> OpenTables:
     found = connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = $1 AND schema_name = 'main'",
         [ATTACHED],
@@ -371,13 +412,17 @@ def _delta(place: Place) -> dict[str, Any]:
     """The tables of a folder of Delta tables as datasets."""
     with extra("delta"):
         from deltalake import DeltaTable  # noqa: PLC0415 - only for reading
+        from deltalake.exceptions import DeltaError  # noqa: PLC0415
 
     found = set(place.names())
-    return {
-        table.name: DeltaTable(place.uri(table.name)).to_pyarrow_dataset()
-        for table in TABLES
-        if table.name in found and DeltaTable.is_deltatable(place.uri(table.name))
-    }
+    try:
+        return {
+            table.name: DeltaTable(place.uri(table.name)).to_pyarrow_dataset()
+            for table in TABLES
+            if table.name in found
+        }
+    except DeltaError as error:
+        raise _unreadable(error, place.name) from error
 
 
 def _csv(place: Place) -> dict[str, Any]:

@@ -114,6 +114,8 @@ class Reconciliation:
     asked_at: datetime
     is_look_up_refused: bool = False
     """Whether the client may not read details, so that nothing could be looked up."""
+    has_ids: bool = True
+    """Whether the export has the API's ids of conversations; redacted ones cannot be looked up."""
 
     @property
     def judged(self) -> tuple[Day, ...]:
@@ -229,7 +231,8 @@ def not_judged(day: Interval, tables: OpenTables, reach_back: timedelta) -> str:
         return ""
     if gaps[0].end == tables.interval.start:
         return f"the export begins on {tables.interval.start:%Y-%m-%d}, and a day needs the {reach_back.days} before it"
-    return f"the export does not have all of {gaps[0]}"
+    lacking = next(gap for gap in without(tables.interval, covered) if gap.end > gaps[0].start)
+    return f"the export does not have all of {lacking}"
 
 
 # --- comparing
@@ -314,6 +317,7 @@ def reconcile(
         tables.manifest.proven_as_of,
         client.clock.utc(),
         looking.is_refused,
+        _has_ids(tables.about),
     )
 
 

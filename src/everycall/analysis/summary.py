@@ -4,12 +4,13 @@ Of tables, the figures are the key figures (`tables.kpis`), added up over all da
 conversations, on whichever day they were emitted. `flat_summary` makes the same of CSV, as far as its columns go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from everycall.analysis.opening import OpenTables
-from everycall.manifest import Verdict
+from everycall.api.interval import Interval
+from everycall.manifest import Manifest, Verdict
 from everycall.tables.kpi_sql import kpi_query
 from everycall.tables.kpis import Grain, Subject
 from everycall.tables.sql import literal
@@ -160,16 +161,45 @@ def summarize(tables: OpenTables, timezone: str = "UTC") -> Summary:
         manifest.open,
         _media(tables),
         _days(tables, timezone),
-        figures_of(_total(queues)),
+        figures_of(_total(queues)) if not _lost(manifest) else Figures(),
         _lines(queues, "offered"),
         _lines(agents, "handled"),
         _codes(tables),
-        tables.notices,
+        (*tables.notices, *notes_of(manifest), *_notes_on_figures(manifest)),
     )
 
 
+def notes_of(manifest: Manifest) -> Iterator[str]:
+    """Yield what an export left out: parts of the interval, conversations, values."""
+    left_out = [str(Interval.read(one)) for one in (*manifest.unread, *manifest.not_kept)]
+    if left_out:
+        more = f" and {len(left_out) - 1:,} other windows" if len(left_out) > 1 else ""
+        yield f"The export does not have {left_out[0]}{more}, so its figures are those of the rest."
+    if manifest.query.filters:
+        filters = ", ".join(manifest.query.filters)
+        yield f"It was exported with filters ({filters}): other conversations are not counted."
+    if manifest.query.redacted:
+        yield f"It was exported with --redact {','.join(manifest.query.redacted)}."
+
+
+def _notes_on_figures(manifest: Manifest) -> Iterator[str]:
+    if lost := _lost(manifest):
+        yield f"Its figures and times cannot be counted without {', '.join(lost)}, which are redacted."
+
+
+def _lost(manifest: Manifest) -> list[str]:
+    """The redacted fields without which no metric can be counted."""
+    return sorted({field.removesuffix("=drop") for field in manifest.query.redacted} & COUNTED_BY)
+
+
+COUNTED_BY = frozenset(("name", "value", "emitDate"))
+"""The fields of a metric."""
+
+
 def _sums(tables: OpenTables, subject: Subject, id_: str, name: str) -> list[dict[str, Any]]:
-    """The measures of each queue or agent over all days."""
+    """The measures of each queue or agent over all days; none where the metrics are redacted."""
+    if _lost(tables.manifest):
+        return []
     grain = Grain(subject, "day")
     sums = ", ".join(f'CAST(sum("{one}") AS bigint) AS "{one}"' for one in COUNTED[subject])
     query = kpi_query(grain, tables.dialect)

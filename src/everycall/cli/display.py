@@ -4,10 +4,12 @@ Names, messages and paths come from servers, files and the environment. Characte
 colours, reorder text or begin a new line are escaped.
 """
 
+import csv
+import io
 import os
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import IO, Any, TypeAlias, cast
 
@@ -109,10 +111,24 @@ def nowhere() -> Display:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Print lines on standard output.
+    """Print lines on standard output; characters that its encoding lacks become question marks.
 
     Raises:
         OSError: standard output is closed or full.
     """
+    encoding = sys.stdout.encoding or "ascii"
     for line in lines:
-        sys.stdout.write(printable(line) + "\n")
+        sys.stdout.write(printable(line).encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def write_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows as CSV on standard output: in UTF-8, like all data, whatever encoding a terminal has.
+
+    Raises:
+        OSError: standard output is closed or full.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.getvalue().encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()

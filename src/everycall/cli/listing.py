@@ -1,6 +1,5 @@
 """`everycall queues`, `users`, `wrapups`, `divisions` and `columns`: what the options accept."""
 
-import csv
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +8,7 @@ import msgspec
 
 from everycall.api.names import SINGULAR, Entity, Kind, Unavailable, listing
 from everycall.cli.context import Context
-from everycall.cli.display import write_lines
+from everycall.cli.display import write_lines, write_rows
 from everycall.cli.options import Listed, Source
 from everycall.cli.org import connected
 from everycall.cli.parser import Arguments
@@ -67,11 +66,10 @@ def write(head: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> None
     """Print rows as a table, CSV or JSON on standard output."""
     if form == "json":
         encoded = msgspec.json.encode([dict(zip(head, row, strict=True)) for row in rows])
-        sys.stdout.write(msgspec.json.format(encoded).decode() + "\n")
+        sys.stdout.buffer.write(msgspec.json.format(encoded) + b"\n")
+        sys.stdout.buffer.flush()
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(rows)
+        write_rows([head, *rows])
     elif rows:
         write_lines(table(head, rows))
 

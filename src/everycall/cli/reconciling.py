@@ -1,7 +1,5 @@
 """`everycall reconcile`."""
 
-import csv
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +11,7 @@ from everycall.api.aggregates import METRICS, Cell, Figures
 from everycall.api.interval import Interval
 from everycall.cli import outputs
 from everycall.cli.context import Context
-from everycall.cli.display import Display
+from everycall.cli.display import Display, write_rows
 from everycall.cli.exit_codes import NOT_PROVEN
 from everycall.cli.formats import counted, span
 from everycall.cli.lists import separated
@@ -107,11 +105,8 @@ def _metrics(wanted: Reconciled) -> Sequence[str]:
 
 def write_csv(found: Reconciliation) -> None:
     """Print one row for each difference on standard output."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(HEAD)
-    for day in found.days:
-        for difference in day.differences:
-            writer.writerow(_row(day, difference, found))
+    rows = (_row(day, difference, found) for day in found.days for difference in day.differences)
+    write_rows([HEAD, *rows])
 
 
 def _row(day: Day, difference: Difference, found: Reconciliation) -> list[object]:
@@ -146,6 +141,9 @@ def show(display: Display, found: Reconciliation) -> None:
     if len(differences) > SHOWN_MAX:
         display.blank()
         display.print(f"  ... and {len(differences) - SHOWN_MAX:,} more; --json and --csv list them all")
+    if not found.has_ids and differences:
+        display.blank()
+        display.notice("The ids of conversations are redacted in this export, so none was looked up.")
     if hint := _next_step(found):
         display.blank()
         display.hint(hint)
@@ -232,7 +230,7 @@ def _next_step(found: Reconciliation) -> str:
         return "Export earlier days, too, or judge by fewer days before each: --reach-back 7d."
     if found.is_look_up_refused:
         return "To have conversations named, add analytics:conversationDetail:view to a role of the OAuth client."
-    if any(not one.is_looked_up for one in found.differences):
+    if found.has_ids and any(not one.is_looked_up for one in found.differences):
         return "More requests may name more conversations: --look-ups 100."
     if found.differences and all(day.is_provisional for day in found.judged if day.differences):
         return "The vendor may have rebuilt these days since: export them again, or run everycall sync, and reconcile."

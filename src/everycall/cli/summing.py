@@ -1,8 +1,6 @@
 """`everycall summary`."""
 
-import csv
 import shutil
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from everycall.api.asked import zone_of
 from everycall.api.interval import Interval
 from everycall.cli import outputs
 from everycall.cli.context import Context
-from everycall.cli.display import write_lines
+from everycall.cli.display import write_lines, write_rows
 from everycall.cli.formats import counted
 from everycall.cli.options import Summarized
 from everycall.cli.parser import Arguments, UsageError
@@ -78,13 +76,16 @@ def _manifest(target: Target, output: str) -> Any:
 
 def write_csv(found: Summary) -> None:
     """Print a row for everything, and one for each queue, agent and code; what cannot be given is empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("kind", "id", "name", *FIGURES))
+    write_rows(_rows(found))
+
+
+def _rows(found: Summary) -> Iterator[Sequence[object]]:
+    yield "kind", "id", "name", *FIGURES
     everything = Line("", "", found.all)
     for kind, found_lines in zip(KINDS, ((everything,), found.queues, found.agents, found.codes), strict=True):
         for line in found_lines:
             figures = line.figures.as_json()
-            writer.writerow((kind, printable(line.id), printable(line.name), *map(figures.get, FIGURES)))
+            yield kind, printable(line.id), printable(line.name), *map(figures.get, FIGURES)
 
 
 # --- for people
@@ -194,7 +195,10 @@ VERDICTS = {
 
 def _interval(written: str, timezone: str) -> str:
     interval, zone = Interval.read(written), zone_of(timezone)
-    start, end = (f"{local(one, zone):%Y-%m-%d %H:%M}".removesuffix(" 00:00") for one in (interval.start, interval.end))
+    start, end = (
+        f"{local(one, zone):%Y-%m-%d %H:%M:%S}".removesuffix(":00").removesuffix(" 00:00")
+        for one in (interval.start, interval.end)
+    )
     return f"{start} to {end} {timezone}"
 
 
@@ -216,7 +220,7 @@ def _table(
     if not found:
         return
     shown = [*found[:top], *([total] if total else [])]
-    names = [title, *(printable(line.name) or "none" for line in shown)]
+    names = [title, *(printable(line.name).strip() or printable(line.id).strip() or "none" for line in shown)]
     cells = _fitting([[column.head, *(column.cell(line.figures) for line in shown)] for column in columns],
                      [column.weight for column in columns], width)  # fmt: skip
     name_width = min(max(map(cell_len, names)), width - sum(len(column[0]) + GAP for column in cells))
