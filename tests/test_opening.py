@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import duckdb
 import pytest
 
 from everycall import OutputFailed, OutputRefused, SettingsError
-from everycall.analysis.opening import OpenTables, open_tables
+from everycall.analysis.opening import OpenTables, open_tables, scratch
 from everycall.converting import convert
 from everycall.tables.relational import TABLES
 from inprocess import MONDAY, org
@@ -103,6 +105,23 @@ def test_an_archive_without_a_manifest_has_the_verdict_unknown(exported: Path, t
     with open_tables(archive) as tables:
         assert {one.verdict for one in tables.windows()} == {"unknown"}
         assert "1 lines of" in tables.notices[-1]
+
+
+def test_the_scratch_folder_of_an_archive_goes_away_while_a_thread_still_writes_in_it() -> None:
+    def write(folder: Path) -> None:
+        for number in count():
+            try:
+                (folder / str(number)).write_bytes(b"x")
+            except OSError:  # the folder is gone
+                return
+
+    with scratch() as folder:
+        (folder / "calls.duckdb.everycall").mkdir()
+        writer = Thread(target=write, args=(folder / "calls.duckdb.everycall",), daemon=True)
+        writer.start()
+    writer.join(timeout=60)
+
+    assert not folder.exists()
 
 
 # Refused

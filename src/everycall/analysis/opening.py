@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -455,6 +456,22 @@ _SOURCES: dict[str, Callable[[Place], dict[str, Any]]] = {"parquet": _parquet, "
 # --- an archive
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that goes away in the end, also while threads of an interrupted conversion still write in it."""
+    folder = Path(mkdtemp(prefix="everycall-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(REMOVALS_MAX):  # a file that comes meanwhile keeps its folder
+            rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+
+
+REMOVALS_MAX = 1000
+
+
 class _Notices:
     """Collects what a conversion reports."""
 
@@ -472,7 +489,7 @@ def _archive(place: Place, stack: ExitStack) -> OpenTables:
     if place.path is None:
         raise OutputRefused(f"{place.name} is not on this machine.", hint="Copy it, and name the copy.")
     connection = stack.enter_context(_in_memory())
-    folder = Path(stack.enter_context(TemporaryDirectory(prefix="everycall-")))
+    folder = stack.enter_context(scratch())
     stack.callback(connection.close)  # before the folder goes
     notices, file = _Notices(), folder / "archive.duckdb"
     converted = convert(place.path, file, options=ConvertOptions(), progress=notices)
