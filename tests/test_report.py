@@ -381,7 +381,10 @@ def test_the_summary_is_json_where_that_is_wanted(
     ("arguments", "code", "message"),
     [
         ([], 2, "needs a finished export"),
-        (["{calls}", "-o", "{folder}"], 5, "cannot be written: Is a directory"),
+        (["{calls}", "-o", "{calls}"], 2, "is no page"),
+        (["{calls}", "-o", "/dev/null"], 2, "is no page"),
+        (["{calls}", "-o", "{folder}"], 2, "is no page"),
+        (["{calls}", "-o", "{folder}/folder.html"], 2, "is a folder or a device"),
         (["nowhere.duckdb"], 2, "does not exist"),
         (["{calls}", "--timezone", "Europe/Berln"], 2, "Europe/Berln"),
         (["{calls}", "-o", "{folder}/missing/page.html"], 5, "cannot be written: No such file"),
@@ -390,7 +393,10 @@ def test_the_summary_is_json_where_that_is_wanted(
 def test_what_goes_wrong_is_an_error_with_a_next_step(
     arguments: list[str], code: int, message: str, calls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "folder.html").mkdir()
+    before = calls.read_bytes()
     assert run(["report", *(one.format(calls=calls, folder=tmp_path) for one in arguments)]) == code
+    assert calls.read_bytes() == before
     shown = capsys.readouterr().err
     assert message in shown
     assert "hint" in shown.lower()

@@ -13,7 +13,7 @@ from everycall.cli.context import Context
 from everycall.cli.formats import size
 from everycall.cli.options import Messages, Reported
 from everycall.cli.parser import Arguments, UsageError
-from everycall.errors import OutputFailed
+from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import SystemFilesystem
 from everycall.tables.kpis import Switches
 
@@ -23,6 +23,7 @@ def run(arguments: Arguments, context: Context) -> int:
     wanted, messages = arguments.of(Reported), arguments.of(Messages)
     if wanted.output is None:
         raise UsageError("everycall report needs a finished export.", hint="everycall report calls.duckdb")
+    _check(wanted.page)
     library()  # first, since all else takes longer
     with open_tables(wanted.output) as tables:
         for notice in tables.notices:
@@ -41,6 +42,24 @@ def run(arguments: Arguments, context: Context) -> int:
         context.display.fact("page", f"{path} ({size(len(made))})")
         context.display.fact("export", data.verdict_text)
     return 0
+
+
+ENDINGS = (".html", ".htm")
+
+
+def _check(page: str) -> None:
+    """Refuse what is no page before anything is read: an export named twice would be replaced by its page.
+
+    Raises:
+        UsageError, OutputRefused: it is not a file that ends with .html, or something else has that name.
+    """
+    if page == outputs.STANDARD_OUTPUT:
+        return
+    path = Path(page)
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"'{page}' is no page.", hint="Name a file that ends with .html, or - for standard output.")
+    if path.exists() and not path.is_file():
+        raise OutputRefused(f"{page} is a folder or a device.", hint="Name a file with -o.")
 
 
 def _options(wanted: Reported) -> ReportOptions:
