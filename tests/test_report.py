@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import vl_convert
 
@@ -165,6 +166,15 @@ def test_a_time_zone_that_does_not_exist_is_refused() -> None:
 
 def test_where_half_hours_begin_at_a_quarter_past_the_report_says_so() -> None:
     assert any("15 minutes" in note for note in report(Centre(count=1), timezone="Asia/Kathmandu").notes)
+
+
+def test_figures_without_the_values_of_metrics_are_marked() -> None:
+    with opened(Centre(count=5)) as tables:
+        header = msgspec.structs.replace(tables.about, redacted=("value=drop",))
+        tables.manifest = msgspec.structs.replace(tables.manifest, query=header)
+        notes = gather(tables, ReportOptions(), NOW).notes
+
+    assert any("cannot be counted without value" in note for note in notes)
 
 
 def test_agents_are_only_read_where_they_are_wanted() -> None:

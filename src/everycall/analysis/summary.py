@@ -161,7 +161,7 @@ def summarize(tables: OpenTables, timezone: str = "UTC") -> Summary:
         manifest.open,
         _media(tables),
         _days(tables, timezone),
-        figures_of(_total(queues)) if not _lost(manifest) else Figures(),
+        figures_of(_total(queues)) if not lost_fields(manifest) else Figures(),
         _lines(queues, "offered"),
         _lines(agents, "handled"),
         _codes(tables),
@@ -183,12 +183,12 @@ def notes_of(manifest: Manifest) -> Iterator[str]:
 
 
 def _notes_on_figures(manifest: Manifest) -> Iterator[str]:
-    if lost := _lost(manifest):
+    if lost := lost_fields(manifest):
         yield f"Its figures and times cannot be counted without {', '.join(lost)}, which are redacted."
 
 
-def _lost(manifest: Manifest) -> list[str]:
-    """The redacted fields without which no metric can be counted."""
+def lost_fields(manifest: Manifest) -> list[str]:
+    """The redacted fields of an export without which no metric can be counted, sorted."""
     return sorted({field.removesuffix("=drop") for field in manifest.query.redacted} & COUNTED_BY)
 
 
@@ -198,7 +198,7 @@ COUNTED_BY = frozenset(("name", "value", "emitDate"))
 
 def _sums(tables: OpenTables, subject: Subject, id_: str, name: str) -> list[dict[str, Any]]:
     """The measures of each queue or agent over all days; none where the metrics are redacted."""
-    if _lost(tables.manifest):
+    if lost_fields(tables.manifest):
         return []
     grain = Grain(subject, "day")
     sums = ", ".join(f'CAST(sum("{one}") AS bigint) AS "{one}"' for one in COUNTED[subject])

@@ -23,6 +23,7 @@ from everycall.analysis.report.figures import (
 )
 from everycall.analysis.report.folding import Keys, Numbered, by_total, cube, labels
 from everycall.analysis.report.local_time import LocalTime
+from everycall.analysis.summary import lost_fields
 from everycall.api.asked import zone_of
 from everycall.printable import printable
 from everycall.sinks.extras import extra
@@ -238,6 +239,8 @@ GROUP BY 1, 2, 3""")
             yield f"{manifest.open:,} conversations had not ended yet; what was still to come of them is missing."
         if manifest.query.filters:
             yield "The export was filtered: queues and agents may have handled more than this page shows."
+        if lost := lost_fields(manifest):
+            yield f"Figures and times cannot be counted without {', '.join(lost)}, which are redacted in the export."
         if self.time.has_odd_half_hours:
             yield "The vendor cuts half hours in UTC: here, each begins 15 minutes later than it is named."
         if self.tables.notices:
