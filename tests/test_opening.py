@@ -12,6 +12,7 @@ from threading import Thread
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
 from everycall import OutputFailed, OutputRefused, SettingsError
 from everycall.analysis.opening import OpenTables, open_tables, scratch
@@ -97,6 +98,16 @@ def test_an_earlier_version_without_a_table_and_a_column_is_readable(exported: P
         assert tables.query("SELECT * FROM queue_media").num_rows == 0
         assert tables.query('SELECT DISTINCT "mediaType" FROM sessions').to_pylist() == [{"mediaType": None}]
         assert "queue_media" not in tables.names
+
+
+def test_a_delta_table_with_rows_taken_out_is_readable(exported: Path, tmp_path: Path) -> None:
+    copy = copied(exported, tmp_path, "calls.delta")
+    DeltaTable(copy / "metrics").delete("name = 'tHandle'")
+
+    with opened(tmp_path, "calls.delta") as tables:
+        found = tables.query("SELECT DISTINCT name FROM metrics WHERE name >= 'tAcw' AND name <= 'tIvr'")
+    assert "tHandle" not in found.column(0).to_pylist()
+    assert "tAcw" in found.column(0).to_pylist()
 
 
 def test_an_archive_without_a_manifest_has_the_verdict_unknown(exported: Path, tmp_path: Path) -> None:

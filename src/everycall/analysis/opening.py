@@ -339,12 +339,23 @@ def _register(connection: "duckdb.DuckDBPyConnection", place: Place, format_: st
     sources = _SOURCES[format_](place)
     for table in TABLES:
         if table.name in sources:
-            source = sources[table.name]
-            connection.register(f"{table.name} of {format_}", source)
-            _view(connection, table, quoted(f"{table.name} of {format_}"), set(source.schema.names), format_)
+            source, name = sources[table.name], f"{table.name} of {format_}"
+            if format_ == "delta" and place.path is not None and source.files:
+                _register_files(connection, name, [f"{place.uri(table.name)}/{file}" for file in source.files])
+            else:
+                connection.register(name, source)
+            _view(connection, table, quoted(name), set(source.schema.names), format_)
         else:
             _no_rows(connection, table)
     return frozenset(sources)
+
+
+def _register_files(connection: "duckdb.DuckDBPyConnection", name: str, files: Sequence[str]) -> None:
+    """Make a view of Parquet files that DuckDB reads itself.
+
+    delta-rs stores what it rewrites as string views, which Arrow cannot compare with strings.
+    """
+    connection.read_parquet(list(files), union_by_name=True).create_view(name)
 
 
 def _view(
