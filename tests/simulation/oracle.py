@@ -99,7 +99,10 @@ def judge(
 
 def check_archive(archive: bytes, manifest: Any, data: bytes) -> None:
     """The second output has the conversations of the first one, in the same order and versions."""
-    found = [msgspec.json.decode(line) for line in archive.splitlines()]
+    try:
+        found = [msgspec.json.decode(line) for line in archive.splitlines()]
+    except msgspec.DecodeError as error:
+        raise Wrong(f"a line of the archive is no JSON: {error}") from error
     rows = [(row["conversationId"], row["endTime"]) for row in table(data)]
     check([(one["conversationId"], one.get("conversationEnd", "")) for one in found] == rows, "the archive has others")
     check(manifest["output"]["sizeBytes"] == len(archive), "the length of the archive is another")
