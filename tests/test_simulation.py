@@ -11,7 +11,7 @@ from simulation.disk import FOLDER, Crash, SimDisk
 from simulation.oracle import Wrong
 from simulation.world import live
 
-SEEDS = 3000
+SEEDS = 1500
 LOTS = 20
 CAUGHT_WITHIN = 1000
 
