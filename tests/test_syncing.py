@@ -93,8 +93,11 @@ def fresh(where: Org, output: Path) -> Path:
 
 
 @pytest.mark.parametrize(("ending", "nights"), [("parquet", 17), ("duckdb", 6)])
-def test_a_month_of_nights_ends_as_a_fresh_export(tmp_path: Path, ending: str, nights: int) -> None:
-    """With skipped nights, and nights at any hour. Evaluations and surveys of the last month are still to come."""
+def test_nights_end_as_a_fresh_export(tmp_path: Path, ending: str, nights: int) -> None:
+    """A month of them in Parquet, with skipped nights, and nights at any hour.
+
+    Evaluations and surveys of the last month are still to come.
+    """
     where, output, rng = contact_centre(6), tmp_path / f"calls.{ending}", random.Random(7)
     policy = Policy(look_back=timedelta(days=10))
     for _ in range(nights):
