@@ -18,7 +18,7 @@ from everycall.api.query import Filters
 from everycall.client import FIRST_PATIENCE_S, PATIENCE_S
 from hostile import CLIENT_ID, SECRET, Hostile
 
-SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "600"))
+SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "1000"))
 """How many answers are tried; `make soak` tries more."""
 
 LOTS = 8
