@@ -1,4 +1,4 @@
-"""Runs every measurement and writes BENCHMARKS.md and its plot, in a quarter of an hour.
+"""Runs every measurement and writes BENCHMARKS.md and its plot, in twenty minutes.
 
 python -m bench
 """
@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import memory, proof, rate_limit, sandbox, whole
+from bench import memory, outputs, proof, rate_limit, sandbox, whole
 from bench.plot import svg
 from bench.rendering import commands_table
 from everycall.api.limits import WINDOW_HITS_DEFAULT
@@ -25,7 +25,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     load = os.getloadavg()[0]
-    sections = [_whole(options.per_day, options.rounds), _memory(), _rate_limit(), _proof(), _sandbox()]
+    commands = [_whole(options.per_day, options.rounds), _outputs(options.per_day, options.rounds)]
+    sections = [*commands, _memory(), _rate_limit(), _proof(), _sandbox()]
     head = f"""# Benchmarks
 
 Made by `python -m bench --per-day {options.per_day} --rounds {options.rounds}` on {datetime.now(UTC):%Y-%m-%d}, with
@@ -52,6 +53,16 @@ is into a table for each level of nesting, `download and unzip` the pages as the
 CPU is user and system time of the process and its children; memory counts shared pages once.
 
 ![Conversations a second, and CPU seconds for 100,000 of them]({PLOT})
+
+{commands_table(found)}
+"""
+
+
+def _outputs(per_day: int, rounds: int) -> str:
+    found = whole.measured(per_day, rounds, _report, outputs.OUTPUTS)
+    return f"""## Other outputs
+
+`python -m bench.outputs`: the same export into tables and an archive, with everything that a conversation has.
 
 {commands_table(found)}
 """

@@ -16,6 +16,7 @@ from everycall.api.exchange import Response
 from everycall.api.limits import PAGE_SIZE_MAX
 from everycall.sandbox import QUERY, Sandbox
 from everycall.sandbox.answers import Request, Wire
+from everycall.setup import Options
 
 PER_DAY = 5_000
 DAY = "2026-01-05T00:00:00.000Z/2026-01-06T00:00:00.000Z"
@@ -84,7 +85,10 @@ def asked(org: Org, interval: str) -> Requests:
     """What an export of the interval asks."""
     org.connection.queries.clear()
     with org.client() as client, tempfile.TemporaryDirectory() as folder:
-        done = export(client, Query(Interval.read(interval)), Path(folder) / "x.csv", columns=["conversationId"])
+        done = export(
+            client, Query(Interval.read(interval)), Path(folder) / "x.csv", columns=["conversationId"],
+            options=Options(route="query"),
+        )  # fmt: skip
     assert done.verdict == "proven"
     queries, kept = org.connection.queries, {entry.interval for entry in done.entries}
     recounts = sum(body["paging"]["pageSize"] == 1 for body in queries)
