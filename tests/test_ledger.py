@@ -265,6 +265,28 @@ def test_an_interrupted_fresh_start_resumes_nothing_of_the_old_export(output: Pa
     assert days_read(ledger(output)) == []
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_an_interrupted_fresh_start_leaves_a_ledger(output: Path, number: int) -> None:
+    """Without one, the next run would refuse an output that is half published."""
+    done(ledger(output), 0, b"a\n")
+    gone(output)
+    stopping = Stopping()
+    stopping.left = number
+    with suppress(KeyboardInterrupt):
+        ledger_of(output, HEADER, fresh=True, filesystem=stopping)
+
+    assert output.with_name(f"{output.name}.everycall").joinpath("ledger.jsonl").exists()
+
+
+def test_a_fresh_start_over_a_half_published_output_that_ends_at_once_leaves_a_ledger(output: Path) -> None:
+    done(ledger(output), 0, b"a\n")
+    gone(output)
+    output.write_bytes(b"half")
+    ledger(output, fresh=True).abandon()
+
+    assert days_read(ledger(output)) == []
+
+
 # To the end
 
 

@@ -99,11 +99,11 @@ class Ledger:
             self._check_finished(header)
         self._lock = self._locked()
         try:
-            if fresh:
-                self._clear()
-            else:
+            if not fresh:
                 self._check_finished(header)  # again: another process may have finished just now
-            self._is_resumed = self._filesystem.exists(self._path)
+            self._was_begun = self._filesystem.exists(self._path)
+            if fresh:
+                self._start_over(header)
             self.header, reads, loads, self._published = self._begin(header)
         except BaseException:
             try:
@@ -360,7 +360,7 @@ class Ledger:
         Keep them, too, if an earlier run began them and an output exists: that run may have ended between a manifest
         and its output, and without the ledger the next run would refuse the output as one that was changed.
         """
-        if self.read or self._has_lines() or (self._is_resumed and self._has_output()):
+        if self.read or self._has_lines() or (self._was_begun and self._has_output()):
             self._lock.release()
         else:
             self._leave()
@@ -394,8 +394,23 @@ class Ledger:
         """Remove our files except the lock; the ledger first, so that a crash never leaves a ledger without files."""
         self._filesystem.unlink(self._path)
         self._filesystem.sync_folder(self._folder)
+        self._unlink(lambda _: True)
+
+    def _start_over(self, header: Header) -> None:
+        """Replace the ledger by one without windows, and remove all other files.
+
+        There is a ledger at any moment: without one, the next run would refuse an output that is half published. Notes
+        on jobs go first, since they do not say of which query they are.
+        """
+        self._unlink(lambda path: path.suffix == ".job")
+        self._rewrite(header, [], [])
+        self._unlink(lambda path: path != self._path)
+
+    def _unlink(self, is_wanted: Callable[[Path], bool]) -> None:
+        """Remove those of our files, except the lock."""
         for path in self._filesystem.files(self._folder):
-            if path.name in OUR_NAMES or f".{path.name.partition('.')[2]}".startswith(self._suffixes()):
+            is_ours = path.name in OUR_NAMES or f".{path.name.partition('.')[2]}".startswith(self._suffixes())
+            if is_ours and is_wanted(path):
                 self._filesystem.unlink(path)
 
     def _suffixes(self) -> tuple[str, ...]:
