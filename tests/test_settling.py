@@ -1,5 +1,6 @@
 """Conversations that a window returns and that are not its own: left to their owner, kept as strays, or unproven."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,31 @@ def test_a_stray_stays_where_its_window_is_read_again(output: Path) -> None:
 
     assert [interval for interval, number in where.pages if number == 1] == [FIRST_WEEK, SECOND_WEEK, FIRST_WEEK]
     assert (ids(output), [len(each) for each in strays(output)]) == (all_ids(STRAY), [1, 0])
+
+
+def test_a_proven_window_keeps_the_stray_that_an_unproven_one_returned_later(output: Path) -> None:
+    """The unproven window will be read again, and may not have it by then. It settles first: it has no day to ask."""
+    lost = call(0, NO_DATE) | {"conversationId": STRAY}
+    other = call(1, "2025-12-01T10:00:00.000Z")
+    where = tampered(
+        adding(other, FIRST_WEEK), adding(lost, FIRST_WEEK), answering(lost, SECOND_WEEK), conversations=[*CALLS, other]
+    )
+    summary = where.export(output, TWO_WEEKS, executor=SerialExecutor(3))
+
+    assert [entry.verdict for entry in summary.entries] == ["proven", "unproven"]
+    assert strays(output) == [[(STRAY, "its start is not a plausible date")], []]
+
+
+def answering(conversation: Tree, interval: str) -> Callable[[Tree, Tree], Tree]:
+    """Answers for this interval have that conversation alone."""
+
+    def change(asked: Tree, found: Tree) -> Tree:
+        if asked["interval"] != interval:
+            return found
+        is_first = asked["paging"]["pageNumber"] == 1
+        return {"conversations": [conversation] if is_first else [], "totalHits": 1}
+
+    return change
 
 
 def test_a_repair_takes_a_stray_out_of_a_window_that_holds_once_its_owner_has_it(output: Path) -> None:

@@ -200,11 +200,14 @@ def is_read_later(
 
 
 def check_late(summary: Summary, there: set[str], world: Drifting, runs: Mapping[str, list[Answered]]) -> None:
-    """What a window returned, and the one to which it belongs did not have by then, is counted."""
+    """What a window returned, and the one to which it belongs, read before, did not have by then, is counted."""
     for entry in summary.entries:
         returned = (world.by_id[each] for each in newest_pages(runs[entry.interval]) if each not in there)
         run = runs[entry.interval][0].run
-        others = [other for other in summary.entries if other is not entry and runs[other.interval][0].run <= run]
+        others = [
+            other for other in summary.entries
+            if other is not entry and runs[other.interval][0].run <= run and other.counted_at <= entry.counted_at
+        ]  # fmt: skip
         late = {
             one.id for one in returned
             if not one.is_misfiled and not one.moves

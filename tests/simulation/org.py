@@ -122,7 +122,10 @@ class Drifting(Recorded):
         """Whether a conversation that shows this start belongs to the window."""
         if start_ms is None:
             return False
-        return window[0] <= max(start_ms, self.activity_from_ms or start_ms) < window[1]
+        from_ms = self.activity_from_ms
+        if from_ms is not None and from_ms - from_ms % DAY_MS <= start_ms < from_ms:
+            start_ms = from_ms
+        return window[0] <= start_ms < window[1]
 
     def attributes(self, sketch: Sketch, now_ms: int) -> dict[str, dict[str, str]]:  # noqa: ARG002
         """None."""

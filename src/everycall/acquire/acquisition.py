@@ -398,19 +398,28 @@ class Acquisition:
         return frozenset(id_ for id_, owners in twice.items() if window in owners)
 
     def _read_again_what_is_owned_twice(self) -> bool:
-        """Of two windows that own a conversation, the later reading stands; the other is read again without it."""
+        """Of two windows that own a conversation, one keeps it; the other is read again without it.
+
+        The later reading keeps it, but for a stray of an unproven window: that one is read again when the export
+        resumes, and may not have the stray by then.
+        """
         if not self._storage.can_take_back or len(self._settled) < 2:
             return False
         again: set[Interval] = set()
         for id_, owners in owned_twice(list(self._settled), self._known_ids).items():
-            *earlier, _ = sorted(owners, key=lambda window: (self._settled[window], window.start))
-            for window in earlier:
+            *others, _ = sorted(owners, key=partial(self._claim, id_))
+            for window in others:
                 if id_ not in self._left_out[window]:
                     self._left_out[window].add(id_)
                     again.add(window)
         if again:
             self.read_again(sorted(again, key=lambda window: window.start))
         return bool(again)
+
+    def _claim(self, id_: bytes, window: Interval) -> tuple[bool, datetime, datetime]:
+        """What the window that keeps a conversation has the most of."""
+        is_doubtful = window in self._doubtful and id_ in map(id_bytes, self._kept_strays[window])
+        return not is_doubtful, self._settled[window], window.start
 
 
 def _unproven(verdict: Verdict, reason: str) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from everycall.api.filters import DIRECTIONS, FILTER_LISTS, MEDIA_TYPES, Filter, Filters
 from everycall.api.interval import Interval
-from everycall.instants import since_epoch_ms
+from everycall.instants import since_epoch_ms, start_of_day
 
 __all__ = ["DIRECTIONS", "FILTER_LISTS", "MEDIA_TYPES", "Filter", "Filters", "Interval", "Match", "Query"]
 
@@ -38,9 +38,14 @@ class Query:
     def belongs_at(self, start_ms: int) -> int:
         """The instant that decides to which window a conversation belongs, in milliseconds since 1970.
 
-        That is its start, or with match "activity" the start of the interval, if that is later.
+        That is its start. With match "activity" it is the start of the interval for what started earlier on that UTC
+        day; the API returns nothing that started on a day before.
         """
-        return max(start_ms, since_epoch_ms(self.interval.start)) if self.match == "activity" else start_ms
+        if self.match == "start":
+            return start_ms
+        start = self.interval.start
+        is_earlier = since_epoch_ms(start_of_day(start)) <= start_ms < since_epoch_ms(start)
+        return since_epoch_ms(start) if is_earlier else start_ms
 
     def owns(self, started: datetime, window: Interval) -> bool:
         """Whether a conversation with that start belongs to the window; each belongs to exactly one."""
