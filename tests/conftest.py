@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from databases import Place
+from needing import needs
 from postgres_server import PostgresServer, binaries, running
 
 # What a shell starts in the background ignores Ctrl-C, and the commands that tests start would inherit that.
@@ -30,13 +31,7 @@ def output(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server, one for each process that runs tests; a second and a half until it is up."""
-    programs = binaries()
-    if programs is None:
-        reason = "PostgreSQL is not installed (Debian and Ubuntu: apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with running(programs) as server:
+    with running(needs(binaries(), "PostgreSQL (Debian and Ubuntu: apt-get install postgresql)")) as server:
         yield server
 
 

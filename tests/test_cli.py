@@ -765,7 +765,7 @@ def test_a_verification_that_the_api_refuses_ends_with_the_code_of_the_refusal(
 def test_a_repair_beside_another_process_is_refused(cli: Cli, outdated: Path) -> None:
     before = outdated.read_bytes()
     (outdated.parent / "x.csv.everycall").mkdir()
-    other = Lock(outdated.parent / "x.csv.everycall" / "lock", outdated)
+    other = Lock(outdated.parent / "x.csv.everycall" / "lock", str(outdated))
     result = cli("verify", "x.csv", "--repair")
     other.release()
 

@@ -1,5 +1,6 @@
 """Completion: what shells offer, and where their scripts go."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from everycall.cli.commands import COMMANDS, run
 from everycall.cli.completing import BEGIN, END, Place, install, place_of, script
 from everycall.cli.parser import options_of
+from needing import needs
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
@@ -44,23 +46,37 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
+OFFERS: list[tuple[tuple[str, ...], set[str]]] = [
+    (("ver",), {"verify"}),
+    (("export", "--med"), {"--media"}),
+    (("export", "--media", "vo"), {"voice"}),
+    (("export", "--interval", "last"), {"last-week", "last-month"}),
+    (("export", "--route", ""), {"query", "jobs", "auto"}),
+    (("plan", "--timezone", "Europe/Berl"), {"Europe/Berlin"}),
+    (("export", "--columns", "queueN"), {"queueName"}),
+    (("profile", "re"), {"remove"}),
+    (("completion", "po"), {"powershell"}),
+]
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("ver",), ["verify"]),
-        (("export", "--med"), ["--media"]),
-        (("export", "--media", "vo"), ["voice"]),
-        (("export", "--interval", "last"), ["last-week", "last-month"]),
-        (("export", "--route", ""), ["query", "jobs", "auto"]),
-        (("plan", "--timezone", "Europe/Berl"), ["Europe/Berlin"]),
-        (("export", "--columns", "queueN"), ["queueName"]),
-        (("profile", "re"), ["remove"]),
-        (("completion", "po"), ["powershell"]),
-    ],
-)
-def test_bash_offers_commands_options_and_values(words: tuple[str, ...], expected: list[str]) -> None:
-    assert offered(*words) == expected
+@pytest.mark.parametrize(("words", "expected"), OFFERS)
+def test_bash_offers_commands_options_and_values(words: tuple[str, ...], expected: set[str]) -> None:
+    assert set(offered(*words)) == expected
+
+
+def test_fish_offers_commands_options_and_values(tmp_path: Path) -> None:
+    needs(shutil.which("fish"), "fish")
+    path = tmp_path / "everycall.fish"
+    path.write_text(SCRIPTS["fish"])
+    asking = [f"complete -C 'everycall {' '.join(words)}'; echo" for words, _ in OFFERS]
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", "\n".join([f"source {path}", *asking])],
+        capture_output=True, text=True, check=True, timeout=60, env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    answers = done.stdout.removesuffix("\n\n").split("\n\n")
+
+    assert [{line.split("\t")[0] for line in answer.splitlines()} for answer in answers] == [each for _, each in OFFERS]
 
 
 CHECKS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-n"], "fish": ["fish", "--no-execute"]}
@@ -68,8 +84,7 @@ CHECKS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-n"], "fish": ["fish", "--no-e
 
 @pytest.mark.parametrize("shell", CHECKS)
 def test_a_shell_can_read_its_script(shell: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+    needs(shutil.which(shell), shell)
     path = tmp_path / "script"
     path.write_text(SCRIPTS[shell])
 

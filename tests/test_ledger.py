@@ -221,11 +221,12 @@ def test_a_finished_export_killed_during_its_cleanup_is_not_resumed(output: Path
 class FinishedMeanwhile(SystemFilesystem):
     """Another process finishes an export of another query just before the lock is free."""
 
-    def lock(self, path: Path, what: Path) -> Lock:
-        elsewhere = what.with_name("elsewhere.csv")
+    def lock(self, path: Path, what: str) -> Lock:
+        output = Path(what)
+        elsewhere = output.with_name("elsewhere.csv")
         finish(ledger_of(elsewhere, other(asked={})))
-        elsewhere.replace(what)
-        manifest_of(elsewhere).replace(manifest_of(what))
+        elsewhere.replace(output)
+        manifest_of(elsewhere).replace(manifest_of(output))
         return super().lock(path, what)
 
 

@@ -16,33 +16,33 @@ HOLDER = """
 import sys
 from pathlib import Path
 from everycall.lock import Lock
-held = Lock(Path(sys.argv[1]), Path("rows.csv"))
+held = Lock(Path(sys.argv[1]), "rows.csv")
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
 def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path: Path) -> None:
-    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first = Lock(tmp_path / "lock", "rows.csv")
 
     with pytest.raises(OutputRefused, match=f"^rows.csv is being written by process {os.getpid()}[.]$"):
-        Lock(tmp_path / "lock", Path("rows.csv"))
+        Lock(tmp_path / "lock", "rows.csv")
     first.release()
 
 
 def test_a_released_lock_can_be_taken(tmp_path: Path) -> None:
-    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first = Lock(tmp_path / "lock", "rows.csv")
     first.release()
     first.release()
 
-    Lock(tmp_path / "lock", Path("rows.csv")).release()
+    Lock(tmp_path / "lock", "rows.csv").release()
 
 
 def test_a_lock_file_that_was_removed_is_created_again(tmp_path: Path) -> None:
-    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first = Lock(tmp_path / "lock", "rows.csv")
     (tmp_path / "lock").unlink()
 
-    second = Lock(tmp_path / "lock", Path("rows.csv"))
+    second = Lock(tmp_path / "lock", "rows.csv")
 
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     first.release()
@@ -55,27 +55,27 @@ def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(OutputRefused, match=f"process {holder.pid}"):
-            Lock(tmp_path / "lock", Path("rows.csv"))
+            Lock(tmp_path / "lock", "rows.csv")
         holder.kill()
         holder.wait()
 
-    Lock(tmp_path / "lock", Path("rows.csv")).release()
+    Lock(tmp_path / "lock", "rows.csv").release()
 
 
 def test_the_lock_names_its_present_holder(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("4194304000\n")
-    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first = Lock(tmp_path / "lock", "rows.csv")
 
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     first.release()
 
 
 def test_a_refused_process_leaves_no_open_file(tmp_path: Path) -> None:
-    first = Lock(tmp_path / "lock", Path("rows.csv"))
+    first = Lock(tmp_path / "lock", "rows.csv")
     with (tmp_path / "other").open("wb") as file:
         free = file.fileno()
     with pytest.raises(OutputRefused):
-        Lock(tmp_path / "lock", Path("rows.csv"))
+        Lock(tmp_path / "lock", "rows.csv")
 
     with (tmp_path / "other").open("wb") as file:
         assert file.fileno() == free
@@ -90,7 +90,7 @@ def test_the_holder_has_locked_the_file_that_is_in_the_folder(tmp_path: Path) ->
     def work() -> None:
         for number in range(300):
             with suppress(OutputRefused):
-                one = Lock(path, Path("rows.csv"))
+                one = Lock(path, "rows.csv")
                 if not path.exists():
                     astray.append(number)
                 path.unlink(missing_ok=True)

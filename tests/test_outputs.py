@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from everycall import OutputFailed, OutputRefused, SettingsError, verification
 from everycall.executor import SerialExecutor
 from everycall.filesystem import File, SystemFilesystem
 from everycall.setup import Environment
+from everycall.sinks.files import ledger_folder
 from everycall.sinks.jsonl import lines
 from everycall.sinks.targets import Target, target_of
 from inprocess import MONDAY, Org, assert_proven, manifest_of, org, read_csv
@@ -273,6 +275,28 @@ def test_another_export_in_the_second_output_is_refused_before_the_first_request
 
     assert len(where.sandbox.requests) == asked
     assert not outputs[0].exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("postgresql://ann@db.example.com:5432/calls", "ann-db.example.com-5432-calls"),
+        ("service=warehouse", "service-warehouse"),
+        ("s3://bucket/2026/calls.parquet", "bucket-2026-calls.parquet"),
+        ("postgresql:///", ""),
+        ("service=../" + "x" * 300, "service-.." + "-" + "x" * 49),
+    ],
+)
+def test_the_folder_of_an_output_that_is_elsewhere_is_in_the_working_directory(name: str, words: str) -> None:
+    folder = ledger_folder(None, name)
+
+    assert re.fullmatch(re.escape(words) + ("-" if words else "") + r"[0-9a-f]{8}\.everycall", str(folder))
+
+
+def test_exports_to_several_databases_have_folders_of_their_own() -> None:
+    names = [f"postgresql://ann@{host}/{database}" for host in ("a.example", "b.example") for database in ("x", "y")]
+
+    assert len({ledger_folder(None, name) for name in names}) == len(names)
 
 
 def test_the_same_output_twice_is_refused(tmp_path: Path) -> None:

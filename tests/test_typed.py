@@ -1,7 +1,6 @@
 """The typed rows are those of the columns, and programs that use them are checked as the pages show them."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from documents import PAGES, ROOT, blocks
 from everycall import DefaultRow, ExtendedRow, Interval, Query, View, rows
 from everycall.tables.flat import DEFAULT, EXTENDED, VIEWS
 from inprocess import org
+from needing import needs
 
 TYPES = {
     "text": str | None,
@@ -117,10 +117,7 @@ def test_mypy_accepts_the_pages_and_finds_mistakes(programs: Path) -> None:
 def test_pyright_accepts_the_pages_and_finds_mistakes(programs: Path) -> None:
     """It comes from npm, as the official JavaScript SDK does."""
     pyright = ROOT / "tests" / "clients" / "node_modules" / "pyright" / "index.js"
-    node = shutil.which("node")
-    if node is None or not pyright.exists():
-        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        missing("not tested: this needs Node with npm; then make")
+    node = needs(shutil.which("node") if pyright.exists() else None, "Node with npm; then make")
     command = [node, str(pyright), "--pythonpath", sys.executable, "--outputjson", str(programs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=programs, timeout=300)
     found = {Path(one["file"]).name for one in json.loads(done.stdout)["generalDiagnostics"]}

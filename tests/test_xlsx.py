@@ -1,7 +1,6 @@
 """Spreadsheets: what people see in them, and what the tools that they use make of them."""
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from everycall.store import Store
 from everycall.tables.flat import Column, Row, columns
 from everycall.verification import repair, verify
 from inprocess import WEEK, manifest_of, org, read_csv
+from needing import needs
 
 BERLIN = Style(timezone="Europe/Berlin")
 NOW = "2026-01-07T00:00:00.000Z"
@@ -241,10 +241,7 @@ def test_without_the_library_the_error_names_the_extra(tmp_path: Path) -> None:
 
 
 def test_libreoffice_shows_dates_as_dates_and_durations_as_durations(tmp_path: Path) -> None:
-    soffice = shutil.which("soffice")
-    if soffice is None:
-        assert os.environ.get("CI") != "true", "LibreOffice is not installed"
-        pytest.skip("LibreOffice (soffice) is not installed")
+    soffice = needs(shutil.which("soffice"), "LibreOffice Calc")
     start = datetime(2026, 7, 5, 8, tzinfo=UTC)
     made(tmp_path / "a.xlsx", row(text="=1+1", instant=start, seconds=100_000.0, texts=("a", "b")))
     as_shown = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"

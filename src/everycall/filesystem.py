@@ -122,7 +122,7 @@ class Filesystem(Protocol):
         """The size of a file in bytes; None if it does not exist."""
         ...
 
-    def lock(self, path: Path, output: Path) -> Held:
+    def lock(self, path: Path, output: str) -> Held:
         """Lock the output, by a lock file at `path`.
 
         Raises:
@@ -212,6 +212,6 @@ class SystemFilesystem(Filesystem):
         """The size of a file in bytes; None if it does not exist."""
         return path.stat().st_size if path.exists() else None
 
-    def lock(self, path: Path, output: Path) -> Lock:
+    def lock(self, path: Path, output: str) -> Lock:
         """Lock the output, by a lock file at `path`."""
         return Lock(path, output)

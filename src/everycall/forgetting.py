@@ -17,8 +17,7 @@ from everycall.errors import OutputRefused, SettingsError
 from everycall.exporting import output_failed
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import start_of_day
-from everycall.ledger import WITHOUT_PATH
-from everycall.sinks.files import FOLDER_SUFFIX
+from everycall.sinks.files import ledger_folder
 from everycall.sinks.forgetting import Forgets, Wanted, unknown, without
 from everycall.sinks.forms import FormMaker
 from everycall.sinks.interface import Destination
@@ -85,9 +84,8 @@ def forget(
     try:
         at = target.place if target.path is None else target.path
         place = forgets(destination_of(header_of(at, filesystem), at, FormMaker, filesystem))
-        path = target.path or Path(WITHOUT_PATH)
-        folder = path.with_name(path.name + FOLDER_SUFFIX)
-        with _Locked(folder, path, filesystem):
+        folder = ledger_folder(target.path, place.name)
+        with _Locked(folder, place.name, filesystem):
             return _forget(place, wanted, tuple(ids), confirm, vacuum, folder)
     except OSError as error:
         raise output_failed(error) from error
@@ -149,7 +147,7 @@ def _forget(
 class _Locked:
     """The folder beside an output while it is changed, and the lock in it."""
 
-    def __init__(self, folder: Path, output: Path, filesystem: Filesystem) -> None:
+    def __init__(self, folder: Path, output: str, filesystem: Filesystem) -> None:
         self._folder, self._output, self._filesystem = folder, output, filesystem
 
     def __enter__(self) -> None:

@@ -46,15 +46,12 @@ from everycall.manifest import (
     check_same,
     check_version,
 )  # fmt: skip
-from everycall.sinks.files import FOLDER_SUFFIX
+from everycall.sinks.files import ledger_folder
 from everycall.sinks.interface import Damaged, Destination, Finished, Form, Loaded
 from everycall.store import Describe, window_name, without_open
 
 WINDOW_SUFFIXES = (".part", ".unzipped", ".ids", ".job")
 OUR_NAMES = ("ledger.jsonl", "ledger.jsonl.new", "output", "manifest", "manifest.new")
-
-WITHOUT_PATH = "export"
-"""The name of the ledger's folder in the working directory where no output is a path."""
 
 DISK_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
@@ -89,8 +86,9 @@ class Ledger:
         forms = {form.name: form for destination in destinations for form in destination.forms}
         self._forms: tuple[Form, ...] = tuple(forms.values())
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
-        self._output = next((one.path for one in destinations if one.path is not None), Path(WITHOUT_PATH))
-        self._folder = self._output.with_name(self._output.name + FOLDER_SUFFIX)
+        first = next((one for one in destinations if one.path is not None), destinations[0])
+        self._output = first.name
+        self._folder = ledger_folder(first.path, first.name)
         self._path = self._folder / "ledger.jsonl"
         for destination in destinations:
             destination.check_place()
@@ -125,7 +123,7 @@ class Ledger:
             )
         try:
             self._filesystem.make_folder(self._folder)
-            self._filesystem.sync_folder(self._output.parent)  # otherwise a power cut could remove the folder
+            self._filesystem.sync_folder(self._folder.parent)  # otherwise a power cut could remove the folder
             return self._filesystem.lock(self._folder / "lock", self._output)
         except OSError as error:
             self._refuse(error)
@@ -152,7 +150,7 @@ class Ledger:
             lines = self._filesystem.read(self._path).splitlines(keepends=True) or [b""]
             before = _header(lines[0])
             check_interval(before, self._path)
-            check_same(before, header, str(self._output))
+            check_same(before, header, self._output)
             # A line without a line feed was interrupted while it was written: its window is not done.
             complete = _decoded([line for line in lines[1:] if line.endswith(b"\n")])
             published = {line.output for line in complete if isinstance(line, Published)}

@@ -24,12 +24,12 @@ else:
 class Lock:
     """A lock, held until `release` or the end of the process."""
 
-    def __init__(self, path: Path, output: Path) -> None:
+    def __init__(self, path: Path, output: str) -> None:
         """Take the lock.
 
         Args:
             path: the lock file, which holds the id of the process.
-            output: what the lock protects, for the message.
+            output: the name of what the lock protects, for the message.
 
         Raises:
             OutputRefused: another process holds the lock; the message has its id.

@@ -268,7 +268,7 @@ class SimDisk:
         inode = self.names.files.get(str(path))
         return None if inode is None else len(inode.data)
 
-    def lock(self, path: Path, what: Path) -> Held:
+    def lock(self, path: Path, what: str) -> Held:
         """See `Filesystem.lock`."""
         if str(path) in self.locked:
             raise OutputRefused(f"{what} is being written by another process.")

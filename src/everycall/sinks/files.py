@@ -7,6 +7,7 @@ Until then an existing file stays as it is.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,23 @@ NAMES_SUFFIX = ".names.jsonl"
 
 FOLDER_SUFFIX = ".everycall"
 """Of the folder beside an output that holds its ledger and what is not complete yet."""
+
+NAME_MAX = 60
+"""Ours: the most characters of an address in the name of a folder."""
+
+
+def ledger_folder(path: Path | None, name: str) -> Path:
+    """The folder of an output's ledger: beside the output, or in the working directory where it is elsewhere.
+
+    Args:
+        path: where the output is; None if it is a database or in an object store.
+        name: as messages show it. It is in the name of a folder in the working directory, so that exports to several
+            databases do not meet there: `everycall-db.example.com-warehouse-1a2b3c4d.everycall`.
+    """
+    if path is None:
+        words = re.sub(r"[^A-Za-z0-9.]+", "-", name.rpartition("://")[2])[:NAME_MAX].strip("-.")
+        path = Path(f"{words}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-"))
+    return path.with_name(path.name + FOLDER_SUFFIX)
 
 
 class FileDestination:
