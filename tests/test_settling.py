@@ -12,6 +12,7 @@ from everycall import Interval
 from everycall.acquire.settling import STRAYS_MAX, contains, owned_twice, with_ids, without_ids
 from everycall.executor import SerialExecutor
 from everycall.instants import DAY
+from everycall.progress import Event, WindowClosed
 from everycall.sandbox import QUERY, Switches
 from everycall.sandbox.answers import Request
 from everycall.setup import Environment
@@ -272,6 +273,69 @@ def test_a_conversation_that_reached_its_own_day_after_it_was_read_is_counted_as
     assert [window["late"] for window in windows(output)] == [1, 0]
     assert asked_by_id(where) == [(LEFT, SECOND_MONDAY)]
     assert_whole(summary, output)
+
+
+MANY = [call(100 + number, f"2026-01-12T00:{number:02}:00.000Z") for number in range(STRAYS_MAX + 1)]
+"""More than strays may be, all on the second Monday: they come with the first week, too."""
+
+
+def forgetful(lies: int) -> Org:
+    """An org whose first answers about the second week, so many, have no conversations."""
+    where = tampered(
+        conversations=[*CALLS, *MANY], switches=Switches(match="day", end_at_midnight_touches_next_day=True)
+    )
+    left = [None] * lies
+
+    def answer(asked: Tree, found: Tree) -> Tree:
+        if asked["interval"] != SECOND_WEEK or not left:
+            return found
+        left.pop()
+        return {"totalHits": 0}
+
+    assert isinstance(where.connection, Tampering)
+    where.connection.answer = answer
+    return where
+
+
+def test_a_window_that_lacks_many_conversations_which_another_one_returned_is_read_again(output: Path) -> None:
+    where = forgetful(lies=2)  # its first page, and the count
+    summary = where.export(output, TWO_WEEKS)
+
+    assert (summary.verdict, ids(output)) == ("proven", all_ids(*(one["conversationId"] for one in MANY)))
+    assert [interval for interval, number in where.pages if number == 1] == [FIRST_WEEK, SECOND_WEEK, SECOND_WEEK]
+    assert (strays(output), [window["late"] for window in windows(output)]) == ([[], []], [0, 0])
+    assert_whole(summary, output)
+
+
+def test_a_window_that_lacks_many_conversations_is_read_again_once(output: Path) -> None:
+    where = forgetful(lies=100)
+    summary = where.export(output, TWO_WEEKS)
+
+    assert [entry.verdict for entry in summary.entries] == ["unproven", "proven"]
+    assert (
+        f"{STRAYS_MAX + 2} conversations came that start on days that were not asked for" in summary.unproven[0].reason
+    )
+    assert [interval for interval, number in where.pages if number == 1] == [FIRST_WEEK, SECOND_WEEK, SECOND_WEEK]
+
+
+class InterruptedAtTheFirstWindow:
+    """Ctrl-C, once a window is done."""
+
+    def report(self, event: Event) -> None:
+        """See `Progress.report`."""
+        if isinstance(event, WindowClosed):
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_export_reads_a_window_again_that_lacks_many_conversations(output: Path) -> None:
+    """The second week is done first: the first week waits for it."""
+    where = forgetful(lies=2)
+    with pytest.raises(KeyboardInterrupt):
+        where.export(output, TWO_WEEKS, progress=InterruptedAtTheFirstWindow())
+    summary = where.export(output, TWO_WEEKS)
+
+    assert (summary.verdict, ids(output)) == ("proven", all_ids(*(one["conversationId"] for one in MANY)))
+    assert [interval for interval, number in where.pages if number == 1].count(SECOND_WEEK) == 2
 
 
 # Owned twice

@@ -169,6 +169,8 @@ class Acquisition:
         self._writing: dict[WindowReading, _Writing] = {}
         self._unsettled: list[ReadWindow] = []
         self._left_out: dict[Interval, set[bytes]] = defaultdict(set)
+        self._completed: set[Interval] = set()
+        """Windows that were read again because many conversations were missing from them."""
         self._is_at_the_end = False
 
     @property
@@ -188,6 +190,8 @@ class Acquisition:
             return True
         if not self._loop.is_done:
             self.unread += self._loop.stop(STOPPED)
+        elif self._read_again_what_is_incomplete():
+            pass
         elif self._unsettled:
             self._is_at_the_end = True
             self._settle()
@@ -274,7 +278,7 @@ class Acquisition:
 
     def _settle(self) -> None:
         for read in list(self._unsettled):
-            if read.strays is None:
+            if read.strays is None and not read.incomplete:
                 self._find_strays(read)
             if read.strays is not None and not read.is_asking:
                 self._finish(read)
@@ -284,11 +288,35 @@ class Acquisition:
         if found is None:
             return
         if len(found) > STRAYS_MAX:
+            read.incomplete = self._incomplete(found)
+            if read.incomplete:
+                return
             reason = f"{len(found):,} conversations came that start on days that were not asked for"
             read.verdict, read.strays = _unproven(read.verdict, reason), []
             return
         read.strays = [self._stray(one, read) for one in found]
         self._ask_about(read)
+
+    def _incomplete(self, missing: Iterable[Kept]) -> frozenset[Interval]:
+        """The windows to which these conversations belong; none that was read again for that already."""
+        if self._is_at_the_end or not self._storage.can_take_back:
+            return frozenset()
+        owners = {self._ownership.owner(one.start_ms) for one in missing if one.start_ms is not None}
+        return frozenset(one for one in owners if isinstance(one, Interval)) - self._completed
+
+    def _read_again_what_is_incomplete(self) -> bool:
+        """Read windows again from which many conversations are missing. No window is being loaded now."""
+        windows = {window for read in self._unsettled for window in read.incomplete}
+        if not windows:
+            return False
+        for read in self._unsettled:
+            read.incomplete = frozenset()
+        self._completed |= windows
+        again = windows & self._settled.keys()
+        if again:
+            self.read_again(sorted(again, key=lambda window: window.start))
+        self._settle()
+        return True
 
     def _stray(self, one: Kept, read: ReadWindow) -> StrayRow:
         conversation_id, start = read.texts[one.id]

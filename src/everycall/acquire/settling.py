@@ -5,6 +5,8 @@ owners, whose ids have to contain them. A conversation that is missing there, or
 have found it, is a *stray*. The day of its start is then asked for it once, by a filter on its id. If that day has it,
 it belongs there; if not, the window that returned it keeps it, once in the whole export.
 
+If many are missing, the readings of their owners were wrong, and the owners are read again, once.
+
 A window *settles* once all owners of its other conversations are read, and its strays are decided.
 """
 
@@ -21,7 +23,7 @@ from everycall.api.query import Interval, Query
 from everycall.instants import DAY, EPOCH, MILLISECOND, since_epoch_ms, start_of_day
 
 STRAYS_MAX = 20
-"""Ours: a window with more strays is unproven, and its strays are not asked for."""
+"""Ours: of more strays, the owners are read again; a window that still has more is unproven, and none is asked for."""
 
 PLAUSIBLE_FROM_MS = since_epoch_ms(datetime(2010, 1, 1, tzinfo=UTC))
 """The vendor's cloud was launched later: an earlier start is not plausible."""
@@ -70,6 +72,8 @@ class ReadWindow:
     strays: list[StrayRow] | None = None
     """The strays to decide; None while an owner is not read yet."""
     is_asking: bool = False
+    incomplete: frozenset[Interval] = frozenset()
+    """Windows that lack many of its other conversations, and have to be read again before it can settle."""
 
 
 Owner: TypeAlias = Interval | Literal["outside", "not read"]
