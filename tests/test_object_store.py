@@ -152,7 +152,7 @@ def test_a_bucket_that_does_not_exist_is_an_error_with_the_next_step(where: Org,
     with pytest.raises(OutputRefused, match="cannot be reached") as refused:
         where.export(f"{bucket}-of-nobody/calls.parquet", THREE_WEEKS)
 
-    assert refused.value.hint == "Check the bucket, and the credentials in the environment."
+    assert refused.value.hint.startswith("Check the bucket, and the credentials in the environment: AWS_ACCESS_KEY_ID")
     assert where.queries == []
 
 

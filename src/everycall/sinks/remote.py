@@ -1,10 +1,6 @@
 """Object stores as places: `s3://`, `gs://`, `abfss://`, by pyarrow's filesystems and their own credentials.
 
-An object appears when its upload is complete, so it is replaced in one step. Where the credentials come from is the
-library's business: AWS_ACCESS_KEY_ID and others, a profile, the machine's role ... (https://arrow.apache.org/docs/python/filesystems.html).
-An endpoint of one's own is AWS_ENDPOINT_URL.
-
-Needs pyarrow.
+An object appears when its upload is complete, so it is replaced in one step. Credentials: see `stores`. Needs pyarrow.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,11 +11,13 @@ from typing import Any, Literal, cast
 import pyarrow as pa
 from pyarrow import fs
 
-from everycall.errors import OutputRefused, SettingsError
+from everycall.errors import OutputRefused
 from everycall.filesystem import File, Filesystem
 from everycall.sinks.files import MANIFEST_SUFFIX, FileDestination
 from everycall.sinks.interface import FileSink
 from everycall.sinks.names_form import NamesForm
+from everycall.sinks.stores import opened
+from everycall.sinks.targets import STORES
 
 UPLOADS = 8
 """At the same time."""
@@ -34,14 +32,12 @@ class RemotePlace:
         """Use this URL.
 
         Raises:
-            SettingsError: it is not valid.
+            SettingsError: it is not valid, or there are no credentials.
         """
         self.name = url.rstrip("/")
+        self._scheme = self.name.partition("://")[0].lower()
         self._local = filesystem
-        try:
-            self._store, self._base = fs.FileSystem.from_uri(self.name)
-        except (pa.ArrowInvalid, OSError, NotImplementedError) as error:
-            raise SettingsError(f"{self.name} cannot be used: {error}.", hint="Check the URL.") from error
+        self._store, self._base = opened(self.name)
 
     def check(self) -> None:
         """Refuse a bucket that cannot be reached."""
@@ -50,11 +46,11 @@ class RemotePlace:
             found = self._store.get_file_info(bucket)
             reason = f"there is no {bucket}" if found.type == fs.FileType.NotFound else ""
         except OSError as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
+            reason = str(error).partition("\n")[0].partition(" error_info=")[0].rstrip(".")
         if reason:
             raise OutputRefused(
                 f"{self.name} cannot be reached: {reason}.",
-                hint="Check the bucket, and the credentials in the environment.",
+                hint=f"Check the bucket, and the credentials in the environment: {STORES[self._scheme]}.",
             )
 
     def files(self) -> dict[str, int]:

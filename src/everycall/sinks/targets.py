@@ -75,8 +75,13 @@ class Target:
         return None if self.format == POSTGRESQL or is_url(self.place) else Path(self.place)
 
 
-STORES = ("s3", "gs", "abfss")
-"""The schemes of object stores."""
+STORES: Mapping[str, str] = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "abfss": "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+    "AZURE_CLIENT_SECRET",
+}
+"""The schemes of object stores, and where their credentials are in the environment."""
 
 
 def is_url(output: str) -> bool:
@@ -124,8 +129,8 @@ def _check_url(output: str) -> None:
     if is_url(output) and ("?" in rest or (scheme.lower() != "abfss" and "@" in rest.partition("/")[0])):
         raise SettingsError(
             f"The URL {scheme}://... has more than a bucket and a path.",
-            hint="Credentials, region and endpoint come from the environment: AWS_ACCESS_KEY_ID, AWS_REGION, "
-            "AWS_ENDPOINT_URL ... Others can read a command line.",
+            hint=f"Credentials and the like come from the environment: {STORES[scheme.lower()]}. "
+            "Others can read a command line.",
         )
 
 
