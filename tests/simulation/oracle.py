@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 
 from everycall import Interval, Summary
+from everycall.acquire.proof import id_bytes
 from everycall.manifest import Entry
 from everycall.sandbox.instants import DAY_MS, to_text
 
@@ -232,9 +233,17 @@ def check_later(
             entry for entry, rows in zip(summary.entries, by_window, strict=True)
             if one.id in {row["conversationId"] for row in rows}
         ]  # fmt: skip
-        last = max((entry.counted_at for entry in owners), default="")
+        last = max((claimed_at(one, entry, runs[entry.interval]) for entry in owners), default="")
         stands = not holders or holders[0].verdict == "unproven" or holders[0].counted_at >= last
         check(stands, f"{one.id} stands in {holders} and not in its later reading")
+
+
+def claimed_at(one: Told, entry: Entry, answers: list[Answered]) -> str:
+    """When a window was counted with the conversation: before its last reading, if that one was to leave it out."""
+    counts = sorted(answer.at_ms for answer in answers if answer.is_count and answer.has_come)
+    if id_bytes(one.id).hex() in entry.left_out and len(counts) > 1:
+        return to_text(counts[-2])
+    return entry.counted_at
 
 
 def owned_as_read(one: Told, entry: Entry, world: Drifting, answers: list[Answered]) -> bool:
