@@ -3,6 +3,7 @@
     OUT.everycall/ledger.jsonl      a header, a line for each window that is read, one for each that is loaded, and one
                                     for each output that is complete while another one is not
     OUT.everycall/WINDOW.part       a window's conversations as the API sent them; removed once they are loaded
+                                    (only those that are replaced, where a `sync` replaces some of a window)
     OUT.everycall/WINDOW.ids        16 bytes for each conversation that the window owns, sorted
     OUT.everycall/WINDOW.rows       a window's rows; other forms have other suffixes
     OUT.manifest.json, OUT          appear at the end, one right after the other; then the folder is removed
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -40,6 +41,7 @@ from everycall.manifest import (
     Manifest,
     Published,
     WindowLoaded,
+    WindowPatched,
     WindowRead,
     as_written,
     check_interval,
@@ -167,9 +169,7 @@ class Ledger:
             ) from error
         return before, [without_open(read) for read in reads], loads, published
 
-    def _usable(
-        self, lines: Sequence[WindowRead | WindowLoaded | Published], interval: Interval
-    ) -> tuple[list[WindowRead], list[WindowLoaded]]:
+    def _usable(self, lines: Sequence["_Line"], interval: Interval) -> tuple[list[WindowRead], list[WindowLoaded]]:
         """The lines of windows that need not be read again: proven, inside the interval, and with complete files.
 
         Lines that overlap an earlier window or reach beyond the interval come from an edited ledger, and are dropped.
@@ -182,10 +182,11 @@ class Ledger:
             if loaded is not None and (loaded.rows != read.kept or not self._has_forms(loaded)):
                 loaded = None
             fits = end <= read.window.start and read.window.end <= interval.end
-            is_ours = self._is_repair or loaded is None or not loaded.taken_over
+            is_patch = isinstance(read, WindowPatched)
+            is_ours = self._is_repair or not (is_patch or (loaded is not None and loaded.taken_over))
             if read.verdict != "proven" or not fits or not is_ours or not (loaded or self._has_part(read)):
                 continue
-            if not (loaded and loaded.taken_over) and not self._has_ids(read):
+            if not (is_patch or (loaded and loaded.taken_over)) and not self._has_ids(read):
                 continue
             end = read.window.end
             kept_reads.append(read)
@@ -223,9 +224,9 @@ class Ledger:
             self._filesystem.sync(file)
 
     def ids(self, window: Interval) -> bytes | None:
-        """The ids that the window owns; None if a repair took the window over."""
-        loaded = self.loaded.get(str(window))
-        if loaded is not None and loaded.taken_over:
+        """The ids that the window owns; None if a repair or a sync took the window over."""
+        read, loaded = self.read.get(str(window)), self.loaded.get(str(window))
+        if isinstance(read, WindowPatched) or (loaded is not None and loaded.taken_over):
             return None
         return self._filesystem.read(self.path(window, ".ids"))
 
@@ -339,7 +340,7 @@ class Ledger:
             for entry in entries:
                 offset, length = offsets[entry.interval]
                 ledger.seek(offset)
-                line = msgspec.json.decode(ledger.read(length), type=WindowRead)
+                line = msgspec.json.decode(ledger.read(length), type=WindowRead | WindowPatched)
                 yield msgspec.structs.replace(entry, open_conversations=line.open_conversations)
 
     def _offsets(self) -> dict[str, tuple[int, int]]:
@@ -347,7 +348,7 @@ class Ledger:
         offsets: dict[str, tuple[int, int]] = {}
         offset = 0
         for line in self._filesystem.read(self._path).splitlines(keepends=True):
-            if line.startswith(_READ_TAG):
+            if line.startswith(_READ_TAGS):
                 offsets[msgspec.json.decode(line, type=_Interval).interval] = offset, len(line)
             offset += len(line)
         return offsets
@@ -428,16 +429,19 @@ class _Interval(msgspec.Struct, frozen=True):
     interval: str
 
 
-_READ_TAG = b'{"line":"read"'
-"""How a `WindowRead` line begins."""
+_READ_TAGS = (b'{"line":"read"', b'{"line":"patched"')
+"""How the lines of windows that are read begin."""
 
 
 def _line(line: msgspec.Struct) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded | Published]:
-    return [msgspec.json.decode(line, type=WindowRead | WindowLoaded | Published) for line in lines]
+_Line: TypeAlias = WindowRead | WindowPatched | WindowLoaded | Published
+
+
+def _decoded(lines: Iterable[bytes]) -> list[_Line]:
+    return [msgspec.json.decode(line, type=_Line) for line in lines]
 
 
 def _header(line: bytes) -> Header:

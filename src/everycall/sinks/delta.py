@@ -90,7 +90,7 @@ class DeltaFolder(TablesInPlace):
                 for name, its_table in tables.items():
                     self._replace(its_table, name, loaded)
             self._remove_others(tables, finished)
-            is_partial = any(loaded.is_taken_over for loaded in finished.windows)
+            is_partial = any(loaded.is_partial for loaded in finished.windows)
             queues = self.queues(finished, self._before if is_partial else None)
             names = self.names(finished, self._names_before() if is_partial else ())
             for name, rows in {NAMES: names, **queues}.items():
@@ -123,7 +123,7 @@ class DeltaFolder(TablesInPlace):
             delta,
             pa.RecordBatchReader.from_batches(schema(name), self._batches(name, loaded)),
             mode="overwrite",
-            predicate=_in(loaded.window),
+            predicate=_replaced_by(loaded),
             schema_mode="merge",
             writer_properties=_PROPERTIES,
         )
@@ -246,6 +246,13 @@ def _in(window: Interval) -> str:
     return f"ownerTime >= '{text(window.start)}' AND ownerTime < '{text(window.end)}'"
 
 
+def _replaced_by(loaded: Loaded) -> str:
+    """The condition for the rows that a window replaces."""
+    if loaded.replaces is None:
+        return _in(loaded.window)
+    return f"{_in(loaded.window)} AND conversationId IN ({', '.join(map(_quoted, sorted(loaded.replaces)))})"
+
+
 def _has_same(before: pa.Table, rows: pa.Table) -> bool:
     """Whether both tables have the same rows, in whatever order."""
     if set(before.column_names) != set(rows.column_names):
@@ -256,6 +263,8 @@ def _has_same(before: pa.Table, rows: pa.Table) -> bool:
 
 def _conditions(wanted: Wanted) -> Iterator[str]:
     """Conditions of which a row fulfils at most one."""
+    if wanted.within:
+        yield " OR ".join(f"({_in(window)})" for window in wanted.within)
     before = "" if wanted.before is None else f"ownerTime < '{text(wanted.before)}'"
     if before:
         yield before

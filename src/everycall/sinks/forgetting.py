@@ -1,4 +1,4 @@
-"""What `everycall forget` takes out of a destination, and what its manifest says afterwards.
+"""Which conversations a destination has, what `everycall forget` takes out of it, and its manifest afterwards.
 
 The order in which a destination does it makes an interruption harmless: the manifest comes first, and the rows of
 `conversations` go last. Until they are gone, the same command finds them again, and takes out what is left; meanwhile
@@ -25,10 +25,13 @@ class Wanted:
     ids: frozenset[str] = frozenset()
     before: datetime | None = None
     """A midnight UTC."""
+    within: tuple[Interval, ...] = ()
+    """All conversations of these windows; for a look only, without `ids` and `before`."""
 
     def is_whole(self, window: Interval) -> bool:
-        """Whether all of a window is to be taken out."""
-        return self.before is not None and window.end <= self.before
+        """Whether all of a window is wanted."""
+        is_old = self.before is not None and window.end <= self.before
+        return is_old or any(one.start <= window.start and window.end <= one.end for one in self.within)
 
 
 class Owned(NamedTuple):
@@ -40,7 +43,7 @@ class Owned(NamedTuple):
 
 
 class Forgets(Protocol):
-    """A destination that conversations can be taken out of."""
+    """A destination whose conversations can be looked up, and taken out."""
 
     @property
     def name(self) -> str:
@@ -105,8 +108,8 @@ def _without(entry: Entry, wanted: Wanted, ids: set[str]) -> Entry:
         return entry
     if wanted.is_whole(entry.window):
         return msgspec.structs.replace(
-            entry, is_forgotten=True, forgotten=(), rows=0, open=0, open_conversations=(), strays=(), sha256="",
-            size_bytes=0,
+            entry, is_forgotten=True, forgotten=(), rows=0, open=0, open_conversations=(), strays=(), replaced=(),
+            removed=(), sha256="", size_bytes=0,
         )  # fmt: skip
     gone = {id_bytes(one).hex() for one in ids} - set(entry.forgotten)
     if not gone:
@@ -119,6 +122,7 @@ def _without(entry: Entry, wanted: Wanted, ids: set[str]) -> Entry:
         open=len(still_open),
         open_conversations=still_open,
         strays=tuple(one for one in entry.strays if id_bytes(one.conversation_id).hex() not in gone),
+        replaced=tuple(one for one in entry.replaced if id_bytes(one.conversation_id).hex() not in gone),
         sha256="",  # of rows that are not there any more: the window is written again when it is read the next time
     )
 

@@ -53,9 +53,6 @@ _WHOLE = (NAMES, QUEUES, QUEUE_MEDIA, WINDOWS)
 
 _EMPTY = "empty"
 
-_NOT_DAYS = ("", _EMPTY, *_WHOLE)
-"""Names of files that are none of a day."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -65,6 +62,10 @@ class Source:
     size_bytes: int
     window: Interval | None = None
     """Only the rows with an `ownerTime` in it; None for all of them."""
+    without: frozenset[str] = frozenset()
+    """The conversations whose rows are left out."""
+    new: "tuple[Source, ...]" = ()
+    """Rows that go between its own, in order of start and id."""
     path: Path | None = None
     """The file of a window that it is; None if it is a present one."""
     file: TableFile | None = None
@@ -115,7 +116,7 @@ class ParquetFolder(TableFolder):
         for table in OF_CONVERSATIONS:
             if table.name not in has_rows:
                 tables.append(self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch))
-        is_partial = any(loaded.is_taken_over for loaded in named.windows)
+        is_partial = any(loaded.is_partial for loaded in named.windows)
         names = self.names(named, self._names_before() if is_partial else ())
         queues = self.queues(named, self._before if is_partial else None)
         tables += [
@@ -143,18 +144,24 @@ class ParquetFolder(TableFolder):
         return found
 
     def _of_window(self, loaded: Loaded, present: dict[str, int]) -> Iterator[tuple[str, str, Source]]:
-        if loaded.is_taken_over:
+        new: dict[tuple[str, str], list[Source]] = {}
+        if not loaded.is_taken_over:
+            stem = loaded.path(self._tables)
+            for file in self._tables.contents(stem):
+                where = path_of(stem, file)
+                opens = partial(self._filesystem.open, where, "rb")
+                new.setdefault((file.table, file.day), []).append(Source(opens, file.size_bytes, path=where, file=file))
+        if loaded.is_partial:
             for day in _days(loaded.window):
                 for table in OF_CONVERSATIONS:
                     path = f"{table.name}/{day}.parquet"
                     if path in present:
-                        yield table.name, day, Source(partial(self.place.open, path), present[path], loaded.window)
-            return
-        stem = loaded.path(self._tables)
-        for file in self._tables.contents(stem):
-            where = path_of(stem, file)
-            opens = partial(self._filesystem.open, where, "rb")
-            yield file.table, file.day, Source(opens, file.size_bytes, None, where, file)
+                        its_new = tuple(new.pop((table.name, day), ()))
+                        opens, gone = partial(self.place.open, path), loaded.replaces or frozenset()
+                        yield table.name, day, Source(opens, present[path], loaded.window, gone, its_new)
+        for (name, day), sources in new.items():
+            for source in sources:
+                yield name, day, source
 
     def _day(self, table: str, day: str, sources: Sequence[Source], scratch: Path) -> Staged:
         name, path = f"{STAGED}.tables.{table}.{day}.parquet", f"{table}/{day}.parquet"
@@ -163,12 +170,13 @@ class ParquetFolder(TableFolder):
             return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
         return self._merged(table, _pieces(table, sources), scratch / name, path)
 
-    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the files say it
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:
         """The conversations in the files of `conversations`."""
         found: list[Owned] = []
+        days = {day for entry in manifest.windows for day in _days(entry.window)}
         for path, size_bytes in sorted(self.place.files().items()):
             day = _day_of(path)
-            if _table_of_path(path) == "conversations" and day not in _NOT_DAYS and has_any_of(wanted, day):
+            if _table_of_path(path) == "conversations" and day in days and has_any_of(wanted, day):
                 with self.place.open(path) as file:
                     rows = opened(file, size_bytes).read(["conversationId", "ownerTime"])
                 found += owned(rows.filter(matches(rows, wanted)))
@@ -257,14 +265,34 @@ def _described(path: str, file: TableFile) -> WrittenFile:
 def _pieces(table: str, sources: Sequence[Source]) -> Iterator[pa.Table]:
     """Yield the rows of the sources, a row group at a time, in the declared schema."""
     for source in sources:
-        with source.open() as file:
-            parquet = opened(file, source.size_bytes)
-            for number in range(parquet.num_row_groups):
-                rows = _fitted(parquet.read_row_group(number), table)
-                if source.window is not None:
-                    rows = between(rows, since_epoch_ms(source.window.start), since_epoch_ms(source.window.end))
-                if rows.num_rows:
-                    yield rows
+        new = list(_pieces(table, source.new))
+        yield from _merged_in(pa.concat_tables(new), _own(table, source)) if new else _own(table, source)
+
+
+def _own(table: str, source: Source) -> Iterator[pa.Table]:
+    with source.open() as file:
+        parquet = opened(file, source.size_bytes)
+        for number in range(parquet.num_row_groups):
+            rows = _fitted(parquet.read_row_group(number), table)
+            if source.window is not None:
+                rows = between(rows, since_epoch_ms(source.window.start), since_epoch_ms(source.window.end))
+            if source.without:
+                gone = pa.array(sorted(source.without), pa.string())
+                rows = rows.filter(pc.invert(pc.is_in(rows.column("conversationId"), gone)))
+            if rows.num_rows:
+                yield rows
+
+
+def _merged_in(new: pa.Table, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the pieces with the new rows between theirs; the rows of a conversation stay in their order."""
+    for piece in pieces:
+        is_due = pc.less_equal(new.column("ownerTime"), pc.max(piece.column("ownerTime")))
+        rows = pa.concat_tables([piece, new.filter(is_due)])
+        order = [("ownerTime", "ascending"), ("conversationId", "ascending")]
+        yield rows.take(pc.sort_indices(rows, sort_keys=order))
+        new = new.filter(pc.invert(is_due))
+    if new.num_rows:
+        yield new
 
 
 def _fitted(rows: pa.Table, table: str) -> pa.Table:

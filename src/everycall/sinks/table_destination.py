@@ -118,6 +118,10 @@ class TableDestination:
             **self._tables.take_over(path(self._tables), written), **self._names.take_over(path(self._names))
         }  # fmt: skip
 
+    def set_aside(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> bool:  # noqa: ARG002
+        """Nothing to do: rows are replaced where they are."""
+        return True
+
     def as_there(
         self, finished: Finished, before: Manifest | None, is_there: Callable[[Manifest, Entry], bool]
     ) -> Finished:
@@ -224,17 +228,24 @@ def same_window(loaded: Loaded, written: Written, before: Sequence[Entry]) -> En
 
 def has_any_of(wanted: Wanted, day: str) -> bool:
     """Whether a UTC day, such as `2026-01-05`, can have conversations that are wanted."""
+    if any(f"{one.start:%Y-%m-%d}" <= day and f"{day}T00:00:00.000Z" < text(one.end) for one in wanted.within):
+        return True
     return bool(wanted.ids) or (wanted.before is not None and day < f"{wanted.before:%Y-%m-%d}")
 
 
 def matches(rows: pa.Table, wanted: Wanted) -> pa.Array:
     """For each row whether its conversation is wanted; instants may be texts."""
     found = pc.is_in(rows.column("conversationId"), pa.array(sorted(wanted.ids), pa.string()))
-    if wanted.before is None:
-        return found
     times = rows.column("ownerTime")
-    first = text(wanted.before) if pa.types.is_string(times.type) else pa.scalar(wanted.before, times.type)
-    return pc.or_(found, pc.less(times, first))
+
+    def at(instant: datetime) -> str | pa.Scalar:
+        return text(instant) if pa.types.is_string(times.type) else pa.scalar(instant, times.type)
+
+    if wanted.before is not None:
+        found = pc.or_(found, pc.less(times, at(wanted.before)))
+    for window in wanted.within:
+        found = pc.or_(found, pc.and_(pc.greater_equal(times, at(window.start)), pc.less(times, at(window.end))))
+    return found
 
 
 def owned(rows: pa.Table) -> list[Owned]:
