@@ -9,7 +9,8 @@ hours, now and then by two days.
 In the end the destination has to be what a fresh export is, but for changes that came after the last look at their day:
 these are listed one by one, with the reason. Each night's requests are compared with what it may ask: the pages and
 counts of the new and trailing days and of those that are due by their age, one request for each open conversation or
-those of its day, whichever is less, and the sweep's. No night may ask more than 1.15 times as many.
+those of its day, whichever is less, and the sweep's. No night may ask more than 1.15 times as many. A night that has to
+finish an interrupted run, before it reads what has happened since, has two new windows: the last one of each run.
 """
 
 import argparse
@@ -38,10 +39,12 @@ from everycall.acquire.costs import by_query
 from everycall.api.details_query import page
 from everycall.executor import SerialExecutor
 from everycall.filesystem import File, SystemFilesystem
-from everycall.instants import DAY, text
+from everycall.instants import DAY, start_of_day, text
 from everycall.manifest import Entry, Manifest
 from everycall.sandbox import JOBS, QUERY
 from everycall.setup import Environment, Options
+from everycall.sinks.files import FOLDER_SUFFIX
+from everycall.sinks.targets import target_of
 from everycall.syncing import Policy, Synced, sync
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.verification import manifest_or_none
@@ -171,10 +174,19 @@ class Calendar:
             self.report.kills += 1
             self.where.clock.advance(3600)
         before, seen = manifest_of(self.output), self._requests()
-        now = self.where.clock.utc()
+        now, interrupted = self.where.clock.utc(), self._interrupted()
         done = self._sync(SystemFilesystem())
-        self.report.nights.append(self._counted(before, done, now, seen))
+        self.report.nights.append(self._counted(before, done, now, seen, interrupted))
         return done
+
+    def _interrupted(self) -> int:
+        """What the last window of an unfinished run may cost; 0 where there is none."""
+        place = target_of(self.output).path or Path("export")
+        ledger = place.with_name(place.name + FOLDER_SUFFIX) / "ledger.jsonl"
+        if not ledger.exists():
+            return 0
+        end = Interval.read(json.loads(ledger.read_text().partition("\n")[0])["interval"]).end
+        return by_query(len(self.where.truth(f"{text(start_of_day(end))}/{text(end)}"))).requests
 
     def _requests(self) -> int:
         served = self.where.sandbox.requests
@@ -186,13 +198,13 @@ class Calendar:
         options = Options(asked=ASKED, route="query")
         return sync(self.where.client, query, self.output, policy=self.policy, options=options, environment=environment)
 
-    def _counted(self, before: Manifest | None, done: Synced, now: datetime, seen: int) -> Night:
+    def _counted(self, before: Manifest | None, done: Synced, now: datetime, seen: int, interrupted: int) -> Night:
         served = [one for one in self.where.sandbox.requests if one.number > seen]
         sweep = sum(JOBS in one.path for one in served)
         asked = sum(one.path == QUERY for one in served) + sweep
         known = {entry.interval: entry for entry in before.windows} if before is not None else {}
         allowed = sum(self._allowed(entry, known.get(entry.interval), now) for entry in done.summary.entries)
-        return Night(asked, allowed + sweep, len(served) - asked, sweep, done)
+        return Night(asked, allowed + sweep + interrupted, len(served) - asked, sweep, done)
 
     def _allowed(self, entry: Entry, before: Entry | None, now: datetime) -> int:
         """What a night may ask about one window."""
@@ -329,8 +341,8 @@ def figures(report: Report) -> str:
         f"{asked / allowed:.3f} of what is allowed, in a night {max(one.ratio for one in nights):.2f} at most",
         f"{len(over(report))} nights over {WITHIN}",
         f"the sweep {sum(one.sweep for one in nights) / len(nights):.1f}",
-        f"{sum(one.replaced for one in dones)} conversations of {sum(one.patched for one in dones)} days replaced by "
-        f"their ids, {sum(one.reopened for one in dones)} days with some that were opened again",
+        f"{sum(one.replaced for one in dones)} replaced by their ids on {sum(one.patched for one in dones)} days",
+        f"{sum(one.reopened for one in dones)} days with conversations that were opened again",
         f"{sum(one.removed for one in dones)} removed",
         f"logins and names {sum(one.others for one in nights) / len(nights):.1f}",
     )
@@ -347,8 +359,8 @@ def lines(report: Report) -> Iterator[str]:
     for number, night in enumerate(report.nights):
         done = night.done
         yield (
-            f"night {number}: {night.asked} requests, {night.allowed} allowed ({night.ratio:.2f}), {night.sweep} of the "
-            f"sweep; {done.read} windows read, {done.patched} patched, {done.replaced} conversations replaced, "
+            f"night {number}: {night.asked} requests, {night.allowed} allowed ({night.ratio:.2f}), the sweep "
+            f"{night.sweep}; {done.read} windows read, {done.patched} patched, {done.replaced} conversations replaced, "
             f"{done.removed} removed"
         )
 

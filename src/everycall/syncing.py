@@ -260,7 +260,8 @@ class _State:
         """Record in the ledger all windows that need not be read again.
 
         A run that goes on with an interrupted one does not sweep, and does not move the date up to which jobs were
-        asked: what ended after the windows of that run were read is found by the next sweep.
+        asked: what ended after the windows of that run were read is found by the next sweep. Neither does it ask for
+        single conversations if another run follows at once.
 
         Raises:
             OutputRefused: the destination begins at another time.
@@ -274,7 +275,9 @@ class _State:
         undone = [one for one in self._before.windows if not _is_done(ledger, one.interval)]
         due = {entry.interval for entry in undone if self._is_due(entry)}
         asked_at = self._setup.client.clock.utc()
-        changed, incomplete = self._changed([entry for entry in undone if entry.interval not in due])
+        is_followed = ledger.header.window.end < self._query.interval.end - CATCHES_UP
+        others = [] if is_followed else [entry for entry in undone if entry.interval not in due]
+        changed, incomplete = self._changed(others)
         due |= incomplete
         ledger.keep(lambda interval: _is_done(ledger, interval) or interval not in due | changed.keys())
         gaps = without(ledger.header.window, [read.window for read in ledger.read.values()])
