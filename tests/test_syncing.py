@@ -222,6 +222,21 @@ def test_a_conversation_that_is_gone_is_deleted_with_its_day(tmp_path: Path) -> 
     assert 0 < len(ends(output)) < count
 
 
+@pytest.mark.parametrize("name", ["calls.parquet", "csv-days:calls"])
+def test_conversations_that_are_gone_are_counted_by_the_night_that_removes_them(tmp_path: Path, name: str) -> None:
+    where, output = contact_centre(), name.replace("calls", f"{tmp_path}/calls")
+    night(where, output)
+    gone = sorted(one for one, _, _ in where.truth("2026-01-06T00:00:00.000Z/2026-01-07T00:00:00.000Z"))[:2]
+    for one in gone:
+        where.sandbox.faults.on(None, "unseen", conversation_id=one)
+    found, after = night(where, output), night(where, output)
+    windows = {entry.interval[:10]: entry.removed for entry in found.summary.entries if entry.removed}
+
+    assert (found.removed, found.summary.manifest["removed"]) == (2, 2)
+    assert windows == {"2026-01-06": tuple(sorted(one.replace("-", "") for one in gone))}
+    assert (after.removed, after.summary.manifest["removed"]) == (0, 0)
+
+
 def test_days_before_the_orgs_retention_are_not_read_again(tmp_path: Path) -> None:
     """The org has deleted them, and the destination is the only place that still has them."""
     where, output = contact_centre(), tmp_path / "calls.parquet"

@@ -138,8 +138,9 @@ def _columns(wanted: Options, output: str) -> list[str]:
 def _report(display: Display, done: Synced, org: Org, messages: Messages) -> None:
     if messages.json:
         counts = {
-            "windowsRead": done.read, "windowsKept": done.kept, "windowsReopened": done.reopened,
-            "openGivenUp": done.given_up,
+            "windowsRead": done.read, "windowsKept": done.kept, "windowsPatched": done.patched,
+            "windowsReopened": done.reopened, "conversationsReplaced": done.replaced,
+            "conversationsRemoved": done.removed, "openGivenUp": done.given_up,
         }  # fmt: skip
         outputs.write_json({**as_json(done.summary, org.source), **counts})
         return
@@ -148,8 +149,12 @@ def _report(display: Display, done: Synced, org: Org, messages: Messages) -> Non
             display.notice(summary.not_proven(done.summary))
         return
     summary.show(display, done.summary, org.label)
-    reopened = f", {done.reopened:,} for conversations that were opened again" if done.reopened else ""
-    display.fact("read", f"{counted(done.read, 'window')}{reopened}; {done.kept:,} stayed as they were")
+    display.fact("read", f"{counted(done.read, 'window')}; {done.kept:,} stayed as they were")
+    if done.replaced:
+        days = counted(done.patched, "other window")
+        display.fact("replaced", f"{counted(done.replaced, 'conversation')} of {days}: ended, or opened again")
+    if done.removed:
+        display.fact("removed", f"{counted(done.removed, 'conversation')} that the org no longer has")
 
 
 def _show_status(context: Context, manifest: Manifest | None, output: str, messages: Messages) -> int:
