@@ -86,6 +86,12 @@ class Header(_Line, frozen=True, kw_only=True):
         return Interval.read(self.interval)
 
     @property
+    def timezone(self) -> str:
+        """The time zone of the export's days: that of local times, else that of the query; UTC if none was named."""
+        asked = self.asked.get("timezone")
+        return self.local_times or (asked if isinstance(asked, str) else "") or "UTC"
+
+    @property
     def named_instead(self) -> Interval | None:
         """The interval that `asked` named when the first run began, where that is another one."""
         try:

@@ -337,7 +337,7 @@ class _State:
 
     def _had(self, window: Interval) -> frozenset[bytes]:
         """The conversations that the destination had in a window when this run began, or the one that it follows."""
-        had = {id_bytes(one.conversation_id) for one in self._looked_up([window]) or ()}
+        had = {id_bytes(one.conversation_id) for one in self._looked_up([window]) or ()}  # none: nothing is counted
         if self._read_since is not None:
             for entry in _known(self._before).windows:
                 if window.start <= entry.window.start and entry.window.end <= window.end:
@@ -404,7 +404,10 @@ class _State:
         }
 
     def _looked_up(self, windows: Sequence[Interval]) -> list[Owned] | None:
-        """The conversations that the destination has in these windows; None where its rows have no ids."""
+        """The conversations that the destination has in these windows; None where its rows do not have their ids."""
+        redacted = [one.partition("=") for one in _known(self._before).query.redacted]
+        if any(field == "conversationId" and treatment != "keep" for field, _, treatment in redacted):
+            return None
         try:
             return cast("Forgets", self._place).matching(Wanted(within=tuple(windows)), _known(self._before))
         except OutputRefused:

@@ -131,7 +131,7 @@ def window_row(organization_id: str, window: Mapping[str, Any]) -> Row:
         "unreadable": len(window["unreadable"]),
         "countedAt": instant(window["countedAt"]),
         "replaced": len(window["replaced"]),
-        "replacedAt": max((instant(one["asOf"]) for one in window["replaced"]), default=None),
+        "replacedAt": instant(max((one["asOf"] for one in window["replaced"]), default="")),
         "removed": len(window["removed"]),
         "reason": window["reason"] or None,
     }
