@@ -43,11 +43,11 @@ from everycall.instants import DAY, start_of_day, text
 from everycall.manifest import Entry, Manifest
 from everycall.sandbox import JOBS, QUERY
 from everycall.setup import Environment, Options
-from everycall.sinks.files import FOLDER_SUFFIX
+from everycall.sinks.files import ledger_folder
 from everycall.sinks.targets import target_of
 from everycall.syncing import Policy, Synced, sync
 from everycall.tables.relational import OF_CONVERSATIONS
-from everycall.verification import manifest_or_none
+from everycall.verification import manifest_or_none, name_of
 from inprocess import Org, org
 from postgres_server import binaries, running
 
@@ -181,8 +181,7 @@ class Calendar:
 
     def _interrupted(self) -> int:
         """What the last window of an unfinished run may cost; 0 where there is none."""
-        place = target_of(self.output).path or Path("export")
-        ledger = place.with_name(place.name + FOLDER_SUFFIX) / "ledger.jsonl"
+        ledger = ledger_folder(target_of(self.output).path, name_of(self.output)) / "ledger.jsonl"
         if not ledger.exists():
             return 0
         end = Interval.read(json.loads(ledger.read_text().partition("\n")[0])["interval"]).end
