@@ -106,7 +106,8 @@ class ParquetFolder(TableFolder):
     def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> Prepared:
         """Prepare the files of the days that some window touches which is not taken over."""
         days = frozenset(day for loaded in finished.windows if not loaded.is_taken_over for day in _days(loaded.window))
-        kept = [] if before is None else [file for file in before.files if self._is_kept(file, days, finished)]
+        others = frozenset(day for loaded in finished.windows for day in _days(loaded.window)) - days
+        kept = [] if before is None else [file for file in before.files if _day_of(file.path) in others]
         tables = [
             self._day(table, day, sources, scratch)
             for (table, day), sources in sorted(self._sources(finished, days).items())
@@ -125,13 +126,6 @@ class ParquetFolder(TableFolder):
         ]
         windows = self.windows(self.manifest(finished))
         return Prepared(tables, [self._whole(WINDOWS, WINDOWS, windows, scratch)], kept)
-
-    def _is_kept(self, file: WrittenFile, days: frozenset[str], finished: Finished) -> bool:
-        """Whether all rows of a present file belong to windows that are taken over."""
-        found = _OURS.fullmatch(file.path)
-        if found is None or found["day"] in (_EMPTY, *_WHOLE) or found["day"] in days:
-            return False
-        return any(found["day"] in _days(loaded.window) for loaded in finished.windows)
 
     def _sources(self, finished: Finished, days: frozenset[str]) -> dict[tuple[str, str], list[Source]]:
         """Where the rows of each table and day are, in the order of the windows."""
