@@ -1,5 +1,6 @@
 """Conversations that `sync` replaces by their ids, without reading their days, in each kind of destination."""
 
+import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from everycall import Interval, Query
+from everycall.cli.syncing import counts, facts
 from everycall.executor import SerialExecutor
 from everycall.instants import DAY, text
 from everycall.manifest import Entry, Manifest
 from everycall.setup import Environment
 from everycall.sinks.targets import target_of
-from everycall.syncing import Policy, Synced
+from everycall.syncing import Policy, Status, Synced
 from everycall.verification import verify
 from inprocess import Org
 from nights import Rows, StopsAt, manifest_of, places, rows_of
@@ -95,6 +97,14 @@ def test_it_has_what_the_api_has_of_them_now_with_all_their_children(kept: Kept)
     assert {id_ for _, id_ in differing(kept.now, kept.before, replaced.__contains__)} == replaced
 
 
+def test_the_summary_says_how_many(kept: Kept) -> None:
+    count, windows = len(kept.replaced), len(kept.patched)
+
+    assert dict(facts(kept.done))["replaced"].startswith(f"{count} conversations of {windows} other windows")
+    assert counts(kept.done)["conversationsReplaced"] == Status.of("", kept.manifest).replaced == count
+    assert kept.done.read + kept.done.kept + kept.done.patched == len(kept.manifest.windows)
+
+
 def test_the_others_of_their_days_stay_as_they_were(kept: Kept) -> None:
     days, replaced = {entry.interval[:10] for entry in kept.patched}, kept.replaced
     starts = {one: start for one, start, _ in kept.where.truth(kept.was.interval)}
@@ -165,3 +175,19 @@ def _second_night(kind: str, first: Path, folder: Path, number: int | None) -> t
     manifest = manifest_of(output)
     assert manifest is not None
     return rows_of(kind, output), manifest
+
+
+def test_a_folder_of_csv_tables_has_their_ends_too(tmp_path: Path) -> None:
+    where, output = contact_centre(60, start=FIRST_NIGHT + 2 * DAY), f"csv:{tmp_path}/calls/"
+    night(where, output, policy=POLICY)
+    count = len((tmp_path / "calls" / "conversations.csv").read_text().splitlines())
+    wait(where, 2 * DAY)
+    done = night(where, output, policy=POLICY)
+    with (tmp_path / "calls" / "conversations.csv").open(newline="") as file:
+        ends = {row["conversationId"]: row["conversationEnd"] for row in csv.DictReader(file)}
+    truth = {one: end for one, _, end in where.truth("2026-01-05T00:00:00.000Z/2026-01-08T00:00:00.000Z")}
+    replaced = {one.conversation_id for entry in done.summary.entries for one in entry.replaced}
+
+    assert done.replaced == len(replaced) > 0
+    assert {one: ends[one] for one in replaced} == {one: truth[one] for one in replaced}
+    assert len(ends) > count

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from clocks import StillClock
 from databases import Place
 from everycall import Filters, Interval, OutputRefused, Query
+from everycall.cli.syncing import counts, facts
 from everycall.executor import SerialExecutor
 from everycall.filesystem import SystemFilesystem
 from everycall.instants import DAY, text
@@ -235,6 +236,9 @@ def test_conversations_that_are_gone_are_counted_by_the_night_that_removes_them(
     assert (found.removed, found.summary.manifest["removed"]) == (2, 2)
     assert windows == {"2026-01-06": tuple(sorted(one.replace("-", "") for one in gone))}
     assert (after.removed, after.summary.manifest["removed"]) == (0, 0)
+    assert dict(facts(found))["removed"] == "2 conversations that the org no longer has"
+    assert (counts(found)["conversationsRemoved"], counts(after)["conversationsRemoved"]) == (2, 0)
+    assert "removed" not in dict(facts(after))
 
 
 def test_days_before_the_orgs_retention_are_not_read_again(tmp_path: Path) -> None:

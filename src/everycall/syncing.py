@@ -506,6 +506,8 @@ class Status:
     """Until when jobs have looked for conversations that were opened again."""
     asked_at: str
     """When the last run ended."""
+    replaced: int = 0
+    """Conversations that are newer than the proof of their windows: they were replaced by their ids."""
 
     @classmethod
     def of(cls, output: str, manifest: Manifest) -> "Status":
@@ -521,4 +523,5 @@ class Status:
             sum(entry.owned - entry.kept for entry in manifest.windows),
             manifest.swept_until,
             manifest.finished_at,
+            sum(len(entry.replaced) for entry in manifest.windows),
         )
