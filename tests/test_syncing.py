@@ -236,7 +236,7 @@ def test_conversations_that_are_gone_are_counted_by_the_night_that_removes_them(
     assert (found.removed, found.summary.manifest["removed"]) == (2, 2)
     assert windows == {"2026-01-06": tuple(sorted(one.replace("-", "") for one in gone))}
     assert (after.removed, after.summary.manifest["removed"]) == (0, 0)
-    assert dict(facts(found))["removed"] == "2 conversations that the org no longer has"
+    assert dict(facts(found))["removed"] == "2 conversations that the API no longer returns"
     assert (counts(found)["conversationsRemoved"], counts(after)["conversationsRemoved"]) == (2, 0)
     assert "removed" not in dict(facts(after))
 

@@ -168,7 +168,7 @@ def facts(done: Synced) -> Iterable[tuple[str, str]]:
         others = counted(done.patched, "other window")
         yield "replaced", f"{counted(done.replaced, 'conversation')} of {others}: ended, or opened again"
     if done.removed:
-        yield "removed", f"{counted(done.removed, 'conversation')} that the org no longer has"
+        yield "removed", f"{counted(done.removed, 'conversation')} that the API no longer returns"
 
 
 def _show_status(context: Context, manifest: Manifest | None, output: str, messages: Messages) -> int:
