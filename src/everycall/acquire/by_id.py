@@ -69,7 +69,7 @@ def _requests(wanted: Mapping[Interval, Sequence[str]]) -> Iterator[tuple[Interv
 
 def _asked(client: Client, filters: Filters, span: Interval, ids: tuple[str, ...]) -> Iterator[Came]:
     query = Query(span, filters + Filters.of(conversation_ids=ids))
-    page = client.play(answer(query, span, 1, PAGE_SIZE_MAX))
+    page = client.play(answer(query, span, 1, len(ids)))
     if not isinstance(page, TooLarge):
         raws = raw_conversations(page.body)
         for one, found in zip(page.decoded.conversations, found_of(page.decoded, lambda _: "owned"), strict=True):
