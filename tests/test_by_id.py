@@ -54,7 +54,7 @@ def test_an_answer_that_would_be_too_large_is_asked_for_in_halves() -> None:
     where.sandbox.faults.on(None, "too_large", path=QUERY)  # above 50 a page
     wanted = {day(number): ids_of(where, number, 20) for number in range(4)}
 
-    assert len(by_ids(where.client, Filters(), wanted)) == 80
+    assert len(by_ids(where.client, Filters(), wanted)) == sum(map(len, wanted.values())) > 50
     assert len(where.queries) == 3
 
 
