@@ -31,7 +31,7 @@ from everycall.sinks.forms import TABLES
 from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
-from everycall.tables.mentioned import mentioned
+from everycall.tables.mentioned import Mentioned
 
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
@@ -218,6 +218,7 @@ class _Batches:
         self._facts: list[Facts] = []
         self._records: list[bytes] = []
         self._owner_times_ms: list[int] = []
+        self._mentioned = Mentioned()
         self.size = self.rows = 0
 
     def add(self, piece: Slice) -> None:
@@ -227,19 +228,22 @@ class _Batches:
             self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)
         if self._has_records:
             raws = raw_conversations(piece.body)
-            self._records += [bytes(raws[position]) for position in piece.positions]
+            records = [bytes(raws[position]) for position in piece.positions]
+            self._records += records
+            self._mentioned.add(records)
             self._owner_times_ms += map(self._task.owner_time_ms, piece.starts_ms)
         self.size = max(len(self._facts), len(self._records))
 
     def take(self) -> Batch:
         """The batch so far, with the names that it needs. The next one begins empty."""
         ids = dict.fromkeys(pair for facts in self._facts for pair in self._table.ids(facts))
-        in_records = dict.fromkeys(pair for record in self._records for pair in mentioned(record))
-        names = self._names.prepare({**ids, **in_records})
+        in_records = self._mentioned.pairs()
+        names = self._names.prepare(dict.fromkeys((*ids, *in_records)))
         rows = [self._table.row(facts, names) for facts in self._facts]
-        batch = Batch(rows, self._records, self._owner_times_ms, tuple(in_records), names)
+        batch = Batch(rows, self._records, self._owner_times_ms, in_records, names)
         self.rows += self.size
         self._facts, self._records, self._owner_times_ms, self.size = [], [], [], 0
+        self._mentioned = Mentioned()
         return batch
 
 

@@ -76,9 +76,9 @@ class CsvSink(WindowFiles):
         texts = _texts_of(style)
         self._texts = [(index, texts[column.type]) for index, column in enumerate(table) if column.type in texts]
 
-    def data(self, batch: Batch) -> bytes:
+    def data(self, batch: Batch) -> Sequence[bytes]:
         """One line per row."""
-        return self.lines(batch.rows)
+        return (self.lines(batch.rows),)
 
     def head(self) -> bytes:
         """The header line."""
