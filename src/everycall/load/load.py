@@ -7,7 +7,7 @@ as whole records, to find unknown fields.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -155,10 +155,10 @@ class Task:
         """The path of the window's file in this form; an existing one is replaced."""
         return self.stem.with_name(self.stem.name + form.suffix)
 
-    def owner_time_ms(self, start_ms: int | None) -> int:
-        """The instant that places a conversation in this window: its start; of a stray, the start of the window."""
+    def owner_times_ms(self, starts_ms: Iterable[int | None]) -> list[int]:
+        """The instants that place conversations in this window: their starts; of strays, the start of the window."""
         first, end = since_epoch_ms(self.window.start), since_epoch_ms(self.window.end)
-        return start_ms if start_ms is not None and first <= start_ms < end else first
+        return [start if start is not None and first <= start < end else first for start in starts_ms]
 
 
 def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], names: NameSource) -> Loaded:
@@ -231,7 +231,7 @@ class _Batches:
             records = [bytes(raws[position]) for position in piece.positions]
             self._records += records
             self._mentioned.add(records)
-            self._owner_times_ms += map(self._task.owner_time_ms, piece.starts_ms)
+            self._owner_times_ms += self._task.owner_times_ms(piece.starts_ms)
         self.size = max(len(self._facts), len(self._records))
 
     def take(self) -> Batch:

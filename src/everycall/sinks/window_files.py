@@ -1,7 +1,7 @@
 """Forms with one file for each window. A finished file is a head and those files, in the order of time.
 
-A compressed file has one gzip member or one zstd frame for its head and for each window, which all readers of those
-formats take for one stream. So a window can be checked, and taken over by a repair, without the others.
+A compressed file has a gzip member or zstd frames for its head and for each window, which all readers of those formats
+take for one stream. So a window can be checked, and taken over by a repair, without the others.
 """
 
 import hashlib
@@ -25,9 +25,6 @@ Compression = Literal["", "gz", "zst"]
 
 GZIP_LEVEL = 2
 """Of isal: half of zlib's ratio of time to size, at its fastest that still compresses well."""
-
-ZSTD_LEVEL = 1
-"""Three fifths of the CPU of level 3, zstd's default, for conversations that take about as many bytes."""
 
 
 class Compressor(Protocol):
@@ -57,10 +54,9 @@ def compressor(compression: Compression) -> Compressor:
     if compression == "gz":
         stream: Compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
         return stream
-    import zstandard  # noqa: PLC0415 - only for such outputs
+    from everycall.sinks.zstd import ZstdFrames  # noqa: PLC0415 - only for such outputs
 
-    # In a thread of its own, so that conversations are read meanwhile.
-    return zstandard.ZstdCompressor(ZSTD_LEVEL, threads=1).compressobj()
+    return ZstdFrames()
 
 
 def compressed(data: bytes, compression: Compression) -> bytes:
