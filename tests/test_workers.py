@@ -60,6 +60,14 @@ def test_a_worker_writes_the_rows_that_this_process_would_write(tmp_path: Path) 
     assert b"Agent 2" in here
 
 
+def test_workers_that_are_started_before_they_are_needed_do_the_same(tmp_path: Path) -> None:
+    with workers(2) as found:
+        found.start()
+        rows = [found.load(task_of(tmp_path), NameSource(named)).rows for _ in range(3)]
+
+    assert rows == [3, 3, 3]
+
+
 def test_names_that_are_not_available_are_not_asked_for_again_by_the_next_window(tmp_path: Path) -> None:
     asked: list[Kind] = []
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,8 @@ class Loaded:
 
     rows: int
     """Conversations that were written."""
+    given: int
+    """Conversations that the source had: those that were written, and those whose ids cannot be read."""
     written: dict[str, Written]
     """What is on disk, by the name of the form."""
     outlasting: int
@@ -67,6 +70,25 @@ class Loaded:
     names_unavailable: dict[Kind, str]
     attributes: frozenset[str] = frozenset()
     """Names of participant attributes that were seen; where the table has columns for some."""
+
+    @classmethod
+    def joined(cls, pieces: Sequence["Loaded"], written: dict[str, Written]) -> "Loaded":
+        """The result of loading a window in pieces, in their order, once their files are put together."""
+        examples: dict[str, Oddity] = {}
+        for oddity in chain.from_iterable(piece.examples for piece in pieces):
+            examples.setdefault(f"{oddity.kind}: {oddity.field}", oddity)
+        return cls(
+            sum(piece.rows for piece in pieces),
+            sum(piece.given for piece in pieces),
+            written,
+            sum(piece.outlasting for piece in pieces),
+            sum(piece.pages for piece in pieces),
+            sum(piece.pages_checked for piece in pieces),
+            dict(sum((Counter(piece.oddities) for piece in pieces), Counter[str]())),
+            tuple(examples.values())[:EXAMPLES_MAX],
+            {kind: reason for piece in pieces for kind, reason in piece.names_unavailable.items()},
+            frozenset().union(*(piece.attributes for piece in pieces)),
+        )
 
 
 @dataclass(slots=True)
@@ -196,8 +218,8 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
                 writer.discard()
         raise
     return Loaded(
-        batches.rows, written, report.outlasting, source.pages, len(report.checked), dict(report.oddities),
-        tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
+        batches.rows, batches.given, written, report.outlasting, source.pages, len(report.checked),
+        dict(report.oddities), tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
     )  # fmt: skip
 
 
@@ -219,10 +241,11 @@ class _Batches:
         self._records: list[bytes] = []
         self._owner_times_ms: list[int] = []
         self._mentioned = Mentioned()
-        self.size = self.rows = 0
+        self.size = self.rows = self.given = 0
 
     def add(self, piece: Slice) -> None:
         """Add the wanted conversations of a page."""
+        self.given += len(piece.positions)
         is_checked = self._report.check(piece)
         if self._has_rows:
             self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)

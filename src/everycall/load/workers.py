@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from everycall import memory
 from everycall.api.names import Entity, Found, Kind, Unavailable
 from everycall.errors import OutputFailed
-from everycall.filesystem import SystemFilesystem
+from everycall.filesystem import FleetingFilesystem, SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.privacy import Redaction, Redactor
@@ -51,6 +52,8 @@ class Work:
     """Only if a form has tables."""
     style: Style = PLAIN
     redaction: Redaction | None = None
+    is_durable: bool = True
+    """Whether files have to survive a power cut."""
 
 
 class Workers:
@@ -63,6 +66,14 @@ class Workers:
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
         for _ in range(count):
             self._free.put(None)
+
+    def start(self) -> None:
+        """Start all processes now: while this one has no threads, it can be copied with all that it has imported."""
+        started: list[_Worker] = []
+        for _ in range(self.at_once):
+            started.append(_Worker(self._work, [worker.pipe for worker in started]))
+            self._free.get()
+            self._free.put(started[-1])
 
     def load(self, task: Task, names: NameSource) -> Loaded:
         """Load a part in a free worker.
@@ -103,25 +114,28 @@ class Workers:
 class _Worker:
     """One process, and this end of its pipe."""
 
-    def __init__(self, work: Work) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would inherit threads and their locks
-        self._pipe, worker_pipe = context.Pipe()
-        self._process: BaseProcess = context.Process(target=serve, args=(worker_pipe, work), daemon=True)
+    def __init__(self, work: Work, others: Sequence[Connection] = ()) -> None:
+        """Start a process; `others` are our ends of the pipes of those before it, which a copy has, too."""
+        is_copy = _can_be_copied()
+        context: Any = multiprocessing.get_context("fork" if is_copy else "spawn")
+        self.pipe, worker_pipe = context.Pipe()
+        arguments = (worker_pipe, work, (*others, self.pipe)) if is_copy else (worker_pipe, work)
+        self._process: BaseProcess = context.Process(target=serve, args=arguments, daemon=True)
         self._process.start()
         worker_pipe.close()
 
     def load(self, task: Task, names: NameSource) -> Loaded | Exception:
         """Send a task and return its result. Look up the names that the worker asks for meanwhile."""
-        self._pipe.send(task)
+        self.pipe.send(task)
         while True:
-            answer: _Answer = self._pipe.recv()
+            answer: _Answer = self.pipe.recv()
             if not isinstance(answer, _AskNames):
                 return answer
-            self._pipe.send(_known(names, answer))
+            self.pipe.send(_known(names, answer))
 
     def end(self) -> int | None:
         """End the process and return its exit code."""
-        self._pipe.close()
+        self.pipe.close()
         self._process.join(timeout=1)
         if self._process.is_alive():
             self._process.terminate()
@@ -140,14 +154,27 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     return Found(asked.kind, named, reason) if named else Unavailable(asked.kind, reason)
 
 
-def serve(pipe: Connection, work: Work) -> None:
+def _can_be_copied() -> bool:
+    """Whether this process has one thread only: a copy of several would inherit the locks that the others hold."""
+    try:
+        return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
+
+
+def serve(pipe: Connection, work: Work, not_ours: Sequence[Connection] = ()) -> None:
     """Run a worker: load each task that arrives, until the pipe is closed.
 
     A worker that fails ends without a traceback, which would reach the terminal: the main process notices its end.
+    A copy of the main process has its ends of pipes, too, which would keep them open; and its handlers of signals.
     """
+    for end in not_ours:
+        end.close()
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     memory.keep_flat()
     memory.collect_rarely()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     try:
         _serve(pipe, work)
     except (EOFError, OSError):  # the main process has ended
@@ -162,7 +189,7 @@ def _serve(pipe: Connection, work: Work) -> None:
         found: Found | Unavailable = pipe.recv()
         return found
 
-    filesystem = SystemFilesystem(work.file_mode)
+    filesystem = (SystemFilesystem if work.is_durable else FleetingFilesystem)(work.file_mode)
     table = flat_table(only=work.columns)
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
     redactor = Redactor(work.redaction) if work.redaction else None

@@ -94,6 +94,25 @@ class WindowFiles:
         with self._filesystem.open(path, "rb") as file:
             shutil.copyfileobj(file, output, BUFFER_BYTES)
 
+    def join(self, pieces: Sequence[Path], path: Path) -> Written:
+        """Put the files of a window's pieces together, in this order, and remove them."""
+        size_bytes, digest = 0, hashlib.sha256()
+        with self._filesystem.open(path, "wb") as whole:
+            for piece in pieces:
+                with self._filesystem.open(piece, "rb") as file:
+                    while data := file.read(BUFFER_BYTES):
+                        whole.write(data)
+                        digest.update(data)
+                        size_bytes += len(data)
+                self._filesystem.unlink(piece)
+            self._filesystem.sync(whole)
+        return Written(size_bytes=size_bytes, sha256=digest.hexdigest())
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its files are compressed; where its pieces begin changes the bytes then."""
+        return bool(self._compression)
+
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterator[bool]:
         """Whether the bytes of each window are unchanged."""
         is_whole = output.read(len(self.head())) == self.head()
