@@ -124,10 +124,6 @@ class _Report:
             self.add([one for one in _oddities(piece.body) if not self.has_tables or one.kind == "unknown field"])
         return is_checked or self.has_tables
 
-    def counted(self, facts: Facts) -> Facts:
-        self.outlasting += facts.outlasts
-        return facts
-
 
 class Source(Protocol):
     """Where the conversations of a window come from: a part, or a piece of an archive."""
@@ -259,10 +255,10 @@ class _Batches:
 
     def take(self) -> Batch:
         """The batch so far, with the names that it needs. The next one begins empty."""
-        ids = dict.fromkeys(pair for facts in self._facts for pair in self._table.ids(facts))
+        ids = self._table.ids(*self._facts)
         in_records = self._mentioned.pairs()
         names = self._names.prepare(dict.fromkeys((*ids, *in_records)))
-        rows = [self._table.row(facts, names) for facts in self._facts]
+        rows = self._table.rows(self._facts, names)
         batch = Batch(rows, self._records, self._owner_times_ms, in_records, names)
         self.rows += self.size
         self._facts, self._records, self._owner_times_ms, self.size = [], [], [], 0
@@ -270,30 +266,30 @@ class _Batches:
         return batch
 
 
-def _facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
-    """Yield the facts of the wanted conversations of a page."""
+def _facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> list[Facts]:
+    """The facts of the wanted conversations of a page."""
     try:
         records = table.page(piece.body)
     except msgspec.DecodeError:
-        yield from _lenient_facts(piece, table, report, is_checked=is_checked)
-        return
-    has_attributes = bool(table.attributes)
-    for position in piece.positions:
-        if has_attributes:
-            report.add_names(records[position])
-        yield report.counted(table.facts(records[position]))
+        wanted = list(_lenient(piece, table, report, is_checked=is_checked))
+    else:
+        wanted = [records[position] for position in piece.positions]
+    for record in wanted if table.attributes else ():
+        report.add_names(record)
+    found = [table.facts(record) for record in wanted]
+    report.outlasting += sum(facts.outlasts for facts in found)
+    return found
 
 
-def _lenient_facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
+def _lenient(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Record]:
+    """Yield the wanted conversations of a page, read one by one, without those whose ids cannot be read."""
     raws = raw_conversations(piece.body)
     for position in piece.positions:
         record, oddities = table.one(bytes(raws[position]))
         if not is_checked:  # or they are counted already
             report.add(oddities)
         if record is not None:
-            if table.attributes:
-                report.add_names(record)
-            yield report.counted(table.facts(record))
+            yield record
 
 
 def _oddities(body: bytes) -> tuple[Oddity, ...]:
