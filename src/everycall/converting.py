@@ -311,7 +311,6 @@ class _Conversion:
             org = _organization_id(options, self._archive, self._filesystem)
             work = Work(columns, names, options.file_mode, org, options.style, self._redaction, is_durable=False)
             self._loader = Workers(work, options.workers)
-            self._loader.start()
         else:
             redactor = Redactor(self._redaction) if self._redaction else None
             self._loader = Loader(self._table, forms, self._filesystem, redactor)
@@ -430,6 +429,7 @@ class _Conversion:
 
     def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], ask: AskNames) -> None:
         """Load all windows, as many pieces of them at the same time as the loader takes."""
+        self._loader.start()  # before there are threads
         executor = self._executor or ThreadExecutor(1)
         names = NameSource(redacted(ask, Redactor(self._redaction)) if self._redaction else ask)
         for read, task in tasks:

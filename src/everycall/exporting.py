@@ -355,6 +355,7 @@ class Run:
         Raises:
             EverycallError: whatever the client, the exchanges and the sink raise. Committed windows are kept.
         """
+        self._loader.start()  # before there are threads
         self._progress.report(Started(self._query.interval, self._covered, self._rows))
         if notice:
             self._progress.report(Noticed(notice))

@@ -314,6 +314,9 @@ class Loader:
         """How many parts may be loaded at the same time."""
         return 1
 
+    def start(self) -> None:
+        """Do nothing: there are no processes to start."""
+
     def load(self, task: Task, names: NameSource) -> Loaded:
         """Open the source of a task, and load it.
 

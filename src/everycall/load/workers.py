@@ -4,10 +4,13 @@ A worker receives tasks through a pipe and answers with the result of each. In b
 the main process can look up. If a worker dies, nothing is lost: its part is loaded again by another worker.
 """
 
+import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -25,6 +28,9 @@ from everycall.privacy import Redaction, Redactor
 from everycall.sinks.forms import FormMaker, forms_of
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
+
+COPIES_MAX = 2
+"""Ours: what one process reads from the API, two can load."""
 
 TRIES_MAX = 2
 """How often a part is tried if workers die while they load it."""
@@ -56,6 +62,12 @@ class Work:
     """Whether files have to survive a power cut."""
 
 
+def worth_it() -> int:
+    """How many workers speed an export up: one for each core, at most two; none where they would have to be spawned."""
+    cores = len(os.sched_getaffinity(0)) if can_be_copied() else 1
+    return min(cores, COPIES_MAX) if cores > 1 else 0
+
+
 class Workers:
     """Loads parts in worker processes. Threads may call it at the same time."""
 
@@ -68,12 +80,9 @@ class Workers:
             self._free.put(None)
 
     def start(self) -> None:
-        """Start all processes now: while this one has no threads, it can be copied with all that it has imported."""
-        started: list[_Worker] = []
-        for _ in range(self.at_once):
-            started.append(_Worker(self._work, [worker.pipe for worker in started]))
-            self._free.get()
-            self._free.put(started[-1])
+        """Start all processes now, if they can be copies of this one: later it has threads, and cannot be copied."""
+        for _ in range(self.at_once if can_be_copied() else 0):
+            self._free.put(self._free.get() or _Worker(self._work))
 
     def load(self, task: Task, names: NameSource) -> Loaded:
         """Load a part in a free worker.
@@ -114,28 +123,27 @@ class Workers:
 class _Worker:
     """One process, and this end of its pipe."""
 
-    def __init__(self, work: Work, others: Sequence[Connection] = ()) -> None:
-        """Start a process; `others` are our ends of the pipes of those before it, which a copy has, too."""
-        is_copy = _can_be_copied()
+    def __init__(self, work: Work) -> None:
+        is_copy = can_be_copied()
         context: Any = multiprocessing.get_context("fork" if is_copy else "spawn")
-        self.pipe, worker_pipe = context.Pipe()
-        arguments = (worker_pipe, work, (*others, self.pipe)) if is_copy else (worker_pipe, work)
-        self._process: BaseProcess = context.Process(target=serve, args=arguments, daemon=True)
+        self._pipe, worker_pipe = context.Pipe()
+        target = serve_as_copy if is_copy else serve
+        self._process: BaseProcess = context.Process(target=target, args=(worker_pipe, work), daemon=True)
         self._process.start()
         worker_pipe.close()
 
     def load(self, task: Task, names: NameSource) -> Loaded | Exception:
         """Send a task and return its result. Look up the names that the worker asks for meanwhile."""
-        self.pipe.send(task)
+        self._pipe.send(task)
         while True:
-            answer: _Answer = self.pipe.recv()
+            answer: _Answer = self._pipe.recv()
             if not isinstance(answer, _AskNames):
                 return answer
-            self.pipe.send(_known(names, answer))
+            self._pipe.send(_known(names, answer))
 
     def end(self) -> int | None:
         """End the process and return its exit code."""
-        self.pipe.close()
+        self._pipe.close()
         self._process.join(timeout=1)
         if self._process.is_alive():
             self._process.terminate()
@@ -154,27 +162,52 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     return Found(asked.kind, named, reason) if named else Unavailable(asked.kind, reason)
 
 
-def _can_be_copied() -> bool:
-    """Whether this process has one thread only: a copy of several would inherit the locks that the others hold."""
+def can_be_copied() -> bool:
+    """Whether this process has one thread only: a copy of several would inherit the locks that the others hold.
+
+    A copy starts in some milliseconds, since it has imported everything already.
+    """
     try:
         return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
     except OSError:
         return False
 
 
-def serve(pipe: Connection, work: Work, not_ours: Sequence[Connection] = ()) -> None:
+def serve_as_copy(pipe: Connection, work: Work) -> None:
+    """Run a worker that is a copy of the main process, without its files, locks, pipes and handlers of signals.
+
+    It ends with the main process at once: it would go on to write to a file that the next run of the command writes.
+    """
+    _end_with_parent()
+    for number in (int(path.name) for path in list(Path("/proc/self/fd").iterdir())):
+        if number > 2 and number != pipe.fileno():
+            with suppress(OSError):
+                os.close(number)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    serve(pipe, work)
+
+
+_PR_SET_PDEATHSIG = 1
+"""Source: prctl(2) of Linux."""
+
+
+def _end_with_parent() -> None:
+    """Let the system kill this process when the main one ends, in whatever way."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:  # it has ended meanwhile
+        os._exit(1)
+
+
+def serve(pipe: Connection, work: Work) -> None:
     """Run a worker: load each task that arrives, until the pipe is closed.
 
     A worker that fails ends without a traceback, which would reach the terminal: the main process notices its end.
-    A copy of the main process has its ends of pipes, too, which would keep them open; and its handlers of signals.
     """
-    for end in not_ours:
-        end.close()
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     memory.keep_flat()
     memory.collect_rarely()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     try:
         _serve(pipe, work)
     except (EOFError, OSError):  # the main process has ended
