@@ -23,7 +23,6 @@ from everycall.api.interval import Interval
 from everycall.api.names import PATHS, SINGULAR, Entity, Found, Kind, Unavailable
 from everycall.errors import OutputFailed, OutputRefused, SettingsError
 from everycall.executor import Executor, ThreadExecutor
-from everycall.exporting import loaded_line
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
 from everycall.ledger import DISK_FULL, Ledger
@@ -449,7 +448,7 @@ class _Conversion:
             executor.submit(window.joined, partial(self._take, store, window.read))
 
     def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
-        line = loaded_line(read, loaded)
+        line = loaded.line(read)
         store.commit_loaded(line)
         for oddity in line.oddity_examples:
             self._notice(str(oddity))

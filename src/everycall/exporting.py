@@ -507,7 +507,7 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            line = loaded_line(read, loaded).redacted(self._setup.client.redact)
+            line = loaded.line(read).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
             self._attributes |= loaded.attributes
@@ -532,21 +532,6 @@ class Run:
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         client = self._setup.client
         return client.play(look_ups.look_up(kind, ids)).redacted(client.redact).as_of(text(client.clock.utc()))
-
-
-def loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
-    """The line of the ledger for a window that was loaded."""
-    return WindowLoaded(
-        interval=read.interval,
-        rows=loaded.rows,
-        written=loaded.written,
-        outlasting=loaded.outlasting,
-        pages=loaded.pages,
-        pages_checked=loaded.pages_checked,
-        oddities=loaded.oddities,
-        oddity_examples=loaded.examples,
-        names_unavailable=loaded.names_unavailable,
-    )
 
 
 def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:

@@ -26,7 +26,7 @@ from everycall.filesystem import Filesystem
 from everycall.instants import since_epoch_ms
 from everycall.load.names import NameSource
 from everycall.load.redacted import RedactedSource
-from everycall.manifest import Written
+from everycall.manifest import WindowLoaded, WindowRead, Written
 from everycall.privacy import Redactor
 from everycall.sinks.forms import TABLES
 from everycall.sinks.interface import Batch, Form, WindowWriter
@@ -70,6 +70,20 @@ class Loaded:
     names_unavailable: dict[Kind, str]
     attributes: frozenset[str] = frozenset()
     """Names of participant attributes that were seen; where the table has columns for some."""
+
+    def line(self, read: WindowRead) -> WindowLoaded:
+        """The line of the ledger for this window."""
+        return WindowLoaded(
+            interval=read.interval,
+            rows=self.rows,
+            written=self.written,
+            outlasting=self.outlasting,
+            pages=self.pages,
+            pages_checked=self.pages_checked,
+            oddities=self.oddities,
+            oddity_examples=self.examples,
+            names_unavailable=self.names_unavailable,
+        )
 
     @classmethod
     def joined(cls, pieces: Sequence["Loaded"], written: dict[str, Written]) -> "Loaded":
