@@ -181,6 +181,25 @@ def test_an_archive_that_was_changed_is_read_without_its_manifest(exports: Path,
     assert done.rows > 200
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pieces_that_are_no_json_any_more_are_damage_like_any_other(
+    exports: Path, tmp_path: Path, workers: int
+) -> None:
+    lines = (exports / "a.jsonl").read_bytes().splitlines(keepends=True)
+    for number in range(5, len(lines), 100):
+        lines[number] = b"?" * (len(lines[number]) - 1) + b"\n"
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    shutil.copy(exports / "a.jsonl.manifest.json", tmp_path)
+    environment, options = ConvertEnvironment(piece_bytes=20_000), ConvertOptions(workers=workers)
+    done = convert(tmp_path / "a.jsonl", tmp_path / "out.csv", options=options, environment=environment)
+
+    assert (done.verdict, done.fits_manifest, done.is_complete) == ("unknown", False, False)
+    assert (done.rows, done.bad_count) == (len(lines) - len(lines[5::100]), len(lines[5::100]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.jsonl", "a.jsonl.manifest.json", "out.csv", "out.csv.manifest.json",
+    ]  # fmt: skip
+
+
 # Tables
 
 

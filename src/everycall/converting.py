@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import msgspec
 
@@ -56,6 +56,8 @@ from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.tables.reference import KINDS
 from everycall.version import VERSION
+
+T = TypeVar("T")
 
 SECTION = 5_000
 """Conversations of an archive without manifest that are loaded together, at least: whole days of them."""
@@ -431,21 +433,23 @@ class _Conversion:
         self._loader.start()  # before there are threads
         executor = self._executor or ThreadExecutor(1)
         names = NameSource(redacted(ask, Redactor(self._redaction)) if self._redaction else ask)
-        for read, task in tasks:
-            store.commit_read(read)
-            window = _Loading(read, task, self._place.forms, self._filesystem, self._piece_bytes)
-            for work in window.work(partial(self._loader.load, names=names)):
-                if executor.outstanding >= executor.size:
-                    executor.run_next()
-                executor.submit(work, partial(self._go_on, executor, store, window))
-        while executor.outstanding:
-            executor.run_next()
+        loading = _AtOnce(executor)
+        try:
+            for read, task in tasks:
+                store.commit_read(read)
+                window = _Window(task, self._place.forms, self._filesystem, self._piece_bytes)
+                for work in window.work(partial(self._loader.load, names=names)):
+                    loading.submit(work, partial(self._go_on, loading, store, read, window))
+            loading.finish()
+        except Exception:
+            loading.give_up()
+            raise
 
-    def _go_on(self, executor: Executor, store: Store, window: "_Loading", _done: None) -> None:
+    def _go_on(self, loading: "_AtOnce", store: Store, read: WindowRead, window: "_Window", _done: None) -> None:
         """Once all of a window is loaded, put it together, and take it."""
         window.left -= 1
         if not window.left:
-            executor.submit(window.joined, partial(self._take, store, window.read))
+            loading.submit(window.joined, partial(self._take, store, read))
 
     def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
         line = loaded.line(read)
@@ -499,13 +503,36 @@ class _Conversion:
         )
 
 
-class _Loading:
+class _AtOnce:
+    """Does as much at the same time as an executor does."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._is_given_up = False
+
+    def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do some work as soon as there is room; `then` gets its result."""
+        while self._executor.outstanding >= self._executor.size:
+            self._executor.run_next()
+        self._executor.submit(work, lambda result: None if self._is_given_up else then(result))
+
+    def finish(self) -> None:
+        """Wait until all is done."""
+        while self._executor.outstanding:
+            self._executor.run_next()
+
+    def give_up(self) -> None:
+        """Wait until nothing is done any more, and drop all results: files are removed then, which others write."""
+        self._is_given_up = True
+        while self._executor.outstanding:
+            with suppress(Exception):
+                self._executor.run_next()
+
+
+class _Window:
     """A window that is loaded: in pieces where it can be, whose files are put together at the end."""
 
-    def __init__(
-        self, read: WindowRead, task: Task, forms: Sequence[Form], filesystem: Filesystem, piece_bytes: int
-    ) -> None:
-        self.read = read
+    def __init__(self, task: Task, forms: Sequence[Form], filesystem: Filesystem, piece_bytes: int) -> None:
         self._task, self._filesystem = task, filesystem
         self._joining = {form.name: form for form in forms if isinstance(form, WindowFiles) and not form.is_compressed}
         self._pieces: list[ArchivePiece] = []
@@ -519,12 +546,25 @@ class _Loading:
         """Yield what there is to do, in any order and in any threads: to load its pieces, and to check the whole."""
 
         def loading(number: int, task: Task) -> None:
-            self._loaded[number] = load(task)
+            try:
+                self._loaded[number] = load(task)
+            except Exception:
+                self._check()  # what has changed since it was exported may be anything
+                raise
 
-        if self._pieces and isinstance(self._task, ArchiveTask):
-            yield partial(self._task.check, self._filesystem)
+        if self._pieces:
+            yield self._check
         for number, task in enumerate(self._pieces or [self._task]):
             yield partial(loading, number, task)
+
+    def _check(self) -> None:
+        """Compare pieces that are loaded unchecked with the checksum of the window.
+
+        Raises:
+            DamagedPart: they have changed.
+        """
+        if self._pieces and isinstance(self._task, ArchiveTask):
+            self._task.check(self._filesystem)
 
     def joined(self) -> Loaded:
         """The whole window.

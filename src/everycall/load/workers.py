@@ -183,8 +183,9 @@ def serve_as_copy(pipe: Connection, work: Work) -> None:
         if number > 2 and number != pipe.fileno():
             with suppress(OSError):
                 os.close(number)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(signum, signal.SIG_DFL)
     serve(pipe, work)
 
 
