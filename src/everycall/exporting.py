@@ -355,6 +355,7 @@ class Run:
         Raises:
             EverycallError: whatever the client, the exchanges and the sink raise. Committed windows are kept.
         """
+        self._loader.start()  # before there are threads
         self._progress.report(Started(self._query.interval, self._covered, self._rows))
         if notice:
             self._progress.report(Noticed(notice))
@@ -506,7 +507,7 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            line = loaded_line(read, loaded).redacted(self._setup.client.redact)
+            line = loaded.line(read).redacted(self._setup.client.redact)
             self._notice(read, line)
             self._store.commit_loaded(line)
             self._attributes |= loaded.attributes
@@ -531,21 +532,6 @@ class Run:
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         client = self._setup.client
         return client.play(look_ups.look_up(kind, ids)).redacted(client.redact).as_of(text(client.clock.utc()))
-
-
-def loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
-    """The line of the ledger for a window that was loaded."""
-    return WindowLoaded(
-        interval=read.interval,
-        rows=loaded.rows,
-        written=loaded.written,
-        outlasting=loaded.outlasting,
-        pages=loaded.pages,
-        pages_checked=loaded.pages_checked,
-        oddities=loaded.oddities,
-        oddity_examples=loaded.examples,
-        names_unavailable=loaded.names_unavailable,
-    )
 
 
 def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:

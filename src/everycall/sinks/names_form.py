@@ -5,7 +5,7 @@
 The files of all windows together have each id as often as windows refer to it; `newest` takes the newest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +79,17 @@ class _EachOnce(NamesForm):
         super().__init__(filesystem)
         self._written: set[tuple[Kind, str]] = set()
 
-    def data(self, batch: Batch) -> bytes:
+    def data(self, batch: Batch) -> Sequence[bytes]:
         """The names of ids that are new in this batch."""
         if batch.names is None:
-            return b""
+            return ()
         found = []
         for kind, id_ in batch.mentioned:
             entity = batch.names.entity(kind, id_)
             if entity is not None and (kind, id_) not in self._written:
                 self._written.add((kind, id_))
                 found.append(Name.of(kind, entity))
-        return lines(found)
+        return (lines(found),)
 
 
 def names_of(finished: Finished, form: NamesForm) -> Iterator[Name]:

@@ -1,12 +1,12 @@
 """Forms with one file for each window. A finished file is a head and those files, in the order of time.
 
-A compressed file has one gzip member or one zstd frame for its head and for each window, which all readers of those
-formats take for one stream. So a window can be checked, and taken over by a repair, without the others.
+A compressed file has a gzip member or zstd frames for its head and for each window, which all readers of those formats
+take for one stream. So a window can be checked, and taken over by a repair, without the others.
 """
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -25,8 +25,6 @@ Compression = Literal["", "gz", "zst"]
 
 GZIP_LEVEL = 2
 """Of isal: half of zlib's ratio of time to size, at its fastest that still compresses well."""
-
-ZSTD_LEVEL = 3
 
 
 class Compressor(Protocol):
@@ -56,10 +54,9 @@ def compressor(compression: Compression) -> Compressor:
     if compression == "gz":
         stream: Compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
         return stream
-    import zstandard  # noqa: PLC0415 - only for such outputs
+    from everycall.sinks.zstd import ZstdFrames  # noqa: PLC0415 - only for such outputs
 
-    # In a thread of its own, so that conversations are read meanwhile.
-    return zstandard.ZstdCompressor(ZSTD_LEVEL, threads=1).compressobj()
+    return ZstdFrames()
 
 
 def compressed(data: bytes, compression: Compression) -> bytes:
@@ -76,8 +73,8 @@ class WindowFiles:
         self._compression: Compression = compression
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
 
-    def data(self, batch: Batch) -> bytes:
-        """The batch as bytes of the file, before they are compressed."""
+    def data(self, batch: Batch) -> Iterable[bytes]:
+        """The batch as bytes of the file, before they are compressed, in pieces that are written one by one."""
         raise NotImplementedError
 
     def head(self) -> bytes:
@@ -96,6 +93,25 @@ class WindowFiles:
         """Append a window's file to the output, through one buffer."""
         with self._filesystem.open(path, "rb") as file:
             shutil.copyfileobj(file, output, BUFFER_BYTES)
+
+    def join(self, pieces: Sequence[Path], path: Path) -> Written:
+        """Put the files of a window's pieces together, in this order, and remove them."""
+        size_bytes, digest = 0, hashlib.sha256()
+        with self._filesystem.open(path, "wb") as whole:
+            for piece in pieces:
+                with self._filesystem.open(piece, "rb") as file:
+                    while data := file.read(BUFFER_BYTES):
+                        whole.write(data)
+                        digest.update(data)
+                        size_bytes += len(data)
+                self._filesystem.unlink(piece)
+            self._filesystem.sync(whole)
+        return Written(size_bytes=size_bytes, sha256=digest.hexdigest())
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its files are compressed; where its pieces begin changes the bytes then."""
+        return bool(self._compression)
 
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterator[bool]:
         """Whether the bytes of each window are unchanged."""
@@ -137,7 +153,7 @@ class WindowFileWriter:
 
     def write(self, batch: Batch) -> None:
         """Append some conversations."""
-        if data := self._form.data(batch):
+        for data in filter(None, self._form.data(batch)):
             self._has_data = True
             self._append(self._stream.compress(data))
 
