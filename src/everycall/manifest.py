@@ -552,6 +552,29 @@ def check_version(body: bytes, what: str) -> None:
         )
 
 
+def decoded(body: bytes, output: str) -> Manifest:
+    """The manifest that an output has.
+
+    Args:
+        body: its JSON.
+        output: its name, for messages.
+
+    Raises:
+        OutputRefused: another version of everycall wrote it.
+        msgspec.MsgspecError, UnicodeDecodeError: it is no manifest.
+    """
+    check_version(body, f"{output} was exported")
+    return msgspec.json.decode(body, type=Manifest)
+
+
+def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
+    """The same; None where there is none, or it cannot be read."""
+    try:
+        return None if body is None else decoded(body, output)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 def check_interval(header: Header, path: Path) -> None:
     """Refuse the header of the file at `path` if its interval is not the one that its terms name."""
     named = header.named_instead

@@ -16,7 +16,7 @@ import msgspec
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
-from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Placed
+from everycall.sinks.interface import Damaged, FileSink, Finished, Form, placed
 from everycall.sinks.names_form import Name, NamesForm, lines, names_in_lines, names_of, newest
 from everycall.store import Tally
 
@@ -123,7 +123,7 @@ class FileDestination:
             intact = [False for _ in manifest.windows]
         else:
             with self._filesystem.open(self._at, "rb") as file:
-                intact = list(self._sink.intact(file, length, _placed(manifest)))
+                intact = list(self._sink.intact(file, length, placed(manifest.windows)))
         self._check_whole(manifest, is_whole=bool(intact) and all(intact))
         return intact
 
@@ -141,7 +141,7 @@ class FileDestination:
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Copy the window out of the file, durably. Its names stay in the file of names."""
         with self._filesystem.open(self._at, "rb") as output:
-            self._sink.extract(output, _placed(manifest), number, path(self._sink))
+            self._sink.extract(output, placed(manifest.windows), number, path(self._sink))
         entry = manifest.windows[number]
         written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
         return written if self._names is None else {**written, **self._names.take_over(path(self._names))}
@@ -243,10 +243,6 @@ def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
     own = path.with_name(path.name + FOLDER_SUFFIX)
     filesystem.make_folder(own)
     return own
-
-
-def _placed(manifest: Manifest) -> list[Placed]:
-    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in manifest.windows]
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:

@@ -94,6 +94,11 @@ class Placed:
     sha256: str
 
 
+def placed(entries: Iterable[Entry]) -> list[Placed]:
+    """The windows of a manifest."""
+    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
+
+
 class FileSink(Form, Protocol):
     """A form whose windows, one after the other, make a file."""
 

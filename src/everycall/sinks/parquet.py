@@ -26,6 +26,7 @@ from everycall.filesystem import File
 from everycall.instants import since_epoch_ms, start_of_day
 from everycall.manifest import Entry, Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.in_place import Staged
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED, sha256_in
@@ -40,7 +41,7 @@ from everycall.sinks.table_destination import (
     owned,
     with_known_times,
 )
-from everycall.sinks.table_folder import Prepared, Staged, TableFolder
+from everycall.sinks.table_folder import Prepared, TableFolder
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 

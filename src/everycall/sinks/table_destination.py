@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
+from everycall.errors import OutputRefused
 from everycall.instants import text
 from everycall.manifest import (
     Entry,
@@ -28,7 +29,6 @@ from everycall.manifest import (
     WrittenFile,
     check_interval,
     check_same,
-    check_version,
     plain,
 )
 from everycall.sinks.forgetting import Owned, Wanted
@@ -89,6 +89,20 @@ class TableDestination:
         """
         check_interval(before.query, Path(self.name))
         check_same(before.query, self.header(now), self.name)
+
+    def check_sums(self, manifest: Manifest) -> None:
+        """Refuse a manifest whose files have another number of conversations than its windows.
+
+        Raises:
+            OutputRefused: it was edited.
+        """
+        rows = sum(file.rows for file in manifest.files if file.path.startswith("conversations"))
+        if rows != manifest.rows:
+            raise OutputRefused(
+                f"The manifest of {self.name} contradicts itself: its files have {rows:,} conversations, its windows "
+                f"{manifest.rows:,}.",
+                hint="It was edited: export again with --fresh.",
+            )
 
     def check_windows(self, finished: Finished) -> None:
         """Check that the files of the windows are as they were written; call it before anything is replaced.
@@ -174,34 +188,6 @@ class TableDestination:
     def newest_names(self, finished: Finished, before: Iterable[Name] = ()) -> list[Name]:
         """The same names as values."""
         return newest([*before, *names_of(finished, self._names)])
-
-
-def encoded(manifest: Manifest) -> bytes:
-    """The manifest as JSON, for a destination that keeps it in a table."""
-    return msgspec.json.encode(manifest)
-
-
-def decoded(body: bytes, output: str) -> Manifest:
-    """The manifest that a destination has.
-
-    Args:
-        body: its JSON.
-        output: the name of the destination, for messages.
-
-    Raises:
-        OutputRefused: another version of everycall wrote it.
-        msgspec.MsgspecError, UnicodeDecodeError: it is no manifest.
-    """
-    check_version(body, f"{output} was exported")
-    return msgspec.json.decode(body, type=Manifest)
-
-
-def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
-    """The same; None where there is none, or it cannot be read."""
-    try:
-        return None if body is None else decoded(body, output)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
 
 
 def same_window(loaded: Loaded, written: Written, before: Sequence[Entry]) -> Entry | None:

@@ -6,7 +6,8 @@ formats take for one stream. So a window can be checked, and taken over by a rep
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -68,7 +69,7 @@ def compressed(data: bytes, compression: Compression) -> bytes:
     return stream.compress(data) + stream.flush() if data else b""
 
 
-class WindowFiles:
+class WindowFiles(ABC):
     """A form with one file for each window: what CSV and JSON lines have in common."""
 
     def __init__(self, compression: Compression, filesystem: Filesystem | None) -> None:
@@ -76,9 +77,9 @@ class WindowFiles:
         self._compression: Compression = compression
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
 
+    @abstractmethod
     def data(self, batch: Batch) -> bytes:
         """The batch as bytes of the file, before they are compressed."""
-        raise NotImplementedError
 
     def head(self) -> bytes:
         """The bytes before the first window."""
@@ -86,7 +87,7 @@ class WindowFiles:
 
     def writer(self, path: Path) -> "WindowFileWriter":
         """Begin to write a window to a new file at `path`."""
-        return WindowFileWriter(self, path, self._filesystem, compressor(self._compression))
+        return WindowFileWriter(self.data, path, self._filesystem, compressor(self._compression))
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the file has its full size."""
@@ -127,9 +128,9 @@ class WindowFiles:
 class WindowFileWriter:
     """Writes one window's file."""
 
-    def __init__(self, form: WindowFiles, path: Path, filesystem: Filesystem, stream: Compressor) -> None:
-        """Open a new file at `path`."""
-        self._form, self._path, self._filesystem, self._stream = form, path, filesystem, stream
+    def __init__(self, data: Callable[[Batch], bytes], path: Path, filesystem: Filesystem, stream: Compressor) -> None:
+        """Open a new file at `path`; `data` makes the bytes of a batch, before they are compressed."""
+        self._data, self._path, self._filesystem, self._stream = data, path, filesystem, stream
         self._file: File = filesystem.open(path, "wb")
         self._size_bytes = 0
         self._has_data = False
@@ -137,7 +138,7 @@ class WindowFileWriter:
 
     def write(self, batch: Batch) -> None:
         """Append some conversations."""
-        if data := self._form.data(batch):
+        if data := self._data(batch):
             self._has_data = True
             self._append(self._stream.compress(data))
 
