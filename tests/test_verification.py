@@ -199,6 +199,38 @@ def test_a_missing_file_is_exported_again_by_a_repair(where: Org, output: Path) 
     assert output.read_bytes() == sound
 
 
+@pytest.mark.parametrize("left", [None, b"", b"something else"])
+def test_the_names_beside_an_archive_are_verified_and_repaired(where: Org, tmp_path: Path, left: bytes | None) -> None:
+    archive, names = tmp_path / "raw.jsonl.gz", tmp_path / "raw.jsonl.gz.names.jsonl"
+    where.export(archive, THREE_WEEKS)
+    sound = archive.read_bytes(), names.read_bytes()
+    names.unlink() if left is None else names.write_bytes(left)
+
+    found = checked(where, archive)
+    repair(where.client, found)
+
+    assert states(found) == ["damaged"] * 3
+    assert found.changed == (str(names),)
+    assert archive.read_bytes() == sound[0]
+    assert len(names.read_bytes()) == len(sound[1])  # looked up at another time
+    assert checked(where, archive).holds
+
+
+def test_an_archive_whose_manifest_has_no_checksum_of_the_names_is_verified_without_them(
+    where: Org, tmp_path: Path
+) -> None:
+    """Older manifests have none."""
+    archive = tmp_path / "raw.jsonl"
+    where.export(archive, THREE_WEEKS)
+    path = archive.with_name("raw.jsonl.manifest.json")
+    manifest = msgspec.json.decode(path.read_bytes())
+    del manifest["namesFile"]
+    path.write_bytes(msgspec.json.encode(manifest))
+    archive.with_name("raw.jsonl.names.jsonl").write_bytes(b"")
+
+    assert checked(where, archive).holds
+
+
 def test_a_repair_reads_the_windows_that_a_safety_stop_left(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS, max_pages=2)
 

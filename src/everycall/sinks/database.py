@@ -181,6 +181,10 @@ class DatabaseDestination(TableDestination, ABC):
             states = states_in(database) if EXPORT in columns_in(database) else {}
             return [_is_intact(database, entry, states.get(entry.window)) for entry in manifest.windows]
 
+    def changed(self, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - there are no files to name
+        """Nothing: there are no files."""
+        return ()
+
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window count as loaded: its rows stay where they are."""
         written = super().take_over(manifest, number, path)

@@ -28,7 +28,7 @@ from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.in_place import FilesInPlace, Staged, with_files
 from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Loaded, WindowWriter, placed
 from everycall.sinks.interface import Wanted as Wants
-from everycall.sinks.names_form import Name, NamesForm, lines, names_in_lines, names_of, newest, with_known_times
+from everycall.sinks.names_form import Name, NamesForm, names_in_lines, names_of, newest, with_known_times, write_names
 from everycall.sinks.places import STAGED, Place
 from everycall.sinks.window_files import pieces
 from everycall.store import Tally
@@ -211,12 +211,9 @@ class DayFolder(FilesInPlace):
         present = self._names_before()
         is_partial = any(loaded.is_taken_over for loaded in finished.windows)
         names = with_known_times(newest([*(present if is_partial else ()), *names_of(finished, form)]), present)
-        staged, body = scratch / f"{STAGED}{form.suffix}", lines(names)
-        with self._filesystem.open(staged, "wb") as file:
-            tally = Tally(file)
-            tally.write(body)
-            self._filesystem.sync(file)
-        described = WrittenFile(path=NAMES_FILE, rows=len(names), size_bytes=tally.size, sha256=tally.whole.hexdigest())
+        staged = scratch / f"{STAGED}{form.suffix}"
+        written = write_names(names, staged, self._filesystem)
+        described = WrittenFile(path=NAMES_FILE, rows=len(names), size_bytes=written.size_bytes, sha256=written.sha256)
         return Staged(staged, described)
 
     def _names_before(self) -> list[Name]:

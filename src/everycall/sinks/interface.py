@@ -215,6 +215,13 @@ class Destination(Protocol):
         """
         ...
 
+    def changed(self, manifest: Manifest) -> Sequence[str]:
+        """The files or tables that are missing or changed, by names that a user recognizes.
+
+        None where it cannot be told which they are: of a database, for example.
+        """
+        ...
+
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window that the destination has count as loaded, so that a repair does not read it again.
 

@@ -16,6 +16,7 @@ from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch, Damaged, Finished, Wanted
 from everycall.sinks.window_files import WindowFileWriter, compressor
+from everycall.store import Tally
 from everycall.tables.reference import KINDS
 
 
@@ -127,6 +128,15 @@ def with_known_times(names: Iterable[Name], before: Iterable[Name]) -> list[Name
 
 def _without_time(name: Name) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(name, looked_up_at=None))
+
+
+def write_names(names: Iterable[Name], path: Path, filesystem: Filesystem) -> Written:
+    """Write a file of names, durably; what is on disk then."""
+    with filesystem.open(path, "wb") as file:
+        tally = Tally(file)
+        tally.write(lines(names))
+        filesystem.sync(file)
+    return Written(size_bytes=tally.size, sha256=tally.whole.hexdigest())
 
 
 def names_in_lines(body: bytes) -> list[Name]:
