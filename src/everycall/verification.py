@@ -224,7 +224,8 @@ def repair(
             hint="Export again with --fresh.",
         )
     _check_redaction(header, options)
-    kept_from = kept_from_of(found.manifest, options.kept_from)
+    known_from = options.kept_from
+    kept_from = kept_from_of(found.manifest, known_from)
     # The query has what jobs will only have hours later.
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
@@ -236,7 +237,7 @@ def repair(
         except BaseException:
             ledger.abandon()
             raise
-        carried = Carried.of(found.manifest)
+        carried = Carried.of(found.manifest, known_from)
         return run(setup, found.query, ledger, [destination], carried=carried)
     except OSError as error:
         raise output_failed(error) from error

@@ -64,6 +64,10 @@ class CsvFolder(TableFolder):
         windows = as_text(self.windows(self.manifest(finished)))
         return Prepared(tables, [self._written(WINDOWS, [windows], scratch)])
 
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:  # noqa: ARG002 - all in one file
+        """The rows of the file."""
+        return self._texts("conversations")
+
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the file says it
         """The conversations in the file of `conversations`."""
         pieces = self._texts("conversations")

@@ -185,6 +185,13 @@ class DatabaseDestination(TableDestination, ABC):
         """Nothing: there are no files."""
         return ()
 
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds in the table of conversations."""
+        with self.opened() as database:
+            select = f'SELECT "conversationId" FROM {name_in(database, CONVERSATIONS.name)} WHERE '
+            for window in windows:
+                yield window, [row[0] for row in database.query(select + _within(window))]
+
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window count as loaded: its rows stay where they are."""
         written = super().take_over(manifest, number, path)

@@ -8,9 +8,7 @@ A day's file is replaced as a whole, in one step. It is there also if nobody cal
 day; a day that was read in several windows has them one after the other, as a single file has.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -130,6 +128,15 @@ class DayFolder(FilesInPlace):
                     intact += self._sink.intact(file, there[path], placed(entries))
             changed.discard(path)
         return [*intact[:-1], intact[-1] and not changed] if intact else intact
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds that the files of the days have of some windows."""
+        manifest, wanted, there = self.found(), set(windows), self.place.files()
+        for day, entries in _by_day(manifest.windows if manifest is not None else ()).items():
+            path = self._path_of(day)
+            if path in there and not wanted.isdisjoint(entry.window for entry in entries):
+                with self.place.open(path) as file:
+                    yield from self._sink.ids(file, placed(entries), wanted)
 
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window count as loaded: its rows stay where they are."""
@@ -306,23 +313,17 @@ class DayFolder(FilesInPlace):
         with self.place.open(path) as file:
             for entry in entries if fits else entries[:1]:
                 length = entry.size_bytes if fits else size_bytes - at
-                for record in _whole_rows(pieces(file, at, length), is_csv=self._is_csv):
+                for record in self._sink.whole_rows(pieces(file, at, length)):
                     yield entry, record
                 at += length
 
-    @property
-    def _is_csv(self) -> bool:
-        return self._sink.wants == "rows"
-
     def _id_of(self, record: bytes) -> str:
-        if not self._is_csv:
-            return msgspec.json.decode(record, type=_Identified).conversation_id
-        header = next(csv.reader(io.StringIO(self._sink.head().decode())))
-        if "conversationId" not in header:
+        found = self._sink.id_of(record)
+        if found is None:
             raise OutputRefused(
                 f"The rows of {self.name} have no conversationId.", hint="Export again without the conversations."
             )
-        return next(csv.reader(io.StringIO(record.decode(), newline="")))[header.index("conversationId")]
+        return found
 
     # Days
 
@@ -338,10 +339,6 @@ class DayFolder(FilesInPlace):
             )
         except ValueError:
             return None
-
-
-class _Identified(msgspec.Struct, rename="camel"):
-    conversation_id: str
 
 
 class _Windowed(Protocol):
@@ -370,15 +367,3 @@ def _resized(entry: Entry, sizes: Mapping[Interval, Written]) -> Entry:
     if written is None:
         return entry
     return msgspec.structs.replace(entry, size_bytes=written.size_bytes, sha256=written.sha256)
-
-
-def _whole_rows(found: Iterable[bytes], *, is_csv: bool) -> Iterator[bytes]:
-    """Yield rows with their line feed; in CSV, a line feed in quotes does not end a row."""
-    rest, row = b"", b""
-    for piece in found:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            row += line + b"\n"
-            if not (is_csv and row.count(b'"') % 2):
-                yield row
-                row = b""

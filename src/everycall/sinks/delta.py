@@ -184,6 +184,16 @@ class DeltaFolder(TableDestination, InPlace):
         found = self._found(name)
         return None if found is None else _query(found, "select * from t")
 
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds in the table of conversations."""
+        with _failures(self.name):
+            delta = self._found(CONVERSATIONS)
+            if delta is None:
+                return
+            for window in windows:
+                found = _query(delta, f'select "conversationId" from t where {_in(window)}')  # noqa: S608
+                yield window, found.column("conversationId").to_pylist()
+
     # Forgetting
 
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the table says it

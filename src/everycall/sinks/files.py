@@ -8,11 +8,12 @@ Until then an existing file stays as it is.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
@@ -155,6 +156,13 @@ class FileDestination:
                 "match its windows.",
                 hint="It was edited: export again with --fresh.",
             )
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds that the file has of some windows."""
+        manifest = self.found()
+        if windows and manifest is not None:
+            with self._filesystem.open(self._at, "rb") as file:
+                yield from self._sink.ids(file, placed(manifest.windows), set(windows))
 
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Copy the window out of the file, durably. Its names stay in the file of names."""

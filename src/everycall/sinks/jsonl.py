@@ -28,6 +28,14 @@ class JsonlSink(WindowFiles):
         """One line per conversation."""
         return lines(batch.records)
 
+    def id_of(self, row: bytes) -> str:
+        """The conversationId, wherever it is in the line."""
+        return msgspec.json.decode(row, type=_Identified).conversation_id
+
+
+class _Identified(msgspec.Struct, rename="camel"):
+    conversation_id: str
+
 
 def lines(records: Sequence[bytes]) -> bytes:
     """The conversations as lines."""

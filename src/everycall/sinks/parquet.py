@@ -164,6 +164,15 @@ class ParquetFolder(TableFolder):
             return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
         return self._merged(table, _pieces(table, sources), scratch / name, path)
 
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:
+        """The rows of the days of these windows."""
+        there = self.place.files()
+        for day in dict.fromkeys(day for window in windows for day in _days(window)):
+            path = f"conversations/{day}.parquet"
+            if path in there:
+                with self.place.open(path) as file:
+                    yield opened(file, there[path]).read(["conversationId", "ownerTime"])
+
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the files say it
         """The conversations in the files of `conversations`."""
         found: list[Owned] = []

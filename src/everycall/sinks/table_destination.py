@@ -8,10 +8,11 @@ Each destination holds the export of one query, of one org, by one version of th
 refuses another one, and shows the difference.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -219,8 +220,7 @@ def matches(rows: pa.Table, wanted: Wanted) -> pa.Array:
     if wanted.before is None:
         return found
     times = rows.column("ownerTime")
-    first = text(wanted.before) if pa.types.is_string(times.type) else pa.scalar(wanted.before, times.type)
-    return pc.or_(found, pc.less(times, first))
+    return pc.or_(found, pc.less(times, _comparable(wanted.before, times.type)))
 
 
 def owned(rows: pa.Table) -> list[Owned]:
@@ -229,6 +229,30 @@ def owned(rows: pa.Table) -> list[Owned]:
         Owned(row["conversationId"], at if isinstance(at := row["ownerTime"], datetime) else datetime.fromisoformat(at))
         for row in rows.select(["conversationId", "ownerTime"]).to_pylist()
     ]
+
+
+def ids_by_window(rows: pa.Table, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+    """The conversationIds in such rows, each with its window; instants may be texts."""
+    times, ids = rows.column("ownerTime"), rows.column("conversationId")
+    earliest, latest = (_instant_of(one) for one in pc.min_max(times).as_py().values())
+    if earliest is None or latest is None:
+        return
+    for window in windows:
+        if latest < window.start or window.end <= earliest:
+            continue
+        first, last = (_comparable(instant, times.type) for instant in (window.start, window.end))
+        found = ids.filter(pc.and_(pc.greater_equal(times, first), pc.less(times, last)))
+        if len(found):
+            yield window, found.to_pylist()
+
+
+def _instant_of(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _comparable(instant: datetime, kind: pa.DataType) -> Any:
+    """An instant as a column of this type has it."""
+    return text(instant) if pa.types.is_string(kind) else pa.scalar(instant, kind)
 
 
 LOOKED_UP_AT = "lookedUpAt"

@@ -9,10 +9,14 @@ longer part of the export go; then come the table of windows and the manifest. P
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
+from everycall.api.query import Interval
+from everycall.errors import OutputFailed
 from everycall.filesystem import Filesystem
 from everycall.manifest import Entry, Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
@@ -20,8 +24,9 @@ from everycall.sinks.in_place import FilesInPlace, Staged, with_files
 from everycall.sinks.interface import Finished
 from everycall.sinks.names_form import NamesForm
 from everycall.sinks.places import Place
-from everycall.sinks.table_destination import TableDestination
+from everycall.sinks.table_destination import TableDestination, ids_by_window
 from everycall.sinks.tables_form import TablesForm
+from everycall.tables.relational import CONVERSATIONS
 
 
 class TableFolder(TableDestination, FilesInPlace):
@@ -52,6 +57,21 @@ class TableFolder(TableDestination, FilesInPlace):
     def is_there(self, before: Manifest, entry: Entry) -> bool:  # noqa: ARG002 - here the same for all
         """Whether the files with the rows of a window are as they were written, and have no others' rows."""
         return False
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds in the files of `conversations`."""
+        try:
+            for rows in self.conversations(windows):
+                yield from ids_by_window(rows, windows)
+        except pa.ArrowException as error:
+            raise OutputFailed(
+                f"A file of {self.name}/{CONVERSATIONS.name} was changed and cannot be read.",
+                hint="everycall verify --repair makes it anew.",
+            ) from error
+
+    @abstractmethod
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:
+        """Rows of `conversations`, with all those of these windows: at least `conversationId` and `ownerTime`."""
 
     # Publishing
 

@@ -7,7 +7,7 @@ formats take for one stream. So a window can be checked, and taken over by a rep
 import hashlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from isal import isal_zlib
 
+from everycall.api.interval import Interval
 from everycall.api.oddities import Oddity
 from everycall.filesystem import File, Filesystem, SystemFilesystem, Writable
 from everycall.manifest import Written
@@ -69,6 +70,18 @@ def compressed(data: bytes, compression: Compression) -> bytes:
     return stream.compress(data) + stream.flush() if data else b""
 
 
+def decompressed(data: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    """Yield the content of one stream, piece by piece."""
+    if not compression:
+        yield from data
+    elif compression == "gz":
+        yield from map(isal_zlib.decompressobj(wbits=31).decompress, data)
+    else:
+        import zstandard  # noqa: PLC0415 - only for such outputs
+
+        yield from map(zstandard.ZstdDecompressor().decompressobj().decompress, data)
+
+
 class WindowFiles(ABC):
     """A form with one file for each window: what CSV and JSON lines have in common."""
 
@@ -113,6 +126,34 @@ class WindowFiles(ABC):
             for piece in pieces(output, at, windows[number].size_bytes):
                 file.write(piece)
             self._filesystem.sync(file)
+
+    def ids(
+        self, output: File, windows: Sequence[Placed], wanted: Collection[Interval]
+    ) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds of windows in the output; a row that cannot be read has none."""
+        for window, at in zip(windows, self._offsets(windows), strict=False):
+            if window.window in wanted:
+                data = decompressed(pieces(output, at, window.size_bytes), self._compression)
+                found = map(self._id_or_none, self.whole_rows(data))
+                yield window.window, [one for one in found if one is not None]
+
+    def _id_or_none(self, row: bytes) -> str | None:
+        try:
+            return self.id_of(row)
+        except ValueError:
+            return None
+
+    def whole_rows(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield rows with their line feed."""
+        rest = b""
+        for piece in pieces:
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            yield from (line + b"\n" for line in lines)
+
+    @abstractmethod
+    def id_of(self, row: bytes) -> str | None:
+        """The conversationId of a row; None if the output has no such column."""
 
     def _offsets(self, windows: Sequence[Placed]) -> Iterator[int]:
         """The offsets of the windows in the output."""
