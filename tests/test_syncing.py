@@ -298,7 +298,7 @@ def test_a_run_right_after_another_reads_only_the_trailing_days(tmp_path: Path) 
 
 
 def written(output: Path) -> dict[str, Any]:
-    """What tells whether something was written, by table: the files with their times, or the versions of a table."""
+    """What shows whether something was written, by table: the files with their times, or the versions of a table."""
     if output.suffix == ".delta":
         return {path.name: DeltaTable(path).version() for path in sorted(output.iterdir())}
     return {str(path.relative_to(output)): path.stat().st_mtime_ns for path in sorted(output.rglob("*.*"))}

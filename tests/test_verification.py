@@ -1,4 +1,4 @@
-"""A finished export, asked again and mended."""
+"""A finished export, verified and repaired."""
 
 import errno
 import random
@@ -409,13 +409,13 @@ def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(whe
 def test_a_repair_asks_what_the_export_asked(where: Org, output: Path, words: dict[str, Any]) -> None:
     query = Query(Interval.read(THREE_WEEKS), match=words.get("match", "start"))
     where.export(output, query=query, asked=words)
-    sound, said = output.read_bytes(), manifest_of(output)["query"]
+    sound, query = output.read_bytes(), manifest_of(output)["query"]
     output.write_bytes(sound[:300])
 
     repair(where.client, checked(where, output))
 
     assert output.read_bytes() == sound
-    assert manifest_of(output)["query"] == said
+    assert manifest_of(output)["query"] == query
 
 
 def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> None:
@@ -460,8 +460,10 @@ def test_a_verification_long_after_counts_the_same(where: Org, output: Path) -> 
 def edited(output: Path, **changes: Any) -> None:
     """Somebody has been at the manifest; `query` is merged into the one that is there."""
     path = output.with_name(output.name + ".manifest.json")
-    said = manifest_of(output)
-    path.write_bytes(msgspec.json.encode({**said, **changes, "query": {**said["query"], **changes.get("query", {})}}))
+    manifest = manifest_of(output)
+    path.write_bytes(
+        msgspec.json.encode({**manifest, **changes, "query": {**manifest["query"], **changes.get("query", {})}})
+    )
 
 
 def test_a_format_of_another_version_is_refused(where: Org, output: Path) -> None:

@@ -42,7 +42,7 @@ from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
 WHOLE_FORMATS = ("xlsx",)
-"""Formats that have one checksum for the whole file: windows cannot be told apart in it."""
+"""Formats that have one checksum for the whole file: windows cannot be distinguished in it."""
 
 State = Literal["holds", "forgotten", "changed", "damaged", "unproven", "unread"]
 
@@ -83,7 +83,7 @@ class Verification:
     query: Query
     manifest: Manifest
     changed: tuple[str, ...] = ()
-    """The files or tables of the output that are missing or changed, where it can be told which they are."""
+    """The files or tables of the output that are missing or changed, where that is known."""
 
     @property
     def name(self) -> str:

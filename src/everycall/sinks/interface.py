@@ -242,7 +242,7 @@ class Destination(Protocol):
     def changed(self, manifest: Manifest) -> Sequence[str]:
         """The files or tables that are missing or changed, by names that a user recognizes.
 
-        None where it cannot be told which they are: of a database, for example.
+        None where that is not known: of a database, for example.
         """
         ...
 

@@ -83,7 +83,7 @@ class XlsxDestination(FileDestination):
         super().check_content(self._header(header), is_repair=is_repair)
 
     def intact(self, manifest: Manifest) -> list[bool]:
-        """Whether the file is unchanged: it has one checksum, so windows cannot be told apart."""
+        """Whether the file is unchanged: it has one checksum, so windows cannot be distinguished."""
         is_there = self._filesystem.exists(self._at)
         is_intact = is_there and sha256_of(self._at, self._filesystem) == manifest.output.sha256
         return [is_intact] * len(manifest.windows)
