@@ -227,10 +227,12 @@ class Ledger:
 
     def ids(self, window: Interval) -> bytes | None:
         """The ids that the window owns; None if a repair took the window over."""
+        return None if self._is_in_output(window) else self._filesystem.read(self.path(window, ".ids"))
+
+    def _is_in_output(self, window: Interval) -> bool:
+        """Whether conversations of the window are only in the output, where an earlier run left them."""
         loaded = self.loaded.get(str(window))
-        if loaded is not None and loaded.taken_over:
-            return None
-        return self._filesystem.read(self.path(window, ".ids"))
+        return loaded is not None and loaded.taken_over
 
     def ids_in_output(self, window: Interval) -> bytes:
         """The ids that the output has of a window that a repair took over, sorted; read once, for all such windows."""
@@ -240,7 +242,7 @@ class Ledger:
 
     def _gathered_ids(self) -> set[Interval]:
         """Write the ids that the output has of windows that a repair took over to their files."""
-        taken = [Interval.read(one.interval) for one in self.loaded.values() if one.taken_over]
+        taken = [window for window in map(Interval.read, self.loaded) if self._is_in_output(window)]
         found: set[Interval] = set()
         for destination in self._destinations:
             for window, texts in destination.ids(sorted(taken, key=lambda one: one.start)):
