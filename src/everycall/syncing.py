@@ -207,7 +207,7 @@ class _State:
         self._before, self._kept_from = before, kept_from
         self._ended: dict[str, datetime] = {}
         """The latest end in windows that the sweep found, by interval."""
-        self.carried = Carried.of(before) if before is not None else Carried()
+        self.carried = Carried.of(before, kept_from) if before is not None else Carried()
         self.given_up = self.reopened = 0
 
     def prepare(self, ledger: Ledger) -> None:

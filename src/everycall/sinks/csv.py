@@ -8,7 +8,7 @@ quoted, so a row can span lines: read it with a CSV reader.
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -20,6 +20,9 @@ from everycall.sinks.interface import Batch, Placed, Wanted
 from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.window_files import Compression, WindowFiles, compressed, pieces
 from everycall.tables.flat import Column, Row, Type
+
+ID = "conversationId"
+"""The column with the id of the conversation."""
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins with one of these for a formula. Source: OWASP, CSV Injection."""
@@ -98,6 +101,7 @@ class CsvSink(WindowFiles):
         self.name = self.format = f"csv.{compression}" if compression else "csv"
         self.suffix = f".rows.{compression}" if compression else ".rows"
         self._header = [column.name for column in table]
+        self._id_at = self._header.index(ID) if ID in self._header else None
         texts = _texts_of(style)
         self._texts = [(index, texts[column.type]) for index, column in enumerate(table) if column.type in texts]
 
@@ -115,6 +119,26 @@ class CsvSink(WindowFiles):
         for index, texts in self._texts if columns else ():
             columns[index] = texts(columns[index])
         return _lines(list(zip(*columns, strict=True)))
+
+    def whole_rows(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield rows with their line feed; a line feed in quotes does not end a row."""
+        row = b""
+        for line in super().whole_rows(pieces):
+            row += line
+            if not row.count(b'"') % 2:
+                yield row
+                row = b""
+
+    def id_of(self, row: bytes) -> str | None:
+        """The conversationId; None if there is no such column."""
+        if self._id_at is None:
+            return None
+        if self._id_at == 0 and not row.startswith(b'"'):
+            return row.partition(b",")[0].rstrip(b"\n").decode()
+        cells = next(csv.reader(io.StringIO(row.decode(), newline="")), [])
+        if len(cells) != len(self._header):
+            raise ValueError("it has another number of cells")
+        return cells[self._id_at]
 
     def _is_intact(self, output: File, at: int, window: Placed) -> bool:
         """Whether bytes and number of rows are unchanged."""

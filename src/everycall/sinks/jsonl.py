@@ -33,6 +33,14 @@ class JsonlSink(WindowFiles):
         for at in range(0, len(batch.records), LINES_AT_ONCE):
             yield lines(batch.records[at : at + LINES_AT_ONCE])
 
+    def id_of(self, row: bytes) -> str:
+        """The conversationId, wherever it is in the line."""
+        return msgspec.json.decode(row, type=_Identified).conversation_id
+
+
+class _Identified(msgspec.Struct, rename="camel"):
+    conversation_id: str
+
 
 def lines(records: Sequence[bytes]) -> bytes:
     """The conversations as lines."""

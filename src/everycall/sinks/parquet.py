@@ -26,6 +26,7 @@ from everycall.filesystem import File
 from everycall.instants import since_epoch_ms, start_of_day
 from everycall.manifest import Entry, Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.in_place import Staged
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED, sha256_in
@@ -40,7 +41,7 @@ from everycall.sinks.table_destination import (
     owned,
     with_known_times,
 )
-from everycall.sinks.table_folder import Prepared, Staged, TableFolder
+from everycall.sinks.table_folder import Prepared, TableFolder
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 
@@ -162,6 +163,15 @@ class ParquetFolder(TableFolder):
             file = sources[0].file
             return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
         return self._merged(table, _pieces(table, sources), scratch / name, path)
+
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:
+        """The rows of the days of these windows."""
+        there = self.place.files()
+        for day in dict.fromkeys(day for window in windows for day in _days(window)):
+            path = f"conversations/{day}.parquet"
+            if path in there:
+                with self.place.open(path) as file:
+                    yield opened(file, there[path]).read(["conversationId", "ownerTime"])
 
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the files say it
         """The conversations in the files of `conversations`."""
