@@ -74,7 +74,7 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None, cwd: P
 
 
 class _Sampler(threading.Thread):
-    """Looks at the memory of a process and its descendants until it is told to stop."""
+    """Looks at the memory of a process and its descendants until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

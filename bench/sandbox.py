@@ -60,14 +60,14 @@ def measured() -> Measured:
         times_s.append(time.process_time() - started)
         assert status == 200
     first, *rest = times_s
-    said = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout.split()
+    printed = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout.split()
     return Measured(
         first * 1e3,
         statistics.median(rest) * 1e3,
         max(rest) * 1e3,
         100 * len(rest) / sum(rest),
-        float(said[0]),
-        int(said[1]),
+        float(printed[0]),
+        int(printed[1]),
     )
 
 

@@ -96,7 +96,7 @@ def kpi_measures() -> str:
         (f"`{one.name}`", one.unit, one.doc, one.formula, one.source, ", ".join(_subjects(one)))
         for one in kpis.MEASURES
     )
-    return table("column | unit | is | counted as | said by | views of", rows)
+    return table("column | unit | is | counted as | source | views of", rows)
 
 
 def _subjects(measure: kpis.Measure) -> Iterator[str]:

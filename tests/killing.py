@@ -33,6 +33,9 @@ from inprocess import manifest_of
 END = date(2024, 1, 1)
 """Long settled: the sandbox says the same of it whenever it is asked."""
 
+DAYS = "-days"
+"""How formats end that are a folder with a file for each day; no ending of a path stands for them."""
+
 WINDOWS_A_KILL = 2.5
 LATENCY_MAX_S = 0.05
 HOLDS_S = 900.0
@@ -66,7 +69,8 @@ class Export:
         return self.folder / f"x{self.ending}.everycall"
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
-        export = ["export", "--interval", self.interval, "-o", str(self.output), "--quiet", *options]
+        place = f"{self.ending[1:]}:{self.output}" if self.ending.endswith(DAYS) else str(self.output)
+        export = ["export", "--interval", self.interval, "-o", place, "--quiet", *options]
         environ = {**os.environ, **self.sandbox.environ}
         return subprocess.Popen([sys.executable, "-m", "everycall", *export], env=environ, stderr=subprocess.PIPE)
 
@@ -85,7 +89,7 @@ class Export:
                 yield path.suffix or path.name
 
     def is_clean(self) -> bool:
-        beside = [".names.jsonl"] if self.ending.startswith(".jsonl") else []
+        beside = [".names.jsonl"] if self.ending.startswith(".jsonl") and not self.ending.endswith(DAYS) else []
         wanted = sorted(f"x{self.ending}{suffix}" for suffix in ("", ".manifest.json", *beside))
         return sorted(path.name for path in self.folder.iterdir()) == wanted
 

@@ -715,7 +715,8 @@ def test_a_window_whose_bytes_are_damaged_is_named_and_repaired(cli: Cli, export
     result = cli("verify", "x.csv")
 
     assert result.code == 4
-    assert "damaged: these rows of the output were changed" in result.err
+    assert "damaged: the output was changed" in result.err
+    assert "  changed or missing: x.csv\n" in result.err
     assert cli("verify", "x.csv", "--repair").code == 0
     assert exported.read_bytes() == sound
 

@@ -57,9 +57,9 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 def test_an_export_takes_jobs_where_the_query_would_have_to_wait(cli: Cli, full: Sandbox) -> None:
     code, out, _ = cli("export", "--interval", DAY, "--json", "--quiet")
 
-    said = json.loads(out)
-    assert (code, said["verdict"], said["rows"]) == (0, "proven", 40_000)
-    assert [window["route"] for window in said["windows"]] == ["jobs"]
+    summary = json.loads(out)
+    assert (code, summary["verdict"], summary["rows"]) == (0, "proven", 40_000)
+    assert [window["route"] for window in summary["windows"]] == ["jobs"]
     assert len(full.requests) < 70
 
 

@@ -16,10 +16,12 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everycall import Interval
 from everycall.converting import Converted, ConvertEnvironment, ConvertOptions, convert
 from everycall.errors import OutputFailed, OutputRefused, SettingsError
 from everycall.executor import SerialExecutor
 from everycall.filesystem import SystemFilesystem
+from everycall.load.archive import ArchiveTask
 from everycall.progress import Noticed
 from everycall.sandbox.recording import load
 from inprocess import WEEK, manifest_of, org, read_csv
@@ -128,6 +130,39 @@ def test_workers_make_the_same_bytes(exports: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_bytes() == (exports / "default.csv").read_bytes()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pieces_of_windows_make_the_same_bytes_and_the_same_counts(exports: Path, tmp_path: Path, workers: int) -> None:
+    convert(exports / "a.jsonl", tmp_path / "whole.csv")
+    in_pieces = ConvertEnvironment(piece_bytes=20_000)
+    outputs = [tmp_path / "out.csv", tmp_path / "out.jsonl"]
+    convert(exports / "a.jsonl", outputs, options=ConvertOptions(workers=workers), environment=in_pieces)
+
+    assert [output.read_bytes() for output in outputs] == [
+        (exports / name).read_bytes() for name in ("default.csv", "a.jsonl")
+    ]
+    counts = ("rows", "sha256", "sizeBytes", "outlasting", "oddities", "namesUnavailable")
+    found, wanted = (manifest_of(tmp_path / f"{name}.csv")["windows"] for name in ("out", "whole"))
+    assert [[window[name] for name in counts] for window in found] == [
+        [window[name] for name in counts] for window in wanted
+    ]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, 20_000, 1 << 30])
+def test_pieces_have_all_bytes_of_a_window_and_end_with_lines(exports: Path, piece_bytes: int) -> None:
+    archive, filesystem = exports / "a.jsonl", SystemFilesystem()
+    text = archive.read_bytes()
+    begin = text.index(b"\n") + 1
+    window = Interval.read(WEEK)
+    task = ArchiveTask(
+        window, archive, "", frozenset(), frozenset(), Path("a"), offset=begin, size_bytes=len(text) - begin
+    )
+    pieces = task.in_pieces(filesystem, piece_bytes)
+
+    assert b"".join(text[one.offset : one.offset + one.size_bytes] for one in pieces) == text[begin:]
+    assert all(text[one.offset + one.size_bytes - 1] == ord("\n") for one in pieces)
+    assert all(one.size_bytes > piece_bytes for one in pieces[:-1])
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst"])
 def test_an_archive_that_was_changed_is_read_without_its_manifest(exports: Path, tmp_path: Path, name: str) -> None:
     data = bytearray((exports / name).read_bytes())
@@ -144,6 +179,25 @@ def test_an_archive_that_was_changed_is_read_without_its_manifest(exports: Path,
     assert (done.verdict, done.fits_manifest, done.is_complete) == ("unknown", False, False)
     assert "was changed" in notes.messages[0]
     assert done.rows > 200
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pieces_that_are_no_json_any_more_are_damage_like_any_other(
+    exports: Path, tmp_path: Path, workers: int
+) -> None:
+    lines = (exports / "a.jsonl").read_bytes().splitlines(keepends=True)
+    for number in range(5, len(lines), 100):
+        lines[number] = b"?" * (len(lines[number]) - 1) + b"\n"
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    shutil.copy(exports / "a.jsonl.manifest.json", tmp_path)
+    environment, options = ConvertEnvironment(piece_bytes=20_000), ConvertOptions(workers=workers)
+    done = convert(tmp_path / "a.jsonl", tmp_path / "out.csv", options=options, environment=environment)
+
+    assert (done.verdict, done.fits_manifest, done.is_complete) == ("unknown", False, False)
+    assert (done.rows, done.bad_count) == (len(lines) - len(lines[5::100]), len(lines[5::100]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.jsonl", "a.jsonl.manifest.json", "out.csv", "out.csv.manifest.json",
+    ]  # fmt: skip
 
 
 # Tables

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from everycall import Interval
 from everycall.filesystem import SystemFilesystem
+from everycall.instants import text
 from everycall.manifest import Written
 from everycall.sinks.csv import CsvSink
 from everycall.sinks.interface import Batch, Placed
@@ -31,6 +32,14 @@ def column(kind: Type, name: str = "c") -> Column:
 def cell(kind: Type, value: Value) -> str:
     """The line of a row with that cell and a second one, less the second one."""
     return CsvSink([column(kind), column("text")]).lines([(value, "x")]).decode().removesuffix(",x\n")
+
+
+@given(st.lists(st.none() | st.datetimes(timezones=st.timezones() | st.just(UTC)), max_size=9))
+def test_instants_of_a_column_are_written_as_one_by_one(values: list[datetime | None]) -> None:
+    values = [value for value in values if value is None or 1 < value.year < 9999]
+    lines = CsvSink([column("instant"), column("text")]).lines([(value, "x") for value in values])
+
+    assert lines.decode().splitlines() == [f"{'' if value is None else text(value)},x" for value in values]
 
 
 def test_the_header_names_the_columns_in_their_order() -> None:

@@ -15,7 +15,7 @@ from everycall.setup import Environment
 from everycall.syncing import Policy
 from everycall.verification import repair, verify
 from inprocess import WEEK, Org, manifest_of, org, read_csv
-from test_syncing import SINCE, contact_centre, night, wait
+from syncs import SINCE, contact_centre, night, wait
 
 KINDS = ["csv-days", "jsonl-days"]
 

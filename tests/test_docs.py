@@ -106,6 +106,12 @@ def test_every_exit_code_is_on_the_page_of_the_errors() -> None:
     assert set(re.findall(r"^\| (\d+) \|", text_of("docs/errors.md"), re.MULTILINE)) == {str(code) for code in codes}
 
 
+def test_the_design_lists_every_command_in_the_order_of_the_help() -> None:
+    table = text_of("DESIGN.md").partition("## Commands\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `everycall (\w+)` \|", table, re.MULTILINE) == list(COMMANDS)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_of_the_commands(command: str) -> None:
     page = text_of("docs/commands.md").partition(f"## everycall {command}\n")[2].partition("\n## ")[0]

@@ -66,9 +66,9 @@ def test_options_may_stand_between_the_ids(output: str, ids: list[str], capsys: 
     assert taken_out(capsys, "--yes", output, ids[0], "--quiet", ids[1]) == 2
 
 
-def answered(output: str, *arguments: str, said: str, is_there: bool = True) -> int:
+def answered(output: str, *arguments: str, reply: str, is_there: bool = True) -> int:
     """Run the command with this on standard input."""
-    person = Person(io.StringIO(said), is_there=is_there)
+    person = Person(io.StringIO(reply), is_there=is_there)
     return forgetting.run(parse(FORGET, [output, *arguments]), Context(nowhere()), person=person)
 
 
@@ -79,7 +79,7 @@ def test_ids_come_from_a_file_or_from_standard_input(
     listed.write_text(f"{ids[0]}\n\n  {ids[1]}\n")
 
     assert taken_out(capsys, output, "--ids", str(listed), "--yes") == 2
-    assert answered(output, "-", "--yes", said=f"{ids[2]}\n", is_there=False) == 0
+    assert answered(output, "-", "--yes", reply=f"{ids[2]}\n", is_there=False) == 0
     assert taken_out(capsys, output, ids[2], "--yes") == 0
 
 
@@ -125,7 +125,7 @@ def test_without_a_terminal_yes_has_to_be_given(
 def test_on_a_terminal_it_asks(
     answer: str, done: bool, output: str, ids: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answered(output, ids[0], said=answer)
+    answered(output, ids[0], reply=answer)
     capsys.readouterr()
 
     assert taken_out(capsys, output, ids[0], "--yes") == (0 if done else 1)

@@ -1,9 +1,8 @@
 """Conversations that are taken out of a destination, and do not come back."""
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,30 +11,21 @@ from deltalake import DeltaTable
 
 from clocks import StillClock
 from databases import Place
-from everycall import Interval, OutputRefused, Query, SettingsError
+from everycall import OutputRefused, SettingsError
 from everycall.executor import SerialExecutor
-from everycall.filesystem import SystemFilesystem
 from everycall.forgetting import Removal, forget
 from everycall.instants import DAY
-from everycall.setup import Environment, Options
+from everycall.setup import Environment
 from everycall.sinks.database import REPLACED
-from everycall.syncing import Policy, sync
+from everycall.syncing import Policy
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.verification import manifest_or_none, repair, verify
 from inprocess import Org, org
+from syncs import SINCE, StopsAt, night
 
-SINCE = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = SINCE + timedelta(days=3, hours=3)
-ASKED = {"since": "2026-01-05"}
 KINDS = ("calls.parquet", "calls.delta", "calls.duckdb", "csv:calls/")
 TABLES = tuple(table.name for table in OF_CONVERSATIONS)
-
-
-def synced(where: Org, output: str, policy: Policy = Policy()) -> Any:  # noqa: B008
-    return sync(
-        where.client, Query(Interval(SINCE, where.clock.utc())), output, policy=policy,
-        options=Options(asked=ASKED, route="query"), environment=Environment(executor=SerialExecutor()),
-    )  # fmt: skip
 
 
 def at(folder: Path, kind: str) -> str:
@@ -49,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     where, folders = org(StillClock(NOW), conversations_per_day=25), {}
     for kind in KINDS:
         folders[kind] = tmp_path_factory.mktemp("made")
-        synced(where, at(folders[kind], kind))
+        night(where, at(folders[kind], kind))
     return folders
 
 
@@ -145,7 +135,7 @@ def test_no_night_brings_them_back(made: dict[str, Path], tmp_path: Path, kind: 
     ids = some_ids(output)
     forget(output, ids)
     where.clock.advance(DAY.total_seconds())
-    done = synced(where, output, Policy(look_back=timedelta(days=30)))
+    done = night(where, output, policy=Policy(look_back=timedelta(days=30)))
     after = counts(output)
 
     assert done.summary.verdict == "proven"
@@ -171,7 +161,7 @@ def test_what_is_older_goes_as_whole_days_and_these_are_never_read_again(output:
     done = forget(output, older_than=timedelta(days=2), now=NOW)
     after = counts(output)
     where.clock.advance(DAY.total_seconds())
-    again = synced(where, output, Policy(look_back=timedelta(days=30)))
+    again = night(where, output, policy=Policy(look_back=timedelta(days=30)))
 
     assert done.windows == 1
     assert done.before == SINCE + DAY
@@ -193,11 +183,11 @@ def test_the_table_of_windows_says_how_many_were_taken_out(parquet: str) -> None
 
 def test_from_postgresql_too(postgres: str) -> None:
     where, place = centre(), Place("postgresql", postgres)
-    synced(where, postgres)
+    night(where, postgres)
     ids = sorted(row[0] for row in place.query('SELECT "conversationId" FROM conversations LIMIT 3'))
     forget(postgres, ids)
     where.clock.advance(DAY.total_seconds())
-    synced(where, postgres)
+    night(where, postgres)
     among = ", ".join(f"'{one}'" for one in ids)
 
     assert {
@@ -265,20 +255,6 @@ def test_an_unfinished_run_has_to_be_finished_first(parquet: str) -> None:
 
     with pytest.raises(OutputRefused, match="unfinished run"):
         forget(parquet, some_ids(parquet))
-
-
-class StopsAt(SystemFilesystem):
-    """Interrupts at the replacement of that number."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self._left = number
-
-    def replace(self, source: Path, target: Path) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise KeyboardInterrupt
-        super().replace(source, target)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5, 9])

@@ -1,4 +1,4 @@
-"""The real command, killed in the course of an export to tables and to an archive."""
+"""The real command, killed in the course of an export to tables, to an archive, and to files of days."""
 
 import os
 from collections.abc import Callable
@@ -21,6 +21,11 @@ def files(path: Path) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if name.partition("/")[0] in tables}
 
 
+def days(path: Path) -> dict[str, bytes]:
+    """The bytes of the file of each day."""
+    return {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+
+
 def rows(path: Path) -> dict[str, list[str]]:
     """The rows of each Delta table of conversations."""
     tables = {one.name: DeltaTable(path / one.name).to_pyarrow_table().to_pylist() for one in OF_CONVERSATIONS}
@@ -29,7 +34,14 @@ def rows(path: Path) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("ending", "content"), [(".parquet", files), (".delta", rows), (".jsonl.zst", Path.read_bytes)]
+    ("ending", "content"),
+    [
+        (".parquet", files),
+        (".delta", rows),
+        (".jsonl.zst", Path.read_bytes),
+        (".jsonl-days", days),
+        *([(".csv-days", days)] if "EVERYCALL_KILLS" in os.environ else []),
+    ],
 )
 def test_killed_at_any_moment_the_same_command_ends_with_the_rows_of_an_undisturbed_one(
     ending: str, content: Callable[[Path], Any]

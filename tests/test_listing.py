@@ -6,17 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from commanding import Cli, commands
 from everycall.cli.commands import run
 from everycall.sandbox import Client as SandboxClient
 from everycall.sandbox import Faults, Sandbox, server
 from everycall.tables.flat import EXTENDED
-
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +30,7 @@ def cli(
 ) -> Cli:
     """Runs a command against the shared sandbox, or another one."""
     monkeypatch.chdir(tmp_path)
-
-    def cli(*arguments: str, sandbox: Sandbox = shared) -> tuple[int, str, str]:
-        for name, value in sandbox.environ.items():
-            monkeypatch.setenv(name, value)
-        code = run(arguments)
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return cli
+    return commands(shared, monkeypatch, capfdbinary)
 
 
 @pytest.mark.parametrize(("command", "kind"), [("queues", "queues"), ("wrapups", "wrapupcodes"), ("users", "users")])

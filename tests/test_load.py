@@ -65,11 +65,11 @@ class Table:
     def facts(self, record: Record) -> Record:
         return record
 
-    def ids(self, facts: Record) -> Iterable[tuple[Kind, str]]:
-        return [("users", facts.user_id)] if facts.user_id else []
+    def ids(self, *batch: Record) -> Iterable[tuple[Kind, str]]:
+        return [("users", facts.user_id) for facts in batch if facts.user_id]
 
-    def row(self, facts: Record, names: Names) -> Row:
-        return facts.conversation_id, names.name("users", facts.user_id or "") or facts.user_id
+    def rows(self, batch: Sequence[Record], names: Names) -> list[Row]:
+        return [(one.conversation_id, names.name("users", one.user_id or "") or one.user_id) for one in batch]
 
 
 WINDOW = Interval.read("2026-01-05T00:00:00Z/2026-01-06T00:00:00Z")

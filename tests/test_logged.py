@@ -3,17 +3,14 @@
 import json
 import re
 import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from everycall.cli.commands import run
+from commanding import Cli, commands
 from everycall.sandbox import Sandbox, server
-
-Cli = Callable[..., tuple[int, str, str]]
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR|DEBUG) +.+")
 
@@ -30,16 +27,7 @@ def cli(
 ) -> Cli:
     """Runs a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    for name, value in shared.environ.items():
-        monkeypatch.setenv(name, value)
-
-    def cli(*arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return cli
+    return commands(shared, monkeypatch, capfdbinary)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everycall.api.limits import RATE_PER_MINUTE, RateLimit
-from everycall.pacing import ASSUMED_WINDOW_S, IN_FLIGHT_BEST, RESET_MAX_S, Pace
+from everycall.pacing import ASSUMED_WINDOW_S, IN_FLIGHT_BEST, RESET_MAX_S, Pace, in_flight
 from limiting import ROUNDINGS, Rounding, Server, between, send_all
 
 SILENT = RateLimit(None, None, None)
@@ -438,3 +438,13 @@ def test_a_rate_window_full_of_lost_requests_ends() -> None:
 
     assert 0 < pace.wait_s(100.0) <= 62
     assert pace.wait_s(163.0) == 0
+
+
+def test_as_many_requests_are_in_flight_as_their_latency_needs() -> None:
+    assert [in_flight(latency_s) for latency_s in (0.0, 0.01, 0.1, 0.4, 2.0)] == [
+        8,
+        8,
+        24,
+        IN_FLIGHT_BEST,
+        IN_FLIGHT_BEST,
+    ]

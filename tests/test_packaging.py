@@ -63,8 +63,8 @@ def test_the_wheel_brings_the_command_into_a_clean_environment(environment: Path
     where = run(environment, "python", "-c", "import everycall; print(everycall.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(environment)
     assert run(environment, "everycall", "columns", "queueName", cwd=tmp_path).startswith("name ")
-    said = run(environment, "everycall", "export", "--sandbox", "--last", "1h", "-o", "x.csv", cwd=tmp_path)
-    assert "Proven: " in said
+    printed = run(environment, "everycall", "export", "--sandbox", "--last", "1h", "-o", "x.csv", cwd=tmp_path)
+    assert "Proven: " in printed
     assert (tmp_path / "x.csv").read_text().startswith("conversationId,")
 
 

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -14,11 +16,11 @@ from adbc_driver_postgresql import dbapi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from databases import Place, Windows
+from databases import Place, Windows, forms_of_databases
 from everycall import OutputFailed
 from everycall.api.query import Interval
 from everycall.sandbox import Sandbox, server
-from everycall.sinks.postgresql import REPLACEMENT, opened, without_nul
+from everycall.sinks.postgresql import REPLACEMENT, PostgresConnection, PostgresDestination, opened, without_nul
 from everycall.sinks.postgresql_address import parse
 from inprocess import manifest_of
 from postgres_server import PostgresServer
@@ -189,9 +191,71 @@ def end_connections_at(calls: Place, table: str) -> None:
 def test_two_exports_do_not_write_to_one_schema_at_the_same_time(calls: Place, windows: Windows) -> None:
     with opened(parse(calls.output)) as other:
         assert other.lock()
-        error = failure(calls, windows)
+        with pytest.raises(OutputFailed, match="Another export is just being written"):
+            postgresql(calls, lock_wait_s=0.1).publish(windows.finished())
 
-    assert "Another export is just being written" in str(error)
+
+def postgresql(place: Place, lock_wait_s: float) -> PostgresDestination:
+    return PostgresDestination(parse(place.output), forms_of_databases(), lock_wait_s=lock_wait_s)
+
+
+def test_the_session_of_a_run_that_was_killed_is_waited_for(
+    postgres_server: PostgresServer, calls: Place, windows: Windows
+) -> None:
+    """The server ends such a session only when it is done with its statement."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+    with opened(parse(calls.output)) as killed, ThreadPoolExecutor() as threads:
+        assert killed.lock()
+        publishing = threads.submit(postgresql(calls, lock_wait_s=60).publish, windows.finished())
+        while postgres_server.psql(waiting) == "0" and not publishing.done():
+            pass
+        killed.close()
+        manifest = publishing.result()
+
+    assert manifest.verdict == "proven"
+    assert calls.query("SELECT count(*) FROM conversations") == [(20,)]
+
+
+class Broken:
+    """A connection whose results break off in a way that the driver has no error for."""
+
+    def cursor(self) -> "Broken":
+        return self
+
+    def __enter__(self) -> "Broken":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be closed."""
+
+    def execute(self, statement: str) -> None:
+        """All is well so far."""
+
+    def fetchall(self) -> list[tuple[object, ...]]:
+        raise pa.ArrowInvalid("the stream ended")
+
+
+def test_a_result_that_breaks_off_is_an_error_of_the_connection() -> None:
+    with pytest.raises(dbapi.OperationalError, match="the stream ended"):
+        PostgresConnection(cast("Any", Broken()))
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "hint"),
+    [
+        ("40001", "takes no rows (SQLSTATE 40001)", "Wait until the other program is done, and run"),
+        ("57P02", "was lost (SQLSTATE 57P02)", "Wait until the server is up again, and run"),
+        ("25P03", "was lost (SQLSTATE 25P03)", "Give the user a longer idle_in_transaction_session_timeout"),
+        ("08006", "was lost (SQLSTATE 08006)", "Check that the server is up, and run"),
+        ("42P01", "takes no rows (SQLSTATE 42P01)", "Undo what was changed in the tables"),
+    ],
+)
+def test_the_hint_of_an_error_is_its_next_step(calls: Place, state: str, message: str, hint: str) -> None:
+    with pytest.raises(OutputFailed) as caught, opened(parse(calls.output)) as database:
+        database.execute(f"DO $$ BEGIN RAISE EXCEPTION '' USING ERRCODE = '{state}'; END $$")
+
+    assert str(caught.value).endswith(f"{message}.")
+    assert caught.value.hint.startswith(hint)
 
 
 # The command

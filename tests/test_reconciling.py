@@ -15,9 +15,10 @@ from everycall import Interval
 from everycall.analysis.emitted import rows_of
 from everycall.analysis.opening import OpenTables, open_tables
 from everycall.analysis.reconciling import Reconciliation, reconcile
-from everycall.api.aggregates import METRICS, Cell
+from everycall.api.aggregates import AGGREGATES, METRICS, Cell
 from everycall.api.records import Page
-from everycall.errors import OutputRefused, QueryError
+from everycall.client import PATIENCE_S
+from everycall.errors import OutputRefused, QueryError, ServiceError
 from everycall.instants import DAY, text
 from everycall.sandbox import Client as SandboxClient
 from everycall.tables.kpi_sql import rows_query
@@ -348,6 +349,19 @@ def test_rows_without_a_queue_are_not_called_looked_up(tmp_path: Path) -> None:
 
     assert (difference.cell.queue_id, difference.missing) == ("", ())
     assert not difference.is_looked_up
+
+
+@pytest.mark.parametrize("fault", ["cut", "cut_json", "reset"])
+def test_answers_that_are_cut_for_ever_end_it_with_an_error(tmp_path: Path, fault: str) -> None:
+    """After as long as any other request is retried."""
+    where, output = org(conversations_per_day=2), tmp_path / "calls.duckdb"
+    where.export(output, str(MONDAY))
+    where.sandbox.faults.on(None, fault, path=AGGREGATES)
+    began_s = where.clock.monotonic()
+    with pytest.raises(ServiceError, match=r"^Gave up on .* after \d+ tries: "):
+        reconciled(where, output, reach_back=timedelta(0))
+
+    assert PATIENCE_S <= where.clock.monotonic() - began_s < PATIENCE_S + 60
 
 
 def test_without_the_permission_for_details_nothing_is_looked_up(tmp_path: Path) -> None:

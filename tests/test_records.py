@@ -97,9 +97,9 @@ def test_every_form_of_an_empty_page_is_one(body: bytes) -> None:
     assert empty.oddities == ()
 
 
-@pytest.mark.parametrize(("said", "read"), [(114, 114), (114.0, 114), ("114", 114), (None, None)])
-def test_the_count_is_read_in_any_form(said: Any, read: int | None) -> None:
-    assert page({"conversationId": "c"}, totalHits=said).total_hits == read
+@pytest.mark.parametrize(("given", "read"), [(114, 114), (114.0, 114), ("114", 114), (None, None)])
+def test_the_count_is_read_in_any_form(given: Any, read: int | None) -> None:
+    assert page({"conversationId": "c"}, totalHits=given).total_hits == read
 
 
 def test_a_page_of_2025_decodes_strictly() -> None:
@@ -161,11 +161,11 @@ def test_malformed_instants_are_read_and_each_is_named_with_its_conversation() -
 
 
 def test_all_other_values_of_the_malformed_conversation_are_kept() -> None:
-    mended = re.sub(rb"2021-04-2T", b"2021-04-02T", sampled.body("conversation_malformed_2021"))
+    corrected = re.sub(rb"2021-04-2T", b"2021-04-02T", sampled.body("conversation_malformed_2021"))
 
     conversation, _ = conversation_of(sampled.body("conversation_malformed_2021"))
 
-    assert conversation == msgspec.json.decode(mended, type=Conversation)
+    assert conversation == msgspec.json.decode(corrected, type=Conversation)
 
 
 def test_an_odd_conversation_costs_its_neighbours_nothing() -> None:

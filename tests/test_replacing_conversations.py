@@ -21,7 +21,7 @@ from everycall.syncing import Policy, Status, Synced
 from everycall.verification import verify
 from inprocess import Org
 from nights import Rows, StopsAt, manifest_of, places, rows_of
-from test_syncing import FIRST_NIGHT, SINCE, contact_centre, night, wait
+from syncs import FIRST_NIGHT, SINCE, contact_centre, night, wait
 
 KINDS = ("parquet", "delta", "duckdb", "postgresql", "csv-days", "jsonl-days")
 

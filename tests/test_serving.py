@@ -27,10 +27,10 @@ def served(**words: Any) -> Any:
 
 
 def refused(env: str | None = None, **words: Any) -> str:
-    """What is said where it cannot be served."""
-    with pytest.raises(SettingsError) as said:
+    """The message where it cannot be served."""
+    with pytest.raises(SettingsError) as refusal:
         serve(Serving(**{"port": 0, **words}), env)
-    return f"{said.value} {said.value.hint}"
+    return f"{refusal.value} {refusal.value.hint}"
 
 
 def asked(sandbox: Sandbox, body: dict[str, Any]) -> httpx2.Response:
@@ -106,11 +106,11 @@ def test_options_that_cannot_be_served_are_refused_with_the_reason(words: dict[s
 def test_a_port_in_use_is_named_once_and_without_the_systems_number() -> None:
     with server(conversations=[]) as other:
         port = int(other.url.rpartition(":")[2])
-        said = refused(port=port)
+        message = refused(port=port)
 
-    assert said.startswith(f"port {port} of 127.0.0.1 cannot be used (")
-    assert said.strip().endswith("; choose another one, or 0 for a free one")
-    assert said.count("choose") == 1
+    assert message.startswith(f"port {port} of 127.0.0.1 cannot be used (")
+    assert message.strip().endswith("; choose another one, or 0 for a free one")
+    assert message.count("choose") == 1
 
 
 def test_without_its_library_tls_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from everycall.cli.commands import run
+from commanding import Cli, commands
 from everycall.sandbox import Client as SandboxClient
 from everycall.sandbox import Sandbox, server
 from everycall.sandbox.instants import to_text
 
-Cli = Callable[..., tuple[int, str, str]]
 UNKNOWN = "00000000-0000-4000-8000-00000000dead"
 
 
@@ -32,16 +31,7 @@ def cli(
     """Runs a command against the shared sandbox, or another one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-
-    def cli(*arguments: str, sandbox: Sandbox = shared) -> tuple[int, str, str]:
-        for name, value in sandbox.environ.items():
-            monkeypatch.setenv(name, value)
-        code = run(arguments)
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return cli
+    return commands(shared, monkeypatch, capfdbinary)
 
 
 def an_id(sandbox: Sandbox) -> str:

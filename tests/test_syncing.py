@@ -10,12 +10,10 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from clocks import StillClock
 from databases import Place
 from everycall import Filters, Interval, OutputRefused, Query
 from everycall.cli.syncing import counts, facts
 from everycall.executor import SerialExecutor
-from everycall.filesystem import SystemFilesystem
 from everycall.instants import DAY, text
 from everycall.manifest import Entry
 from everycall.privacy import Redaction
@@ -23,40 +21,9 @@ from everycall.progress import Event, Noticed
 from everycall.sandbox import JOBS
 from everycall.setup import Environment, Options
 from everycall.sinks.database import REPLACED
-from everycall.syncing import Policy, Synced, sync
-from inprocess import Org, manifest_of, org
-
-SINCE = datetime(2026, 1, 5, tzinfo=UTC)
-ASKED = {"since": "2026-01-05"}
-FIRST_NIGHT = SINCE + timedelta(days=2, hours=3)
-
-
-def contact_centre(per_day: int = 25, start: datetime = FIRST_NIGHT, **settings: Any) -> Org:
-    return org(StillClock(start), conversations_per_day=per_day, **settings)
-
-
-def night(
-    where: Org,
-    output: Path | str,
-    *,
-    policy: Policy = Policy(),  # noqa: B008
-    filesystem: Any = None,
-    **options: Any,
-) -> Synced:
-    """One sync, one request at a time."""
-    progress, columns = options.pop("progress", None), options.pop("columns", ())
-    query = Query(Interval(SINCE, where.clock.utc()))
-    environment = Environment(executor=SerialExecutor(), filesystem=filesystem)
-    return sync(
-        where.client, query, output, policy=policy, columns=columns,
-        options=Options(asked=ASKED, route="query", **options),
-        progress=progress, environment=environment,
-    )  # fmt: skip
-
-
-def wait(where: Org, length: timedelta) -> None:
-    where.clock.advance(length.total_seconds())
-
+from everycall.syncing import Policy, sync
+from inprocess import Org, manifest_of
+from syncs import ASKED, SINCE, StopsAt, contact_centre, night, wait
 
 TABLES = ("conversations", "participants", "sessions", "segments", "metrics", "evaluations", "surveys")
 
@@ -316,7 +283,7 @@ def test_a_run_right_after_another_reads_only_the_trailing_days(tmp_path: Path) 
 
 
 def written(output: Path) -> dict[str, Any]:
-    """What tells whether something was written, by table: the files with their times, or the versions of a table."""
+    """What shows whether something was written, by table: the files with their times, or the versions of a table."""
     if output.suffix == ".delta":
         return {path.name: DeltaTable(path).version() for path in sorted(output.iterdir())}
     return {str(path.relative_to(output)): path.stat().st_mtime_ns for path in sorted(output.rglob("*.*"))}
@@ -418,20 +385,6 @@ def test_without_late_changes_a_window_is_not_read_after_a_month() -> None:
 
 
 # Interrupted
-
-
-class StopsAt(SystemFilesystem):
-    """Interrupts at the replacement of that number."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self._left = number
-
-    def replace(self, source: Path, target: Path) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise KeyboardInterrupt
-        super().replace(source, target)
 
 
 @pytest.mark.parametrize("number", [1, 3, 8, 20])

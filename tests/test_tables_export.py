@@ -280,6 +280,7 @@ def test_a_damaged_csv_file_is_made_anew(where: Org, tmp_path: Path) -> None:
 
     found = verify(where.client, path, environment=ONE_BY_ONE)
     assert [finding.state for finding in found.findings] == ["damaged", "damaged", "damaged"]
+    assert found.changed == ("metrics.csv",)
     repair(where.client, found, environment=Environment(executor=SerialExecutor()))
 
     assert content(path) == before

@@ -106,11 +106,11 @@ def programs(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_mypy_accepts_the_pages_and_finds_mistakes(programs: Path) -> None:
     """Examples on the pages may leave out annotations of their own functions."""
-    said = checked(programs, "--allow-untyped-defs", "--allow-untyped-calls", "--allow-incomplete-defs")
-    lines = [line for line in said.splitlines() if ": error:" in line]
+    printed = checked(programs, "--allow-untyped-defs", "--allow-untyped-calls", "--allow-incomplete-defs")
+    lines = [line for line in printed.splitlines() if ": error:" in line]
 
     found = {Path(line.partition(":")[0]).name: line.rpartition("[")[2].rstrip("]") for line in lines}
-    assert found == {f"wrong_{number}.py": code for number, code in enumerate(WRONG.values())}, said
+    assert found == {f"wrong_{number}.py": code for number, code in enumerate(WRONG.values())}, printed
 
 
 @pytest.mark.slow

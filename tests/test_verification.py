@@ -1,4 +1,4 @@
-"""A finished export, asked again and mended."""
+"""A finished export, verified and repaired."""
 
 import errno
 import random
@@ -199,6 +199,38 @@ def test_a_missing_file_is_exported_again_by_a_repair(where: Org, output: Path) 
     assert output.read_bytes() == sound
 
 
+@pytest.mark.parametrize("left", [None, b"", b"something else"])
+def test_the_names_beside_an_archive_are_verified_and_repaired(where: Org, tmp_path: Path, left: bytes | None) -> None:
+    archive, names = tmp_path / "raw.jsonl.gz", tmp_path / "raw.jsonl.gz.names.jsonl"
+    where.export(archive, THREE_WEEKS)
+    sound = archive.read_bytes(), names.read_bytes()
+    names.unlink() if left is None else names.write_bytes(left)
+
+    found = checked(where, archive)
+    repair(where.client, found)
+
+    assert states(found) == ["damaged"] * 3
+    assert found.changed == (str(names),)
+    assert archive.read_bytes() == sound[0]
+    assert len(names.read_bytes()) == len(sound[1])  # looked up at another time
+    assert checked(where, archive).holds
+
+
+def test_an_archive_whose_manifest_has_no_checksum_of_the_names_is_verified_without_them(
+    where: Org, tmp_path: Path
+) -> None:
+    """Older manifests have none."""
+    archive = tmp_path / "raw.jsonl"
+    where.export(archive, THREE_WEEKS)
+    path = archive.with_name("raw.jsonl.manifest.json")
+    manifest = msgspec.json.decode(path.read_bytes())
+    del manifest["namesFile"]
+    path.write_bytes(msgspec.json.encode(manifest))
+    archive.with_name("raw.jsonl.names.jsonl").write_bytes(b"")
+
+    assert checked(where, archive).holds
+
+
 def test_a_repair_reads_the_windows_that_a_safety_stop_left(where: Org, output: Path) -> None:
     where.export(output, THREE_WEEKS, max_pages=2)
 
@@ -377,13 +409,13 @@ def test_an_unfinished_export_of_another_time_is_not_thrown_away_by_a_repair(whe
 def test_a_repair_asks_what_the_export_asked(where: Org, output: Path, words: dict[str, Any]) -> None:
     query = Query(Interval.read(THREE_WEEKS), match=words.get("match", "start"))
     where.export(output, query=query, asked=words)
-    sound, said = output.read_bytes(), manifest_of(output)["query"]
+    sound, query = output.read_bytes(), manifest_of(output)["query"]
     output.write_bytes(sound[:300])
 
     repair(where.client, checked(where, output))
 
     assert output.read_bytes() == sound
-    assert manifest_of(output)["query"] == said
+    assert manifest_of(output)["query"] == query
 
 
 def test_an_unfinished_export_cannot_be_verified(where: Org, output: Path) -> None:
@@ -428,8 +460,10 @@ def test_a_verification_long_after_counts_the_same(where: Org, output: Path) -> 
 def edited(output: Path, **changes: Any) -> None:
     """Somebody has been at the manifest; `query` is merged into the one that is there."""
     path = output.with_name(output.name + ".manifest.json")
-    said = manifest_of(output)
-    path.write_bytes(msgspec.json.encode({**said, **changes, "query": {**said["query"], **changes.get("query", {})}}))
+    manifest = manifest_of(output)
+    path.write_bytes(
+        msgspec.json.encode({**manifest, **changes, "query": {**manifest["query"], **changes.get("query", {})}})
+    )
 
 
 def test_a_format_of_another_version_is_refused(where: Org, output: Path) -> None:

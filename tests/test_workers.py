@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +61,14 @@ def test_a_worker_writes_the_rows_that_this_process_would_write(tmp_path: Path) 
     assert task.path(sink).read_bytes() == here
     assert (loaded.rows, loaded.names_unavailable) == (3, {})
     assert b"Agent 2" in here
+
+
+def test_workers_that_are_started_before_they_are_needed_do_the_same(tmp_path: Path) -> None:
+    with workers(2) as found:
+        found.start()
+        rows = [found.load(task_of(tmp_path), NameSource(named)).rows for _ in range(3)]
+
+    assert rows == [3, 3, 3]
 
 
 def test_names_that_are_not_available_are_not_asked_for_again_by_the_next_window(tmp_path: Path) -> None:
@@ -133,3 +144,66 @@ def test_an_export_writes_the_same_bytes_whatever_the_workers(tmp_path: Path) ->
 
     assert outputs[0] == outputs[1]
     assert outputs[0].count(b"\n") > 100
+
+
+IN_A_NEW_PROCESS = """
+import multiprocessing, os, signal, sys
+from contextlib import suppress
+from pathlib import Path
+from everycall.load.workers import Work, Workers, can_be_copied
+
+def open_files(pid):
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it has just been closed
+            found.append(os.readlink(path))
+    return found
+
+held = open(sys.argv[1], "w")
+assert can_be_copied()
+workers = Workers(Work(("conversationId",), ("csv",), 0o600), 2)
+workers.start()
+first, second = multiprocessing.active_children()
+while any(held.name in open_files(one.pid) for one in (first, second)):  # each closes it when it starts
+    pass
+print(first.pid, second.pid, flush=True)
+if sys.argv[2] == "close":
+    workers.close()
+    print(multiprocessing.active_children())
+else:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def in_a_new_process(folder: Path, how: str) -> tuple[list[int], str]:
+    """The ids of two workers of a process that has no threads, and what it printed when they had ended."""
+    command = [sys.executable, "-c", IN_A_NEW_PROCESS, str(folder / "held"), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    pids, _, rest = done.stdout.partition("\n")
+    assert pids, done.stderr
+    return [int(pid) for pid in pids.split()], rest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, workers are no copies")
+def test_copies_hold_no_files_of_the_main_process_and_end_when_they_are_closed(tmp_path: Path) -> None:
+    _, rest = in_a_new_process(tmp_path, "close")
+
+    assert rest == "[]\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, workers are no copies")
+def test_copies_end_with_the_main_process_even_if_it_is_killed(tmp_path: Path) -> None:
+    pids, _ = in_a_new_process(tmp_path, "kill")
+
+    give_up_at = time.monotonic() + 30
+    while any(map(is_running, pids)) and time.monotonic() < give_up_at:  # the system ends them meanwhile
+        pass
+    assert not any(map(is_running, pids))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False

@@ -9,7 +9,7 @@ from everycall.sandbox.traffic import Sketch
 
 
 class Thin(Recorded):
-    """So many conversations, evenly spread over days from a midnight on, told only when they are asked for."""
+    """So many conversations, evenly spread over days from a midnight on, made only when they are asked for."""
 
     def __init__(self, count: int, first: str = "2026-01-05T00:00:00.000Z", days: int = 1) -> None:
         super().__init__([])

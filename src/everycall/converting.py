@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import msgspec
 
@@ -23,11 +23,10 @@ from everycall.api.interval import Interval
 from everycall.api.names import PATHS, SINGULAR, Entity, Found, Kind, Unavailable
 from everycall.errors import OutputFailed, OutputRefused, SettingsError
 from everycall.executor import Executor, ThreadExecutor
-from everycall.exporting import loaded_line
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
 from everycall.ledger import DISK_FULL, Ledger
-from everycall.load.archive import ArchiveTask, BadLine, SectionTask, Spooled, spool
+from everycall.load.archive import LOADED_BYTES, ArchivePiece, ArchiveTask, BadLine, SectionTask, Spooled, spool
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import AskNames, NameSource
 from everycall.load.redacted import redacted
@@ -51,11 +50,14 @@ from everycall.sinks.interface import Destination, Form
 from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.style import PLAIN, Style
 from everycall.sinks.targets import DAYS, check_different, destination, target_of
+from everycall.sinks.window_files import WindowFiles
 from everycall.store import Store
 from everycall.stream import Stream
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.tables.reference import KINDS
 from everycall.version import VERSION
+
+T = TypeVar("T")
 
 SECTION = 5_000
 """Conversations of an archive without manifest that are loaded together, at least: whole days of them."""
@@ -94,6 +96,8 @@ class ConvertEnvironment:
     executor: Executor | None = None
     filesystem: Filesystem | None = None
     now: Callable[[], datetime] = _now
+    piece_bytes: int = LOADED_BYTES
+    """How much of an archive is loaded by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,7 @@ class _Conversion:
     ) -> None:
         self._archive, self._place, self._options, self._progress = archive, place, options, progress
         self._now, self._filesystem = environment.now, filesystem
+        self._piece_bytes = environment.piece_bytes
         self._started_at = environment.now()
         self._noticed: set[str] = set()
         self._table = table
@@ -306,12 +311,13 @@ class _Conversion:
             columns = tuple(column.name for column in self._table.columns)
             names = tuple(form.name for form in forms)
             org = _organization_id(options, self._archive, self._filesystem)
-            work = Work(columns, names, options.file_mode, org, options.style, self._redaction)
+            work = Work(columns, names, options.file_mode, org, options.style, self._redaction, is_durable=False)
             self._loader = Workers(work, options.workers)
         else:
             redactor = Redactor(self._redaction) if self._redaction else None
             self._loader = Loader(self._table, forms, self._filesystem, redactor)
-        self._executor = self._executor or ThreadExecutor(self._loader.at_once)
+        # One more than workers, for what is done here meanwhile: checksums.
+        self._executor = self._executor or ThreadExecutor(self._loader.at_once + bool(options.workers))
 
     def run(self) -> Converted:
         """Convert by the manifest where the archive has one and is as it says; otherwise without."""
@@ -430,19 +436,30 @@ class _Conversion:
             raise
 
     def _load(self, store: Store, tasks: Iterable[tuple[WindowRead, Task]], ask: AskNames) -> None:
-        """Load all windows, as many at the same time as the loader takes."""
+        """Load all windows, as many pieces of them at the same time as the loader takes."""
+        self._loader.start()  # before there are threads
         executor = self._executor or ThreadExecutor(1)
         names = NameSource(redacted(ask, Redactor(self._redaction)) if self._redaction else ask)
-        for read, task in tasks:
-            if executor.outstanding >= self._loader.at_once:
-                executor.run_next()
-            store.commit_read(read)
-            executor.submit(partial(self._loader.load, task, names), partial(self._take, store, read))
-        while executor.outstanding:
-            executor.run_next()
+        loading = _AtOnce(executor)
+        try:
+            for read, task in tasks:
+                store.commit_read(read)
+                window = _Window(task, self._place.forms, self._filesystem, self._piece_bytes)
+                for work in window.work(partial(self._loader.load, names=names)):
+                    loading.submit(work, partial(self._go_on, loading, store, read, window))
+            loading.finish()
+        except Exception:
+            loading.give_up()
+            raise
+
+    def _go_on(self, loading: "_AtOnce", store: Store, read: WindowRead, window: "_Window", _done: None) -> None:
+        """Once all of a window is loaded, put it together, and take it."""
+        window.left -= 1
+        if not window.left:
+            loading.submit(window.joined, partial(self._take, store, read))
 
     def _take(self, store: Store, read: WindowRead, loaded: Loaded) -> None:
-        line = loaded_line(read, loaded)
+        line = loaded.line(read)
         store.commit_loaded(line)
         for oddity in line.oddity_examples:
             self._notice(str(oddity))
@@ -491,6 +508,89 @@ class _Conversion:
             finished_at=self._now(),
             manifest=plain(manifest),
         )
+
+
+class _AtOnce:
+    """Does as much at the same time as an executor does."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._is_given_up = False
+
+    def submit(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do some work as soon as there is room; `then` gets its result."""
+        while self._executor.outstanding >= self._executor.size:
+            self._executor.run_next()
+        self._executor.submit(work, lambda result: None if self._is_given_up else then(result))
+
+    def finish(self) -> None:
+        """Wait until all is done."""
+        while self._executor.outstanding:
+            self._executor.run_next()
+
+    def give_up(self) -> None:
+        """Wait until nothing is done any more, and drop all results: files are removed then, which others write."""
+        self._is_given_up = True
+        while self._executor.outstanding:
+            with suppress(Exception):
+                self._executor.run_next()
+
+
+class _Window:
+    """A window that is loaded: in pieces where it can be, whose files are put together at the end."""
+
+    def __init__(self, task: Task, forms: Sequence[Form], filesystem: Filesystem, piece_bytes: int) -> None:
+        self._task, self._filesystem = task, filesystem
+        self._joining = {form.name: form for form in forms if isinstance(form, WindowFiles) and not form.is_compressed}
+        self._pieces: list[ArchivePiece] = []
+        if isinstance(task, ArchiveTask) and not task.compression and len(self._joining) == len(forms):
+            self._pieces = task.in_pieces(filesystem, piece_bytes)
+        self._loaded: dict[int, Loaded] = {}
+        self.left = max(1, len(self._pieces) + bool(self._pieces))
+        """How much work is left before it can be put together."""
+
+    def work(self, load: Callable[[Task], Loaded]) -> Iterator[Callable[[], None]]:
+        """Yield what there is to do, in any order and in any threads: to load its pieces, and to check the whole."""
+
+        def loading(number: int, task: Task) -> None:
+            try:
+                self._loaded[number] = load(task)
+            except Exception:
+                self._check()  # what has changed since it was exported may be anything
+                raise
+
+        if self._pieces:
+            yield self._check
+        for number, task in enumerate(self._pieces or [self._task]):
+            yield partial(loading, number, task)
+
+    def _check(self) -> None:
+        """Compare pieces that are loaded unchecked with the checksum of the window.
+
+        Raises:
+            DamagedPart: they have changed.
+        """
+        if self._pieces and isinstance(self._task, ArchiveTask):
+            self._task.check(self._filesystem)
+
+    def joined(self) -> Loaded:
+        """The whole window.
+
+        Raises:
+            DamagedPart: it does not have the lines that its manifest counts.
+        """
+        found = [loaded for _, loaded in sorted(self._loaded.items())]
+        whole = found[0]
+        if self._pieces:
+            written = {
+                form.name: form.join([piece.path(form) for piece in self._pieces], self._task.path(form))
+                for form in self._joining.values()
+            }
+            whole = Loaded.joined(found, written)
+        task = self._task
+        if isinstance(task, ArchiveTask) and whole.given != task.rows:
+            raise DamagedPart(f"{task.part} does not fit its manifest: {task.window} has {whole.given} lines")
+        return whole
 
 
 _DAY_ZERO = Interval(EPOCH, EPOCH + DAY)

@@ -27,6 +27,7 @@ from everycall.acquire.windows import is_provisional, windows, without
 from everycall.api import names as look_ups
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.api.query import Interval, Query
+from everycall.api.retention import RETENTION_MIN
 from everycall.client import Client, Counts
 from everycall.errors import OutputError, OutputFailed, QueryError
 from everycall.instants import DAY, text
@@ -64,6 +65,11 @@ NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all of them."""
 
 NOT_KEPT = "it begins before the org's retention"
+
+KEPT_TWICE = (
+    "has conversations that the API has elsewhere by now. It is not read again, since the org may no longer keep all "
+    "of it: they are in the output twice."
+)
 
 RESUMES = (
     "Continuing an unfinished export of {}, with that interval. "
@@ -226,13 +232,15 @@ class Carried:
     had: Callable[[Interval], frozenset[bytes]] | None = None
     """Gives the ids, in 16 bytes each, of the conversations that the destination had in a window; None if what is gone
     is not counted."""
+    kept_from: datetime | None = None
+    """When the org's retention begins, if that is known; see `Run._is_fixed`."""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "Carried":
+    def of(cls, manifest: Manifest, kept_from: datetime | None = None) -> "Carried":
         """What a destination has."""
         ids = (id_ for entry in manifest.windows for id_ in entry.forgotten)
         windows = tuple(entry.window for entry in manifest.windows if entry.is_forgotten)
-        return cls(manifest.swept_until, frozenset(map(bytes.fromhex, ids)), windows)
+        return cls(manifest.swept_until, frozenset(map(bytes.fromhex, ids)), windows, kept_from=kept_from)
 
     def is_forgotten(self, window: Interval) -> bool:
         """Whether all conversations of the window were taken out."""
@@ -340,6 +348,7 @@ class Run:
             strays={read.window: [stray.conversation_id for stray in read.strays] for read in store.read.values()},
             on_page=self._count_page,
             on_settled=self._commit,
+            is_fixed=self._is_fixed,
             max_pages=setup.options.max_pages,
             part=setup.environment.part,
         )
@@ -369,6 +378,7 @@ class Run:
         Raises:
             EverycallError: whatever the client, the exchanges and the sink raise. Committed windows are kept.
         """
+        self._loader.start()  # before there are threads
         self._progress.report(Started(self._query.interval, self._covered, self._rows))
         if notice:
             self._progress.report(Noticed(notice))
@@ -377,6 +387,8 @@ class Run:
                 self._load(read)
         while self._acquisition.step():
             pass
+        for window in sorted(self._acquisition.kept_twice, key=lambda one: one.start):
+            self._progress.report(Noticed(f"{window} {KEPT_TWICE}"))
         if not self._was_begun:  # or a window that an earlier run has loaded may have them
             self._notice_attributes()
 
@@ -431,6 +443,11 @@ class Run:
     def _is_kept(self, window: Interval) -> bool:
         kept_from = self._setup.options.kept_from
         return kept_from is None or window.start >= kept_from
+
+    def _is_fixed(self, window: Interval) -> bool:
+        """Whether the destination is to keep a window as it is: the org may have deleted conversations of it."""
+        since = self._carried.kept_from or self._setup.started_at - RETENTION_MIN
+        return self._carried.is_forgotten(window) or not self._is_kept(window) or window.start < since
 
     # Acquired
 
@@ -540,7 +557,7 @@ class Run:
             self._rows -= read.owned
             self._acquisition.read_again([read.window])
         else:
-            line = loaded_line(read, loaded).redacted(self._setup.client.redact)
+            line = loaded.line(read).redacted(self._setup.client.redact)
             self._notice(read, line)
             line = read.loaded(line) if isinstance(read, WindowPatched) else line
             self._store.commit_loaded(line)
@@ -573,21 +590,6 @@ def _without_moved(read: WindowRead, moved: frozenset[str]) -> WindowRead:
     if moved.isdisjoint(read.removed):
         return read
     return msgspec.structs.replace(read, removed=tuple(id_ for id_ in read.removed if id_ not in moved))
-
-
-def loaded_line(read: WindowRead, loaded: Loaded) -> WindowLoaded:
-    """The line of the ledger for a window that was loaded."""
-    return WindowLoaded(
-        interval=read.interval,
-        rows=loaded.rows,
-        written=loaded.written,
-        outlasting=loaded.outlasting,
-        pages=loaded.pages,
-        pages_checked=loaded.pages_checked,
-        oddities=loaded.oddities,
-        oddity_examples=loaded.examples,
-        names_unavailable=loaded.names_unavailable,
-    )
 
 
 def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:

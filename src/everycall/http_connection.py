@@ -12,6 +12,7 @@ import os
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,9 +24,6 @@ from everycall.connection import Timeouts
 from everycall.errors import SettingsError
 from everycall.printable import printable
 from everycall.zipped import UNZIPPED_MAX
-
-IN_FLIGHT_MAX = 128
-"""The maximum number of connections; an export has at most as many concurrent requests."""
 
 KEEP_ALIVE_S = 5.0
 """How long an idle connection is kept, so that it is closed before the server closes it."""
@@ -45,7 +43,11 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 class HttpConnection:
-    """HTTPS over kept-alive connections; safe to use from many threads."""
+    """HTTPS over kept-alive connections; safe to use from many threads.
+
+    Each request in flight has a pool of one connection to itself. A pool that all requests share looks at each of its
+    connections, under one lock, before and after each request: with a hundred of them, that took longer than the rest.
+    """
 
     def __init__(self, timeouts: Timeouts, *, monotonic: Callable[[], float]) -> None:
         """Check the proxy settings; nothing is sent yet.
@@ -57,9 +59,11 @@ class HttpConnection:
         self._monotonic = monotonic
         self._sockets = _Sockets(monotonic)
         self._opening = threading.Lock()
-        self._pools: dict[str | None, httpcore2.ConnectionPool] = {}
-        self._proxies: dict[tuple[str, str], str | None] = {}
-        """By scheme and host: to look through the environment takes as long as to read an answer's headers."""
+        self._pools: list[httpcore2.ConnectionPool] = []
+        """All of them, idle or not."""
+        self._idle: dict[tuple[str, str], list[httpcore2.ConnectionPool]] = {}
+        """By scheme and host; the one that was used last is the last."""
+        self._certificates: ssl.SSLContext | None = None
         self._is_closed = False
         for scheme, proxy in getproxies().items():
             if scheme in ("http", "https", "all"):
@@ -78,7 +82,8 @@ class HttpConnection:
         give_up_at = self._monotonic() + self._timeouts.total_s
         self._sockets.give_up_at(give_up_at)
         try:
-            return self._sent(self._pool(parts), method, url, {**headers, "accept-encoding": "gzip"}, body)
+            with self._pool(parts) as pool:
+                return self._sent(pool, method, url, {**headers, "accept-encoding": "gzip"}, body)
         except httpcore2.TimeoutException as error:
             if self._monotonic() >= give_up_at:
                 raise TooSlow(f"the answer was not complete after {self._timeouts.total_s:g} s") from error
@@ -108,26 +113,37 @@ class HttpConnection:
         """Close all connections; requests in flight fail."""
         with self._opening:
             self._is_closed = True
-            pools = list(self._pools.values())
+            pools = list(self._pools)
         for pool in pools:
             pool.close()
 
-    def _pool(self, parts: SplitResult) -> httpcore2.ConnectionPool:
-        """The connection pool for an address: through its proxy, or direct."""
-        with self._opening:
-            address = parts.scheme, parts.netloc
-            if address not in self._proxies:
-                self._proxies[address] = _proxy_of(parts)
-            proxy = self._proxies[address]
-            if proxy not in self._pools:
-                self._pools[proxy] = self._opened(proxy)
-            return self._pools[proxy]
+    @contextmanager
+    def _pool(self, parts: SplitResult) -> Iterator[httpcore2.ConnectionPool]:
+        """A pool that no other request uses: through the proxy for the address, or direct."""
+        idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
+        try:
+            pool = idle.pop()
+        except IndexError:
+            pool = self._opened(parts)
+        try:
+            yield pool
+        finally:
+            idle.append(pool)
 
-    def _opened(self, proxy: str | None) -> httpcore2.ConnectionPool:
+    def _opened(self, parts: SplitResult) -> httpcore2.ConnectionPool:
+        with self._opening:
+            if self._is_closed:
+                raise Broken("the connection was closed")
+            self._certificates = self._certificates or _certificates()
+            pool = self._made(_proxy_of(parts), self._certificates)
+            self._pools.append(pool)
+            return pool
+
+    def _made(self, proxy: str | None, certificates: ssl.SSLContext) -> httpcore2.ConnectionPool:
         options: dict[str, Any] = {
-            "ssl_context": _certificates(),
-            "max_connections": IN_FLIGHT_MAX,
-            "max_keepalive_connections": IN_FLIGHT_MAX,
+            "ssl_context": certificates,
+            "max_connections": 1,
+            "max_keepalive_connections": 1,
             "keepalive_expiry": KEEP_ALIVE_S,
             "network_backend": self._sockets,
         }

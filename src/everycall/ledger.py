@@ -31,6 +31,8 @@ from typing import NoReturn, TypeAlias
 import msgspec
 
 from everycall.acquire.part import DamagedPart, Part
+from everycall.acquire.proof import ID_BYTES, id_bytes
+from everycall.acquire.settling import with_ids
 from everycall.acquire.windows import without
 from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
@@ -114,6 +116,7 @@ class Ledger:
             raise
         self.read = {read.interval: read for read in reads}
         self.loaded = {loaded.interval: loaded for loaded in loads}
+        self._ids_in_output: set[Interval] | None = None
 
     # Opening
 
@@ -225,10 +228,31 @@ class Ledger:
 
     def ids(self, window: Interval) -> bytes | None:
         """The ids that the window owns; None if a repair or a sync took the window over."""
+        return None if self._is_in_output(window) else self._filesystem.read(self.path(window, ".ids"))
+
+    def _is_in_output(self, window: Interval) -> bool:
+        """Whether conversations of the window are only in the output, where an earlier run left them."""
         read, loaded = self.read.get(str(window)), self.loaded.get(str(window))
-        if isinstance(read, WindowPatched) or (loaded is not None and loaded.taken_over):
-            return None
-        return self._filesystem.read(self.path(window, ".ids"))
+        return isinstance(read, WindowPatched) or (loaded is not None and loaded.taken_over)
+
+    def ids_in_output(self, window: Interval) -> bytes:
+        """The ids that the output has of a window that a repair took over, sorted; read once, for all such windows."""
+        if self._ids_in_output is None:
+            self._ids_in_output = self._gathered_ids()
+        return self._filesystem.read(self.path(window, ".ids")) if window in self._ids_in_output else b""
+
+    def _gathered_ids(self) -> set[Interval]:
+        """Write the ids that the output has of windows that a repair took over to their files."""
+        taken = [window for window in map(Interval.read, self.read) if self._is_in_output(window)]
+        found: set[Interval] = set()
+        for destination in self._destinations:
+            for window, texts in destination.ids(sorted(taken, key=lambda one: one.start)):
+                with self._filesystem.open(self.path(window, ".ids"), "ab" if window in found else "wb") as file:
+                    file.write(b"".join(map(id_bytes, texts)))
+                found.add(window)
+        for window in found:
+            self.write_ids(window, with_ids(b"", _ids(self._filesystem.read(self.path(window, ".ids")))))
+        return found
 
     def commit_read(self, read: WindowRead) -> None:
         """Record durably that the window is read."""
@@ -423,6 +447,10 @@ class Ledger:
             self._filesystem.sync(file)
         self._filesystem.replace(aside, path)
         self._filesystem.sync_folder(path.parent)
+
+
+def _ids(whole: bytes) -> Iterator[bytes]:
+    return (whole[at : at + ID_BYTES] for at in range(0, len(whole), ID_BYTES))
 
 
 class _Interval(msgspec.Struct, frozen=True):

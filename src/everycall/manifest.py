@@ -403,7 +403,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """The manifest of an output: the query, the verdict, and the numbers behind it."""
 
     format_version: int = FORMAT_VERSION
-    """Of the manifest. A version of everycall that writes another format refuses it."""
+    """Of the manifest. A version of everycall that writes another format refuses it. Added fields do not change it."""
     everycall: str
     """The version that began the export."""
     verdict: Verdict
@@ -460,6 +460,9 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """One entry for each window that was read, in the order of time: see below."""
     output: Output
     """The file: see below."""
+    names_file: Written | None = None
+    """Size and checksum of `OUT.names.jsonl`, the names beside an archive; null for other outputs. Manifests that were
+    written before there was such a checksum have none, and `verify` does not look at the names then."""
     files: tuple[WrittenFile, ...] = ()
     """The files or Delta tables of an output that is a folder: see below. Other outputs have none."""
 
@@ -621,6 +624,29 @@ def check_version(body: bytes, what: str) -> None:
             f"{what} by another version of everycall ({found.everycall}, format {found.format_version}).",
             hint="Use that version, choose another output with -o, or start over with --fresh.",
         )
+
+
+def decoded(body: bytes, output: str) -> Manifest:
+    """The manifest that an output has.
+
+    Args:
+        body: its JSON.
+        output: its name, for messages.
+
+    Raises:
+        OutputRefused: another version of everycall wrote it.
+        msgspec.MsgspecError, UnicodeDecodeError: it is no manifest.
+    """
+    check_version(body, f"{output} was exported")
+    return msgspec.json.decode(body, type=Manifest)
+
+
+def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
+    """The same; None where there is none, or it cannot be read."""
+    try:
+        return None if body is None else decoded(body, output)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def check_interval(header: Header, path: Path) -> None:

@@ -17,6 +17,7 @@ the last window are answered, which more requests in flight shorten (`IN_FLIGHT_
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from everycall.api.limits import RATE_PER_MINUTE, RATE_WINDOW_S, RateLimit
@@ -29,6 +30,13 @@ time. With latencies of 0.3 to 2 s: 1.10 for 40, 1.07 for 64, 1.06 for 100, 1.05
 40, 1.03 for 100 and more. More than this would cost memory for little time: each holds a zipped page.
 """
 
+IN_FLIGHT_LEAST = 8
+"""Concurrent requests where answers come at once: they are unzipped and decoded one by one anyway, and threads that
+wait for that with an answer each take memory, and time for their changes."""
+
+A_SECOND = 240
+"""Requests a second for which there should be enough in flight: as many as `IN_FLIGHT_BEST` send at 0.4 s each."""
+
 ROUNDING_S = 1.0
 """The largest error of a whole number of seconds, in both directions."""
 
@@ -40,6 +48,12 @@ ASSUMED_WINDOW_S = RATE_WINDOW_S + 2.0
 
 SHARED_WINDOWS = 1
 """For how many windows other users of the token are expected to send again after they were noticed."""
+
+
+def in_flight(latency_s: float) -> int:
+    """How many requests to have in flight where an answer takes so long."""
+    return max(IN_FLIGHT_LEAST, min(IN_FLIGHT_BEST, ceil(latency_s * A_SECOND)))
+
 
 Window = Literal["present", "earlier", "unknown"]
 """The window in which an answer was counted. An unknown one may be the present one, and is counted there."""

@@ -160,7 +160,7 @@ class Redaction:
 
     @property
     def fingerprint(self) -> str:
-        """What tells keys apart, and does not show them."""
+        """Distinguishes keys without showing them."""
         return _hash(self.key, "the fingerprint of this key")[:16]
 
 

@@ -41,6 +41,10 @@ class Store(Protocol):
         """The ids that the window owns, sorted; None if a repair took the window over."""
         ...
 
+    def ids_in_output(self, window: Interval) -> bytes:
+        """The ids that the output has of a window that a repair took over, sorted."""
+        ...
+
     def commit_read(self, read: WindowRead) -> None:
         """Record that the window is read: its part and its ids are on disk."""
         ...

@@ -50,6 +50,10 @@ class Stream:
         """The ids that the window owns."""
         return self._filesystem.read(self.path(window, ".ids"))
 
+    def ids_in_output(self, window: Interval) -> bytes:  # noqa: ARG002 - no window is taken over
+        """Nothing: the rows are gone."""
+        return b""
+
     def commit_read(self, read: WindowRead) -> None:
         """Record that the window is read."""
         self.read[read.interval] = without_open(read)

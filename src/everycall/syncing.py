@@ -30,7 +30,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from everycall.acquire.by_id import Came, by_ids, part_of
 from everycall.acquire.part import PartWriter
@@ -47,7 +46,6 @@ from everycall.ledger import Ledger
 from everycall.manifest import Entry, Manifest, WindowPatched
 from everycall.progress import Noticed, Progress
 from everycall.setup import Environment, Options, Setup
-from everycall.sinks.forgetting import Forgets, Owned, Wanted
 from everycall.sinks.interface import Destination, Form
 from everycall.sinks.targets import STREAMED, Target, destination, target_of
 from everycall.tables.flat import FlatTable, flat_table
@@ -253,7 +251,7 @@ class _State:
         self._before, self._kept_from, self._read_since = before, kept_from, read_since
         self._ended: dict[str, dict[str, datetime]] = {}
         """The ends that the sweep found: interval of the window -> conversationId -> end."""
-        self.carried = replace(Carried.of(before), had=self._had) if before is not None else Carried()
+        self.carried = replace(Carried.of(before, kept_from), had=self._had) if before is not None else Carried()
         self.given_up = self.reopened = 0
 
     def prepare(self, ledger: Ledger) -> None:
@@ -337,11 +335,14 @@ class _State:
 
     def _had(self, window: Interval) -> frozenset[bytes]:
         """The conversations that the destination had in a window when this run began, or the one that it follows."""
-        had = {id_bytes(one.conversation_id) for one in self._looked_up([window]) or ()}  # none: nothing is counted
+        entries = [
+            one for one in _known(self._before).windows
+            if window.start <= one.window.start and one.window.end <= window.end
+        ]  # fmt: skip
+        looked_up = self._looked_up([one.window for one in entries])  # nothing where there are no ids
+        had = {id_bytes(one) for ids in looked_up.values() for one in ids}
         if self._read_since is not None:
-            for entry in _known(self._before).windows:
-                if window.start <= entry.window.start and entry.window.end <= window.end:
-                    had |= set(map(bytes.fromhex, entry.removed))
+            had |= {bytes.fromhex(one) for entry in entries for one in entry.removed}
         return frozenset(had)
 
     # Single conversations
@@ -390,28 +391,19 @@ class _State:
 
     def _not_there(self, changed: Mapping[str, Sequence[Came]]) -> set[str]:
         """The windows of which the destination does not have all of these conversations, or does not say so."""
-        if not changed:
-            return set()
-        windows = list(map(Interval.read, changed))
-        there = self._looked_up(windows)
-        if there is None:
-            return set(changed)
-        found = {(one.conversation_id, window) for one in there for window in windows if _has(window, one.at)}
+        there = self._looked_up(list(map(Interval.read, changed)))
         return {
-            str(window)
-            for window in windows
-            if any((one.conversation_id, window) not in found for one in changed[str(window)])
+            interval for interval, new in changed.items() if not {one.conversation_id for one in new} <= there[interval]
         }
 
-    def _looked_up(self, windows: Sequence[Interval]) -> list[Owned] | None:
-        """The conversations that the destination has in these windows; None where its rows do not have their ids."""
+    def _looked_up(self, windows: Sequence[Interval]) -> dict[str, set[str]]:
+        """The conversations that the destination has in these windows; none where its rows do not have their ids."""
+        found: dict[str, set[str]] = {str(window): set() for window in windows}
         redacted = [one.partition("=") for one in _known(self._before).query.redacted]
-        if any(field == "conversationId" and treatment != "keep" for field, _, treatment in redacted):
-            return None
-        try:
-            return cast("Forgets", self._place).matching(Wanted(within=tuple(windows)), _known(self._before))
-        except OutputRefused:
-            return None
+        if windows and not any(field == "conversationId" and treatment != "keep" for field, _, treatment in redacted):
+            for window, ids in self._place.ids(windows):
+                found[str(window)].update(ids)
+        return found
 
     # The sweep
 

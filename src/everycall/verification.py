@@ -42,7 +42,7 @@ from everycall.tables.flat import FlatTable, flat_table
 from everycall.version import VERSION
 
 WHOLE_FORMATS = ("xlsx",)
-"""Formats that have one checksum for the whole file: windows cannot be told apart in it."""
+"""Formats that have one checksum for the whole file: windows cannot be distinguished in it."""
 
 State = Literal["holds", "forgotten", "changed", "damaged", "unproven", "unread"]
 
@@ -68,7 +68,7 @@ class Finding:
             noun = "conversation" if abs(difference) == 1 else "conversations"
             return f"changed: {difference:+,} {noun} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
-        phrases = {"damaged": "damaged: these rows of the output were changed", "unread": "was never read"}
+        phrases = {"damaged": "damaged: the output was changed", "unread": "was never read"}
         return phrases.get(self.state, self.state) + reason + self._replaced()
 
     def _replaced(self) -> str:
@@ -91,6 +91,8 @@ class Verification:
     """One for each window, in the order of time."""
     query: Query
     manifest: Manifest
+    changed: tuple[str, ...] = ()
+    """The files or tables of the output that are missing or changed, where that is known."""
 
     @property
     def name(self) -> str:
@@ -114,7 +116,8 @@ class Verification:
             for finding in self.findings
         ]
         output = os.fsencode(self.name).decode(errors="replace")  # a file's name may not be valid text
-        return {"output": output, "verdict": "holds" if self.holds else "does not hold", "windows": windows}
+        verdict = "holds" if self.holds else "does not hold"
+        return {"output": output, "verdict": verdict, "changed": list(self.changed), "windows": windows}
 
 
 def header_of(output: Path | str, filesystem: Filesystem | None = None) -> Header:
@@ -154,6 +157,7 @@ def verify(
     destination = destination_of(header, output, environment.forms, filesystem)
     intervals = [entry.interval for entry in manifest.windows]
     intact = dict(zip(intervals, destination.intact(manifest), strict=True))
+    changed = () if all(intact.values()) else tuple(destination.changed(manifest))
     executor = environment.executor or ThreadExecutor(IN_FLIGHT_DEFAULT)
     try:
         counted = [one.window for one in manifest.windows if intact[one.interval] and not one.is_forgotten]
@@ -168,7 +172,7 @@ def verify(
     ]
     findings += [Finding(Interval.read(interval), "unread", None, None) for interval in manifest.unread]
     findings.sort(key=lambda finding: finding.window.start)
-    return Verification(output, tuple(findings), query, manifest)
+    return Verification(output, tuple(findings), query, manifest, changed)
 
 
 def check_client(header: Header, name: str, client: Client) -> None:
@@ -229,7 +233,8 @@ def repair(
             hint="Export again with --fresh.",
         )
     _check_redaction(header, options)
-    kept_from = kept_from_of(found.manifest, options.kept_from)
+    known_from = options.kept_from
+    kept_from = kept_from_of(found.manifest, known_from)
     # The query has what jobs will only have hours later.
     options = replace(options, route="query", kept_from=kept_from, style=_style(header))
     setup = Setup.of(client, _table(header), options, progress, environment)
@@ -241,7 +246,7 @@ def repair(
         except BaseException:
             ledger.abandon()
             raise
-        carried = Carried.of(found.manifest)
+        carried = Carried.of(found.manifest, known_from)
         return run(setup, found.query, ledger, [destination], carried=carried)
     except OSError as error:
         raise output_failed(error) from error

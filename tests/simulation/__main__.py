@@ -11,13 +11,13 @@ from .oracle import Wrong
 
 def main() -> int:
     """Live the seeds that are asked for; 1 where one of them breaks the promise."""
-    words = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    words.add_argument("--jobs", action="store_true", help="exports by jobs, or by jobs and the query")
-    words.add_argument("--seed", type=int, default=0, help="the first seed")
-    words.add_argument("--count", type=int, default=1, help="how many")
-    words.add_argument("--seconds", type=float, help="as many as there is time for, instead")
-    words.add_argument("--keep-going", action="store_true", help="show every seed that breaks, and go on")
-    asked = words.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--jobs", action="store_true", help="exports by jobs, or by jobs and the query")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=1, help="how many")
+    parser.add_argument("--seconds", type=float, help="as many as there is time for, instead")
+    parser.add_argument("--keep-going", action="store_true", help="show every seed that breaks, and go on")
+    asked = parser.parse_args()
     began, counts, broken = time.monotonic(), Counter[str](), 0
     seed, live = asked.seed, jobs.live if asked.jobs else world.live
     while (seed < asked.seed + asked.count) if asked.seconds is None else time.monotonic() - began < asked.seconds:
@@ -37,8 +37,8 @@ def main() -> int:
                 return 1
         seed += 1
     took_s = time.monotonic() - began
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    sys.stdout.write(f"{told} in {took_s:.1f} s; {broken} broken\n")
+    counted = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    sys.stdout.write(f"{counted} in {took_s:.1f} s; {broken} broken\n")
     return int(broken > 0)
 
 

@@ -196,8 +196,8 @@ class CopiedInPlace(SimDisk):
 class ResumedTwice(Ledger):
     """On resume, takes what was done for new as well."""
 
-    def __init__(self, *words: Any, **options: Any) -> None:
-        super().__init__(*words, **options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         for interval, loaded in list(self.loaded.items())[:1]:
             self.loaded[interval + " again"] = loaded
 
@@ -351,8 +351,8 @@ class FirstReadingStands(Ledger):
 def blind_to(state: str) -> Callable[..., Verification]:
     """A verify that takes such windows for whole."""
 
-    def verify(*words: Any, **options: Any) -> Verification:
-        found = verification.verify(*words, **options)
+    def verify(*arguments: Any, **options: Any) -> Verification:
+        found = verification.verify(*arguments, **options)
         seen = (replace(one, state="holds") if one.state == state else one for one in found.findings)
         return replace(found, findings=tuple(seen))
 
@@ -360,7 +360,7 @@ def blind_to(state: str) -> Callable[..., Verification]:
 
 
 def repair_from_the_start(client: Client, found: Verification, **options: Any) -> Summary:
-    """Forgets what a repair that was cut short had mended."""
+    """Forgets what a repair that was cut short had repaired."""
     filesystem = options["environment"].filesystem
     destination = FileDestination(Path(found.output), CsvSink((), filesystem), filesystem)
     Ledger([destination], found.manifest.query, fresh=True, filesystem=filesystem).abandon()

@@ -148,7 +148,7 @@ class SimLock:
 
 
 class SimDisk:
-    """See `Filesystem`. `effect` is told of each effect before it is done, and may raise."""
+    """See `Filesystem`. `effect` is called before each effect, and may raise."""
 
     def __init__(self, rng: random.Random, effect: Callable[[str], None], folders: Iterable[Path]) -> None:
         self._rng, self._effect = rng, effect

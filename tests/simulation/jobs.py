@@ -85,8 +85,8 @@ class JobTrouble(Trouble):
         kind = self.rng.choice(kinds)
         if kind != "unseen":
             return [Fault(kind, {})]
-        told = self.world.told
-        return [Fault(kind, {"conversation_id": self.rng.choice(told).id})] if told else []
+        conversations = self.world.conversations
+        return [Fault(kind, {"conversation_id": self.rng.choice(conversations).id})] if conversations else []
 
     def _repeated(self, request: Request) -> list[Fault]:
         if not self.repeats_cursors or request.path in self.repeated or not request.parameter("cursor"):
@@ -199,8 +199,8 @@ class JobsLife(Life):
     def judge(self, summary: Summary, data: bytes, *, is_repair: bool = False) -> None:  # noqa: ARG002
         """What the export says of itself, against what the org knows."""
         manifest = self.filesystem.content(MANIFEST)
-        said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
-        named = said and {window["interval"]: window["openConversations"] for window in said["windows"]}
+        described = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
+        named = described and {window["interval"]: window["openConversations"] for window in described["windows"]}
         answers = self.answers([entry for entry in summary.entries if entry.correlation_ids])
         check_tiling(summary)
         for entry, rows in zip(summary.entries, parts(data, summary.entries), strict=True):
@@ -226,7 +226,7 @@ class JobsLife(Life):
             return
         for entry in summary.entries:
             is_provable = entry.route == "query" or entry.window.end <= self.complete_until
-            is_provable &= not any(words in entry.reason for words in UNPROVABLE)
+            is_provable &= not any(reason in entry.reason for reason in UNPROVABLE)
             if is_calm and entry.interval not in kept and is_provable:
                 check(entry.verdict == "proven", f"{entry.interval} is not proven: {entry.reason}")
 

@@ -32,7 +32,7 @@ from everycall.acquire.proof import id_bytes
 from everycall.manifest import Entry
 from everycall.sandbox.instants import DAY_MS, to_text
 
-from .org import USERS, YEAR_ONE, Drifting, Told, queue_id, user_id
+from .org import USERS, YEAR_ONE, Drifting, Simulated, queue_id, user_id
 from .wire import START, Answered
 
 STRAYS_MAX = 20
@@ -47,10 +47,10 @@ class Wrong(AssertionError):
     """The promise is broken."""
 
 
-def check(holds: object, words: str) -> None:
+def check(holds: object, message: str) -> None:
     """Raises `Wrong` unless it holds."""
     if not holds:
-        raise Wrong(words)
+        raise Wrong(message)
 
 
 def judge(
@@ -64,24 +64,23 @@ def judge(
 ) -> None:
     """Check a finished export; `runs` holds the answers of the run that finished each window, by its interval.
 
-    Where a repair took windows over, it does not know their ids: what changed its start, or belongs to one of them, it
-    cannot know.
+    Where a repair took windows over, their answers are not known: what should be in them is not checked.
     """
-    said = msgspec.json.decode(msgspec.json.encode(summary.manifest))
+    given = msgspec.json.decode(msgspec.json.encode(summary.manifest))
     open_by_window = open_conversations(manifest)
-    check(manifest is None or manifest == said, "the manifest is not what the summary says")
+    check(manifest is None or manifest == given, "the manifest is not what the summary says")
     is_proven = not summary.unread and all(entry.verdict == "proven" for entry in summary.entries)
     check((summary.verdict == "proven") == is_proven, "the verdict is not that of the windows")
-    check(said["output"]["sizeBytes"] == len(data), "the manifest's length is not the output's")
-    check(said["output"]["sha256"] == hashlib.sha256(data).hexdigest(), "the manifest's checksum is not the output's")
-    check(said["rows"] == sum(entry.rows for entry in summary.entries), "the rows do not add up")
-    check(said["provenAsOf"] == min((one.counted_at for one in summary.entries), default=None), "not the first count")
-    check(said["interval"] == said["query"]["interval"] == str(summary.interval), "the interval is another")
+    check(given["output"]["sizeBytes"] == len(data), "the manifest's length is not the output's")
+    check(given["output"]["sha256"] == hashlib.sha256(data).hexdigest(), "the manifest's checksum is not the output's")
+    check(given["rows"] == sum(entry.rows for entry in summary.entries), "the rows do not add up")
+    check(given["provenAsOf"] == min((one.counted_at for one in summary.entries), default=None), "not the first count")
+    check(given["interval"] == given["query"]["interval"] == str(summary.interval), "the interval is another")
     check_tiling(summary)
     by_ms = ms(summary.finished_at)
     by_window = parts(data, summary.entries)
     there = {row["conversationId"] for rows in by_window for row in rows}
-    check_once(summary, by_window, world, is_repair=is_repair)
+    check_once(summary, by_window)
     if not is_repair and not summary.unread:
         check_strays(summary, there, world, runs)
         check_late(summary, there, world, runs)
@@ -161,13 +160,9 @@ def check_rows(entry: Entry, rows: list[dict[str, str]], world: Drifting, by_ms:
     check(in_order == sorted(in_order), f"{entry.interval} is not sorted")
 
 
-def check_once(
-    summary: Summary, by_window: Sequence[list[dict[str, str]]], world: Drifting, *, is_repair: bool
-) -> None:
+def check_once(summary: Summary, by_window: Sequence[list[dict[str, str]]]) -> None:
     """No conversation is in two windows."""
-    ids = [row["conversationId"] for rows in by_window for row in rows]
-    moving = {one.id for one in world.moving if is_repair}
-    twice = set(doubles(ids)) - moving
+    twice = set(doubles([row["conversationId"] for rows in by_window for row in rows]))
     check(not twice, f"{twice} are in two windows of {summary.interval}")
 
 
@@ -238,7 +233,7 @@ def check_later(
         check(stands, f"{one.id} stands in {holders} and not in its later reading")
 
 
-def claimed_at(one: Told, entry: Entry, answers: list[Answered]) -> str:
+def claimed_at(one: Simulated, entry: Entry, answers: list[Answered]) -> str:
     """When a window was counted with the conversation: before its last reading, if that one was to leave it out."""
     counts = sorted(answer.at_ms for answer in answers if answer.is_count and answer.has_come)
     if id_bytes(one.id).hex() in entry.left_out and len(counts) > 1:
@@ -246,7 +241,7 @@ def claimed_at(one: Told, entry: Entry, answers: list[Answered]) -> str:
     return entry.counted_at
 
 
-def owned_as_read(one: Told, entry: Entry, world: Drifting, answers: list[Answered]) -> bool:
+def owned_as_read(one: Simulated, entry: Entry, world: Drifting, answers: list[Answered]) -> bool:
     """Whether the window's last pass has the conversation with a start in the window."""
     number = newest_pages(answers).get(one.id)
     if number is None or not one.moves:
@@ -318,13 +313,13 @@ def check_values(entry: Entry, rows: list[dict[str, str]], world: Drifting) -> N
     nameless = {column for column, kind in kinds.items() if kind in entry.names_unavailable}
     for row in rows:
         one, version = world.by_id[row["conversationId"]], int(row["disposition"][1:])
-        said = {"queueName": one.queue_name, "agentName": one.user_name(version)}
+        names = {"queueName": one.queue_name, "agentName": one.user_name(version)}
         ids = {"queueName": queue_id(one.queue), "agentName": user_id((one.user + version) % USERS)}
-        right = {column: {said[column], ids[column]} if column in nameless else {said[column]} for column in said}
+        right = {column: {names[column], ids[column]} if column in nameless else {names[column]} for column in names}
         shown = {"" if start is None else one.text(has_moved=at > 0) for at, start in enumerate(one.starts)}
         check(row["startTime"] in shown, f"{one.id} says that it started {row['startTime']}")
-        wrong = {column: row[column] for column in said if column in row and row[column] not in right[column]}
-        check(not wrong, f"{one.id} says {wrong} instead of {said}")
+        wrong = {column: row[column] for column in names if column in row and row[column] not in right[column]}
+        check(not wrong, f"{one.id} says {wrong} instead of {names}")
         end = row.get("endTime", "")
         check(not end or end == to_text(one.end_ms), f"{one.id} says that it ended {end}")
 

@@ -1,7 +1,7 @@
 """An org that changes while it is read, and knows at each instant what there is to be found.
 
 Conversations arrive late in the API's index, live ones end, and late wrap-ups make new versions of them. The version
-of a conversation is its `disposition`, `v0`, `v1` and so on, so that a row tells which one it is.
+of a conversation is its `disposition`, `v0`, `v1` and so on, so that a row shows which one it is.
 
 Some are misfiled: the API keeps them under another instant than the start that it shows, across midnight, or the start
 is no date. The start of others changes while the org is read, so that another window returns them from then on.
@@ -31,7 +31,7 @@ MOVED = "+"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Simulated:
     """One conversation and all that becomes of it."""
 
     id: str
@@ -83,22 +83,22 @@ class Told:
 class Drifting(Recorded):
     """The world; what the API has not learnt of yet is for the faults to hide."""
 
-    def __init__(self, told: list[Told]) -> None:
+    def __init__(self, conversations: list[Simulated]) -> None:
         listed = [{"id": queue_id(number), "name": f"Queue {number}"} for number in range(QUEUES - 1)]
         people = [{"id": user_id(number), "name": f"User {number}", "state": "active"} for number in range(USERS - 1)]
         super().__init__([], {"queues": listed, "users": people})
-        self.told = told
-        self.by_id = {one.id: one for one in told}
+        self.conversations = conversations
+        self.by_id = {one.id: one for one in conversations}
         self.activity_from_ms: int | None = None
         """Where an export begins that takes what still lived by then for its own; None where none does."""
         self.are_days_closed = False
         """Whether a question about a day is also answered with what the API keeps under the next midnight's day."""
         self._bodies: dict[tuple[str, int, bool], dict[str, Any]] = {}
-        self.late = [one for one in told if one.arrives_ms > one.start_ms]
+        self.late = [one for one in conversations if one.arrives_ms > one.start_ms]
         by_day: defaultdict[int, list[Sketch]] = defaultdict(list)
-        self.misfiled = [one for one in told if one.is_misfiled]
-        self.moving = [one for one in told if one.moves]
-        for one in told:
+        self.misfiled = [one for one in conversations if one.is_misfiled]
+        self.moving = [one for one in conversations if one.moves]
+        for one in conversations:
             places = [(one.start_ms, one.id), *([(one.moves[1], one.id + MOVED)] if one.moves else [])]
             for start_ms, name in places:
                 sketch = Sketch(start_ms, one.end_ms, name, len(by_day), (), (), "", (), (), ())
@@ -139,15 +139,15 @@ class Drifting(Recorded):
         """
         since_ms = start_ms - start_ms % DAY_MS if start_ms == self.activity_from_ms else start_ms
         window = start_ms, end_ms
-        odd = [one for one in self.told if (one.is_misfiled or one.moves) and not surely]
+        odd = [one for one in self.conversations if (one.is_misfiled or one.moves) and not surely]
         return {one.id for one in odd if any(self.belongs(start, window) for start in one.starts)} | {
-            one.id for one in self.told
+            one.id for one in self.conversations
             if not one.is_misfiled and not one.moves and since_ms <= one.start_ms < end_ms and one.arrives_ms <= by_ms
             and (one.start_ms >= start_ms or one.end_ms > start_ms or not surely)
         }  # fmt: skip
 
 
-def body(one: Told, version: int, has_ended: bool, *, has_moved: bool = False) -> dict[str, Any]:
+def body(one: Simulated, version: int, has_ended: bool, *, has_moved: bool = False) -> dict[str, Any]:
     """What the API says of it: little, but enough for a row."""
     segment = {"queueId": queue_id(one.queue), "segmentStart": to_text(one.start_ms), "segmentType": "interact"}
     wrap_up = {"segmentStart": to_text(one.start_ms), "segmentType": "wrapup", "wrapUpCode": f"v{version}"}
@@ -174,7 +174,7 @@ def drawn(rng: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drifti
     is_tied, drift = rng.random() < 0.2, rng.choice([0.0, 0.05, 0.05, 0.3])
     horizon_ms = rng.choice([2_000, 20_000, 100_000, 400_000])
     first, last = start_ms - DAY_MS // 2, min(end_ms + DAY_MS // 4, now_ms)
-    told = []
+    conversations = []
     for number in range(count):
         at = rng.choice([start_ms, end_ms - 1, end_ms]) if rng.random() < 0.05 else rng.randint(first, last)
         at = min(at - at % (DAY_MS // 4) if is_tied else at, now_ms)
@@ -183,14 +183,16 @@ def drawn(rng: random.Random, start_ms: int, end_ms: int, now_ms: int) -> Drifti
         changes = tuple(sorted(now_ms + rng.randint(0, horizon_ms) for _ in range(rng.randint(1, 3))))
         end = FOREVER_MS if rng.random() < 0.02 else changes[0] if drifts else at + lasts
         arrives = now_ms + rng.randint(0, horizon_ms) if rng.random() < drift else at
-        told.append(Told(
+        conversations.append(Simulated(
             f"{rng.getrandbits(32):08x}-0000-4000-8000-{number:012x}", at, end, arrives,
             changes if drifts else (), rng.randrange(QUEUES), rng.randrange(USERS),
         ))  # fmt: skip
-    return Drifting([misplaced(one, rng, now_ms, horizon_ms) for one in told] if rng.random() < 0.25 else told)
+    return Drifting(
+        [misplaced(one, rng, now_ms, horizon_ms) for one in conversations] if rng.random() < 0.25 else conversations
+    )
 
 
-def misplaced(one: Told, rng: random.Random, now_ms: int, horizon_ms: int) -> Told:
+def misplaced(one: Simulated, rng: random.Random, now_ms: int, horizon_ms: int) -> Simulated:
     """The conversation, perhaps kept under another instant than it shows, or about to change its start."""
     if rng.random() > 0.3 or one.arrives_ms != one.start_ms or one.changes_ms:
         return one

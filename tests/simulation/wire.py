@@ -347,13 +347,13 @@ class Wire:
         asked = msgspec.json.decode(request.body)
         paging, kinds = asked["paging"], {fault.kind for fault in self._trouble.last}
         try:
-            said = msgspec.json.decode(wire.body) if wire.status == 200 else {}
+            answer = msgspec.json.decode(wire.body) if wire.status == 200 else {}
         except msgspec.DecodeError:
-            said = {}
-        versions = {one["conversationId"]: version_of(one) for one in said.get("conversations", ())}
+            answer = {}
+        versions = {one["conversationId"]: version_of(one) for one in answer.get("conversations", ())}
         noted = Answered(
             number, self.run, asked["interval"], paging["pageNumber"], paging["pageSize"], versions,
-            said.get("totalHits"), is_true="total_hits" not in kinds and not is_cached,
+            answer.get("totalHits"), is_true="total_hits" not in kinds and not is_cached,
             is_cached=is_cached, is_too_large=wire.status == 400,
             correlation_id=wire.headers["ININ-Correlation-Id"], at_ms=self._trouble.clock.now_ms,
         )  # fmt: skip

@@ -34,9 +34,9 @@ from everycall.store import window_name
 from everycall.verification import Verification, repair, verify
 
 from .disk import ARCHIVE, ARCHIVE_MANIFEST, FOLDER, LEDGER, LEDGER_FOLDER, MANIFEST, OUTPUT, Crash, Inode, SimDisk
-from .mending import Mending, damaged
 from .oracle import STRAYS_MAX, Wrong, check, check_archive, judge, ms, overlap
 from .org import drawn
+from .repairing import Repairing, damaged
 from .wire import START, Answered, Interleaved, SimClock, Trouble, Wire
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Life:
         first, last = rng.choice(INTERVALS)
         self.start, self.end = START - timedelta(days=first), START - timedelta(days=last)
         self.is_moving = rng.random() < 0.15
-        """Whether the words ask for all until now, whenever they are said."""
+        """Whether the query asks for all until now, whenever it is run."""
         self.world = drawn(rng, ms(self.start), ms(self.end), self.clock.now_ms)
         self.match: Match = "activity" if rng.random() < 0.15 else "start"
         self._match()
@@ -126,16 +126,16 @@ class Life:
         self.runs_max = rng.choice(RUNS_MAX)
         self.effects_left: float = float("inf")
         self.signal_in: float = float("inf")
-        """So many effects of a kind until somebody says Ctrl-C."""
+        """So many effects of a kind until somebody presses Ctrl-C."""
         self.signal_at = ""
         self.kept: set[str] = set()
         """What was finished by then."""
         self.jobs_left: float = float("inf")
         self.loads_left: float = float("inf")
         self.max_pages: int | None = None
-        self.is_dead = self.is_meddled = self.is_mending = False
+        self.is_dead = self.is_meddled = self.is_repairing = False
         self.is_fresh = self.is_other = self.is_refused = False
-        """Whether it was started over, whether with other words, and whether the last run was refused for that."""
+        """Whether it was started over, whether with another query, and whether the last run was refused for that."""
 
     def _match(self) -> None:
         self.world.activity_from_ms = ms(self.start) if self.match == "activity" else None
@@ -362,12 +362,12 @@ class Life:
 
         A repair takes windows over by two lines, and needs no part between them.
         """
-        if not self.is_meddled and not self.is_mending:
+        if not self.is_meddled and not self.is_repairing:
             missing = {read.interval for read, loaded in self.lines() if loaded is None} - set(self.written_down())
             check(not missing, f"the ledger has {missing}, and their parts are not whole")
 
     def start_over(self) -> None:
-        """The next run is one with --fresh, perhaps with other words from now on."""
+        """The next run is one with --fresh, perhaps with another query from now on."""
         self.closed.clear()
         self.is_fresh, self.is_refused = True, False
         if not self.is_moving and self.rng.random() < 0.5:
@@ -387,8 +387,8 @@ class Life:
         answered = self.wire.answered[asked_before:]
         for interval in {one.interval for one in answered if not (but_counted and one.is_count)}:
             window = Interval.read(interval)
-            again = [words for words, other in finished.items() if overlap(window, other)]
-            lacking = [words for words in again if self.may_lack(finished[words], answered)]
+            again = [done for done, other in finished.items() if overlap(window, other)]
+            lacking = [done for done in again if self.may_lack(finished[done], answered)]
             check(again == lacking, f"{interval} was asked for again, though {again} was finished")
 
     def may_lack(self, window: Interval, answered: Iterable[Answered]) -> bool:
@@ -406,8 +406,8 @@ class Life:
         if data is None or self.filesystem.inode(OUTPUT) is before:
             return
         self.closed.clear()  # the output is there: whoever runs the command again begins again
-        said = [self.filesystem.content(path) for path in (MANIFEST, LEDGER_FOLDER / "manifest")]
-        check(len(data) in map(described_size, said), "a file looks finished and is not")
+        manifests = [self.filesystem.content(path) for path in (MANIFEST, LEDGER_FOLDER / "manifest")]
+        check(len(data) in map(described_size, manifests), "a file looks finished and is not")
 
     def meddle(self) -> None:
         """Somebody damages a finished part, or takes it away: that window is to be read again, and no other."""
@@ -418,7 +418,7 @@ class Life:
             del self.closed[finished[path]]
             self.is_meddled = True
 
-    def other_words(self) -> None:
+    def another_query(self) -> None:
         """The command with other columns: refused where something is there, and nothing is touched.
 
         A manifest alone is nothing: it is written before the output, which a crash may have kept from appearing.
@@ -435,7 +435,7 @@ class Life:
             check(before == after, "a command that was refused has changed something")
             self.filesystem.killed()
         else:
-            raise Wrong("a command with other words was not refused")
+            raise Wrong("a command with another query was not refused")
 
     # From the first run to the last
 
@@ -458,7 +458,7 @@ class Life:
                 if not is_calm and self.rng.random() < 0.05:
                     self.closed.clear()
                     continue  # the same command again, on what it made
-                repairs = self.mend() if not self.is_stream and self.rng.random() < 0.3 else 0
+                repairs = self.repair() if not self.is_stream and self.rng.random() < 0.3 else 0
                 proven = sum(entry.verdict == "proven" for entry in summary.entries)
                 return Outcome(
                     self.seed, number, len(self.wire.answered), summary.verdict, summary.rows, proven,
@@ -467,23 +467,23 @@ class Life:
             self.clock.advance(self.rng.choice([0, 1, 60, 4000]))
             if self.rng.random() < 0.1:
                 self.arm(is_calm=True)
-                self.other_words()
+                self.another_query()
             if number < self.runs_max - CALM_RUNS and self.rng.random() < 0.1:
                 self.meddle()
         raise Wrong(f"it has not ended after {self.runs_max} runs")
 
-    def mend(self) -> int:
+    def repair(self) -> int:
         """Verify and repair what was finished until it holds; how many runs it took."""
-        mending, self.is_mending = Mending(self), True
-        mending.begin()
+        repairing, self.is_repairing = Repairing(self), True
+        repairing.begin()
         for number in range(1, self.runs_max + 1):
             is_calm = number > self.runs_max - CALM_RUNS
             if is_calm:
                 self.clock.advance(3600)
             self.arm(is_calm=is_calm)
-            if mending.is_settled:
+            if repairing.is_settled:
                 self.trouble.content_rate = self.trouble.cached_rate = self.trouble.cached_share = 0.0
-            holds = self.survive(mending.step, is_calm=is_calm)
+            holds = self.survive(repairing.step, is_calm=is_calm)
             is_never_sure = self.sandbox.switches.tie_order == "shifting" or bool(self.world.misfiled)
             if holds or (is_calm and holds is not None and is_never_sure):
                 return number
@@ -493,9 +493,9 @@ class Life:
     def judge(self, summary: Summary, data: bytes, *, is_repair: bool = False) -> None:
         """Ask the judge; and see whether what is finished outlives a power cut."""
         manifest = self.filesystem.content(MANIFEST)
-        said = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
-        check(self.is_stream or said is not None, "there is no manifest")
-        judge(summary, data, said, self.world, self.answers(summary.entries), is_repair=is_repair)
+        described = msgspec.json.decode(manifest) if manifest and not self.is_stream else None
+        check(self.is_stream or described is not None, "there is no manifest")
+        judge(summary, data, described, self.world, self.answers(summary.entries), is_repair=is_repair)
         if self.has_archive and not is_repair:
             archive, described = self.filesystem.content(ARCHIVE), self.filesystem.content(ARCHIVE_MANIFEST)
             check(archive is not None and described is not None, "there is no archive, or no manifest of it")

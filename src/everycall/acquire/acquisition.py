@@ -64,6 +64,10 @@ class Storage(Protocol):
         """The ids that the window owns, sorted; None where they are not known."""
         ...
 
+    def ids_in_output(self, window: Interval) -> bytes:
+        """The ids that the output has of a window whose ids are not known, sorted."""
+        ...
+
     def forget(self, windows: Sequence[Interval]) -> None:
         """These windows will be read again."""
         ...
@@ -130,6 +134,7 @@ class Acquisition:
         strays: Mapping[Interval, Iterable[str]],
         on_page: Callable[[int], None],
         on_settled: Callable[[Settled], None],
+        is_fixed: Callable[[Interval], bool] = lambda _: False,
         max_pages: int | None = None,
         part: Callable[[Path, Filesystem], PartWriter] = PartWriter,
     ) -> None:
@@ -147,14 +152,17 @@ class Acquisition:
             strays: conversationIds that `done` windows keep as strays, by window.
             on_page: is given the number of owned conversations on each page that counts.
             on_settled: is given each settled window. Its part stays until the caller removes it.
+            is_fixed: whether a window that the output has must not be read again: the API may not have all of it.
             max_pages: a safety stop.
             part: makes the part of a window.
         """
         self.unread: list[Interval] = []
         """Windows that the safety stop left unread."""
+        self.kept_twice: set[Interval] = set()
+        """Windows that must not be read again, although another one has some of their conversations, too."""
         self._client, self._query, self._route, self._executor = client, query, route, executor
         self._storage, self._filesystem = storage, filesystem
-        self._on_page, self._on_settled = on_page, on_settled
+        self._on_page, self._on_settled, self._is_fixed = on_page, on_settled, is_fixed
         self._part = part
         self._loop = Loop(
             client, route, executor, todo, on_page=self._keep_page, on_end=self._end_reading, max_pages=max_pages
@@ -412,9 +420,11 @@ class Acquisition:
         return is_elsewhere and self._ownership.owner(stray.start_ms or 0) != "outside"
 
     def _known_ids(self, window: Interval) -> bytes:
-        """The ids that the window owns, sorted; of one that a repair took over, only those of its strays."""
+        """The ids that the window owns, sorted; of one that a repair took over, those that the output has of it."""
         ids = self._storage.ids(window)
-        return with_ids(b"", map(id_bytes, self._kept_strays.get(window, ()))) if ids is None else ids
+        if ids is not None:
+            return ids
+        return with_ids(self._storage.ids_in_output(window), map(id_bytes, self._kept_strays.get(window, ())))
 
     # Conversations that two windows own, because their start changed between the readings
 
@@ -433,11 +443,15 @@ class Acquisition:
         """
         if not self._storage.can_take_back or len(self._settled) < 2:
             return False
+        if not any(self._storage.ids(window) for window in self._settled):
+            return False  # the output has all of them, as an earlier run left it
         again: set[Interval] = set()
         for id_, owners in owned_twice(list(self._settled), self._known_ids).items():
             *others, _ = sorted(owners, key=partial(self._claim, id_))
             for window in others:
-                if id_ not in self._left_out[window]:
+                if self._storage.ids(window) is None and self._is_fixed(window):
+                    self.kept_twice.add(window)
+                elif id_ not in self._left_out[window]:
                     self._left_out[window].add(id_)
                     again.add(window)
         if again:

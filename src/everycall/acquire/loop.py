@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from everycall import pacing
 from everycall.acquire.route import OPEN_MAX, Ask, FoundPage, Reads, TooSlow, WindowReading
 from everycall.api.query import Interval
 from everycall.client import Client
@@ -56,6 +57,7 @@ class Loop(Generic[R]):
         self._open: list[R] = []
         self._open_max = open_max
         self._pages_left = max_pages if max_pages is not None else float("inf")
+        self._in_flight = 0
 
     @property
     def covered(self) -> timedelta:
@@ -81,7 +83,8 @@ class Loop(Generic[R]):
         return True
 
     def _send_requests(self) -> None:
-        while self._executor.outstanding < self._executor.size:
+        in_flight_max = pacing.in_flight(self._client.counts().latency_s)
+        while self._in_flight < in_flight_max and self._executor.outstanding < self._executor.size:
             if not self._ask_next() and not self._open_next():
                 return
 
@@ -116,11 +119,13 @@ class Loop(Generic[R]):
                 return TooSlow(str(error)), asked_at
 
         def then(answer: tuple[object, datetime]) -> None:
+            self._in_flight -= 1
             page = reading.take(ask, *answer)
             self.pages += ask.is_page
             if page is not None:
                 self._on_page(reading, page)
 
+        self._in_flight += 1
         self._executor.submit(work, then)
 
     def _close_windows(self) -> None:

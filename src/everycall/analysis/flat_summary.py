@@ -204,12 +204,12 @@ def _notes(columns: tuple[str, ...], manifest: Manifest | None) -> Iterator[str]
     lacking = [name for name in ("abandoned", "handleSeconds") if name not in columns]
     if lacking:
         yield (
-            f"This CSV does not tell {FROM_TABLES}, nor abandoned and handle times. --view extended has the last two; "
+            f"This CSV does not show {FROM_TABLES}, nor abandoned and handle times. --view extended has the last two; "
             f"for all of them {NEEDS_TABLES}."
         )
     else:
         yield (
-            f"This CSV does not tell {FROM_TABLES}: {NEEDS_TABLES}. Its handle times are those of whole conversations, "
+            f"This CSV does not show {FROM_TABLES}: {NEEDS_TABLES}. Its handle times are those of whole conversations, "
             "which count for the last queue and agent."
         )
     if absent := [name for name in ("channel", "queueName", "agentName", "disposition") if name not in columns]:

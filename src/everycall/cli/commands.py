@@ -237,7 +237,7 @@ REPORT = Command(
 One file of HTML, which opens in any browser without a network, and prints. Queues and media can be chosen on it; under
 every picture stands its table. Asks no org.
 
-Switches of the service level: set them as your org has them, since the API does not tell.
+Switches of the service level: set them as your org has them, since the API does not report them.
 """,
     (Reported, Messages, Logs),
     "OUT [-o PAGE] [OPTIONS]",

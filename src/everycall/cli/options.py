@@ -165,11 +165,11 @@ class Rows(Outputs):
         value="NUMBER",
         parse=whole_number(1),
     )
-    workers: int = option(
-        0,
+    workers: int | None = option(
+        None,
         OUTPUT,
         "Number of extra processes that make rows. They help if the API's rate limit is not the bottleneck. "
-        "[default: 0]",
+        "[default: for CSV and JSON lines as many as there are cores, at most 2, on Linux; else 0]",
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )

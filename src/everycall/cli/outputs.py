@@ -8,7 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from everycall.cli.options import Cells, Outputs
+from everycall.cli.options import Cells, Outputs, Rows
 from everycall.errors import OutputRefused, SettingsError
 from everycall.manifest import pretty
 from everycall.privacy import KEY_VARIABLE, Redaction
@@ -53,6 +53,21 @@ def targets(rows: Outputs) -> BinaryIO | list[Path | str]:
     if is_stream(rows):
         return sys.stdout.buffer
     return [_followed(target_of(output, rows.format)) for output in rows.output or (DEFAULT,)]
+
+
+def workers(rows: Rows) -> int:
+    """How many processes make rows: as many as the option says, else as many as speed CSV and JSON lines up.
+
+    Tables take a quarter of a gigabyte in each process, so they get more than one only if that is asked for.
+    """
+    if rows.workers is not None:
+        return rows.workers
+    formats = [rows.format or "csv"] if is_stream(rows) else [target_of(one, rows.format).format for one in rows.output]
+    if not all(one in STREAMED for one in formats):
+        return 0
+    from everycall.load.workers import worth_it  # noqa: PLC0415 - it loads multiprocessing
+
+    return worth_it()
 
 
 def _followed(target: Target) -> str:

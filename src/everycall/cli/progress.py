@@ -4,15 +4,17 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from everycall.api.interval import Interval
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, span
 from everycall.cli.time_left import Left, TimeLeft
-from everycall.client import Counts
 from everycall.logs import log
 from everycall.progress import Event, Noticed, Progress, Started, WindowClosed
+
+if TYPE_CHECKING:
+    from everycall.client import Counts
 
 LINE_EVERY_S = 10.0
 """In a log, a line of progress at most this often."""
@@ -45,7 +47,7 @@ class Lines:
     """Shows progress as plain lines, for a log."""
 
     def __init__(
-        self, display: Display, counts: Callable[[], Counts], monotonic: Callable[[], float] = time.monotonic
+        self, display: Display, counts: "Callable[[], Counts]", monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """`counts` returns the client's present counts."""
         self._display = display
@@ -111,7 +113,7 @@ def exporting(event: Started) -> str:
     return f"exporting {span(event.interval)}{resumed}"
 
 
-def state(counts: Counts) -> str:
+def state(counts: "Counts") -> str:
     """Requests and the rate limit: `140 requests, rate limit: the next in 12 s`."""
     line = f"{counts.requests:,} requests"
     if counts.trouble:
@@ -148,7 +150,7 @@ def closed(event: WindowClosed) -> str:
     return f"{span(event.window)}: {counted(event.rows, 'row')}, {verdict}"
 
 
-def short_state(counts: Counts) -> str:
+def short_state(counts: "Counts") -> str:
     """What the export is waiting for, else the number of requests, in few columns: `limit: wait 12 s`."""
     if counts.waits_s >= 1:
         return f"limit: wait {counts.waits_s:.0f} s"
@@ -169,7 +171,7 @@ def time_left(left: Left | None) -> str:
     return f"{'over ' if left.is_at_least else ''}{shown} left"
 
 
-def listener(display: Display, counts: Callable[[], Counts], *, quiet: bool) -> Logged:
+def listener(display: Display, counts: "Callable[[], Counts]", *, quiet: bool) -> Logged:
     """The listener for the display: notes only if `quiet`, a bar on a terminal, lines elsewhere. All of them log."""
     if quiet:
         return Logged(Quiet(display))

@@ -2,14 +2,16 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everycall.api.interval import Interval
 from everycall.api.names import SINGULAR
 from everycall.cli.display import Display
 from everycall.cli.formats import counted, counted_hits, duration, size, span
-from everycall.exporting import Summary
 from everycall.sinks.postgresql_address import is_address
+
+if TYPE_CHECKING:
+    from everycall.exporting import Summary
 
 WRONG_SHOWN = 3
 """Unproven windows in the summary, with the beginning of their reasons; the manifest lists all of them."""
@@ -20,7 +22,7 @@ IN_TABLE = "in the table everycall_export"
 """Where the manifest of a PostgreSQL database is."""
 
 
-def show(display: Display, done: Summary, source: str) -> None:
+def show(display: Display, done: "Summary", source: str) -> None:
     """Print the verdict and the numbers behind it."""
     _show_verdict(display, done)
     display.blank()
@@ -28,18 +30,18 @@ def show(display: Display, done: Summary, source: str) -> None:
         display.fact(name, text)
 
 
-def not_proven(done: Summary) -> str:
+def not_proven(done: "Summary") -> str:
     """A line with the number of windows that are not proven."""
     return f"not proven complete: {counted(_incomplete(done), 'window')}."
 
 
-def _incomplete(done: Summary) -> int:
+def _incomplete(done: "Summary") -> int:
     """How many windows are unproven, unread, or older than the org's retention."""
     incomplete = {*(entry.window for entry in done.unproven), *done.unread}
     return len({*map(str, incomplete), *done.manifest.get("notKept", ())})
 
 
-def _show_verdict(display: Display, done: Summary) -> None:
+def _show_verdict(display: Display, done: "Summary") -> None:
     if done.verdict == "proven":
         as_of = f", as of {done.manifest['provenAsOf'][:19]}Z" if done.entries else ""
         line = f"{counted(done.rows, 'conversation')}, none missing and none twice{as_of}."
@@ -50,7 +52,7 @@ def _show_verdict(display: Display, done: Summary) -> None:
     display.print(("NOT PROVEN: ", "bold red"), line, wrap=True)
 
 
-def _facts(done: Summary, source: str) -> Iterable[tuple[str, str]]:
+def _facts(done: "Summary", source: str) -> Iterable[tuple[str, str]]:
     yield "source", source
     resumed = f", {done.resumed_windows} of them done before" if done.resumed_windows else ""
     windows = counted(len(done.entries) + len(done.unread), "window")
@@ -80,7 +82,7 @@ def with_size(output: str, manifest: Mapping[str, Any]) -> str:
     return f"{output} ({size(size_bytes)})" if size_bytes else output
 
 
-def _gaps(done: Summary) -> Iterable[tuple[str, str]]:
+def _gaps(done: "Summary") -> Iterable[tuple[str, str]]:
     """The windows that may be incomplete; of many unproven ones, the first."""
     for entry in done.unproven[:WRONG_SHOWN]:
         yield "not proven", f"{span(entry.window)}: {textwrap.shorten(entry.reason, REASON_SHOWN, placeholder=' ...')}"

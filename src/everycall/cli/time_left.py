@@ -6,9 +6,12 @@ requests in flight and the latency allow, and wait for the next window of the ra
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everycall.api.limits import RATE_WINDOW_S
-from everycall.client import Counts
+
+if TYPE_CHECKING:
+    from everycall.client import Counts
 
 SHARE_MIN, REQUESTS_MIN = 0.03, 5
 """Ours: before such a share and so many answers, an estimate would be a guess."""
@@ -43,7 +46,7 @@ class TimeLeft:
         self._at = 0.0
         self._troubles = 0
 
-    def estimate(self, now: float, share: float, counts: Counts) -> Left | None:
+    def estimate(self, now: float, share: float, counts: "Counts") -> Left | None:
         """The time left; None while too little is known.
 
         Args:
@@ -60,7 +63,7 @@ class TimeLeft:
             return None
         return self._smoothed(now, self._seconds(took * (1 - share) / done + ENDING, counts), counts)
 
-    def _seconds(self, requests: float, counts: Counts) -> float:
+    def _seconds(self, requests: float, counts: "Counts") -> float:
         """What so many requests take from now on."""
         each_s = counts.latency_s / self._busy_max
         if requests <= counts.room or counts.allowed <= 0:
@@ -69,7 +72,7 @@ class TimeLeft:
         full = math.ceil(rest / counts.allowed) - 1
         return counts.ends_s + full * RATE_WINDOW_S + (rest - full * counts.allowed) * each_s + counts.latency_s
 
-    def _smoothed(self, now: float, estimate: float, counts: Counts) -> Left:
+    def _smoothed(self, now: float, estimate: float, counts: "Counts") -> Left:
         """What to show: it counts down, follows the estimate, and grows by a fifth at most."""
         troubles = counts.retried + counts.rejected
         if self._shown is None or troubles != self._troubles:

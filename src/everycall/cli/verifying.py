@@ -110,6 +110,10 @@ def show(display: Display, found: Verification, *, is_repaired: bool = False) ->
         display.print(f"  {span(finding.window)}  {finding}")
     if len(wrong) > SHOWN_MAX:
         display.print(f"  ... and {len(wrong) - SHOWN_MAX} more; --json lists them all")
+    for name in found.changed[:SHOWN_MAX]:
+        display.print(f"  changed or missing: {name}")
+    if len(found.changed) > SHOWN_MAX:
+        display.print(f"  ... and {len(found.changed) - SHOWN_MAX} more files; --json lists them all")
     if not is_repaired:
         display.blank()
         display.hint("--repair exports these windows again, and only these.")

@@ -7,9 +7,10 @@ as whole records, to find unknown fields.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -25,13 +26,13 @@ from everycall.filesystem import Filesystem
 from everycall.instants import since_epoch_ms
 from everycall.load.names import NameSource
 from everycall.load.redacted import RedactedSource
-from everycall.manifest import Written
+from everycall.manifest import WindowLoaded, WindowRead, Written
 from everycall.privacy import Redactor
 from everycall.sinks.forms import TABLES
 from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
-from everycall.tables.mentioned import mentioned
+from everycall.tables.mentioned import Mentioned
 
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
@@ -54,6 +55,8 @@ class Loaded:
 
     rows: int
     """Conversations that were written."""
+    given: int
+    """Conversations that the source had: those that were written, and those whose ids cannot be read."""
     written: dict[str, Written]
     """What is on disk, by the name of the form."""
     outlasting: int
@@ -67,6 +70,39 @@ class Loaded:
     names_unavailable: dict[Kind, str]
     attributes: frozenset[str] = frozenset()
     """Names of participant attributes that were seen; where the table has columns for some."""
+
+    def line(self, read: WindowRead) -> WindowLoaded:
+        """The line of the ledger for this window."""
+        return WindowLoaded(
+            interval=read.interval,
+            rows=self.rows,
+            written=self.written,
+            outlasting=self.outlasting,
+            pages=self.pages,
+            pages_checked=self.pages_checked,
+            oddities=self.oddities,
+            oddity_examples=self.examples,
+            names_unavailable=self.names_unavailable,
+        )
+
+    @classmethod
+    def joined(cls, pieces: Sequence["Loaded"], written: dict[str, Written]) -> "Loaded":
+        """The result of loading a window in pieces, in their order, once their files are put together."""
+        examples: dict[str, Oddity] = {}
+        for oddity in chain.from_iterable(piece.examples for piece in pieces):
+            examples.setdefault(f"{oddity.kind}: {oddity.field}", oddity)
+        return cls(
+            sum(piece.rows for piece in pieces),
+            sum(piece.given for piece in pieces),
+            written,
+            sum(piece.outlasting for piece in pieces),
+            sum(piece.pages for piece in pieces),
+            sum(piece.pages_checked for piece in pieces),
+            dict(sum((Counter(piece.oddities) for piece in pieces), Counter[str]())),
+            tuple(examples.values())[:EXAMPLES_MAX],
+            {kind: reason for piece in pieces for kind, reason in piece.names_unavailable.items()},
+            frozenset().union(*(piece.attributes for piece in pieces)),
+        )
 
 
 @dataclass(slots=True)
@@ -101,10 +137,6 @@ class _Report:
             self.checked.add(piece.page)
             self.add([one for one in _oddities(piece.body) if not self.has_tables or one.kind == "unknown field"])
         return is_checked or self.has_tables
-
-    def counted(self, facts: Facts) -> Facts:
-        self.outlasting += facts.outlasts
-        return facts
 
 
 class Source(Protocol):
@@ -155,10 +187,10 @@ class Task:
         """The path of the window's file in this form; an existing one is replaced."""
         return self.stem.with_name(self.stem.name + form.suffix)
 
-    def owner_time_ms(self, start_ms: int | None) -> int:
-        """The instant that places a conversation in this window: its start; of a stray, the start of the window."""
+    def owner_times_ms(self, starts_ms: Iterable[int | None]) -> list[int]:
+        """The instants that place conversations in this window: their starts; of strays, the start of the window."""
         first, end = since_epoch_ms(self.window.start), since_epoch_ms(self.window.end)
-        return start_ms if start_ms is not None and first <= start_ms < end else first
+        return [start if start is not None and first <= start < end else first for start in starts_ms]
 
 
 def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], names: NameSource) -> Loaded:
@@ -196,8 +228,8 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
                 writer.discard()
         raise
     return Loaded(
-        batches.rows, written, report.outlasting, source.pages, len(report.checked), dict(report.oddities),
-        tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
+        batches.rows, batches.given, written, report.outlasting, source.pages, len(report.checked),
+        dict(report.oddities), tuple(report.examples.values()), names.unavailable, frozenset(report.attributes),
     )  # fmt: skip
 
 
@@ -218,55 +250,60 @@ class _Batches:
         self._facts: list[Facts] = []
         self._records: list[bytes] = []
         self._owner_times_ms: list[int] = []
-        self.size = self.rows = 0
+        self._mentioned = Mentioned()
+        self.size = self.rows = self.given = 0
 
     def add(self, piece: Slice) -> None:
         """Add the wanted conversations of a page."""
+        self.given += len(piece.positions)
         is_checked = self._report.check(piece)
         if self._has_rows:
             self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)
         if self._has_records:
             raws = raw_conversations(piece.body)
-            self._records += [bytes(raws[position]) for position in piece.positions]
-            self._owner_times_ms += map(self._task.owner_time_ms, piece.starts_ms)
+            records = [bytes(raws[position]) for position in piece.positions]
+            self._records += records
+            self._mentioned.add(records)
+            self._owner_times_ms += self._task.owner_times_ms(piece.starts_ms)
         self.size = max(len(self._facts), len(self._records))
 
     def take(self) -> Batch:
         """The batch so far, with the names that it needs. The next one begins empty."""
-        ids = dict.fromkeys(pair for facts in self._facts for pair in self._table.ids(facts))
-        in_records = dict.fromkeys(pair for record in self._records for pair in mentioned(record))
-        names = self._names.prepare({**ids, **in_records})
-        rows = [self._table.row(facts, names) for facts in self._facts]
-        batch = Batch(rows, self._records, self._owner_times_ms, tuple(in_records), names)
+        ids = self._table.ids(*self._facts)
+        in_records = self._mentioned.pairs()
+        names = self._names.prepare(dict.fromkeys((*ids, *in_records)))
+        rows = self._table.rows(self._facts, names)
+        batch = Batch(rows, self._records, self._owner_times_ms, in_records, names)
         self.rows += self.size
         self._facts, self._records, self._owner_times_ms, self.size = [], [], [], 0
+        self._mentioned = Mentioned()
         return batch
 
 
-def _facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
-    """Yield the facts of the wanted conversations of a page."""
+def _facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> list[Facts]:
+    """The facts of the wanted conversations of a page."""
     try:
         records = table.page(piece.body)
     except msgspec.DecodeError:
-        yield from _lenient_facts(piece, table, report, is_checked=is_checked)
-        return
-    has_attributes = bool(table.attributes)
-    for position in piece.positions:
-        if has_attributes:
-            report.add_names(records[position])
-        yield report.counted(table.facts(records[position]))
+        wanted = list(_lenient(piece, table, report, is_checked=is_checked))
+    else:
+        wanted = [records[position] for position in piece.positions]
+    for record in wanted if table.attributes else ():
+        report.add_names(record)
+    found = [table.facts(record) for record in wanted]
+    report.outlasting += sum(facts.outlasts for facts in found)
+    return found
 
 
-def _lenient_facts(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Facts]:
+def _lenient(piece: Slice, table: FlatTable, report: _Report, *, is_checked: bool) -> Iterator[Record]:
+    """Yield the wanted conversations of a page, read one by one, without those whose ids cannot be read."""
     raws = raw_conversations(piece.body)
     for position in piece.positions:
         record, oddities = table.one(bytes(raws[position]))
         if not is_checked:  # or they are counted already
             report.add(oddities)
         if record is not None:
-            if table.attributes:
-                report.add_names(record)
-            yield report.counted(table.facts(record))
+            yield record
 
 
 def _oddities(body: bytes) -> tuple[Oddity, ...]:
@@ -290,6 +327,9 @@ class Loader:
     def at_once(self) -> int:
         """How many parts may be loaded at the same time."""
         return 1
+
+    def start(self) -> None:
+        """Do nothing: there are no processes to start."""
 
     def load(self, task: Task, names: NameSource) -> Loaded:
         """Open the source of a task, and load it.

@@ -32,7 +32,7 @@ def compression_of(beginning: bytes) -> Compression:
 
 
 class Unpacked:
-    """The unpacked bytes of a file; iterate over it once. `damage` tells afterwards why they end too early."""
+    """The unpacked bytes of a file; iterate over it once. `damage` says afterwards why they end too early."""
 
     def __init__(self, packed: Iterable[bytes], compression: Compression) -> None:
         """Unpack these bytes, which come in pieces."""

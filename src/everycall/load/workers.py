@@ -4,26 +4,33 @@ A worker receives tasks through a pipe and answers with the result of each. In b
 the main process can look up. If a worker dies, nothing is lost: its part is loaded again by another worker.
 """
 
+import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from everycall import memory
 from everycall.api.names import Entity, Found, Kind, Unavailable
 from everycall.errors import OutputFailed
-from everycall.filesystem import SystemFilesystem
+from everycall.filesystem import FleetingFilesystem, SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.privacy import Redaction, Redactor
 from everycall.sinks.forms import FormMaker, forms_of
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
+
+COPIES_MAX = 2
+"""Ours: what one process reads from the API, two can load."""
 
 TRIES_MAX = 2
 """How often a part is tried if workers die while they load it."""
@@ -51,6 +58,14 @@ class Work:
     """Only if a form has tables."""
     style: Style = PLAIN
     redaction: Redaction | None = None
+    is_durable: bool = True
+    """Whether files have to survive a power cut."""
+
+
+def worth_it() -> int:
+    """How many workers speed an export up: one for each core, at most two; none where they would have to be spawned."""
+    cores = len(os.sched_getaffinity(0)) if can_be_copied() else 1
+    return min(cores, COPIES_MAX) if cores > 1 else 0
 
 
 class Workers:
@@ -63,6 +78,11 @@ class Workers:
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
         for _ in range(count):
             self._free.put(None)
+
+    def start(self) -> None:
+        """Start all processes now, if they can be copies of this one: later it has threads, and cannot be copied."""
+        for _ in range(self.at_once if can_be_copied() else 0):
+            self._free.put(self._free.get() or _Worker(self._work))
 
     def load(self, task: Task, names: NameSource) -> Loaded:
         """Load a part in a free worker.
@@ -104,9 +124,11 @@ class _Worker:
     """One process, and this end of its pipe."""
 
     def __init__(self, work: Work) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would inherit threads and their locks
+        is_copy = can_be_copied()
+        context: Any = multiprocessing.get_context("fork" if is_copy else "spawn")
         self._pipe, worker_pipe = context.Pipe()
-        self._process: BaseProcess = context.Process(target=serve, args=(worker_pipe, work), daemon=True)
+        target = serve_as_copy if is_copy else serve
+        self._process: BaseProcess = context.Process(target=target, args=(worker_pipe, work), daemon=True)
         self._process.start()
         worker_pipe.close()
 
@@ -140,6 +162,45 @@ def _known(names: NameSource, asked: _AskNames) -> Found | Unavailable:
     return Found(asked.kind, named, reason) if named else Unavailable(asked.kind, reason)
 
 
+def can_be_copied() -> bool:
+    """Whether this process has one thread only: a copy of several would inherit the locks that the others hold.
+
+    A copy starts in some milliseconds, since it has imported everything already.
+    """
+    try:
+        return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
+
+
+def serve_as_copy(pipe: Connection, work: Work) -> None:
+    """Run a worker that is a copy of the main process, without its files, locks, pipes and handlers of signals.
+
+    It ends with the main process at once: it would go on to write to a file that the next run of the command writes.
+    """
+    _end_with_parent()
+    for number in (int(path.name) for path in list(Path("/proc/self/fd").iterdir())):
+        if number > 2 and number != pipe.fileno():
+            with suppress(OSError):
+                os.close(number)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(signum, signal.SIG_DFL)
+    serve(pipe, work)
+
+
+_PR_SET_PDEATHSIG = 1
+"""Source: prctl(2) of Linux."""
+
+
+def _end_with_parent() -> None:
+    """Let the system kill this process when the main one ends, in whatever way."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:  # it has ended meanwhile
+        os._exit(1)
+
+
 def serve(pipe: Connection, work: Work) -> None:
     """Run a worker: load each task that arrives, until the pipe is closed.
 
@@ -162,7 +223,7 @@ def _serve(pipe: Connection, work: Work) -> None:
         found: Found | Unavailable = pipe.recv()
         return found
 
-    filesystem = SystemFilesystem(work.file_mode)
+    filesystem = (SystemFilesystem if work.is_durable else FleetingFilesystem)(work.file_mode)
     table = flat_table(only=work.columns)
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
     redactor = Redactor(work.redaction) if work.redaction else None

@@ -20,11 +20,12 @@ from everycall.arrow.schemas import schema
 from everycall.instants import text
 from everycall.manifest import Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.in_place import Staged
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED
 from everycall.sinks.table_destination import NAMES, WINDOWS, matches, owned, with_known_times, with_others
-from everycall.sinks.table_folder import Prepared, Staged, TableFolder
+from everycall.sinks.table_folder import Prepared, TableFolder
 from everycall.sinks.tables_form import HashedOutput, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 
@@ -62,6 +63,10 @@ class CsvFolder(TableFolder):
         ]
         windows = as_text(self.windows(self.manifest(finished)))
         return Prepared(tables, [self._written(WINDOWS, [windows], scratch)])
+
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:  # noqa: ARG002 - all in one file
+        """The rows of the file."""
+        return self._texts("conversations")
 
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the file says it
         """The conversations in the file of `conversations`."""

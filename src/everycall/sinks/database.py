@@ -15,6 +15,7 @@ interrupted continues with the windows that the database does not have yet. Need
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ import pyarrow.parquet as pq
 from everycall.api.query import Interval
 from everycall.errors import OutputError, OutputRefused
 from everycall.instants import EPOCH, MILLISECOND, text
-from everycall.manifest import Entry, Header, Manifest, Written, check_same, plain
+from everycall.manifest import Entry, Header, Manifest, Written, check_same, decoded, plain
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Damaged, Finished, Form, Loaded
@@ -37,7 +38,6 @@ from everycall.sinks.names_form import Name, NamesForm
 from everycall.sinks.table_destination import (
     LOOKED_UP_AT,
     TableDestination,
-    decoded,
     names_table,
     queue_tables,
     windows_table,
@@ -132,7 +132,7 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     """Characters that the database could not take, by table and column."""
 
 
-class DatabaseDestination(TableDestination):
+class DatabaseDestination(TableDestination, ABC):
     """The part of a database destination that does not depend on the database."""
 
     def __init__(
@@ -149,13 +149,13 @@ class DatabaseDestination(TableDestination):
         columns = tuple(column.name for column in self.flat.columns)
         return msgspec.structs.replace(super().header(header), columns=columns, local_times="", defuse_formulas=False)
 
+    @abstractmethod
     def opened(self) -> AbstractContextManager[Database]:
         """Open the database, and close it in the end. What is not committed is undone.
 
         Raises:
             OutputFailed: it cannot be opened, or a statement fails.
         """
-        raise NotImplementedError
 
     def check_header(self, database: Database, header: Header) -> None:
         """Refuse a schema with another export, or with tables of another program.
@@ -180,6 +180,17 @@ class DatabaseDestination(TableDestination):
         with self.opened() as database:
             states = states_in(database) if EXPORT in columns_in(database) else {}
             return [_is_intact(database, entry, states.get(entry.window)) for entry in manifest.windows]
+
+    def changed(self, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - there are no files to name
+        """Nothing: there are no files."""
+        return ()
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds in the table of conversations."""
+        with self.opened() as database:
+            select = f'SELECT "conversationId" FROM {name_in(database, CONVERSATIONS.name)} WHERE '
+            for window in windows:
+                yield window, [row[0] for row in database.query(select + _within(window))]
 
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window count as loaded: its rows stay where they are."""
@@ -670,8 +681,6 @@ def joined(windows: Sequence[Interval]) -> list[Interval]:
 
 def _conditions(wanted: Wanted) -> Iterator[str]:
     """Conditions of which a row fulfils at most one."""
-    if wanted.within:
-        yield " OR ".join(map(_within, wanted.within))
     before = "" if wanted.before is None else f'"ownerTime" < {_instant(wanted.before)}'
     if before:
         yield before

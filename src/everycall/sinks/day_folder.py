@@ -8,9 +8,7 @@ A day's file is replaced as a whole, in one step. It is there also if nobody cal
 day; a day that was read in several windows has them one after the other, as a single file has.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +20,14 @@ from everycall.api.query import Interval
 from everycall.errors import OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.instants import DAY, start_of_day
-from everycall.manifest import Entry, Header, Manifest, Written, WrittenFile, check_interval, check_same, pretty_pieces
+from everycall.manifest import Entry, Header, Manifest, Written, WrittenFile, check_interval, check_same
 from everycall.sinks.files import sha256_of
 from everycall.sinks.forgetting import Owned, Wanted
-from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Loaded, Placed, WindowWriter
+from everycall.sinks.in_place import FilesInPlace, Staged, with_files
+from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Loaded, WindowWriter, placed
 from everycall.sinks.interface import Wanted as Wants
-from everycall.sinks.names_form import Name, NamesForm, lines, names_in_lines, names_of, newest, with_known_times
-from everycall.sinks.places import STAGED, Place, sha256_in
+from everycall.sinks.names_form import Name, NamesForm, names_in_lines, names_of, newest, with_known_times, write_names
+from everycall.sinks.places import STAGED, Place
 from everycall.sinks.window_files import pieces
 from everycall.store import Tally
 
@@ -72,7 +71,7 @@ def _taken_over(written: Written) -> bytes:
     return b"taken over: %s\n" % written.sha256.encode()
 
 
-class DayFolder:
+class DayFolder(FilesInPlace):
     """The folder."""
 
     def __init__(
@@ -94,60 +93,34 @@ class DayFolder:
             names: the form of the names, if they are to be in the folder.
             organization_id: asks for the id of the org, for the manifest of JSON lines.
         """
-        self.place, self.name, self.format = place, place.name, format_
+        super().__init__(place, filesystem)
+        self.name, self.format = place.name, format_
         self._form = DayForm(sink, filesystem)
         self.forms: Sequence[Form] = (self._form,) if names is None else (self._form, names)
-        self._sink, self._filesystem, self._names = sink, filesystem, names
+        self._sink, self._names = sink, names
         self._ending = f".{sink.format}"
         self._organization_id = organization_id
 
-    @property
-    def path(self) -> Path | None:
-        """Where it is on this machine."""
-        return self.place.path
-
-    def check_place(self) -> None:
-        """Refuse a place that cannot be written, or that has files of others."""
-        self.place.check()
-        others = sorted(path for path in self.place.files() if path != NAMES_FILE and self._day_of(path) is None)
-        if others:
-            raise OutputRefused(
-                f"{self.name} has files that everycall did not export, such as {others[0]}.",
-                hint="Choose another output with -o, or move the folder away.",
-            )
+    def is_ours(self, path: str) -> bool:
+        """Whether it is the file of a day, or the names."""
+        return path == NAMES_FILE or self._day_of(path) is not None
 
     def check_content(self, header: Header, *, is_repair: bool) -> None:
         """Refuse files that belong to another query, or were changed since they were exported."""
         if not self.place.names():
             self._organization_id()  # now, not at the end
-            return
-        manifest = self.found()
-        if manifest is None:
-            raise OutputRefused(
-                f"{self.name} has no manifest, so it is not known what it contains.",
-                hint="Choose another output with -o, or use --fresh to replace it.",
-            )
-        check_interval(manifest.query, Path(self.name))
-        before = msgspec.structs.replace(header, organization_id=manifest.query.organization_id)
-        check_same(manifest.query, before, self.name)  # what needs no question comes first
-        check_same(manifest.query, self._with_org(header), self.name)
-        if not is_repair and (changed := self._changed(manifest)):
-            raise OutputRefused(
-                f"{self.name} was changed after it was exported: {changed[0]}.",
-                hint="Move it away to keep it, or use --fresh to replace it.",
-            )
+        super().check_content(header, is_repair=is_repair)
 
-    def found(self) -> Manifest | None:
-        """The manifest beside the folder; None if there is none, or it cannot be read."""
-        try:
-            body = self.place.manifest()
-            return None if body is None else msgspec.json.decode(body, type=Manifest)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
+    def check_same(self, before: Manifest, now: Header) -> None:
+        """Refuse to replace the export of another query, or of another org."""
+        check_interval(before.query, Path(self.name))
+        as_before = msgspec.structs.replace(now, organization_id=before.query.organization_id)
+        check_same(before.query, as_before, self.name)  # what needs no question comes first
+        check_same(before.query, self._with_org(now), self.name)
 
     def intact(self, manifest: Manifest) -> list[bool]:
         """Whether the bytes of each window are unchanged; what belongs to no day makes the last one damaged."""
-        changed, there = set(self._changed(manifest)), self.place.files()
+        changed, there = set(self.changed(manifest)), self.place.files()
         intact: list[bool] = []
         for day, entries in _by_day(manifest.windows).items():
             path = self._path_of(day)
@@ -157,18 +130,18 @@ class DayFolder:
                 intact += [False] * len(entries)
             else:
                 with self.place.open(path) as file:
-                    intact += self._sink.intact(file, there[path], _placed(entries))
+                    intact += self._sink.intact(file, there[path], placed(entries))
             changed.discard(path)
         return [*intact[:-1], intact[-1] and not changed] if intact else intact
 
-    def _changed(self, manifest: Manifest) -> list[str]:
-        """The files that are missing, changed, or not in the manifest."""
-        there, files = self.place.files(), {file.path: file for file in manifest.files}
-        wrong = [path for path in there if path not in files]
-        return sorted([*wrong, *(path for path, file in files.items() if not self._is_there(file, there))])
-
-    def _is_there(self, file: WrittenFile, there: dict[str, int]) -> bool:
-        return there.get(file.path) == file.size_bytes and sha256_in(self.place, file.path) == file.sha256
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds that the files of the days have of some windows."""
+        manifest, wanted, there = self.found(), set(windows), self.place.files()
+        for day, entries in _by_day(manifest.windows if manifest is not None else ()).items():
+            path = self._path_of(day)
+            if path in there and not wanted.isdisjoint(entry.window for entry in entries):
+                with self.place.open(path) as file:
+                    yield from self._sink.ids(file, placed(entries), wanted)
 
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Let a window count as loaded: its rows stay where they are."""
@@ -197,9 +170,9 @@ class DayFolder:
     def publish(self, finished: Finished) -> Manifest:
         """Put the files of the days in place that have changed, remove those of other days, and write the manifest."""
         self._check_windows(finished)
-        scratch, before, there = self.place.scratch(finished.folder), self.found(), self.place.files()
+        scratch, before = self.place.scratch(finished.folder), self.found()
         known = {file.path: file for file in before.files} if before is not None else {}
-        staged: list[tuple[Path, WrittenFile]] = []
+        staged: list[Staged] = []
         kept: list[WrittenFile] = []
         sizes: dict[Interval, Written] = {}
         for day, windows in _by_day(finished.windows).items():
@@ -210,15 +183,13 @@ class DayFolder:
                 staged.append(self._day(path, windows, before, scratch, sizes))
         if self._names is not None:
             staged.append(self._named(self._names, finished, scratch))
-        files = sorted((*kept, *(file for _, file in staged)), key=lambda file: file.path)
-        self._put(staged, there)
-        wanted = {file.path for file in files}
-        self.place.remove(path for path in sorted(there) if path not in wanted)
+        files = sorted((*kept, *(one.described for one in staged)), key=lambda file: file.path)
+        self.put(staged)
+        self.remove_all_but(files)
         manifest = self._described(finished, files)
         entries = tuple(_resized(entry, sizes) for entry in manifest.windows)
         manifest = msgspec.structs.replace(manifest, windows=entries)
-        self._write_manifest(manifest, finished.entries(manifest.windows), scratch)
-        self.place.clear(scratch, finished.folder)
+        self.put_manifest(manifest, finished, scratch)
         return manifest
 
     def _check_windows(self, finished: Finished) -> None:
@@ -244,7 +215,7 @@ class DayFolder:
         before: Manifest | None,
         scratch: Path,
         sizes: dict[Interval, Written],
-    ) -> tuple[Path, WrittenFile]:
+    ) -> Staged:
         """Prepare the file of a day; windows that are taken over come from the present one.
 
         `sizes` gets the windows of which some conversations were replaced.
@@ -265,7 +236,8 @@ class DayFolder:
                     self._sink.append(loaded.path(self._form), tally)
             self._filesystem.sync(output)
         rows = sum(loaded.rows for loaded in windows)
-        return staged, WrittenFile(path=path, rows=rows, size_bytes=tally.size, sha256=tally.whole.hexdigest())
+        described = WrittenFile(path=path, rows=rows, size_bytes=tally.size, sha256=tally.whole.hexdigest())
+        return Staged(staged, described)
 
     def _patched(self, loaded: Loaded, tally: Tally) -> Written:
         """Write the rows that were set aside, with the new ones in the places of those that they replace."""
@@ -279,7 +251,7 @@ class DayFolder:
     def _rows_of(self, path: Path) -> Iterator[bytes]:
         with self._filesystem.open(path, "rb") as file:
             size_bytes = self._filesystem.size(path) or 0
-            yield from _whole_rows(pieces(file, 0, size_bytes), is_csv=self._is_csv)
+            yield from self._sink.whole_rows(pieces(file, 0, size_bytes))
 
     def _offsets(self, manifest: Manifest | None, path: str) -> dict[Interval, tuple[int, int]]:
         """Offset and length of each window in the present file of a day."""
@@ -290,18 +262,15 @@ class DayFolder:
                 at += entry.size_bytes
         return found
 
-    def _named(self, form: NamesForm, finished: Finished, scratch: Path) -> tuple[Path, WrittenFile]:
+    def _named(self, form: NamesForm, finished: Finished, scratch: Path) -> Staged:
         """Prepare the file of names: each id once. Those of windows that are taken over are in the present one."""
         present = self._names_before()
         is_partial = any(loaded.is_partial for loaded in finished.windows)
         names = with_known_times(newest([*(present if is_partial else ()), *names_of(finished, form)]), present)
-        staged, body = scratch / f"{STAGED}{form.suffix}", lines(names)
-        with self._filesystem.open(staged, "wb") as file:
-            tally = Tally(file)
-            tally.write(body)
-            self._filesystem.sync(file)
-        described = WrittenFile(path=NAMES_FILE, rows=len(names), size_bytes=tally.size, sha256=tally.whole.hexdigest())
-        return staged, described
+        staged = scratch / f"{STAGED}{form.suffix}"
+        written = write_names(names, staged, self._filesystem)
+        described = WrittenFile(path=NAMES_FILE, rows=len(names), size_bytes=written.size_bytes, sha256=written.sha256)
+        return Staged(staged, described)
 
     def _names_before(self) -> list[Name]:
         if NAMES_FILE not in self.place.files():
@@ -309,26 +278,12 @@ class DayFolder:
         with self.place.open(NAMES_FILE) as file:
             return names_in_lines(file.read())
 
-    def _put(self, staged: Sequence[tuple[Path, WrittenFile]], there: dict[str, int]) -> None:
-        """Put files in place, except those that are there already, to the byte."""
-        new = [(path, file.path) for path, file in staged if not self._is_there(file, there)]
-        if new:
-            self.place.put(new)
-
     def _described(self, finished: Finished, files: Sequence[WrittenFile]) -> Manifest:
         found = finished.manifest(self._form.name, sum(file.size_bytes for file in files), "")
         return msgspec.structs.replace(found, query=self._with_org(found.query), files=tuple(files))
 
     def _with_org(self, header: Header) -> Header:
         return msgspec.structs.replace(header, organization_id=self._organization_id())
-
-    def _write_manifest(self, manifest: Manifest, entries: Iterable[Entry], scratch: Path) -> None:
-        path = scratch / f"{STAGED}{self._sink.suffix}.manifest"
-        with self._filesystem.open(path, "wb") as file:
-            for piece in pretty_pieces(manifest, entries):
-                file.write(piece)
-            self._filesystem.sync(file)
-        self.place.put_manifest(path)
 
     # Forgetting
 
@@ -340,7 +295,7 @@ class DayFolder:
         """
         found: list[Owned] = []
         for day, entries in _by_day(manifest.windows).items():
-            if wanted.ids or any(wanted.is_whole(entry.window) for entry in entries):
+            if wanted.ids or wanted.is_whole(entries[-1].window):
                 for entry, record in self._records(day, entries):
                     id_ = self._id_of(record)
                     if wanted.is_whole(entry.window) or id_ in wanted.ids:
@@ -349,20 +304,20 @@ class DayFolder:
 
     def remove(self, wanted: Wanted, found: Sequence[Owned], manifest: Manifest, folder: Path) -> Manifest:
         """Replace the files of the days that have some of these conversations; see `forgetting.Forgets`."""
-        scratch, there = self.place.scratch(folder), self.place.files()
+        scratch = self.place.scratch(folder)
         days = {f"{one.at:%Y-%m-%d}" for one in found}
-        entries, staged = list(manifest.windows), []
+        entries: list[Entry] = list(manifest.windows)
+        staged: list[Staged] = []
         before = self.found()
         for day in sorted(days):
-            path, file, sizes = self._without(day, before or manifest, wanted, scratch)
-            staged.append((path, file))
+            file, sizes = self._without(day, before or manifest, wanted, scratch)
+            staged.append(file)
             entries = [_resized(entry, sizes) for entry in entries]
-        replaced = {file.path: file for _, file in staged}
-        files = tuple(replaced.get(file.path, file) for file in manifest.files)
-        output = msgspec.structs.replace(manifest.output, size_bytes=sum(file.size_bytes for file in files))
-        manifest = msgspec.structs.replace(manifest, windows=tuple(entries), files=files, output=output)
-        self._write_manifest(manifest, manifest.windows, scratch)
-        self._put(staged, there)
+        replaced = {one.described.path: one.described for one in staged}
+        manifest = with_files(manifest, (replaced.get(file.path, file) for file in manifest.files))
+        manifest = msgspec.structs.replace(manifest, windows=tuple(entries))
+        self.replace_manifest(manifest, manifest.windows, scratch)
+        self.put(staged)
         self.place.clear(scratch, folder)
         return manifest
 
@@ -371,7 +326,7 @@ class DayFolder:
 
     def _without(
         self, day: str, before: Manifest, wanted: Wanted, scratch: Path
-    ) -> tuple[Path, WrittenFile, dict[Interval, Written]]:
+    ) -> tuple[Staged, dict[Interval, Written]]:
         """Prepare the file of a day without these conversations; also what is left of each window."""
         path = self._path_of(day)
         staged, rows = scratch / f"{STAGED}{self._sink.suffix}.{path}", 0
@@ -390,7 +345,7 @@ class DayFolder:
             self._filesystem.sync(output)
         described = WrittenFile(path=path, rows=rows, size_bytes=tally.size, sha256=tally.whole.hexdigest())
         left = {one: Written(size_bytes=sizes[one], sha256=hashes[one].hexdigest()) for one in sizes}
-        return staged, described, left if self._fits(path, entries) else {}
+        return Staged(staged, described), left if self._fits(path, entries) else {}
 
     def _fits(self, path: str, entries: Sequence[Entry]) -> bool:
         """Whether the file of a day is as its windows are; an interruption may have left it as it was before."""
@@ -407,23 +362,17 @@ class DayFolder:
         with self.place.open(path) as file:
             for entry in entries if fits else entries[:1]:
                 length = entry.size_bytes if fits else size_bytes - at
-                for record in _whole_rows(pieces(file, at, length), is_csv=self._is_csv):
+                for record in self._sink.whole_rows(pieces(file, at, length)):
                     yield entry, record
                 at += length
 
-    @property
-    def _is_csv(self) -> bool:
-        return self._sink.wants == "rows"
-
     def _id_of(self, record: bytes) -> str:
-        if not self._is_csv:
-            return msgspec.json.decode(record, type=_Identified).conversation_id
-        header = next(csv.reader(io.StringIO(self._sink.head().decode())))
-        if "conversationId" not in header:
+        found = self._sink.id_of(record)
+        if found is None:
             raise OutputRefused(
                 f"The rows of {self.name} have no conversationId.", hint="Export again without the conversations."
             )
-        return next(csv.reader(io.StringIO(record.decode(), newline="")))[header.index("conversationId")]
+        return found
 
     # Days
 
@@ -439,10 +388,6 @@ class DayFolder:
             )
         except ValueError:
             return None
-
-
-class _Identified(msgspec.Struct, rename="camel"):
-    conversation_id: str
 
 
 class _Windowed(Protocol):
@@ -465,25 +410,9 @@ def _day(window: Interval) -> str:
     return f"{window.start:%Y-%m-%d}"
 
 
-def _placed(entries: Sequence[Entry]) -> list[Placed]:
-    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
-
-
 def _resized(entry: Entry, sizes: Mapping[Interval, Written]) -> Entry:
     """The entry of a window with what is left of it."""
     written = sizes.get(entry.window)
     if written is None:
         return entry
     return msgspec.structs.replace(entry, size_bytes=written.size_bytes, sha256=written.sha256)
-
-
-def _whole_rows(found: Iterable[bytes], *, is_csv: bool) -> Iterator[bytes]:
-    """Yield rows with their line feed; in CSV, a line feed in quotes does not end a row."""
-    rest, row = b"", b""
-    for piece in found:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            row += line + b"\n"
-            if not (is_csv and row.count(b'"') % 2):
-                yield row
-                row = b""

@@ -25,14 +25,16 @@ from everycall.acquire.windows import without
 from everycall.api.query import Interval
 from everycall.arrow.schemas import schema
 from everycall.errors import OutputFailed
+from everycall.filesystem import Filesystem
 from everycall.instants import text
 from everycall.manifest import Entry, Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.in_place import InPlace
 from everycall.sinks.interface import Finished, Loaded
-from everycall.sinks.names_form import Name
-from everycall.sinks.table_destination import NAMES, WINDOWS, names_in, owned, with_known_times
-from everycall.sinks.table_folder import TablesInPlace
-from everycall.sinks.tables_form import ZSTD_LEVEL, opened, path_of
+from everycall.sinks.names_form import Name, NamesForm
+from everycall.sinks.places import Place
+from everycall.sinks.table_destination import NAMES, WINDOWS, TableDestination, names_in, owned, with_known_times
+from everycall.sinks.tables_form import ZSTD_LEVEL, TablesForm, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, table
 
 CONVERSATIONS = "conversations"
@@ -41,8 +43,15 @@ IDS_AT_A_TIME = 1000
 """Ids in one condition."""
 
 
-class DeltaFolder(TablesInPlace):
+class DeltaFolder(TableDestination, InPlace):
     """A folder of Delta tables."""
+
+    def __init__(
+        self, place: Place, format_: str, tables: TablesForm, names: NamesForm, filesystem: Filesystem
+    ) -> None:
+        """Write to this place."""
+        TableDestination.__init__(self, place.name, format_, tables, names)
+        InPlace.__init__(self, place, filesystem)
 
     def others(self) -> list[str]:
         """Names that no table has."""
@@ -175,6 +184,16 @@ class DeltaFolder(TablesInPlace):
         found = self._found(name)
         return None if found is None else _query(found, "select * from t")
 
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds in the table of conversations."""
+        with _failures(self.name):
+            delta = self._found(CONVERSATIONS)
+            if delta is None:
+                return
+            for window in windows:
+                found = _query(delta, f'select "conversationId" from t where {_in(window)}')  # noqa: S608
+                yield window, found.column("conversationId").to_pylist()
+
     # Forgetting
 
     def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the table says it
@@ -263,8 +282,6 @@ def _has_same(before: pa.Table, rows: pa.Table) -> bool:
 
 def _conditions(wanted: Wanted) -> Iterator[str]:
     """Conditions of which a row fulfils at most one."""
-    if wanted.within:
-        yield " OR ".join(f"({_in(window)})" for window in wanted.within)
     before = "" if wanted.before is None else f"ownerTime < '{text(wanted.before)}'"
     if before:
         yield before

@@ -8,16 +8,17 @@ Until then an existing file stays as it is.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from everycall.api.query import Interval
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import Filesystem
 from everycall.manifest import Header, Manifest, Written, check_interval, check_same, check_version, pretty_pieces
-from everycall.sinks.interface import Damaged, FileSink, Finished, Form, Placed
-from everycall.sinks.names_form import Name, NamesForm, lines, names_in_lines, names_of, newest
+from everycall.sinks.interface import Damaged, FileSink, Finished, Form, placed
+from everycall.sinks.names_form import Name, NamesForm, names_in_lines, names_of, newest, write_names
 from everycall.store import Tally
 
 MANIFEST_SUFFIX = ".manifest.json"
@@ -117,15 +118,33 @@ class FileDestination:
             return None
 
     def intact(self, manifest: Manifest) -> Sequence[bool]:
-        """Whether the bytes of each window are unchanged."""
+        """Whether the bytes of each window are unchanged.
+
+        A changed file of names makes all windows damaged: it does not say whose they are.
+        """
         length = self._filesystem.size(self._at)
         if length is None:
             intact = [False for _ in manifest.windows]
         else:
             with self._filesystem.open(self._at, "rb") as file:
-                intact = list(self._sink.intact(file, length, _placed(manifest)))
+                intact = list(self._sink.intact(file, length, placed(manifest.windows)))
         self._check_whole(manifest, is_whole=bool(intact) and all(intact))
-        return intact
+        return intact if self._has_names(manifest) else [False] * len(intact)
+
+    def changed(self, manifest: Manifest) -> list[str]:
+        """The file itself, and the names beside it, if they are missing or changed."""
+        is_there = self._filesystem.exists(self._at)
+        is_same = is_there and sha256_of(self._at, self._filesystem) == manifest.output.sha256
+        names = [] if self._has_names(manifest) else [f"{self.name}{NAMES_SUFFIX}"]
+        return [*([] if is_same else [self.name]), *names]
+
+    def _has_names(self, manifest: Manifest) -> bool:
+        """Whether the file of names is as it was exported, as far as the manifest says."""
+        wanted, path = manifest.names_file, self._names_path
+        if self._names is None or wanted is None:
+            return True
+        is_there = self._filesystem.size(path) == wanted.size_bytes
+        return is_there and sha256_of(path, self._filesystem) == wanted.sha256
 
     def _check_whole(self, manifest: Manifest, *, is_whole: bool) -> None:
         """Refuse a manifest whose size or checksum of the output does not match its windows."""
@@ -138,10 +157,17 @@ class FileDestination:
                 hint="It was edited: export again with --fresh.",
             )
 
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds that the file has of some windows."""
+        manifest = self.found()
+        if windows and manifest is not None:
+            with self._filesystem.open(self._at, "rb") as file:
+                yield from self._sink.ids(file, placed(manifest.windows), set(windows))
+
     def take_over(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> dict[str, Written]:
         """Copy the window out of the file, durably. Its names stay in the file of names."""
         with self._filesystem.open(self._at, "rb") as output:
-            self._sink.extract(output, _placed(manifest), number, path(self._sink))
+            self._sink.extract(output, placed(manifest.windows), number, path(self._sink))
         entry = manifest.windows[number]
         written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
         return written if self._names is None else {**written, **self._names.take_over(path(self._names))}
@@ -155,13 +181,15 @@ class FileDestination:
         folder = self._scratch(finished.folder)
         whole, described = folder / "output", folder / "manifest"
         size_bytes, sha256 = self._put_together(whole, finished)
+        staged = self._staged_names(finished, self._names, folder) if self._names is not None else None
         found = self._described(finished, size_bytes, sha256)
+        found = msgspec.structs.replace(found, names_file=staged[1] if staged is not None else None)
         with self._filesystem.open(described, "wb") as file:
             for piece in pretty_pieces(found, finished.entries(found.windows)):
                 file.write(piece)
             self._filesystem.sync(file)
-        if self._names is not None:
-            self._put_names(finished, self._names, folder)
+        if staged is not None:
+            self._filesystem.replace(staged[0], self._names_path)
         self._filesystem.sync_folder(folder)  # so that a power cut cannot leave a file under both of its names
         self._filesystem.replace(described, self._manifest)
         # Sync before the output appears: the next run would refuse an output without a manifest.
@@ -172,15 +200,12 @@ class FileDestination:
             self._filesystem.remove_folder(folder)
         return found
 
-    def _put_names(self, finished: Finished, form: NamesForm, folder: Path) -> None:
-        """Replace the file of names: each id once. A repair takes over windows with those of the present file."""
+    def _staged_names(self, finished: Finished, form: NamesForm, folder: Path) -> tuple[Path, Written]:
+        """Prepare the file of names: each id once. A repair takes over windows with those of the present file."""
         is_partial = any(loaded.is_partial for loaded in finished.windows)
         before = self._names_before() if is_partial and self._filesystem.exists(self._names_path) else []
         staged = folder / f"staged{form.suffix}"  # the ledger removes files that end so, whatever happens here
-        with self._filesystem.open(staged, "wb") as file:
-            file.write(lines(newest([*before, *names_of(finished, form)])))
-            self._filesystem.sync(file)
-        self._filesystem.replace(staged, self._names_path)
+        return staged, write_names(newest([*before, *names_of(finished, form)]), staged, self._filesystem)
 
     def _names_before(self) -> list[Name]:
         try:
@@ -247,10 +272,6 @@ def scratch(folder: Path, path: Path, filesystem: Filesystem) -> Path:
     own = path.with_name(path.name + FOLDER_SUFFIX)
     filesystem.make_folder(own)
     return own
-
-
-def _placed(manifest: Manifest) -> list[Placed]:
-    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in manifest.windows]
 
 
 def sha256_of(path: Path, filesystem: Filesystem) -> str:

@@ -1,4 +1,4 @@
-"""Which conversations a destination has, what `everycall forget` takes out of it, and its manifest afterwards.
+"""What `everycall forget` takes out of a destination, and what its manifest says afterwards.
 
 The order in which a destination does it makes an interruption harmless: the manifest comes first, and the rows of
 `conversations` go last. Until they are gone, the same command finds them again, and takes out what is left; meanwhile
@@ -25,13 +25,10 @@ class Wanted:
     ids: frozenset[str] = frozenset()
     before: datetime | None = None
     """A midnight UTC."""
-    within: tuple[Interval, ...] = ()
-    """All conversations of these windows; for a look only, without `ids` and `before`."""
 
     def is_whole(self, window: Interval) -> bool:
-        """Whether all of a window is wanted."""
-        is_old = self.before is not None and window.end <= self.before
-        return is_old or any(one.start <= window.start and window.end <= one.end for one in self.within)
+        """Whether all of a window is to be taken out."""
+        return self.before is not None and window.end <= self.before
 
 
 class Owned(NamedTuple):
@@ -43,7 +40,7 @@ class Owned(NamedTuple):
 
 
 class Forgets(Protocol):
-    """A destination whose conversations can be looked up, and taken out."""
+    """A destination that conversations can be taken out of."""
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ and replaced in one step; tables are replaced window by window. Publishing again
 failed (a server was away) is published by the next run, and the others stay as they are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -94,6 +94,11 @@ class Placed:
     sha256: str
 
 
+def placed(entries: Iterable[Entry]) -> list[Placed]:
+    """The windows of a manifest."""
+    return [Placed(entry.window, entry.rows, entry.size_bytes, entry.sha256) for entry in entries]
+
+
 class FileSink(Form, Protocol):
     """A form whose windows, one after the other, make a file."""
 
@@ -117,6 +122,30 @@ class FileSink(Form, Protocol):
             output: the finished output.
             length: the size of the output in bytes.
             windows: in the order of time.
+        """
+        ...
+
+    def ids(
+        self, output: File, windows: Sequence[Placed], wanted: Collection[Interval]
+    ) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds of those windows in the output that are wanted, as far as they can be read.
+
+        Args:
+            output: the finished output.
+            windows: in the order of time.
+            wanted: some of them.
+        """
+        ...
+
+    def whole_rows(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the conversations in some bytes of an output that is not compressed, each with its line feed."""
+        ...
+
+    def id_of(self, row: bytes) -> str | None:
+        """The conversationId of such a row; None if the output has no such column.
+
+        Raises:
+            ValueError: it is no row of this form.
         """
         ...
 
@@ -220,6 +249,28 @@ class Destination(Protocol):
         Raises:
             OutputRefused: the manifest contradicts itself, so it was edited.
             OutputFailed: the server is away, for example.
+        """
+        ...
+
+    def changed(self, manifest: Manifest) -> Sequence[str]:
+        """The files or tables that are missing or changed, by names that a user recognizes.
+
+        None where that is not known: of a database, for example.
+        """
+        ...
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds that the destination has of some windows, each with its window.
+
+        Yields:
+            A window, once or several times, in any order, with ids of it. None where the rows have no ids.
+
+        Args:
+            windows: of its manifest, in the order of time.
+
+        Raises:
+            OutputFailed: the server is away, for example.
+            OSError: a file cannot be read.
         """
         ...
 

@@ -4,13 +4,17 @@ Nothing is decoded and nothing is lost: a field that this version of everycall d
 has the bytes of the API's answer, except that line breaks between tokens are removed, since a conversation is one line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from everycall.filesystem import Filesystem
 from everycall.sinks.interface import Batch, Wanted
 from everycall.sinks.window_files import Compression, WindowFiles
+
+LINES_AT_ONCE = 100
+"""Lines that are joined at a time: a megabyte stays in the processor's cache, and its memory is used again and again. A
+thousand lines took four times the CPU."""
 
 
 class JsonlSink(WindowFiles):
@@ -24,20 +28,26 @@ class JsonlSink(WindowFiles):
         self.name = self.format = f"jsonl.{compression}" if compression else "jsonl"
         self.suffix = f".{self.name}"
 
-    def data(self, batch: Batch) -> bytes:
+    def data(self, batch: Batch) -> Iterator[bytes]:
         """One line per conversation."""
-        return lines(batch.records)
+        for at in range(0, len(batch.records), LINES_AT_ONCE):
+            yield lines(batch.records[at : at + LINES_AT_ONCE])
+
+    def id_of(self, row: bytes) -> str:
+        """The conversationId, wherever it is in the line."""
+        return msgspec.json.decode(row, type=_Identified).conversation_id
+
+
+class _Identified(msgspec.Struct, rename="camel"):
+    conversation_id: str
 
 
 def lines(records: Sequence[bytes]) -> bytes:
     """The conversations as lines."""
-    text = b"\n".join(records)
-    if text.count(b"\n") >= len(records) or b"\r" in text:  # JSON strings have no line breaks, but pretty JSON has
-        text = b"\n".join(map(_one_line, records))
-    return text + b"\n" if records else b""
+    return b"\n".join([*map(_one_line, records), b""])
 
 
 def _one_line(record: bytes) -> bytes:
-    if b"\n" not in record and b"\r" not in record:
+    if b"\n" not in record and b"\r" not in record:  # JSON strings have no line breaks, but pretty JSON has
         return record
     return msgspec.json.format(record, indent=-1)

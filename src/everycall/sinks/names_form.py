@@ -5,17 +5,18 @@
 The files of all windows together have each id as often as windows refer to it; `newest` takes the newest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from everycall.api.names import Entity, Kind
-from everycall.filesystem import Filesystem
+from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch, Damaged, Finished, Wanted
-from everycall.sinks.window_files import WindowFiles, WindowFileWriter, compressor
+from everycall.sinks.window_files import WindowFileWriter, compressor
+from everycall.store import Tally
 from everycall.tables.reference import KINDS
 
 
@@ -43,7 +44,7 @@ class Name(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
-class NamesForm(WindowFiles):
+class NamesForm:
     """Files of such lines."""
 
     name = "names"
@@ -52,11 +53,15 @@ class NamesForm(WindowFiles):
 
     def __init__(self, filesystem: Filesystem | None = None) -> None:
         """Write such files, by default to the disk of this machine."""
-        super().__init__("", filesystem)
+        self._filesystem: Filesystem = filesystem or SystemFilesystem()
 
     def writer(self, path: Path) -> WindowFileWriter:
         """Begin to write a window to a new file at `path`."""
-        return WindowFileWriter(_EachOnce(self._filesystem), path, self._filesystem, compressor(""))
+        return WindowFileWriter(_EachOnce().data, path, self._filesystem, compressor(""))
+
+    def is_complete(self, path: Path, written: Written) -> bool:
+        """Whether the file has its full size."""
+        return self._filesystem.size(path) == written.size_bytes
 
     def read(self, path: Path) -> list[Name]:
         """The names in a window's file.
@@ -72,24 +77,23 @@ class NamesForm(WindowFiles):
         return {self.name: self.writer(path).close()}
 
 
-class _EachOnce(NamesForm):
+class _EachOnce:
     """For one window: an id that several batches refer to is written once."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
-        super().__init__(filesystem)
+    def __init__(self) -> None:
         self._written: set[tuple[Kind, str]] = set()
 
-    def data(self, batch: Batch) -> bytes:
+    def data(self, batch: Batch) -> Sequence[bytes]:
         """The names of ids that are new in this batch."""
         if batch.names is None:
-            return b""
+            return ()
         found = []
         for kind, id_ in batch.mentioned:
             entity = batch.names.entity(kind, id_)
             if entity is not None and (kind, id_) not in self._written:
                 self._written.add((kind, id_))
                 found.append(Name.of(kind, entity))
-        return lines(found)
+        return (lines(found),)
 
 
 def names_of(finished: Finished, form: NamesForm) -> Iterator[Name]:
@@ -124,6 +128,15 @@ def with_known_times(names: Iterable[Name], before: Iterable[Name]) -> list[Name
 
 def _without_time(name: Name) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(name, looked_up_at=None))
+
+
+def write_names(names: Iterable[Name], path: Path, filesystem: Filesystem) -> Written:
+    """Write a file of names, durably; what is on disk then."""
+    with filesystem.open(path, "wb") as file:
+        tally = Tally(file)
+        tally.write(lines(names))
+        filesystem.sync(file)
+    return Written(size_bytes=tally.size, sha256=tally.whole.hexdigest())
 
 
 def names_in_lines(body: bytes) -> list[Name]:

@@ -26,6 +26,7 @@ from everycall.filesystem import File
 from everycall.instants import since_epoch_ms, start_of_day
 from everycall.manifest import Entry, Manifest, WrittenFile
 from everycall.sinks.forgetting import Owned, Wanted
+from everycall.sinks.in_place import Staged
 from everycall.sinks.interface import Finished, Loaded
 from everycall.sinks.names_form import Name
 from everycall.sinks.places import STAGED, sha256_in
@@ -40,7 +41,7 @@ from everycall.sinks.table_destination import (
     owned,
     with_known_times,
 )
-from everycall.sinks.table_folder import Prepared, Staged, TableFolder
+from everycall.sinks.table_folder import Prepared, TableFolder
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 
@@ -52,6 +53,10 @@ _WHOLE = (NAMES, QUEUES, QUEUE_MEDIA, WINDOWS)
 """Tables that are in one file of their own name."""
 
 _EMPTY = "empty"
+
+
+_NOT_DAYS = ("", _EMPTY, *_WHOLE)
+"""Names of files that are none of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +169,21 @@ class ParquetFolder(TableFolder):
             return Staged(self.place.stage(sources[0].path, name, scratch), _described(path, file))
         return self._merged(table, _pieces(table, sources), scratch / name, path)
 
-    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:
+    def conversations(self, windows: Sequence[Interval]) -> Iterator[pa.Table]:
+        """The rows of the days of these windows."""
+        there = self.place.files()
+        for day in dict.fromkeys(day for window in windows for day in _days(window)):
+            path = f"conversations/{day}.parquet"
+            if path in there:
+                with self.place.open(path) as file:
+                    yield opened(file, there[path]).read(["conversationId", "ownerTime"])
+
+    def matching(self, wanted: Wanted, manifest: Manifest) -> list[Owned]:  # noqa: ARG002 - the files say it
         """The conversations in the files of `conversations`."""
         found: list[Owned] = []
-        days = {day for entry in manifest.windows for day in _days(entry.window)}
         for path, size_bytes in sorted(self.place.files().items()):
             day = _day_of(path)
-            if _table_of_path(path) == "conversations" and day in days and has_any_of(wanted, day):
+            if _table_of_path(path) == "conversations" and day not in _NOT_DAYS and has_any_of(wanted, day):
                 with self.place.open(path) as file:
                     rows = opened(file, size_bytes).read(["conversationId", "ownerTime"])
                 found += owned(rows.filter(matches(rows, wanted)))

@@ -45,24 +45,36 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 WITHOUT_CELLS = ("08", "0A", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
 """Classes of SQLSTATE whose messages name tables, users and limits, and never the values of a row."""
 
-LOST = ("08", "57P")
-"""Classes of SQLSTATE that end a connection."""
+LOST = ("08", "57P", "25P03", "25P04")
+"""Classes of SQLSTATE that end a connection, and those of its time limits."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+LOCK_WAIT_S = 15.0
+"""Ours: so long a run waits for another one that writes to the schema. The session of a run that was killed lives on
+until the server is done with its statement."""
 
 HINTS: Mapping[str, str] = {
     "42501": "Grant the user that permission (GRANT CREATE ON DATABASE or ON SCHEMA ... TO ...)",
     "25006": "Name a server that can be written",
+    "25P03": "Give the user a longer idle_in_transaction_session_timeout",
+    "25P04": "Give the user a longer transaction_timeout",
     "2BP01": "Remove the views that depend on these tables",
     "53100": "Make room on the server",
     "53300": "Wait until there are fewer connections",
+    "40001": "Wait until the other program is done",
     "40P01": "Wait until the other program is done",
     "55P03": "Wait until the other program is done",
     "57014": "Give the user a longer statement_timeout (ALTER ROLE ... SET statement_timeout = ...)",
     "57P01": "Wait until the server is up again",
+    "57P02": "Wait until the server is up again",
     "57P03": "Wait until the server is up",
 }
 """The next step, by SQLSTATE."""
 
 OTHER_HINT = "Undo what was changed in the tables, or choose another schema or database"
+
+LOST_HINT = "Check that the server is up"
 
 RESUMES = "and run the same command: it resumes from here."
 
@@ -87,10 +99,28 @@ class PostgresConnection:
             return str(self.query("SELECT current_user")[0][0])
         return first[1:-1].replace('""', '"') if first.startswith('"') else first
 
-    def lock(self) -> bool:
-        """Whether no other process publishes to the schema. The lock ends with the connection."""
+    def lock(self, wait_s: float = 0) -> bool:
+        """Whether no other process publishes to the schema, or ends within this time; only before other statements.
+
+        The lock ends with the connection.
+        """
+        from adbc_driver_manager import Error  # noqa: PLC0415 - only for such outputs
+
         key = f"hashtext('everycall'), hashtext({literal(self.schema)})"
-        return bool(self.query(f"SELECT pg_try_advisory_lock({key})")[0][0])
+        if self.query(f"SELECT pg_try_advisory_lock({key})")[0][0]:
+            return True
+        if not wait_s:
+            return False
+        self.execute(f"SET lock_timeout = {round(wait_s * 1000)}")
+        try:
+            self.query(f"SELECT pg_advisory_lock({key})")
+        except Error as error:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+            self._connection.rollback()
+            return False
+        self.execute("RESET lock_timeout")
+        return True
 
     def execute(self, statement: str) -> None:
         """Run a statement."""
@@ -99,9 +129,14 @@ class PostgresConnection:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
+        from adbc_driver_manager import AdbcStatusCode, OperationalError  # noqa: PLC0415 - only for such outputs
+
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
-            return list(cursor.fetchall())
+            try:
+                return list(cursor.fetchall())
+            except (pa.ArrowException, OSError) as error:  # the driver has no error for where the result broke off
+                raise OperationalError(str(error), status_code=AdbcStatusCode.IO) from error
 
     def prepare_reading(self) -> None:
         """See one state of the database from now on, change nothing, and find tables without their schema."""
@@ -181,11 +216,16 @@ class PostgresDestination(DatabaseDestination):
     path = None
 
     def __init__(
-        self, address: Address, forms: tuple[TablesForm, NamesForm, FlatForm], *, is_fresh: bool = False
+        self,
+        address: Address,
+        forms: tuple[TablesForm, NamesForm, FlatForm],
+        *,
+        is_fresh: bool = False,
+        lock_wait_s: float = LOCK_WAIT_S,
     ) -> None:
-        """Publish to the database at this address."""
+        """Publish to the database at this address; wait so long for another run that publishes to it."""
         super().__init__(address.name, "postgresql", forms, is_fresh=is_fresh)
-        self._address = address
+        self._address, self._lock_wait_s = address, lock_wait_s
 
     def check_place(self) -> None:
         """Check that the server takes the connection.
@@ -219,7 +259,7 @@ class PostgresDestination(DatabaseDestination):
     @contextmanager
     def _locked(self) -> Iterator[PostgresConnection]:
         with self.opened() as database:
-            if not database.lock():
+            if not database.lock(self._lock_wait_s):
                 raise OutputFailed(
                     f"Another export is just being written to the schema {database.schema} of {self.name}.",
                     hint=f"Wait until it is done, {RESUMES}",
@@ -257,7 +297,7 @@ def opened(address: Address) -> Iterator[PostgresConnection]:
     except Error as error:
         raise _failed(error, address) from None  # its text has data in it
     finally:
-        with suppress(Error):
+        with suppress(Error, RuntimeError):  # a lost connection may leave cursors that cannot be closed
             connection.close()
 
 
@@ -277,16 +317,13 @@ def _failed(error: Any, address: Address) -> OutputFailed:
     details = {_text(key).removeprefix("PG_DIAG_"): _text(value) for key, value in error.details or ()}
     state = error.sqlstate or details.get("SQLSTATE", "")
     if not state:
-        return OutputFailed(
-            f"The connection to {address.name} was lost.", hint=f"Check that the server is up, {RESUMES}"
-        )
+        return OutputFailed(f"The connection to {address.name} was lost.", hint=f"{LOST_HINT}, {RESUMES}")
     shown = ", ".join([f"SQLSTATE {state}", *_where(details)])
     reason = details.get("MESSAGE_PRIMARY", "") if state.startswith(WITHOUT_CELLS) else ""
-    what = f"The connection to {address.name} was lost" if state.startswith(LOST) else f"{address.name} takes no rows"
-    return OutputFailed(
-        f"{what}{f': {printable(reason)}' if reason else ''} ({shown}).",
-        hint=f"{HINTS.get(state, OTHER_HINT)}, {RESUMES}",
-    )
+    is_lost = state.startswith(LOST)
+    what = f"The connection to {address.name} was lost" if is_lost else f"{address.name} takes no rows"
+    hint = HINTS.get(state, LOST_HINT if is_lost else OTHER_HINT)
+    return OutputFailed(f"{what}{f': {printable(reason)}' if reason else ''} ({shown}).", hint=f"{hint}, {RESUMES}")
 
 
 def _refused(error: Any, name: str) -> OutputFailed:

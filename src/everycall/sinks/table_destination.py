@@ -8,10 +8,11 @@ Each destination holds the export of one query, of one org, by one version of th
 refuses another one, and shows the difference.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 
 from everycall.api.query import Interval
 from everycall.arrow.schemas import table_of
+from everycall.errors import OutputRefused
 from everycall.instants import text
 from everycall.manifest import (
     Entry,
@@ -28,7 +30,6 @@ from everycall.manifest import (
     WrittenFile,
     check_interval,
     check_same,
-    check_version,
     plain,
 )
 from everycall.sinks.forgetting import Owned, Wanted
@@ -89,6 +90,20 @@ class TableDestination:
         """
         check_interval(before.query, Path(self.name))
         check_same(before.query, self.header(now), self.name)
+
+    def check_sums(self, manifest: Manifest) -> None:
+        """Refuse a manifest whose files have another number of conversations than its windows.
+
+        Raises:
+            OutputRefused: it was edited.
+        """
+        rows = sum(file.rows for file in manifest.files if file.path.startswith("conversations"))
+        if rows != manifest.rows:
+            raise OutputRefused(
+                f"The manifest of {self.name} contradicts itself: its files have {rows:,} conversations, its windows "
+                f"{manifest.rows:,}.",
+                hint="It was edited: export again with --fresh.",
+            )
 
     def check_windows(self, finished: Finished) -> None:
         """Check that the files of the windows are as they were written; call it before anything is replaced.
@@ -180,34 +195,6 @@ class TableDestination:
         return newest([*before, *names_of(finished, self._names)])
 
 
-def encoded(manifest: Manifest) -> bytes:
-    """The manifest as JSON, for a destination that keeps it in a table."""
-    return msgspec.json.encode(manifest)
-
-
-def decoded(body: bytes, output: str) -> Manifest:
-    """The manifest that a destination has.
-
-    Args:
-        body: its JSON.
-        output: the name of the destination, for messages.
-
-    Raises:
-        OutputRefused: another version of everycall wrote it.
-        msgspec.MsgspecError, UnicodeDecodeError: it is no manifest.
-    """
-    check_version(body, f"{output} was exported")
-    return msgspec.json.decode(body, type=Manifest)
-
-
-def decoded_or_none(body: bytes | None, output: str) -> Manifest | None:
-    """The same; None where there is none, or it cannot be read."""
-    try:
-        return None if body is None else decoded(body, output)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
 def same_window(loaded: Loaded, written: Written, before: Sequence[Entry]) -> Entry | None:
     """The window before it that has the very same rows; None if there is none.
 
@@ -228,24 +215,16 @@ def same_window(loaded: Loaded, written: Written, before: Sequence[Entry]) -> En
 
 def has_any_of(wanted: Wanted, day: str) -> bool:
     """Whether a UTC day, such as `2026-01-05`, can have conversations that are wanted."""
-    if any(f"{one.start:%Y-%m-%d}" <= day and f"{day}T00:00:00.000Z" < text(one.end) for one in wanted.within):
-        return True
     return bool(wanted.ids) or (wanted.before is not None and day < f"{wanted.before:%Y-%m-%d}")
 
 
 def matches(rows: pa.Table, wanted: Wanted) -> pa.Array:
     """For each row whether its conversation is wanted; instants may be texts."""
     found = pc.is_in(rows.column("conversationId"), pa.array(sorted(wanted.ids), pa.string()))
+    if wanted.before is None:
+        return found
     times = rows.column("ownerTime")
-
-    def at(instant: datetime) -> str | pa.Scalar:
-        return text(instant) if pa.types.is_string(times.type) else pa.scalar(instant, times.type)
-
-    if wanted.before is not None:
-        found = pc.or_(found, pc.less(times, at(wanted.before)))
-    for window in wanted.within:
-        found = pc.or_(found, pc.and_(pc.greater_equal(times, at(window.start)), pc.less(times, at(window.end))))
-    return found
+    return pc.or_(found, pc.less(times, _comparable(wanted.before, times.type)))
 
 
 def owned(rows: pa.Table) -> list[Owned]:
@@ -254,6 +233,30 @@ def owned(rows: pa.Table) -> list[Owned]:
         Owned(row["conversationId"], at if isinstance(at := row["ownerTime"], datetime) else datetime.fromisoformat(at))
         for row in rows.select(["conversationId", "ownerTime"]).to_pylist()
     ]
+
+
+def ids_by_window(rows: pa.Table, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:
+    """The conversationIds in such rows, each with its window; instants may be texts."""
+    times, ids = rows.column("ownerTime"), rows.column("conversationId")
+    earliest, latest = (_instant_of(one) for one in pc.min_max(times).as_py().values())
+    if earliest is None or latest is None:
+        return
+    for window in windows:
+        if latest < window.start or window.end <= earliest:
+            continue
+        first, last = (_comparable(instant, times.type) for instant in (window.start, window.end))
+        found = ids.filter(pc.and_(pc.greater_equal(times, first), pc.less(times, last)))
+        if len(found):
+            yield window, found.to_pylist()
+
+
+def _instant_of(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _comparable(instant: datetime, kind: pa.DataType) -> Any:
+    """An instant as a column of this type has it."""
+    return text(instant) if pa.types.is_string(kind) else pa.scalar(instant, kind)
 
 
 LOOKED_UP_AT = "lookedUpAt"

@@ -21,7 +21,8 @@ from everycall.sinks.interface import Destination
 from everycall.sinks.places import LocalPlace, Place
 
 if TYPE_CHECKING:
-    from everycall.sinks.table_folder import TablesInPlace
+    from everycall.sinks.delta import DeltaFolder
+    from everycall.sinks.table_folder import TableFolder
 
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
@@ -265,7 +266,7 @@ EXTRAS = {"delta": "delta"}
 """The extras of formats that need more than the tables do."""
 
 
-def _kind_of_folder(format_: str) -> "type[TablesInPlace]":
+def _kind_of_folder(format_: str) -> "type[DeltaFolder | TableFolder]":
     with extra(EXTRAS.get(format_, "parquet")):
         if format_ == "delta":
             from everycall.sinks.delta import DeltaFolder  # noqa: PLC0415 - needs deltalake

@@ -1,12 +1,13 @@
 """Forms with one file for each window. A finished file is a head and those files, in the order of time.
 
-A compressed file has one gzip member or one zstd frame for its head and for each window, which all readers of those
-formats take for one stream. So a window can be checked, and taken over by a repair, without the others.
+A compressed file has a gzip member or zstd frames for its head and for each window, which all readers of those formats
+take for one stream. So a window can be checked, and taken over by a repair, without the others.
 """
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 
 from isal import isal_zlib
 
+from everycall.api.interval import Interval
 from everycall.api.oddities import Oddity
 from everycall.filesystem import File, Filesystem, SystemFilesystem, Writable
 from everycall.manifest import Written
@@ -25,8 +27,6 @@ Compression = Literal["", "gz", "zst"]
 
 GZIP_LEVEL = 2
 """Of isal: half of zlib's ratio of time to size, at its fastest that still compresses well."""
-
-ZSTD_LEVEL = 3
 
 
 class Compressor(Protocol):
@@ -56,10 +56,9 @@ def compressor(compression: Compression) -> Compressor:
     if compression == "gz":
         stream: Compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
         return stream
-    import zstandard  # noqa: PLC0415 - only for such outputs
+    from everycall.sinks.zstd import ZstdFrames  # noqa: PLC0415 - only for such outputs
 
-    # In a thread of its own, so that conversations are read meanwhile.
-    return zstandard.ZstdCompressor(ZSTD_LEVEL, threads=1).compressobj()
+    return ZstdFrames()
 
 
 def compressed(data: bytes, compression: Compression) -> bytes:
@@ -68,7 +67,19 @@ def compressed(data: bytes, compression: Compression) -> bytes:
     return stream.compress(data) + stream.flush() if data else b""
 
 
-class WindowFiles:
+def decompressed(data: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    """Yield the content of one stream, piece by piece."""
+    if not compression:
+        yield from data
+    elif compression == "gz":
+        yield from map(isal_zlib.decompressobj(wbits=31).decompress, data)
+    else:
+        import zstandard  # noqa: PLC0415 - only for such outputs
+
+        yield from map(zstandard.ZstdDecompressor().decompressobj().decompress, data)
+
+
+class WindowFiles(ABC):
     """A form with one file for each window: what CSV and JSON lines have in common."""
 
     def __init__(self, compression: Compression, filesystem: Filesystem | None) -> None:
@@ -76,9 +87,9 @@ class WindowFiles:
         self._compression: Compression = compression
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
 
-    def data(self, batch: Batch) -> bytes:
-        """The batch as bytes of the file, before they are compressed."""
-        raise NotImplementedError
+    @abstractmethod
+    def data(self, batch: Batch) -> Iterable[bytes]:
+        """The batch as bytes of the file, before they are compressed, in pieces that are written one by one."""
 
     def head(self) -> bytes:
         """The bytes before the first window."""
@@ -86,7 +97,7 @@ class WindowFiles:
 
     def writer(self, path: Path) -> "WindowFileWriter":
         """Begin to write a window to a new file at `path`."""
-        return WindowFileWriter(self, path, self._filesystem, compressor(self._compression))
+        return WindowFileWriter(self.data, path, self._filesystem, compressor(self._compression))
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the file has its full size."""
@@ -96,6 +107,25 @@ class WindowFiles:
         """Append a window's file to the output, through one buffer."""
         with self._filesystem.open(path, "rb") as file:
             shutil.copyfileobj(file, output, BUFFER_BYTES)
+
+    def join(self, pieces: Sequence[Path], path: Path) -> Written:
+        """Put the files of a window's pieces together, in this order, and remove them."""
+        size_bytes, digest = 0, hashlib.sha256()
+        with self._filesystem.open(path, "wb") as whole:
+            for piece in pieces:
+                with self._filesystem.open(piece, "rb") as file:
+                    while data := file.read(BUFFER_BYTES):
+                        whole.write(data)
+                        digest.update(data)
+                        size_bytes += len(data)
+                self._filesystem.unlink(piece)
+            self._filesystem.sync(whole)
+        return Written(size_bytes=size_bytes, sha256=digest.hexdigest())
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its files are compressed; where its pieces begin changes the bytes then."""
+        return bool(self._compression)
 
     def intact(self, output: File, length: int, windows: Sequence[Placed]) -> Iterator[bool]:
         """Whether the bytes of each window are unchanged."""
@@ -113,6 +143,34 @@ class WindowFiles:
                 file.write(piece)
             self._filesystem.sync(file)
 
+    def ids(
+        self, output: File, windows: Sequence[Placed], wanted: Collection[Interval]
+    ) -> Iterator[tuple[Interval, list[str]]]:
+        """The conversationIds of windows in the output; a row that cannot be read has none."""
+        for window, at in zip(windows, self._offsets(windows), strict=False):
+            if window.window in wanted:
+                data = decompressed(pieces(output, at, window.size_bytes), self._compression)
+                found = map(self._id_or_none, self.whole_rows(data))
+                yield window.window, [one for one in found if one is not None]
+
+    def _id_or_none(self, row: bytes) -> str | None:
+        try:
+            return self.id_of(row)
+        except ValueError:
+            return None
+
+    def whole_rows(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield rows with their line feed."""
+        rest = b""
+        for piece in pieces:
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            yield from (line + b"\n" for line in lines)
+
+    @abstractmethod
+    def id_of(self, row: bytes) -> str | None:
+        """The conversationId of a row; None if the output has no such column."""
+
     def _offsets(self, windows: Sequence[Placed]) -> Iterator[int]:
         """The offsets of the windows in the output."""
         return accumulate((window.size_bytes for window in windows), initial=len(self.head()))
@@ -127,9 +185,11 @@ class WindowFiles:
 class WindowFileWriter:
     """Writes one window's file."""
 
-    def __init__(self, form: WindowFiles, path: Path, filesystem: Filesystem, stream: Compressor) -> None:
-        """Open a new file at `path`."""
-        self._form, self._path, self._filesystem, self._stream = form, path, filesystem, stream
+    def __init__(
+        self, data: Callable[[Batch], Iterable[bytes]], path: Path, filesystem: Filesystem, stream: Compressor
+    ) -> None:
+        """Open a new file at `path`; `data` makes the bytes of a batch, in pieces, before they are compressed."""
+        self._data, self._path, self._filesystem, self._stream = data, path, filesystem, stream
         self._file: File = filesystem.open(path, "wb")
         self._size_bytes = 0
         self._has_data = False
@@ -137,7 +197,7 @@ class WindowFileWriter:
 
     def write(self, batch: Batch) -> None:
         """Append some conversations."""
-        if data := self._form.data(batch):
+        for data in filter(None, self._data(batch)):
             self._has_data = True
             self._append(self._stream.compress(data))
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from everycall import instants
+from everycall.api.query import Interval
 from everycall.filesystem import File, Filesystem
 from everycall.manifest import Header, Manifest
 from everycall.sinks.extras import extra
@@ -82,10 +83,14 @@ class XlsxDestination(FileDestination):
         super().check_content(self._header(header), is_repair=is_repair)
 
     def intact(self, manifest: Manifest) -> list[bool]:
-        """Whether the file is unchanged: it has one checksum, so windows cannot be told apart."""
+        """Whether the file is unchanged: it has one checksum, so windows cannot be distinguished."""
         is_there = self._filesystem.exists(self._at)
         is_intact = is_there and sha256_of(self._at, self._filesystem) == manifest.output.sha256
         return [is_intact] * len(manifest.windows)
+
+    def ids(self, windows: Sequence[Interval]) -> Iterator[tuple[Interval, list[str]]]:  # noqa: ARG002
+        """None: a workbook is made as a whole, so none of its windows is taken over."""
+        return iter(())
 
     def _header(self, header: Header) -> Header:
         """The header of the workbook, whose times are always local, and which needs no apostrophes."""

@@ -130,17 +130,30 @@ class FlatTable:
         """Extract the values of a conversation that its row needs."""
         return Facts.of(record, self.columns)
 
-    def ids(self, facts: Facts) -> list[tuple[Kind, str]]:
-        """The ids whose names the columns need for this conversation."""
-        cells = facts.cells
-        return [(kind, one) for at, names in self._named for kind, one in names(cells[at]) if one]
+    def ids(self, *batch: Facts) -> list[tuple[Kind, str]]:
+        """The ids whose names the columns need for these conversations. Each column has each of its ids once."""
+        return [
+            (kind, one)
+            for at, names in self._named
+            for cell in dict.fromkeys([facts.cells[at] for facts in batch])
+            for kind, one in names(cell)
+            if one
+        ]
+
+    def rows(self, batch: Sequence[Facts], names: Names) -> list[Row]:
+        """The values of these conversations, in the order of the columns.
+
+        They are made column by column: few queues, users and codes make the cells of many rows.
+        """
+        columns: list[Sequence[Any]] = list(zip(*[facts.cells for facts in batch], strict=True))
+        for at, shown in self._shown if columns else ():
+            cells = {cell: shown(cell, names) for cell in set(columns[at])}
+            columns[at] = [cells[cell] for cell in columns[at]]
+        return list(zip(*columns, strict=True))
 
     def row(self, facts: Facts, names: Names) -> Row:
-        """The values, in the order of the columns."""
-        cells = list(facts.cells)
-        for at, shown in self._shown:
-            cells[at] = shown(cells[at], names)
-        return tuple(cells)
+        """The values of one conversation."""
+        return self.rows([facts], names)[0]
 
 
 def flat_table(view: str = "default", only: Sequence[str] = ()) -> FlatTable:

@@ -26,7 +26,7 @@ machine code: `SET jit = off` before.
 - The tables keep milliseconds. If the API sends finer times, rows that depend on less than a millisecond can differ.
 - The tables keep numbers as floating-point numbers: the score 95 and the score 95.0 are the same there. Sums of metrics
   are exact up to 2^53; beyond that, and for fractions of a millisecond, the last digit can differ.
-- A session whose `flow` is an empty object cannot be told from a session without a flow.
+- A session whose `flow` is an empty object cannot be distinguished from a session without a flow.
 - PostgreSQL has no NUL character: one in a text was replaced when the tables were filled.
 - A participant attribute as a column (`attribute:NAME`) is not in the view: join `participant_attributes`.
 """

@@ -105,7 +105,7 @@ def _share(name: str, doc: str, part: str, whole: str, source: str) -> Measure:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What an org counts into its service level: three settings of the vendor, which no API tells."""
+    """What an org counts into its service level: three settings of the vendor, which no API reports."""
 
     flow_outs: bool = False
     """Include flow-outs."""
@@ -395,7 +395,7 @@ NOT_IN_DETAILS: Mapping[str, str] = {
     "oServiceTarget": "The queue's present target is a column (targetServiceLevel), not the one of that day.",
     "tWait": "Made of tAnswered, tAbandon and tFlowOut here, as it is in answers of a real org.",
     "oCallbackServiceLevel": "Cannot be made: no formula of it is known.",
-    "the org's three switches of the service level": "No API tells them, so each way has a column of its own.",
+    "the org's three switches of the service level": "No API reports them, so each way has a column of its own.",
     "the org's limit for short abandons": "The metric tShortAbandon follows it; the limit itself is not there.",
 }
 """What the vendor's views have and the details of conversations do not, and what is done about it."""

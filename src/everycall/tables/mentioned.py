@@ -3,11 +3,12 @@
 Flat rows need the names that their columns show. Outputs that keep whole conversations take all of these along.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from everycall.api.names import Kind
+from everycall.api.names import PATHS, Kind
 from everycall.tables.narrow import Record, record_type
 
 _READS = (
@@ -25,34 +26,50 @@ _READS = (
     "resolutions.user_id",
 )
 
-_DECODER = msgspec.json.Decoder(record_type(_READS))
+_DECODER = msgspec.json.Decoder(record_type(_READS, always=()))
 
 
-def mentioned(record: bytes) -> Iterator[tuple[Kind, str]]:
-    """Yield the ids in the JSON of one conversation, some of them several times; none if it cannot be read."""
-    try:
-        conversation = _DECODER.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return
-    yield from ((kind, entity_id) for kind, entity_id in _mentioned(conversation) if entity_id)
+class Mentioned:
+    """Gathers such ids from conversations, each once."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._ids: dict[Kind, dict[str | None, None]] = {kind: {} for kind in PATHS}
+
+    def add(self, records: Iterable[bytes]) -> None:
+        """Add the ids in the JSON of these conversations; none of one that cannot be read."""
+        for record in records:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                self._add(_DECODER.decode(record))
+
+    def _add(self, conversation: Record) -> None:
+        ids = self._ids
+        queues, users, codes = ids["queues"], ids["users"], ids["wrapupcodes"]
+        for division in conversation.division_ids:
+            ids["divisions"][division] = None
+        for participant in conversation.participants:
+            users[participant.user_id] = None
+            for session in participant.sessions:
+                for segment in session.segments:
+                    queues[segment.queue_id] = None
+                    codes[segment.wrap_up_code] = None
+        for evaluation in conversation.evaluations:
+            queues[evaluation.queue_id] = None
+            users.update(dict.fromkeys((evaluation.assignee_id, evaluation.evaluator_id, evaluation.user_id)))
+        for survey in conversation.surveys:
+            queues[survey.queue_id] = None
+            users[survey.user_id] = None
+        for resolution in conversation.resolutions:
+            queues[resolution.queue_id] = None
+            users[resolution.user_id] = None
+
+    def pairs(self) -> list[tuple[Kind, str]]:
+        """Kind and id of all of them: those of a kind together, in the order in which they came."""
+        return [(kind, one) for kind, ids in self._ids.items() for one in ids if one]
 
 
-def _mentioned(conversation: Record) -> Iterator[tuple[Kind, str | None]]:
-    for division in conversation.division_ids:
-        yield "divisions", division
-    for participant in conversation.participants:
-        yield "users", participant.user_id
-        for session in participant.sessions:
-            for segment in session.segments:
-                yield "queues", segment.queue_id
-                yield "wrapupcodes", segment.wrap_up_code
-    for evaluation in conversation.evaluations:
-        yield "queues", evaluation.queue_id
-        for user in (evaluation.assignee_id, evaluation.evaluator_id, evaluation.user_id):
-            yield "users", user
-    for survey in conversation.surveys:
-        yield "queues", survey.queue_id
-        yield "users", survey.user_id
-    for resolution in conversation.resolutions:
-        yield "queues", resolution.queue_id
-        yield "users", resolution.user_id
+def mentioned(record: bytes) -> Sequence[tuple[Kind, str]]:
+    """The ids in the JSON of one conversation, each once; none if it cannot be read."""
+    found = Mentioned()
+    found.add([record])
+    return found.pairs()

@@ -29,13 +29,13 @@ ALWAYS = (
 """The fields that every row needs: for its id, its window, and whether it outlasts its handling."""
 
 
-def record_type(paths: Iterable[str]) -> type[Record]:
-    """The type of the records with these paths and `ALWAYS`.
+def record_type(paths: Iterable[str], always: Iterable[str] = ALWAYS) -> type[Record]:
+    """The type of the records with these paths and those of `always`.
 
     Raises:
         AttributeError: a path is not a field of the records.
     """
-    return _record_type(frozenset((*ALWAYS, *paths)))
+    return _record_type(frozenset((*always, *paths)))
 
 
 @cache

@@ -158,15 +158,15 @@ def _paragraph(text: str, frame: Frame, canvas: _Canvas, kind: str = "") -> None
 
 def _closing(timeline: Timeline, frame: Frame, canvas: _Canvas) -> None:
     """What was written down about the conversation, which a page has in tables."""
-    said = [f"{lane.label}: {'; '.join(filter(None, (bar.code, bar.note)))}" for lane, bar in captions.codes(timeline)]
+    notes = [f"{lane.label}: {'; '.join(filter(None, (bar.code, bar.note)))}" for lane, bar in captions.codes(timeline)]
     for review in timeline.reviews:
         at = captions.day(review.at, frame.zone) if review.at else "without a time"
-        said.append(f"{review.kind}, {at}: {'; '.join(f'{label}: {text}' for label, text in review.facts)}")
-    if said:
+        notes.append(f"{review.kind}, {at}: {'; '.join(f'{label}: {text}' for label, text in review.facts)}")
+    if notes:
         canvas.y += GAP
         canvas.text(MARGIN, canvas.y + 14, "Codes, notes and what came afterwards", "name")
         canvas.y += 18
-    for text in said:
+    for text in notes:
         _paragraph(text, frame, canvas)
 
 

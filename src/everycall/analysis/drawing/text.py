@@ -343,7 +343,7 @@ def _flowed(entries: Sequence[Line], width: int) -> Iterator[Line]:
 
 
 def _participants(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
-    seen: set[Fact] = set()  # what others have said is not repeated, such as the number that was called
+    seen: set[Fact] = set()  # what others have shown is not repeated, such as the number that was called
     for lane in timeline.lanes:
         name = f"  {_who(lane)}: "
         sessions = [_session(track.media, track.direction, _new(track.facts, seen)) for track in lane.tracks]
@@ -381,7 +381,7 @@ def _happened(timeline: Timeline, terminal: Terminal) -> Iterator[Line]:
 
 
 SAID_ONCE = ("queue", "subject")
-"""Facts that all segments of a participant have: said where they come first."""
+"""Facts that all segments of a participant have: shown where they come first."""
 
 
 def _event(event: Event, width: int, terminal: Terminal, seen: set[tuple[int, Fact]]) -> Iterator[Line]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .world import Life
 
 
-class Mending:
+class Repairing:
     """One finished export and what is done about it."""
 
     def __init__(self, life: "Life") -> None:
@@ -27,13 +27,13 @@ class Mending:
         self.rng = life.rng
         self.is_settled = life.rng.random() < 0.5
         """Whether nothing changes any more, and no count lies."""
-        self.mended: list[Interval] = []
+        self.repaired: list[Interval] = []
         """Proven by a repair that has not ended yet."""
 
     def report(self, event: Event) -> None:
-        """See `Progress.tell`."""
+        """See `Progress.report`."""
         if isinstance(event, WindowClosed) and event.proven and self.is_settled:
-            self.mended.append(event.window)
+            self.repaired.append(event.window)
 
     def begin(self) -> None:
         """Time passes, and perhaps somebody does something to the output."""
@@ -59,16 +59,16 @@ class Mending:
             return True
         before = life.filesystem.inode(OUTPUT)
         holding = self.taken_over(found)
-        mended = {str(window): window for window in self.mended}
+        repaired = {str(window): window for window in self.repaired}
         try:
             summary = life.planted.repair(
                 client, found, options=Options(page_size=life.page_size), progress=self, environment=life.environment
             )
         finally:
             life.check_not_asked_again(holding, at)
-            life.check_not_asked_again(mended, at, but_counted=True)
+            life.check_not_asked_again(repaired, at, but_counted=True)
             if life.filesystem.inode(OUTPUT) is not before:
-                self.mended.clear()
+                self.repaired.clear()
         life.judge(summary, life.filesystem.content(OUTPUT) or b"", is_repair=True)
         return False
 
@@ -102,7 +102,7 @@ class Mending:
         asked = [one for one in counts if one.interval == entry.interval]
         lies = is_miscounted(answers[entry.interval]) or not all(one.is_true for one in asked)
         if not lies:
-            check(asked, f"{entry.interval} is said to hold, and was not counted")
+            check(asked, f"{entry.interval} is reported to hold, and was not counted")
             check_whole(entry, rows, self.life.world, now_ms)
 
 
