@@ -7,9 +7,10 @@ opened again, evaluated and surveyed, arrive late and are deleted, and the data 
 hours, now and then by two days.
 
 In the end the destination has to be what a fresh export is, but for changes that came after the last look at their day:
-these are listed one by one, with the reason. Each night's requests are compared with what the issue allows: the pages
-and counts of the new and trailing days and of those that are due by their age, one request for each open conversation
-or those of its day, whichever is less, and the sweep's.
+these are listed one by one, with the reason. Each night's requests are compared with what it may ask: the pages and
+counts of the new and trailing days and of those that are due by their age, one request for each open conversation or
+those of its day, whichever is less, and the sweep's. No night may ask more than 1.15 times as many. A night that has to
+finish an interrupted run, before it reads what has happened since, has two new windows: the last one of each run.
 """
 
 import argparse
@@ -38,13 +39,15 @@ from everycall.acquire.costs import by_query
 from everycall.api.details_query import page
 from everycall.executor import SerialExecutor
 from everycall.filesystem import File, SystemFilesystem
-from everycall.instants import DAY, text
+from everycall.instants import DAY, start_of_day, text
 from everycall.manifest import Entry, Manifest
 from everycall.sandbox import JOBS, QUERY
 from everycall.setup import Environment, Options
+from everycall.sinks.files import ledger_folder
+from everycall.sinks.targets import target_of
 from everycall.syncing import Policy, Synced, sync
 from everycall.tables.relational import OF_CONVERSATIONS
-from everycall.verification import manifest_or_none
+from everycall.verification import manifest_or_none, name_of
 from inprocess import Org, org
 from postgres_server import binaries, running
 
@@ -82,8 +85,8 @@ class Night:
     allowed: int
     others: int
     """Logins and names."""
-    reopened: int
     sweep: int
+    done: Synced
 
     @property
     def ratio(self) -> float:
@@ -171,10 +174,18 @@ class Calendar:
             self.report.kills += 1
             self.where.clock.advance(3600)
         before, seen = manifest_of(self.output), self._requests()
-        now = self.where.clock.utc()
+        now, interrupted = self.where.clock.utc(), self._interrupted()
         done = self._sync(SystemFilesystem())
-        self.report.nights.append(self._counted(before, done, now, seen))
+        self.report.nights.append(self._counted(before, done, now, seen, interrupted))
         return done
+
+    def _interrupted(self) -> int:
+        """What the last window of an unfinished run may cost; 0 where there is none."""
+        ledger = ledger_folder(target_of(self.output).path, name_of(self.output)) / "ledger.jsonl"
+        if not ledger.exists():
+            return 0
+        end = Interval.read(json.loads(ledger.read_text().partition("\n")[0])["interval"]).end
+        return by_query(len(self.where.truth(f"{text(start_of_day(end))}/{text(end)}"))).requests
 
     def _requests(self) -> int:
         served = self.where.sandbox.requests
@@ -186,13 +197,13 @@ class Calendar:
         options = Options(asked=ASKED, route="query")
         return sync(self.where.client, query, self.output, policy=self.policy, options=options, environment=environment)
 
-    def _counted(self, before: Manifest | None, done: Synced, now: datetime, seen: int) -> Night:
+    def _counted(self, before: Manifest | None, done: Synced, now: datetime, seen: int, interrupted: int) -> Night:
         served = [one for one in self.where.sandbox.requests if one.number > seen]
         sweep = sum(JOBS in one.path for one in served)
         asked = sum(one.path == QUERY for one in served) + sweep
         known = {entry.interval: entry for entry in before.windows} if before is not None else {}
         allowed = sum(self._allowed(entry, known.get(entry.interval), now) for entry in done.summary.entries)
-        return Night(asked, allowed + sweep, len(served) - asked, done.reopened, sweep)
+        return Night(asked, allowed + sweep + interrupted, len(served) - asked, sweep, done)
 
     def _allowed(self, entry: Entry, before: Entry | None, now: datetime) -> int:
         """What a night may ask about one window."""
@@ -321,27 +332,49 @@ def places(kind: str, folder: Path, postgres: str) -> tuple[str, str]:
 def figures(report: Report) -> str:
     """The requests of the nights, but for the first, which reads everything."""
     nights = report.nights[1:]
-    over = [night for night in nights if night.ratio > WITHIN]
     asked, allowed = sum(one.asked for one in nights), sum(one.allowed for one in nights)
+    dones = [one.done for one in nights]
     pieces = (
         f"{len(nights)} nights, {report.kills} killed",
         f"requests a night {asked / len(nights):.1f}, at most {max(one.asked for one in nights)}",
         f"{asked / allowed:.3f} of what is allowed, in a night {max(one.ratio for one in nights):.2f} at most",
-        f"{len(over)} nights over {WITHIN}",
+        f"{len(over(report))} nights over {WITHIN}",
         f"the sweep {sum(one.sweep for one in nights) / len(nights):.1f}",
-        f"{sum(one.reopened for one in nights)} days for conversations that were opened again",
+        f"{sum(one.replaced for one in dones)} replaced by their ids on {sum(one.patched for one in dones)} days",
+        f"{sum(one.reopened for one in dones)} days with conversations that were opened again",
+        f"{sum(one.removed for one in dones)} removed",
         f"logins and names {sum(one.others for one in nights) / len(nights):.1f}",
     )
     return "; ".join(pieces)
 
 
+def over(report: Report) -> list[tuple[int, Night]]:
+    """The nights that asked too much, with their numbers."""
+    return [(number, night) for number, night in enumerate(report.nights) if number and night.ratio > WITHIN]
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Each night on a line."""
+    for number, night in enumerate(report.nights):
+        done = night.done
+        yield (
+            f"night {number}: {night.asked} requests, {night.allowed} allowed ({night.ratio:.2f}), the sweep "
+            f"{night.sweep}; {done.read} windows read, {done.patched} patched, {done.replaced} conversations replaced, "
+            f"{done.removed} removed"
+        )
+
+
 def main() -> int:
-    """Simulate each kind; the exit code is 1 where a difference is not explained, or a window is not proven."""
+    """Simulate each kind.
+
+    The exit code is 1 where a difference is not explained, a window is not proven, or a night asked too much.
+    """
     parser = argparse.ArgumentParser(description="Simulate nightly syncs, and compare with a fresh export.")
     parser.add_argument("--nights", type=int, default=365)
     parser.add_argument("--per-day", type=int, default=40, help="conversations (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--each-night", action="store_true", help="a line for each night")
     arguments = parser.parse_args()
     failed = False
     with ExitStack() as stack:
@@ -356,12 +389,16 @@ def main() -> int:
             report = simulate(kind, arguments.nights, arguments.seed, arguments.per_day, folder, postgres)
             took_s = time.monotonic() - began
             print(f"{kind}: {report.verdict}, {report.rows:,} rows; {figures(report)}; {took_s:.0f} s")  # noqa: T201
+            for line in lines(report) if arguments.each_night else ():
+                print(f"  {line}")  # noqa: T201
+            for number, night in over(report):
+                print(f"  ASKED TOO MUCH: night {number}: {night.asked}, {night.allowed} allowed")  # noqa: T201
             for line in report.explained:
                 print(f"  later than every look: {line}")  # noqa: T201
             for line in report.unexplained:
                 print(f"  NOT EXPLAINED: {line}")  # noqa: T201
             sys.stdout.flush()
-            failed |= bool(report.unexplained) or report.verdict != "proven"
+            failed |= bool(report.unexplained or over(report)) or report.verdict != "proven"
     return 1 if failed else 0
 
 

@@ -332,6 +332,8 @@ def test_an_empty_archive_makes_an_empty_output(tmp_path: Path) -> None:
     done = converted(BytesIO(), tmp_path / "out.csv")
 
     assert (done.rows, ids(tmp_path / "out.csv")) == (0, [])
+    assert done.interval is None
+    assert not manifest_of(tmp_path / "out.csv")["interval"].startswith("1970")
 
 
 # Names

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nights import figures, simulate
+from nights import figures, lines, over, simulate
 
 
 @pytest.mark.parametrize(("kind", "nights"), [("delta", 4), ("csv-days", 12)])
@@ -13,6 +13,7 @@ def test_nights_end_as_a_fresh_export(tmp_path: Path, kind: str, nights: int) ->
 
     assert report.verdict == "proven"
     assert report.unexplained == []
+    assert over(report) == [], list(lines(report))
     assert "nights" in figures(report)
 
 

@@ -29,11 +29,20 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one export as each format of files, and the same as flat rows."""
     folder = tmp_path_factory.mktemp("exported")
     outputs = [str(folder / f"calls.{ending}") for ending in ("parquet", "delta", "duckdb", "jsonl", "jsonl.gz", "csv")]
-    org(conversations_per_day=40, flat=True).export([*outputs, CSV_TABLES.format(folder / "tables")])
+    folders = [CSV_TABLES.format(folder / "tables"), f"jsonl-days:{folder / 'days'}"]
+    org(conversations_per_day=40, flat=True).export([*outputs, *folders])
     return folder
 
 
-FILES = ("calls.parquet", "calls.delta", "calls.duckdb", "calls.jsonl", "calls.jsonl.gz", "csv:tables/")
+FILES = (
+    "calls.parquet",
+    "calls.delta",
+    "calls.duckdb",
+    "calls.jsonl",
+    "calls.jsonl.gz",
+    "csv:tables/",
+    "jsonl-days:days",
+)
 
 
 @contextmanager

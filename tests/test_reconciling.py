@@ -335,6 +335,22 @@ def test_a_queue_with_more_conversations_than_requests_are_left_is_not_looked_up
     assert len(difference.conversations) == 249
 
 
+def test_rows_without_a_queue_are_not_called_looked_up(tmp_path: Path) -> None:
+    """The vendor cannot be asked for the conversations without a queue that the export does not have."""
+    conversations = [handled(number) for number in range(3)]
+    for one in conversations:
+        del one["participants"][0]["sessions"][0]["segments"][0]["queueId"]
+    where, output = org(conversations=conversations), tmp_path / "calls.duckdb"
+    where.export(output)
+    for table in ("conversations", "metrics", "segments"):
+        changed(output, f"DELETE FROM {table} WHERE \"conversationId\" LIKE '%0001'")
+
+    (difference,) = reconciled(where, output, reach_back=timedelta(0)).differences
+
+    assert (difference.cell.queue_id, difference.missing) == ("", ())
+    assert not difference.is_looked_up
+
+
 @pytest.mark.parametrize("fault", ["cut", "cut_json", "reset"])
 def test_answers_that_are_cut_for_ever_end_it_with_an_error(tmp_path: Path, fault: str) -> None:
     """After as long as any other request is retried."""

@@ -23,6 +23,7 @@ PLACES = (
     "calls.delta",
     "calls.duckdb",
     "csv:tables/",
+    "jsonl-days:days",
 )
 
 

@@ -24,7 +24,7 @@ from everycall.cli.commands import run
 from everycall.cli.summing import clock, lines
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.verification import manifest_or_none
-from inprocess import Org, manifest_of, org
+from inprocess import MONDAY, Org, manifest_of, org
 
 TWO_DAYS = "2026-01-05T00:00:00.000Z/2026-01-07T00:00:00.000Z"
 
@@ -135,6 +135,18 @@ def test_days_are_those_of_the_time_zone(folder: Path) -> None:
 
     assert list(of_tables.days) == ["2026-01-05", "2026-01-06", "2026-01-07"]
     assert of_tables.days == summarize_csv(folder / "default.csv", None, "Pacific/Auckland").days
+
+
+def test_days_are_those_of_the_exports_time_zone_if_none_is_named(folder: Path, tmp_path: Path) -> None:
+    where, output = org(conversations_per_day=20), tmp_path / "calls.csv"
+    asked = {"interval": MONDAY, "timezone": "Pacific/Auckland"}
+    where.export([output, tmp_path / "calls.duckdb"], MONDAY, asked=asked)
+    with open_tables(tmp_path / "calls.duckdb") as tables:
+        of_tables = summarize(tables)
+    manifest = manifest_or_none(str(output))
+
+    assert of_tables.timezone == summarize_csv(output, manifest).timezone == "Pacific/Auckland"
+    assert of_tables.days == summarize_csv(output, None, "Pacific/Auckland").days
 
 
 def test_the_manifest_says_how_sure_it_is(of_tables: Summary, folder: Path) -> None:

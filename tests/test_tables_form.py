@@ -1,11 +1,14 @@
 """The form of tables: a window as Parquet files, one for each table and day."""
 
+import gc
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from everycall.sinks.tables_form import Groups, TablesForm
+from everycall.filesystem import SystemFilesystem
+from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, TablesForm
 from everycall.tables.relational import OF_CONVERSATIONS
 from tables_in import DAY, ORGANIZATION, batch, conversation, evenly, written
 
@@ -151,6 +154,18 @@ def test_a_window_that_is_discarded_leaves_no_file(tmp_path: Path) -> None:
     writer.write(batch([conversation(9, DAY + timedelta(days=3))]))
 
     writer.discard()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_discarded_is_not_written_to_when_arrows_writer_is_collected(tmp_path: Path) -> None:
+    """Otherwise an interrupted command printed an error of its own for each open file."""
+    described = TableFile("conversations", "", "", 0, 0, "")
+    file = ParquetFile(described, tmp_path / "a.parquet", SystemFilesystem(), few_values=10)
+    file.write(pa.table({"conversationId": ["a"]}))
+    file.discard()
+    del file
+    gc.collect()  # an error there fails this test
 
     assert list(tmp_path.iterdir()) == []
 

@@ -116,7 +116,8 @@ class Converted:
     """Whether the archive is as its manifest says; true if it has none."""
     outputs: tuple[str, ...]
     """The names of the outputs; none if the rows went to a stream."""
-    interval: Interval
+    interval: Interval | None
+    """None where neither a manifest nor a conversation tells it."""
     started_at: datetime
     finished_at: datetime
     manifest: Mapping[str, Any]
@@ -388,7 +389,7 @@ class _Conversion:
         with self._store(_header(_DAY_ZERO, self._started_at)) as store:
             spooled = self._spooled(store.path(_DAY_ZERO, ".part"))
             sections = _sections(spooled.part)
-            whole = Interval(sections[0][0].start, sections[-1][0].end) if sections else _DAY_ZERO
+            whole = Interval(sections[0][0].start, sections[-1][0].end) if sections else self._today
             store.header = msgspec.structs.replace(store.header, interval=str(whole))
             tasks: list[tuple[WindowRead, Task]] = []
             for window, first, end in sections:
@@ -399,6 +400,12 @@ class _Conversion:
                 tasks.append((_read(window, spooled.part.section(first, end)), task))
             self._load(store, tasks, names)
             return self._finished(store, [] if sections else [whole], [], spooled, fits_manifest=fits_manifest)
+
+    @property
+    def _today(self) -> Interval:
+        """The interval of an archive without conversations, since there has to be one."""
+        day = start_of_day(self._started_at)
+        return Interval(day, day + DAY)
 
     def _spooled(self, path: Path) -> Spooled:
         archive = self._archive
@@ -496,7 +503,7 @@ class _Conversion:
             repeated=spooled.repeated if spooled else 0,
             fits_manifest=fits_manifest,
             outputs=self._place.names,
-            interval=store.header.window,
+            interval=None if spooled is not None and not spooled.part.size else store.header.window,
             started_at=self._started_at,
             finished_at=self._now(),
             manifest=plain(manifest),
@@ -587,7 +594,7 @@ class _Window:
 
 
 _DAY_ZERO = Interval(EPOCH, EPOCH + DAY)
-"""The interval where no conversation has a start."""
+"""The interval where there are conversations, but none has a start."""
 
 
 def _header(interval: Interval, now: datetime) -> Header:

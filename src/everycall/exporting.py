@@ -8,7 +8,7 @@ A repair is the same run on a ledger in which the windows that still hold are al
 
 import errno
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -35,7 +35,18 @@ from everycall.ledger import DISK_FULL
 from everycall.load.load import Loaded, Task
 from everycall.load.names import NameSource
 from everycall.load.redacted import redacted
-from everycall.manifest import Entry, Header, Manifest, Output, Stray, Verdict, WindowLoaded, WindowRead, plain
+from everycall.manifest import (
+    Entry,
+    Header,
+    Manifest,
+    Output,
+    Stray,
+    Verdict,
+    WindowLoaded,
+    WindowPatched,
+    WindowRead,
+    plain,
+)
 from everycall.printable import printable
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
@@ -218,6 +229,9 @@ class Carried:
     """Ids, in 16 bytes each, of conversations that were taken out and must not come back."""
     forgotten_windows: tuple[Interval, ...] = ()
     """Windows whose conversations were all taken out."""
+    had: Callable[[Interval], frozenset[bytes]] | None = None
+    """Gives the ids, in 16 bytes each, of the conversations that the destination had in a window; None if what is gone
+    is not counted."""
     kept_from: datetime | None = None
     """When the org's retention begins, if that is known; see `Run._is_fixed`."""
 
@@ -226,7 +240,7 @@ class Carried:
         """What a destination has."""
         ids = (id_ for entry in manifest.windows for id_ in entry.forgotten)
         windows = tuple(entry.window for entry in manifest.windows if entry.is_forgotten)
-        return cls(manifest.swept_until, frozenset(map(bytes.fromhex, ids)), windows, kept_from)
+        return cls(manifest.swept_until, frozenset(map(bytes.fromhex, ids)), windows, kept_from=kept_from)
 
     def is_forgotten(self, window: Interval) -> bool:
         """Whether all conversations of the window were taken out."""
@@ -402,7 +416,11 @@ class Run:
     def manifest(self, header: Header, form: str, size_bytes: int, sha256: str) -> Manifest:
         """The manifest for an output with this header, of that size and checksum."""
         store = self._store
-        entries = [Entry.of(store.read[interval], loaded, form) for interval, loaded in sorted(store.loaded.items())]
+        moved = self._moved()
+        entries = [
+            Entry.of(_without_moved(store.read[interval], moved), loaded, form)
+            for interval, loaded in sorted(store.loaded.items())
+        ]
         found = Manifest.of(
             header,
             entries,
@@ -413,6 +431,14 @@ class Run:
             output=Output(format=header.format, size_bytes=size_bytes, sha256=sha256),
         )
         return msgspec.structs.replace(found, swept_until=self._carried.swept_until)
+
+    def _moved(self) -> frozenset[str]:
+        """Of the conversations that no longer came in a window, those that another one has now, in hex."""
+        gone = {id_ for read in self._store.read.values() for id_ in read.removed}
+        if not gone:
+            return frozenset()
+        lists = [ids for read in self._store.read.values() if (ids := self._store.ids(read.window))]
+        return frozenset(id_ for id_ in gone if any(contains(ids, bytes.fromhex(id_)) for ids in lists))
 
     def _is_kept(self, window: Interval) -> bool:
         kept_from = self._setup.options.kept_from
@@ -431,7 +457,7 @@ class Run:
 
     def _commit(self, settled: Settled) -> None:
         """Record that the window is read, and load it."""
-        read = self._without_forgotten(self._line(settled)).redacted(self._setup.client.redact)
+        read = self._with_removed(self._without_forgotten(self._line(settled))).redacted(self._setup.client.redact)
         if self._setup.options.redaction is not None:
             read = read.without_values()
         self._store.commit_read(read)
@@ -483,6 +509,14 @@ class Run:
             strays=tuple(one for one in read.strays if id_bytes(one.conversation_id) not in gone),
         )
 
+    def _with_removed(self, read: WindowRead) -> WindowRead:
+        """The line with the conversations that the destination had, and that no longer came."""
+        if self._carried.had is None or read.is_forgotten:
+            return read
+        ids = self._store.ids(read.window) or b""
+        gone = self._carried.had(read.window) - {ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)}
+        return msgspec.structs.replace(read, removed=tuple(sorted(id_.hex() for id_ in gone)))
+
     # Loaded
 
     def _load(self, read: WindowRead) -> None:
@@ -525,6 +559,7 @@ class Run:
         else:
             line = loaded.line(read).redacted(self._setup.client.redact)
             self._notice(read, line)
+            line = read.loaded(line) if isinstance(read, WindowPatched) else line
             self._store.commit_loaded(line)
             self._attributes |= loaded.attributes
             is_proven = read.verdict == "proven" and self._is_kept(read.window)
@@ -548,6 +583,13 @@ class Run:
     def _ask_names(self, kind: Kind, ids: Sequence[str]) -> Found | Unavailable:
         client = self._setup.client
         return client.play(look_ups.look_up(kind, ids)).redacted(client.redact).as_of(text(client.clock.utc()))
+
+
+def _without_moved(read: WindowRead, moved: frozenset[str]) -> WindowRead:
+    """The line without the removed conversations that are only in another window now."""
+    if moved.isdisjoint(read.removed):
+        return read
+    return msgspec.structs.replace(read, removed=tuple(id_ for id_ in read.removed if id_ not in moved))
 
 
 def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:

@@ -210,7 +210,10 @@ class SystemFilesystem(Filesystem):
 
     def size(self, path: Path) -> int | None:
         """The size of a file in bytes; None if it does not exist."""
-        return path.stat().st_size if path.exists() else None
+        try:
+            return path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def lock(self, path: Path, output: str) -> Lock:
         """Lock the output, by a lock file at `path`."""

@@ -3,6 +3,7 @@
     OUT.everycall/ledger.jsonl      a header, a line for each window that is read, one for each that is loaded, and one
                                     for each output that is complete while another one is not
     OUT.everycall/WINDOW.part       a window's conversations as the API sent them; removed once they are loaded
+                                    (only those that are replaced, where a `sync` replaces some of a window)
     OUT.everycall/WINDOW.ids        16 bytes for each conversation that the window owns, sorted
     OUT.everycall/WINDOW.rows       a window's rows; other forms have other suffixes
     OUT.manifest.json, OUT          appear at the end, one right after the other; then the folder is removed
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -42,6 +43,7 @@ from everycall.manifest import (
     Manifest,
     Published,
     WindowLoaded,
+    WindowPatched,
     WindowRead,
     as_written,
     check_interval,
@@ -170,9 +172,7 @@ class Ledger:
             ) from error
         return before, [without_open(read) for read in reads], loads, published
 
-    def _usable(
-        self, lines: Sequence[WindowRead | WindowLoaded | Published], interval: Interval
-    ) -> tuple[list[WindowRead], list[WindowLoaded]]:
+    def _usable(self, lines: Sequence["_Line"], interval: Interval) -> tuple[list[WindowRead], list[WindowLoaded]]:
         """The lines of windows that need not be read again: proven, inside the interval, and with complete files.
 
         Lines that overlap an earlier window or reach beyond the interval come from an edited ledger, and are dropped.
@@ -185,10 +185,11 @@ class Ledger:
             if loaded is not None and (loaded.rows != read.kept or not self._has_forms(loaded)):
                 loaded = None
             fits = end <= read.window.start and read.window.end <= interval.end
-            is_ours = self._is_repair or loaded is None or not loaded.taken_over
+            is_patch = isinstance(read, WindowPatched)
+            is_ours = self._is_repair or not (is_patch or (loaded is not None and loaded.taken_over))
             if read.verdict != "proven" or not fits or not is_ours or not (loaded or self._has_part(read)):
                 continue
-            if not (loaded and loaded.taken_over) and not self._has_ids(read):
+            if not (is_patch or (loaded and loaded.taken_over)) and not self._has_ids(read):
                 continue
             end = read.window.end
             kept_reads.append(read)
@@ -226,13 +227,13 @@ class Ledger:
             self._filesystem.sync(file)
 
     def ids(self, window: Interval) -> bytes | None:
-        """The ids that the window owns; None if a repair took the window over."""
+        """The ids that the window owns; None if a repair or a sync took the window over."""
         return None if self._is_in_output(window) else self._filesystem.read(self.path(window, ".ids"))
 
     def _is_in_output(self, window: Interval) -> bool:
         """Whether conversations of the window are only in the output, where an earlier run left them."""
-        loaded = self.loaded.get(str(window))
-        return loaded is not None and loaded.taken_over
+        read, loaded = self.read.get(str(window)), self.loaded.get(str(window))
+        return isinstance(read, WindowPatched) or (loaded is not None and loaded.taken_over)
 
     def ids_in_output(self, window: Interval) -> bytes:
         """The ids that the output has of a window that a repair took over, sorted; read once, for all such windows."""
@@ -242,7 +243,7 @@ class Ledger:
 
     def _gathered_ids(self) -> set[Interval]:
         """Write the ids that the output has of windows that a repair took over to their files."""
-        taken = [window for window in map(Interval.read, self.loaded) if self._is_in_output(window)]
+        taken = [window for window in map(Interval.read, self.read) if self._is_in_output(window)]
         found: set[Interval] = set()
         for destination in self._destinations:
             for window, texts in destination.ids(sorted(taken, key=lambda one: one.start)):
@@ -363,7 +364,7 @@ class Ledger:
             for entry in entries:
                 offset, length = offsets[entry.interval]
                 ledger.seek(offset)
-                line = msgspec.json.decode(ledger.read(length), type=WindowRead)
+                line = msgspec.json.decode(ledger.read(length), type=WindowRead | WindowPatched)
                 yield msgspec.structs.replace(entry, open_conversations=line.open_conversations)
 
     def _offsets(self) -> dict[str, tuple[int, int]]:
@@ -371,7 +372,7 @@ class Ledger:
         offsets: dict[str, tuple[int, int]] = {}
         offset = 0
         for line in self._filesystem.read(self._path).splitlines(keepends=True):
-            if line.startswith(_READ_TAG):
+            if line.startswith(_READ_TAGS):
                 offsets[msgspec.json.decode(line, type=_Interval).interval] = offset, len(line)
             offset += len(line)
         return offsets
@@ -456,16 +457,19 @@ class _Interval(msgspec.Struct, frozen=True):
     interval: str
 
 
-_READ_TAG = b'{"line":"read"'
-"""How a `WindowRead` line begins."""
+_READ_TAGS = (b'{"line":"read"', b'{"line":"patched"')
+"""How the lines of windows that are read begin."""
 
 
 def _line(line: msgspec.Struct) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _decoded(lines: Iterable[bytes]) -> list[WindowRead | WindowLoaded | Published]:
-    return [msgspec.json.decode(line, type=WindowRead | WindowLoaded | Published) for line in lines]
+_Line: TypeAlias = WindowRead | WindowPatched | WindowLoaded | Published
+
+
+def _decoded(lines: Iterable[bytes]) -> list[_Line]:
+    return [msgspec.json.decode(line, type=_Line) for line in lines]
 
 
 def _header(line: bytes) -> Header:

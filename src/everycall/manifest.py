@@ -86,6 +86,12 @@ class Header(_Line, frozen=True, kw_only=True):
         return Interval.read(self.interval)
 
     @property
+    def timezone(self) -> str:
+        """The time zone of the export's days: that of local times, else that of the query; UTC if none was named."""
+        asked = self.asked.get("timezone")
+        return self.local_times or (asked if isinstance(asked, str) else "") or "UTC"
+
+    @property
     def named_instead(self) -> Interval | None:
         """The interval that `asked` named when the first run began, where that is another one."""
         try:
@@ -110,6 +116,14 @@ class Stray(_Line, frozen=True, kw_only=True):
     """conversationStart as the API sent it; null if it was absent."""
     reason: str
     """Why no other window has it."""
+
+
+class Replacement(_Line, frozen=True, kw_only=True):
+    """A conversation that `everycall sync` replaced by its id, without reading its window again."""
+
+    conversation_id: str
+    as_of: str
+    """When it was asked for."""
 
 
 class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read"):
@@ -160,6 +174,12 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     back. The ids alone are kept, for that."""
     is_forgotten: bool = False
     """Whether `everycall forget` took out all of its conversations, so that it is never read again."""
+    replaced: tuple[Replacement, ...] = ()
+    """Conversations that were replaced by their ids since the window was read. The counts are still those of
+    `countedAt`; what came or went since then is only found when the window is read again."""
+    removed: tuple[str, ...] = ()
+    """16 bytes in hex for each conversation that the destination of a `sync` had, and that no longer came when the last
+    run read the window."""
     part_sha256: str = ""
     """The checksum of the index of the window's part, which contains a checksum of each page."""
 
@@ -258,6 +278,30 @@ class WindowLoaded(_Line, frozen=True, kw_only=True, tag_field="line", tag="load
         return msgspec.structs.replace(self, oddities=dict(counts), oddity_examples=examples)
 
 
+class WindowPatched(WindowRead, frozen=True, kw_only=True, tag="patched"):
+    """A window that the destination has, and of which some conversations are replaced; its part has only these."""
+
+    ids: tuple[str, ...]
+    """Their conversationIds."""
+    was: WindowLoaded
+    """The window as it was loaded before."""
+
+    def loaded(self, patch: WindowLoaded) -> WindowLoaded:
+        """The line of the window with its new conversations, where `patch` is what was loaded of them."""
+        oddities = Counter(self.was.oddities)
+        oddities.update(patch.oddities)
+        return msgspec.structs.replace(
+            patch,
+            rows=self.kept,
+            outlasting=min(self.kept, self.was.outlasting + patch.outlasting),
+            pages=self.was.pages + patch.pages,
+            pages_checked=self.was.pages_checked + patch.pages_checked,
+            oddities=dict(oddities),
+            oddity_examples=_first_of_each([*self.was.oddity_examples, *patch.oddity_examples]),
+            names_unavailable={**self.was.names_unavailable, **patch.names_unavailable},
+        )
+
+
 class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
     """One finished window in the manifest: both of its lines in one."""
 
@@ -284,16 +328,40 @@ class Entry(WindowRead, frozen=True, kw_only=True, tag=False):
     def of(cls, read: WindowRead, loaded: WindowLoaded, form: str) -> "Entry":
         """Combine the two lines of a window, for an output that takes this form."""
         written = loaded.written[form]
+        if isinstance(read, WindowPatched):  # the destination knows better if it has a checksum of each window
+            written = msgspec.structs.replace(read.was.written[form], sha256="")
         fields = {name: getattr(loaded, name) for name in _SHARED}
-        return cls(**_fields(read), size_bytes=written.size_bytes, sha256=written.sha256, **fields)
+        return cls(**_read_fields(read), size_bytes=written.size_bytes, sha256=written.sha256, **fields)
 
     def lines(self, form: str) -> tuple[WindowRead, WindowLoaded]:
         """Split the entry into the two lines of the ledger."""
-        fields = _fields(self)
-        read = {name: fields[name] for name in WindowRead.__struct_fields__}
-        loaded = {name: fields[name] for name in _SHARED}
+        loaded = {name: getattr(self, name) for name in _SHARED}
         written = {form: Written(size_bytes=self.size_bytes, sha256=self.sha256)}
-        return WindowRead(**read), WindowLoaded(interval=self.interval, written=written, **loaded)
+        return WindowRead(**_read_fields(self)), WindowLoaded(interval=self.interval, written=written, **loaded)
+
+    def patched(self, replaced: Mapping[str, bool], as_of: str, part_sha256: str, form: str) -> WindowPatched:
+        """The line of the ledger where some conversations of the window are replaced by their ids.
+
+        Args:
+            replaced: for each of them, by conversationId, whether it has no end.
+            as_of: when they were asked for.
+            part_sha256: the checksum of the part that has them.
+            form: that by which the manifest describes the windows of the destination.
+        """
+        read, was = self.lines(form)
+        still_open = {one for one in self.open_conversations if one not in replaced}
+        still_open |= {one for one, is_open in replaced.items() if is_open}
+        known = {one.conversation_id: one for one in self.replaced}
+        known |= {one: Replacement(conversation_id=one, as_of=as_of) for one in replaced}
+        fields = {
+            **_read_fields(read),
+            "open": len(still_open),
+            "open_conversations": tuple(sorted(still_open)),
+            "replaced": tuple(known[one] for one in sorted(known)),
+            "removed": (),
+            "part_sha256": part_sha256,
+        }
+        return WindowPatched(**fields, ids=tuple(sorted(replaced)), was=was)
 
 
 _SHARED = tuple(name for name in WindowLoaded.__struct_fields__ if name not in ("interval", "written"))
@@ -379,6 +447,8 @@ class Manifest(_Line, frozen=True, kw_only=True):
     """What did not fit the records, by kind and field, as often as it came."""
     oddity_examples: tuple[Oddity, ...]
     """The first of each kind and field, at most 20."""
+    removed: int = 0
+    """Conversations that the last run of a `sync` has removed: the number of the windows' `removed`."""
     pages: int
     """Sum of the windows' `pages`."""
     pages_checked: int
@@ -452,6 +522,7 @@ class Manifest(_Line, frozen=True, kw_only=True):
             oddity_examples=_first_of_each(
                 oddity for entry in entries for oddity in (*entry.unreadable, *entry.oddity_examples)
             ),
+            removed=sum(len(entry.removed) for entry in entries),
             pages=sum(entry.pages for entry in entries),
             pages_checked=sum(entry.pages_checked for entry in entries),
             windows=tuple(entries),
@@ -487,8 +558,8 @@ def _first_of_each(oddities: Iterable[Oddity]) -> tuple[Oddity, ...]:
     return tuple(found.values())[:EXAMPLES_MAX]
 
 
-def _fields(line: WindowRead) -> dict[str, Any]:
-    return {name: getattr(line, name) for name in line.__struct_fields__}
+def _read_fields(line: WindowRead) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in WindowRead.__struct_fields__}
 
 
 def plain(line: msgspec.Struct) -> dict[str, Any]:

@@ -9,35 +9,44 @@ A window of a synced destination is a UTC day, or a part of one. It is *due* if
 - it belongs to the trailing days, which the vendor still rebuilds (contract: 48 hours and more after the fact);
 - it was read while it belonged to them, and has left them since (nights may be skipped);
 - evaluations and surveys may have come since it was read: once, 31 days after its end;
-- a conversation of it was open and has ended since. That is asked by the conversations' ids, a hundred a request, so
-  that an e-mail that nobody ever closes does not cost its whole day every night. After `give_up_after` days it is no
-  longer asked for;
-- a conversation of it has ended since it was read, although it was not open then: it was opened again. A details job
-  looks for what ended since the last run, whatever day it began (`acquire.sweep`); hours later than the query, since
-  jobs read a data lake. Where jobs cannot be used, such a conversation is noticed when its day is due.
+- a conversation of it that is asked for by its id (below) does not come any more, or the destination does not have it.
+
+Of other windows, single conversations are replaced, with all their children, without reading the window:
+
+- one that was open and has ended since. Open conversations are asked for by their ids, a hundred a request and up to
+  31 days together, so that an e-mail that nobody ever closes does not cost its whole day every night. After
+  `give_up_after` days it is no longer asked for;
+- one that has ended since its window was read, although it was not open then: it was opened again. A details job looks
+  for what ended since the last run, whatever day it began (`acquire.sweep`); hours later than the query, since jobs
+  read a data lake. Where jobs cannot be used, such a conversation is noticed when its day is due.
+
+The proof of such a window stays the one of its last reading, and its line says which conversations were replaced, and
+when they were asked for.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from everycall.acquire.by_id import Came, by_ids, part_of
+from everycall.acquire.part import PartWriter
+from everycall.acquire.proof import id_bytes
 from everycall.acquire.sweep import Ended, NotSwept, available, ended
 from everycall.acquire.windows import without
-from everycall.api.details_query import page
-from everycall.api.limits import PAGE_SIZE_MAX, SETTLED_AFTER, SPAN_FILTERED
-from everycall.api.query import Filters, Interval, Query
-from everycall.api.records import Page
+from everycall.api.limits import SETTLED_AFTER, SPAN_FILTERED
+from everycall.api.query import Interval, Query
 from everycall.client import Client
 from everycall.errors import OutputRefused
 from everycall.exporting import Carried, Summary, header_of, output_failed, run
 from everycall.instants import start_of_day, text
 from everycall.ledger import Ledger
-from everycall.manifest import Entry, Manifest
+from everycall.manifest import Entry, Manifest, WindowPatched
 from everycall.progress import Noticed, Progress
 from everycall.setup import Environment, Options, Setup
-from everycall.sinks.interface import Destination
+from everycall.sinks.interface import Destination, Form
 from everycall.sinks.targets import STREAMED, Target, destination, target_of
 from everycall.tables.flat import FlatTable, flat_table
 from everycall.tables.typed import View
@@ -91,7 +100,26 @@ class Synced:
     given_up: int
     """Conversations without an end that are no longer asked for."""
     reopened: int = 0
-    """Windows that were read only because a conversation of them had been opened again, and has ended."""
+    """Windows that were only looked at because a conversation had been opened again, and has ended."""
+    patched: int = 0
+    """Windows of which only some conversations were replaced, by their ids."""
+    replaced: int = 0
+    """Those conversations."""
+    removed: int = 0
+    """Conversations that the destination no longer has, since they did not come when their window was read."""
+
+    def __add__(self, after: "Synced") -> "Synced":
+        """This run and the one that followed it at once."""
+        since = self.summary.started_at
+        read = sum(datetime.fromisoformat(entry.counted_at) >= since for entry in after.summary.entries)
+        return replace(
+            after,
+            read=read,
+            kept=len(after.summary.entries) - read - self.patched - after.patched,
+            reopened=self.reopened + after.reopened,
+            patched=self.patched + after.patched,
+            replaced=self.replaced + after.replaced,
+        )
 
 
 def sync(
@@ -131,13 +159,16 @@ def sync(
     check_target(target)
     done = _sync(client, query, target, flat_table(view, columns), policy, options, progress, environment)
     if done.summary.interval.end < query.interval.until_now(client.clock.utc()).end - CATCHES_UP:
-        options = replace(options, fresh=False)
-        return _sync(client, query, target, flat_table(view, columns), policy, options, progress, environment)
+        options, begun_at = replace(options, fresh=False), done.summary.started_at
+        return done + _sync(
+            client, query, target, flat_table(view, columns), policy, options, progress, environment, begun_at
+        )
     return done
 
 
 CATCHES_UP = timedelta(hours=1)
-"""A run that has finished an interrupted one is followed by another if so much time has passed since."""
+"""A run that has finished an interrupted one is followed by another if so much time has passed since. That one does
+not read again what the first one has read, except the last window, which has become longer."""
 
 
 def check_target(target: Target) -> None:
@@ -163,7 +194,9 @@ def _sync(
     options: Options,
     progress: Progress | None,
     environment: Environment,
+    read_since: datetime | None = None,
 ) -> Synced:
+    """One run; `read_since` is when the run began that it follows at once."""
     options = replace(options, by_day=True)
     setup = Setup.of(client, table, options, progress, environment)
     try:
@@ -175,7 +208,7 @@ def _sync(
             before = None if options.fresh else place.found()
             if options.fresh and (there := place.found()) is not None:
                 _notice_what_comes_back(there, setup.progress)
-            state = _State(setup, query, place, policy, before, options.kept_from)
+            state = _State(setup, query, place, policy, before, options.kept_from, read_since)
             if before is not None:  # windows that were proven while the org kept them stay so
                 setup = replace(setup, options=replace(options, kept_from=kept_from_of(before)))
             state.prepare(ledger)
@@ -183,12 +216,22 @@ def _sync(
             ledger.abandon()
             raise
         kept = sum(loaded.taken_over for loaded in ledger.loaded.values())
+        patches = [read for read in ledger.read.values() if isinstance(read, WindowPatched)]
         summary = run(setup, query, ledger, [place], carried=state.carried)
     except OSError as error:
         raise output_failed(error) from error
     finally:
         setup.executor.close()
-    return Synced(summary, len(summary.entries) - kept, kept, state.given_up, state.reopened)
+    return Synced(
+        summary,
+        read=len(summary.entries) - kept - len(patches),
+        kept=kept,
+        given_up=state.given_up,
+        reopened=state.reopened,
+        patched=len(patches),
+        replaced=sum(len(patch.ids) for patch in patches),
+        removed=summary.manifest["removed"],
+    )
 
 
 class _State:
@@ -202,34 +245,57 @@ class _State:
         policy: Policy,
         before: Manifest | None,
         kept_from: datetime | None,
+        read_since: datetime | None,
     ) -> None:
         self._setup, self._query, self._place, self._policy = setup, query, place, policy
-        self._before, self._kept_from = before, kept_from
-        self._ended: dict[str, datetime] = {}
-        """The latest end in windows that the sweep found, by interval."""
-        self.carried = Carried.of(before, kept_from) if before is not None else Carried()
+        self._before, self._kept_from, self._read_since = before, kept_from, read_since
+        self._ended: dict[str, dict[str, datetime]] = {}
+        """The ends that the sweep found: interval of the window -> conversationId -> end."""
+        self.carried = replace(Carried.of(before, kept_from), had=self._had) if before is not None else Carried()
         self.given_up = self.reopened = 0
 
     def prepare(self, ledger: Ledger) -> None:
         """Record in the ledger all windows that need not be read again.
 
+        A run that goes on with an interrupted one does not sweep, and does not move the date up to which jobs were
+        asked: what ended after the windows of that run were read is found by the next sweep. Neither does it ask for
+        single conversations if another run follows at once.
+
         Raises:
             OutputRefused: the destination begins at another time.
-            EverycallError: whatever the client raises, who asks for open conversations.
+            EverycallError: whatever the client raises, who asks for single conversations.
         """
         if self._before is None:
             return
         self._check_beginning(self._before)
-        if self._policy.sweeps:
-            self._sweep(self._before, is_resumed=bool(ledger.read))
-        due = {entry.interval for entry in self._before.windows if self._is_due(entry)}
-        ledger.keep(lambda interval: interval not in due or not _is_taken_over(ledger, interval))
+        if self._policy.sweeps and not ledger.read:
+            self._sweep(self._before)
+        undone = [one for one in self._before.windows if not _is_done(ledger, one.interval)]
+        due = {entry.interval for entry in undone if self._is_due(entry)}
+        asked_at = self._setup.client.clock.utc()
+        is_followed = ledger.header.window.end < self._query.interval.end - CATCHES_UP
+        others = [] if is_followed else [entry for entry in undone if entry.interval not in due]
+        changed, incomplete = self._changed(others)
+        due |= incomplete
+        ledger.keep(lambda interval: _is_done(ledger, interval) or interval not in due | changed.keys())
         gaps = without(ledger.header.window, [read.window for read in ledger.read.values()])
         for number, entry in enumerate(self._before.windows):
             window = entry.window
-            fits = any(gap.start <= window.start and window.end <= gap.end for gap in gaps)
-            if fits and entry.interval not in due:
-                take_over(self._before, number, self._place, ledger)
+            if entry.interval in due or not any(gap.start <= window.start and window.end <= gap.end for gap in gaps):
+                continue
+            if entry.interval not in changed:
+                take_over(self._before, number, self._place, ledger, is_of_this_run=self._is_read_already(entry))
+            elif self._place.set_aside(self._before, number, partial(_path, ledger, window)):
+                self._replace(ledger, entry, changed[entry.interval], asked_at)
+        self._notice_given_up()
+
+    def _replace(self, ledger: Ledger, entry: Entry, new: Sequence[Came], asked_at: datetime) -> None:
+        """Record in the ledger that some conversations of a window are replaced."""
+        part = part_of(PartWriter(ledger.path(entry.window, ".part"), self._setup.filesystem), new)
+        is_open = {one.conversation_id: not one.has_end for one in new}
+        ledger.commit_read(entry.patched(is_open, text(asked_at), part.checksum, self._place.forms[0].name))
+
+    def _notice_given_up(self) -> None:
         if self.given_up:
             noun = "conversation has" if self.given_up == 1 else "conversations have"
             self._setup.progress.report(
@@ -248,33 +314,101 @@ class _State:
             )
 
     def _is_due(self, entry: Entry) -> bool:
-        now, kept_from = self._setup.started_at, self._kept_from
-        if entry.is_forgotten or (kept_from is not None and entry.window.start < kept_from):
-            return False  # the destination is to be without them, or the org may have deleted what it has
-        return self._policy.is_due(entry, now) or self._was_reopened(entry) or self._was_open(entry, now)
-
-    def _was_reopened(self, entry: Entry) -> bool:
-        """Whether the sweep found a conversation of it that ended after it was read."""
-        ended_at = self._ended.get(entry.interval)
-        is_late = ended_at is not None and ended_at > datetime.fromisoformat(entry.counted_at)
-        self.reopened += is_late
-        return is_late
-
-    def _was_open(self, entry: Entry, now: datetime) -> bool:
-        """Whether a conversation of it that was open has an end now, or is gone, or is not known by its id."""
-        if not entry.open:
+        """Whether a window has to be read again as a whole."""
+        now = self._setup.started_at
+        if self._is_left_alone(entry):
             return False
-        if not self._policy.asks_for_open(entry, now):
-            self.given_up += entry.open
-            return False
-        return len(entry.open_conversations) < entry.open or self._has_ended(entry)
+        if self._is_read_already(entry):
+            return entry.verdict != "proven" or bool(entry.late)
+        is_listed = len(entry.open_conversations) == entry.open
+        return self._policy.is_due(entry, now) or (self._policy.asks_for_open(entry, now) and not is_listed)
 
-    def _sweep(self, before: Manifest, *, is_resumed: bool) -> None:
-        """Find the windows with conversations that have ended since the last sweep.
+    def _is_left_alone(self, entry: Entry) -> bool:
+        """Whether the destination is to be without it, or the org may have deleted what it has."""
+        return entry.is_forgotten or (self._kept_from is not None and entry.window.start < self._kept_from)
 
-        A run that goes on with another one's windows does not move the date: what ended after these were read is found
-        by the next sweep.
+    def _is_read_already(self, entry: Entry) -> bool:
+        """Whether the run that this one follows at once has read it, and it cannot have become longer."""
+        is_last = self._before is not None and entry.window.end == self._before.query.window.end
+        since = self._read_since
+        return since is not None and not is_last and datetime.fromisoformat(entry.counted_at) >= since
+
+    def _had(self, window: Interval) -> frozenset[bytes]:
+        """The conversations that the destination had in a window when this run began, or the one that it follows."""
+        entries = [
+            one for one in _known(self._before).windows
+            if window.start <= one.window.start and one.window.end <= window.end
+        ]  # fmt: skip
+        looked_up = self._looked_up([one.window for one in entries])  # nothing where there are no ids
+        had = {id_bytes(one) for ids in looked_up.values() for one in ids}
+        if self._read_since is not None:
+            had |= {bytes.fromhex(one) for entry in entries for one in entry.removed}
+        return frozenset(had)
+
+    # Single conversations
+
+    def _changed(self, entries: Sequence[Entry]) -> tuple[dict[str, list[Came]], set[str]]:
+        """Ask for single conversations of windows that are not due.
+
+        Returns:
+            The conversations to replace, by the interval of their window; and the intervals of windows that have to be
+            read: one of their conversations did not come, or the destination does not have it.
         """
+        wanted = {entry.window: sorted(ids) for entry in entries if (ids := self._wanted(entry))}
+        came = by_ids(self._setup.client, self._query.filters, wanted)
+        changed: dict[str, list[Came]] = {}
+        incomplete: set[str] = set()
+        for entry in entries:
+            asked, was_open = wanted.get(entry.window, []), set(entry.open_conversations)
+            if not all(one in came and _is_in(entry.window, came[one]) for one in asked):
+                incomplete.add(entry.interval)
+            elif new := [came[one] for one in asked if came[one].has_end or one not in was_open]:
+                changed[entry.interval] = new
+        strange = self._not_there(changed)
+        return {interval: new for interval, new in changed.items() if interval not in strange}, incomplete | strange
+
+    def _wanted(self, entry: Entry) -> set[str]:
+        """The conversations of a window that are asked for: those that were open, and those that were opened again."""
+        if self._is_left_alone(entry):
+            return set()
+        ids = self._opened_again(entry)
+        self.reopened += bool(ids)
+        if self._policy.asks_for_open(entry, self._setup.started_at):
+            ids |= set(entry.open_conversations)
+        else:
+            self.given_up += entry.open
+        return ids
+
+    def _opened_again(self, entry: Entry) -> set[str]:
+        """The conversations that the sweep found, and that ended after they were read."""
+        replaced = {one.conversation_id: one.as_of for one in entry.replaced}
+        return {
+            id_
+            for id_, ended_at in self._ended.get(entry.interval, {}).items()
+            if ended_at > datetime.fromisoformat(replaced.get(id_, entry.counted_at))
+            and id_bytes(id_).hex() not in entry.forgotten
+        }
+
+    def _not_there(self, changed: Mapping[str, Sequence[Came]]) -> set[str]:
+        """The windows of which the destination does not have all of these conversations, or does not say so."""
+        there = self._looked_up(list(map(Interval.read, changed)))
+        return {
+            interval for interval, new in changed.items() if not {one.conversation_id for one in new} <= there[interval]
+        }
+
+    def _looked_up(self, windows: Sequence[Interval]) -> dict[str, set[str]]:
+        """The conversations that the destination has in these windows; none where its rows do not have their ids."""
+        found: dict[str, set[str]] = {str(window): set() for window in windows}
+        redacted = [one.partition("=") for one in _known(self._before).query.redacted]
+        if windows and not any(field == "conversationId" and treatment != "keep" for field, _, treatment in redacted):
+            for window, ids in self._place.ids(windows):
+                found[str(window)].update(ids)
+        return found
+
+    # The sweep
+
+    def _sweep(self, before: Manifest) -> None:
+        """Find the conversations that have ended since the last sweep."""
         client = self._setup.client
         try:
             until = available(client)
@@ -284,7 +418,7 @@ class _State:
         except NotSwept as error:
             self._setup.progress.report(Noticed(f"Jobs cannot be used ({str(error).rstrip('.')}): {WITHOUT_SWEEP}"))
             return
-        if not is_resumed and (since is None or since < until):
+        if since is None or since < until:
             self.carried = replace(self.carried, swept_until=text(until))
 
     def _gather(self, before: Manifest, found: Iterable[Ended]) -> None:
@@ -292,21 +426,8 @@ class _State:
         for one in found:
             at = bisect_right(windows, one.start, key=lambda window: window[0]) - 1
             if at >= 0 and one.start < windows[at][1]:
-                interval = windows[at][2]
-                self._ended[interval] = max(one.end, self._ended.get(interval, one.end))
-
-    def _has_ended(self, entry: Entry) -> bool:
-        """Whether one of its open conversations has an end now, or is gone."""
-        return any(
-            len(found) < len(ids) or any(one.conversation_end is not None for one in found)
-            for ids in _lots(entry.open_conversations, PAGE_SIZE_MAX)
-            for found in (self._conversations(entry, ids).conversations,)
-        )
-
-    def _conversations(self, entry: Entry, ids: tuple[str, ...]) -> Page:
-        asked = Query(entry.window, Filters.of(conversation_ids=ids))
-        answer = self._setup.client.play(page(asked, entry.window, 1, PAGE_SIZE_MAX))
-        return answer if isinstance(answer, Page) else Page()
+                ends = self._ended.setdefault(windows[at][2], {})
+                ends[one.conversation_id] = max(one.end, ends.get(one.conversation_id, one.end))
 
 
 def _notice_what_comes_back(before: Manifest, progress: Progress) -> None:
@@ -334,14 +455,28 @@ def _swept_until(before: Manifest, until: datetime) -> datetime | None:
     return since if since is not None and until - since <= SPAN_FILTERED else None
 
 
-def _is_taken_over(ledger: Ledger, interval: str) -> bool:
-    """Whether an interrupted run left the window as the destination has it."""
+def _is_done(ledger: Ledger, interval: str) -> bool:
+    """Whether an interrupted run has read the window, or replaced conversations of it."""
     loaded = ledger.loaded.get(interval)
-    return loaded is not None and loaded.taken_over
+    return interval in ledger.read and not (loaded is not None and loaded.taken_over)
 
 
-def _lots(ids: tuple[str, ...], size: int) -> Iterator[tuple[str, ...]]:
-    return (ids[at : at + size] for at in range(0, len(ids), size))
+def _path(ledger: Ledger, window: Interval, form: Form) -> Path:
+    return ledger.path(window, form.suffix)
+
+
+def _known(before: Manifest | None) -> Manifest:
+    assert before is not None  # otherwise nothing is asked for by its id
+    return before
+
+
+def _has(window: Interval, at: datetime) -> bool:
+    return window.start <= at < window.end
+
+
+def _is_in(window: Interval, one: Came) -> bool:
+    """Whether a conversation started in the window."""
+    return one.start is not None and _has(window, one.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +498,8 @@ class Status:
     """Until when jobs have looked for conversations that were opened again."""
     asked_at: str
     """When the last run ended."""
+    replaced: int = 0
+    """Conversations that are newer than the proof of their windows: they were replaced by their ids."""
 
     @classmethod
     def of(cls, output: str, manifest: Manifest) -> "Status":
@@ -378,4 +515,5 @@ class Status:
             sum(entry.owned - entry.kept for entry in manifest.windows),
             manifest.swept_until,
             manifest.finished_at,
+            sum(len(entry.replaced) for entry in manifest.windows),
         )

@@ -69,7 +69,16 @@ class Finding:
             return f"changed: {difference:+,} {noun} since {self.entry.counted_at[:19]}Z"
         reason = f": {self.entry.reason}" if self.state == "unproven" and self.entry and self.entry.reason else ""
         phrases = {"damaged": "damaged: the output was changed", "unread": "was never read"}
-        return phrases.get(self.state, self.state) + reason
+        return phrases.get(self.state, self.state) + reason + self._replaced()
+
+    def _replaced(self) -> str:
+        """What the proof of the window does not cover."""
+        if self.state != "holds" or self.entry is None or not self.entry.replaced:
+            return ""
+        count = len(self.entry.replaced)
+        noun = "conversation was" if count == 1 else "conversations were"
+        last = max(one.as_of for one in self.entry.replaced)
+        return f", as of {self.entry.counted_at[:19]}Z; {count:,} {noun} replaced since, last at {last[:19]}Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,10 +415,20 @@ def _finding(entry: Entry, hits_now: int | None) -> Finding:
     return Finding(entry.window, state, entry, hits_now)
 
 
-def take_over(manifest: Manifest, number: int, destination: Destination, ledger: Ledger) -> None:
-    """Record a window that holds as finished; its rows are durable before the ledger has it."""
+def take_over(
+    manifest: Manifest, number: int, destination: Destination, ledger: Ledger, *, is_of_this_run: bool = False
+) -> None:
+    """Record a window that holds as finished; its rows are durable before the ledger has it.
+
+    Args:
+        manifest: that of the destination.
+        number: the position of the window in it.
+        destination: has its rows.
+        ledger: gets its lines.
+        is_of_this_run: whether this run has read it, so that what it removed counts.
+    """
     window = manifest.windows[number].window
     written = destination.take_over(manifest, number, lambda form: ledger.path(window, form.suffix))
     read, loaded = manifest.windows[number].lines(destination.forms[0].name)
-    ledger.commit_read(read)
+    ledger.commit_read(read if is_of_this_run else msgspec.structs.replace(read, removed=()))
     ledger.commit_loaded(msgspec.structs.replace(loaded, written=written, taken_over=True))

@@ -109,19 +109,20 @@ class _Counts:
             self.days[f"{local(datetime.fromisoformat(start), self._zone):%Y-%m-%d}"] += 1
 
 
-def summarize_csv(path: Path, manifest: Manifest | None, timezone: str = "UTC") -> Summary:
+def summarize_csv(path: Path, manifest: Manifest | None, timezone: str = "") -> Summary:
     """The summary of a CSV file, which may be zipped by gzip.
 
     Args:
         path: the file.
         manifest: of the export, if there is one.
-        timezone: of the days; an IANA name.
+        timezone: of the days; an IANA name. If it is left out, that of the export, or UTC.
 
     Raises:
         OutputRefused: there is no such file, or it is not one of everycall's.
         OutputFailed: it cannot be read.
         QueryError: there is no such time zone.
     """
+    timezone = timezone or (manifest.query.timezone if manifest is not None else "UTC")
     counts = _Counts(zone_of(timezone))
     number = 0
     with _opened(path) as file:

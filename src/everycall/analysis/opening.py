@@ -1,7 +1,7 @@
 """Opens a finished export for reading with SQL.
 
     Parquet, Delta, CSV of the tables, DuckDB    read through a DuckDB in memory, with a view for each table
-    JSON lines                                   loaded into a DuckDB file first, which goes away at the end
+    JSON lines, also by day                      loaded into a DuckDB file first, which goes away at the end
     PostgreSQL                                   asked itself, in a transaction that writes nothing
 
 Each table has its declared columns and types, also where an earlier version of everycall wrote fewer of them. All
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -23,13 +24,15 @@ from everycall.api.interval import Interval
 from everycall.converting import ConvertOptions, convert
 from everycall.errors import OutputFailed, OutputRefused
 from everycall.filesystem import SystemFilesystem
-from everycall.manifest import Header, Manifest, Verdict, check_interval, check_version
+from everycall.load.unpacking import PIECE_BYTES
+from everycall.manifest import Header, Manifest, Output, Verdict, check_interval, check_version
 from everycall.progress import Event, Noticed
 from everycall.sinks import postgresql_address
+from everycall.sinks.day_folder import NAMES_FILE
 from everycall.sinks.extras import extra
-from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX
+from everycall.sinks.files import FOLDER_SUFFIX, MANIFEST_SUFFIX, NAMES_SUFFIX
 from everycall.sinks.places import LocalPlace, Place
-from everycall.sinks.targets import CSV_FOLDER, POSTGRESQL, Target, target_of
+from everycall.sinks.targets import CSV_FOLDER, JSONL_DAYS, POSTGRESQL, Target, target_of
 from everycall.tables.relational import TABLES, Column, Table
 from everycall.tables.sql import TYPES, Dialect, literal, quoted
 from everycall.version import VERSION
@@ -128,7 +131,8 @@ def open_tables(output: str | Path) -> Iterator[OpenTables]:
 
     Args:
         output: as `-o` takes it: a Parquet or Delta folder, a folder of CSV files, a DuckDB file, an archive of JSON
-            lines (also zipped), the URL of a folder in an object store, or the address of a PostgreSQL database.
+            lines (also zipped, or a folder of such by day), the URL of a folder in an object store, or the address of a
+            PostgreSQL database.
 
     Raises:
         OutputRefused: there is no finished export, or it has no tables; the hint says what to do.
@@ -150,6 +154,8 @@ def _opened(target: Target, stack: ExitStack) -> OpenTables:
         raise _no_manifest(place)
     if format_.startswith(("csv", "xlsx")) and format_ != CSV_FOLDER:
         raise OutputRefused(f"{place.name} is a {format_} file of flat rows, without the tables.", hint=WITH_TABLES)
+    if format_ == JSONL_DAYS and manifest is not None:
+        return _archive_of_days(place, manifest, stack)
     if format_.startswith("jsonl"):
         return _archive(place, stack)
     if format_ == "duckdb":
@@ -499,15 +505,48 @@ def _archive(place: Place, stack: ExitStack) -> OpenTables:
     """Load an archive into a DuckDB file that goes away in the end."""
     if place.path is None:
         raise OutputRefused(f"{place.name} is not on this machine.", hint="Copy it, and name the copy.")
+    return _converted(place.path, place.name, stack)
+
+
+def _archive_of_days(place: Place, manifest: Manifest, stack: ExitStack) -> OpenTables:
+    """Put the files of a folder's days together as one archive, and load that.
+
+    The windows of the days are in the order of time, as those of an archive are.
+    """
+    _check_files(place, manifest)
+    folder = stack.enter_context(scratch())
+    archive, digest, size_bytes = folder / "days.jsonl", sha256(), 0
+    with archive.open("wb") as output:
+        for day in sorted(file.path for file in manifest.files if file.path != NAMES_FILE):
+            with place.open(day) as file:
+                while piece := file.read(PIECE_BYTES):
+                    output.write(piece)
+                    digest.update(piece)
+                    size_bytes += len(piece)
+    if NAMES_FILE in place.files():
+        with place.open(NAMES_FILE) as file:
+            archive.with_name(archive.name + NAMES_SUFFIX).write_bytes(file.read())
+    described = msgspec.structs.replace(
+        manifest,
+        query=msgspec.structs.replace(manifest.query, format="jsonl"),
+        output=Output(format="jsonl", size_bytes=size_bytes, sha256=digest.hexdigest()),
+        files=(),
+    )
+    archive.with_name(archive.name + MANIFEST_SUFFIX).write_bytes(msgspec.json.encode(described))
+    return _converted(archive, place.name, stack)
+
+
+def _converted(archive: Path, name: str, stack: ExitStack) -> OpenTables:
+    """Load an archive into a DuckDB file that goes away in the end; `name` is for messages."""
     connection = stack.enter_context(_in_memory())
     folder = stack.enter_context(scratch())
     stack.callback(connection.close)  # before the folder goes
     notices, file = _Notices(), folder / "archive.duckdb"
-    converted = convert(place.path, file, options=ConvertOptions(), progress=notices)
+    converted = convert(archive, file, options=ConvertOptions(), progress=notices)
     if converted.bad_count:
-        notices.messages.append(f"{converted.bad_count:,} lines of {place.name} are no conversations.")
+        notices.messages.append(f"{converted.bad_count:,} lines of {name} are no conversations.")
     connection.execute(f"ATTACH {literal(str(file))} AS {ATTACHED} (READ_ONLY)")
-    return _attached(connection, place.name, notices.messages)
+    return _attached(connection, name, notices.messages)
 
 
 # --- PostgreSQL

@@ -494,6 +494,8 @@ def _theirs(
     found, end = _Found(), start_of_day(day.start) + DAY
     if queue_id:
         looking.of_queue(queue_id, Interval(start_of_day(first - BEGUN_BEFORE), day.end), metrics, found)
+    else:  # conversations that the export does not have, and that have no queue, cannot be asked for
+        found.is_whole = False
     if others := sorted(ids - found.known):
         looking.of_ids(others, Interval(end - SPAN_FILTERED, end), metrics, found)
     return found

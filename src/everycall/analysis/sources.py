@@ -19,9 +19,10 @@ from everycall.client import Client
 from everycall.errors import OutputRefused, QueryError
 from everycall.load.names import NameSource
 from everycall.load.unpacking import BOM, PIECE_BYTES, LineTooLong, Unpacked, compression_of, whole_lines
+from everycall.sinks.day_folder import NAMES_FILE
 from everycall.sinks.files import NAMES_SUFFIX
 from everycall.sinks.names_form import names_in_lines
-from everycall.sinks.targets import target_of
+from everycall.sinks.targets import JSONL_DAYS, target_of
 from everycall.tables.mentioned import mentioned
 from everycall.tables.reference import KINDS
 from everycall.tables.restored import restored, tables_read
@@ -78,7 +79,9 @@ def find_in_places(conversation_id: str, places: tuple[str, ...]) -> Sought:
     missing = Missing()
     for place in places:
         target = target_of(place)
-        if target.format.startswith("jsonl") and target.path is not None:
+        if target.format == JSONL_DAYS and target.path is not None:
+            found = _in_days(conversation_id, target.path, missing)
+        elif target.format.startswith("jsonl") and target.path is not None:
             found = _in_archive(conversation_id, target.path, missing)
         else:
             found = _in_tables(conversation_id, place, missing)
@@ -106,7 +109,20 @@ def find_in_org(conversation_id: str, client: Client, label: str) -> Sought:
 # --- an archive
 
 
-def _in_archive(conversation_id: str, path: Path, missing: Missing) -> Sought | None:
+def _in_days(conversation_id: str, folder: Path, missing: Missing) -> Sought | None:
+    """The conversation from a folder of files by day."""
+    if not folder.is_dir():
+        raise OutputRefused(f"{folder} does not exist, or is no folder.", hint="Name a folder of files by day.")
+    nowhere = Missing()
+    days = sorted(folder.glob("*.jsonl"))
+    found = (_in_archive(conversation_id, day, nowhere, folder / NAMES_FILE) for day in days)
+    first = next((one for one in found if one is not None), None)
+    if first is None:
+        missing.places.append(str(folder))
+    return first
+
+
+def _in_archive(conversation_id: str, path: Path, missing: Missing, names_at: Path | None = None) -> Sought | None:
     if not path.is_file():
         raise OutputRefused(f"{path} does not exist, or is no file.", hint="Name an archive of JSON lines.")
     with path.open("rb") as file:
@@ -122,7 +138,7 @@ def _in_archive(conversation_id: str, path: Path, missing: Missing) -> Sought | 
         missing.places.append(f"{path} ({unpacked.damage})" if damage else str(path))
         return None
     body, conversation = found
-    names, notices = _names_beside(path)
+    names, notices = _names_in_file(names_at or path.with_name(path.name + NAMES_SUFFIX))
     return Sought(conversation, body, names, str(path), tuple(filter(None, (damage, *notices))))
 
 
@@ -139,8 +155,8 @@ def _last_line(conversation_id: str, unpacked: Unpacked) -> tuple[bytes, Convers
     return found
 
 
-def _names_beside(archive: Path) -> tuple[Names, list[str]]:
-    path, names = archive.with_name(archive.name + NAMES_SUFFIX), Names()
+def _names_in_file(path: Path) -> tuple[Names, list[str]]:
+    names = Names()
     if not path.exists():
         return names, [f"There is no {path}: ids stand for names."]
     try:

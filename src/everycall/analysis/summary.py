@@ -138,17 +138,18 @@ COUNTED: Mapping[Subject, tuple[str, ...]] = {
 """The measures that are added up, from which the others are made."""
 
 
-def summarize(tables: OpenTables, timezone: str = "UTC") -> Summary:
+def summarize(tables: OpenTables, timezone: str = "") -> Summary:
     """The summary of an export with tables.
 
     Args:
         tables: the export.
-        timezone: of the days; an IANA name.
+        timezone: of the days; an IANA name, or that of the export if it is left out.
 
     Raises:
         OutputFailed: the export cannot be read.
     """
     manifest = tables.manifest
+    timezone = timezone or tables.about.timezone
     queues, agents = _sums(tables, "queue", "queueId", "queueName"), _sums(tables, "agent", "userId", "agentName")
     return Summary(
         tables.name,

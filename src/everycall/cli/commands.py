@@ -192,8 +192,8 @@ SYNC = Command(
     "Keep tables up to date: read what may have changed since the last run, and everything since then.",
     """
 Run it every night. The first run reads everything from --since. Each later one reads what is new, the trailing days
-again, days with conversations that were open and have ended or were opened again (a details job finds those), and each
-day once more after a month.
+again, and each day once more after a month. On other days it replaces conversations that were open and have ended, or
+were opened again (a details job finds those).
 
 Days that need not be read again stay as they are. After an interruption, run the same command.
 

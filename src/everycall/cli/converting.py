@@ -106,7 +106,7 @@ def show(display: Display, done: Converted) -> None:
     else:
         display.print(("Unknown: ", "bold yellow"), f"{rows}; nobody has counted what there should be.", wrap=True)
     display.blank()
-    display.fact("interval", span(done.interval))
+    display.fact("interval", span(done.interval) if done.interval else "none: the archive has no conversations")
     if done.repeated:
         display.fact("repeated", f"{counted(done.repeated, 'line')} that a later line replaces")
     if done.bad_count:

@@ -608,7 +608,12 @@ class Summarized:
         "A finished export: a .parquet or .delta folder, a .duckdb file, postgresql://..., csv:FOLDER/, an archive of "
         "JSON lines, or a CSV file, which has less.",
     )
-    timezone: str = option("UTC", WHEN, "The time zone of days, such as Europe/Berlin. [default: UTC]", value="ZONE")
+    timezone: str = option(
+        "",
+        WHEN,
+        "The time zone of days, such as Europe/Berlin. [default: that of the export, or UTC]",
+        value="ZONE",
+    )
     top: int = option(
         6,
         OUTPUT,

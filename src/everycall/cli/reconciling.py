@@ -230,7 +230,7 @@ def _next_step(found: Reconciliation) -> str:
         return "Export earlier days, too, or judge by fewer days before each: --reach-back 7d."
     if found.is_look_up_refused:
         return "To have conversations named, add analytics:conversationDetail:view to a role of the OAuth client."
-    if found.has_ids and any(not one.is_looked_up for one in found.differences):
+    if found.has_ids and any(one.cell.queue_id and not one.is_looked_up for one in found.differences):
         return "More requests may name more conversations: --look-ups 100."
     if found.differences and all(day.is_provisional for day in found.judged if day.differences):
         return "The vendor may have rebuilt these days since: export them again, or run everycall sync, and reconcile."

@@ -46,7 +46,8 @@ def run(arguments: Arguments, _context: Context) -> int:
         raise UsageError("everycall summary needs a finished export.", hint="everycall summary calls.duckdb")
     if wanted.json and wanted.csv:
         raise UsageError("--json and --csv exclude each other.", hint="Use one of them.")
-    zone_of(wanted.timezone)  # refuses an unknown one before anything is opened
+    if wanted.timezone:
+        zone_of(wanted.timezone)  # refuses an unknown one before anything is opened
     found = _summary(wanted.output, wanted.timezone)
     if wanted.json:
         outputs.write_json(found.as_json())

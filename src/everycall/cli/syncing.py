@@ -137,19 +137,38 @@ def _columns(wanted: Options, output: str) -> list[str]:
 
 def _report(display: Display, done: Synced, org: Org, messages: Messages) -> None:
     if messages.json:
-        counts = {
-            "windowsRead": done.read, "windowsKept": done.kept, "windowsReopened": done.reopened,
-            "openGivenUp": done.given_up,
-        }  # fmt: skip
-        outputs.write_json({**as_json(done.summary, org.source), **counts})
+        outputs.write_json({**as_json(done.summary, org.source), **counts(done)})
         return
     if messages.quiet:
         if done.summary.verdict != "proven":
             display.notice(summary.not_proven(done.summary))
         return
     summary.show(display, done.summary, org.label)
-    reopened = f", {done.reopened:,} for conversations that were opened again" if done.reopened else ""
-    display.fact("read", f"{counted(done.read, 'window')}{reopened}; {done.kept:,} stayed as they were")
+    for name, value in facts(done):
+        display.fact(name, value)
+
+
+def counts(done: Synced) -> dict[str, int]:
+    """What a run did, for programs."""
+    return {
+        "windowsRead": done.read,
+        "windowsKept": done.kept,
+        "windowsPatched": done.patched,
+        "windowsReopened": done.reopened,
+        "conversationsReplaced": done.replaced,
+        "conversationsRemoved": done.removed,
+        "openGivenUp": done.given_up,
+    }
+
+
+def facts(done: Synced) -> Iterable[tuple[str, str]]:
+    """What a run did, for people."""
+    yield "read", f"{counted(done.read, 'window')}; {done.kept:,} stayed as they were"
+    if done.replaced:
+        others = counted(done.patched, "other window")
+        yield "replaced", f"{counted(done.replaced, 'conversation')} of {others}: ended, or opened again"
+    if done.removed:
+        yield "removed", f"{counted(done.removed, 'conversation')} that the API no longer returns"
 
 
 def _show_status(context: Context, manifest: Manifest | None, output: str, messages: Messages) -> int:
@@ -181,6 +200,8 @@ def _facts(status: Status, manifest: Manifest) -> Iterable[tuple[str, str]]:
     if status.provisional_from is not None:
         yield "provisional", f"since {status.provisional_from[:16]}Z"
     yield "open", counted(status.open, "conversation")
+    if status.replaced:
+        yield "replaced", f"{counted(status.replaced, 'conversation')}, since the windows were proven"
     if status.forgotten:
         yield "forgotten", counted(status.forgotten, "conversation")
     yield "last asked", f"{status.asked_at[:19]}Z"

@@ -54,7 +54,7 @@ class CsvFolder(TableFolder):
     def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> Prepared:  # noqa: ARG002
         """Write every file anew."""
         tables = [self._written(one.name, self._rows(one.name, finished), scratch) for one in OF_CONVERSATIONS]
-        is_partial = any(loaded.is_taken_over for loaded in named.windows)
+        is_partial = any(loaded.is_partial for loaded in named.windows)
         names = self.names(named, self._names_before() if is_partial else ())
         others = {NAMES: as_text(names), **self._queues(named, is_partial=is_partial)}
         tables += [
@@ -107,7 +107,12 @@ class CsvFolder(TableFolder):
     def _rows(self, table: str, finished: Finished) -> Iterator[pa.Table]:
         """Yield the rows of a table as texts, in the order of the windows."""
         for loaded in finished.windows:
-            yield from self._present(table, loaded.window) if loaded.is_taken_over else self._loaded(table, loaded)
+            if loaded.is_partial:
+                gone = pa.array(sorted(loaded.replaces or ()), pa.string())
+                for rows in self._present(table, loaded.window):
+                    yield rows.filter(pc.invert(pc.is_in(rows.column("conversationId"), gone)))
+            if not loaded.is_taken_over:
+                yield from self._loaded(table, loaded)
 
     def _loaded(self, table: str, loaded: Loaded) -> Iterator[pa.Table]:
         stem = loaded.path(self._tables)

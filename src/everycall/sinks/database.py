@@ -513,10 +513,13 @@ class _Publication:
         return "".join(loaded.written(form).sha256 for form in (self.destination.tables, self.destination.flat))
 
     def _replace(self, loaded: Loaded) -> None:
-        """Replace a window in one transaction."""
+        """Replace a window in one transaction, or some of its conversations."""
         for name in REPLACED:
-            self._delete(name, _within(loaded.window))
+            for condition in _replaced_by(loaded):
+                self._delete(name, condition)
         rows = {name: self._append(name, batches) for name, batches in self._batches(loaded)}
+        if loaded.replaces is not None:
+            rows = counts_in(self.database, loaded.window)
         self._remove_moved(loaded.window)
         self._note(loaded.window, State(self._sha256(loaded), rows, self.database.take_replaced()))
         self.database.commit()
@@ -607,7 +610,7 @@ class _Publication:
         Rows that differ in the time of the look-up only are not written again.
         """
         names: list[Name] = self.destination.newest_names(self.finished)
-        is_whole = not any(loaded.is_taken_over for loaded in self.finished.windows)
+        is_whole = not any(loaded.is_partial for loaded in self.finished.windows)
         org = self.destination.organization_id
         self._merge(NAMES, names_table(names, org), ("kind", "id"), is_whole)
         for name, rows in queue_tables(names, org).items():
@@ -683,6 +686,15 @@ def _conditions(wanted: Wanted) -> Iterator[str]:
         yield before
     for ids in _some(sorted(map(literal, wanted.ids))):
         yield f'"conversationId" IN ({ids})' + (f" AND NOT ({before})" if before else "")
+
+
+def _replaced_by(loaded: Loaded) -> Iterator[str]:
+    """Conditions for the rows that a window replaces."""
+    if loaded.replaces is None:
+        yield _within(loaded.window)
+        return
+    for ids in _some([literal(one) for one in sorted(loaded.replaces)]):
+        yield f'{_within(loaded.window)} AND "conversationId" IN ({ids})'
 
 
 def _within(window: Interval, table: str = "") -> str:

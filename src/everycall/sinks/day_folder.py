@@ -62,6 +62,11 @@ class DayForm:
         return {self.name: written}
 
 
+def _aside(path: Path) -> Path:
+    """Where the present rows of a window are kept while some of its conversations are replaced."""
+    return path.with_name(path.name + ".present")
+
+
 def _taken_over(written: Written) -> bytes:
     return b"taken over: %s\n" % written.sha256.encode()
 
@@ -145,6 +150,21 @@ class DayFolder(FilesInPlace):
         taken = self._form.take_over(path(self._form), written)
         return taken if self._names is None else {**taken, **self._names.take_over(path(self._names))}
 
+    def set_aside(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> bool:
+        """Copy the present rows of the window, durably; false where they are not those of the manifest."""
+        entry = manifest.windows[number]
+        of_day = _by_day(manifest.windows)[_day(entry.window)]
+        file = self._path_of(_day(entry.window))
+        if not self._fits(file, of_day):
+            return False
+        offset, length = self._offsets(manifest, file)[entry.window]
+        with self.place.open(file) as present, self._filesystem.open(_aside(path(self._form)), "wb") as copy:
+            tally = Tally(copy)
+            for piece in pieces(present, offset, length):
+                tally.write(piece)
+            self._filesystem.sync(copy)
+        return tally.whole.hexdigest() == entry.sha256
+
     # Publishing
 
     def publish(self, finished: Finished) -> Manifest:
@@ -154,18 +174,21 @@ class DayFolder(FilesInPlace):
         known = {file.path: file for file in before.files} if before is not None else {}
         staged: list[Staged] = []
         kept: list[WrittenFile] = []
+        sizes: dict[Interval, Written] = {}
         for day, windows in _by_day(finished.windows).items():
             path = self._path_of(day)
             if all(one.is_taken_over for one in windows) and path in known:
                 kept.append(known[path])
             else:
-                staged.append(self._day(path, windows, before, scratch))
+                staged.append(self._day(path, windows, before, scratch, sizes))
         if self._names is not None:
             staged.append(self._named(self._names, finished, scratch))
         files = sorted((*kept, *(one.described for one in staged)), key=lambda file: file.path)
         self.put(staged)
         self.remove_all_but(files)
         manifest = self._described(finished, files)
+        entries = tuple(_resized(entry, sizes) for entry in manifest.windows)
+        manifest = msgspec.structs.replace(manifest, windows=entries)
         self.put_manifest(manifest, finished, scratch)
         return manifest
 
@@ -185,15 +208,27 @@ class DayFolder(FilesInPlace):
         if damaged:
             raise Damaged(damaged)
 
-    def _day(self, path: str, windows: Sequence[Loaded], before: Manifest | None, scratch: Path) -> Staged:
-        """Prepare the file of a day; windows that are taken over come from the present one."""
+    def _day(
+        self,
+        path: str,
+        windows: Sequence[Loaded],
+        before: Manifest | None,
+        scratch: Path,
+        sizes: dict[Interval, Written],
+    ) -> Staged:
+        """Prepare the file of a day; windows that are taken over come from the present one.
+
+        `sizes` gets the windows of which some conversations were replaced.
+        """
         offsets = self._offsets(before, path)
         staged = scratch / f"{STAGED}{self._sink.suffix}.{path}"
         with self._filesystem.open(staged, "wb") as output:
             tally = Tally(output)
             tally.write(self._sink.head())
             for loaded in windows:
-                if loaded.is_taken_over:
+                if loaded.replaces is not None:
+                    sizes[loaded.window] = self._patched(loaded, tally)
+                elif loaded.is_taken_over:
                     with self.place.open(path) as present:
                         for piece in pieces(present, *offsets[loaded.window]):
                             tally.write(piece)
@@ -203,6 +238,20 @@ class DayFolder(FilesInPlace):
         rows = sum(loaded.rows for loaded in windows)
         described = WrittenFile(path=path, rows=rows, size_bytes=tally.size, sha256=tally.whole.hexdigest())
         return Staged(staged, described)
+
+    def _patched(self, loaded: Loaded, tally: Tally) -> Written:
+        """Write the rows that were set aside, with the new ones in the places of those that they replace."""
+        path, at = loaded.path(self._form), tally.size
+        tally.begin_window()
+        new = {self._id_of(row): row for row in self._rows_of(path)}
+        for row in self._rows_of(_aside(path)):
+            tally.write(new.get(self._id_of(row), row))
+        return Written(size_bytes=tally.size - at, sha256=tally.window.hexdigest())
+
+    def _rows_of(self, path: Path) -> Iterator[bytes]:
+        with self._filesystem.open(path, "rb") as file:
+            size_bytes = self._filesystem.size(path) or 0
+            yield from self._sink.whole_rows(pieces(file, 0, size_bytes))
 
     def _offsets(self, manifest: Manifest | None, path: str) -> dict[Interval, tuple[int, int]]:
         """Offset and length of each window in the present file of a day."""
@@ -216,7 +265,7 @@ class DayFolder(FilesInPlace):
     def _named(self, form: NamesForm, finished: Finished, scratch: Path) -> Staged:
         """Prepare the file of names: each id once. Those of windows that are taken over are in the present one."""
         present = self._names_before()
-        is_partial = any(loaded.is_taken_over for loaded in finished.windows)
+        is_partial = any(loaded.is_partial for loaded in finished.windows)
         names = with_known_times(newest([*(present if is_partial else ()), *names_of(finished, form)]), present)
         staged = scratch / f"{STAGED}{form.suffix}"
         written = write_names(names, staged, self._filesystem)

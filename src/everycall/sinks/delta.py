@@ -99,7 +99,7 @@ class DeltaFolder(TableDestination, InPlace):
                 for name, its_table in tables.items():
                     self._replace(its_table, name, loaded)
             self._remove_others(tables, finished)
-            is_partial = any(loaded.is_taken_over for loaded in finished.windows)
+            is_partial = any(loaded.is_partial for loaded in finished.windows)
             queues = self.queues(finished, self._before if is_partial else None)
             names = self.names(finished, self._names_before() if is_partial else ())
             for name, rows in {NAMES: names, **queues}.items():
@@ -132,7 +132,7 @@ class DeltaFolder(TableDestination, InPlace):
             delta,
             pa.RecordBatchReader.from_batches(schema(name), self._batches(name, loaded)),
             mode="overwrite",
-            predicate=_in(loaded.window),
+            predicate=_replaced_by(loaded),
             schema_mode="merge",
             writer_properties=_PROPERTIES,
         )
@@ -263,6 +263,13 @@ _PROPERTIES = WriterProperties(compression="ZSTD", compression_level=ZSTD_LEVEL)
 def _in(window: Interval) -> str:
     """The condition for rows of a window."""
     return f"ownerTime >= '{text(window.start)}' AND ownerTime < '{text(window.end)}'"
+
+
+def _replaced_by(loaded: Loaded) -> str:
+    """The condition for the rows that a window replaces."""
+    if loaded.replaces is None:
+        return _in(loaded.window)
+    return f"{_in(loaded.window)} AND conversationId IN ({', '.join(map(_quoted, sorted(loaded.replaces)))})"
 
 
 def _has_same(before: pa.Table, rows: pa.Table) -> bool:

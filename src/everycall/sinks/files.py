@@ -172,6 +172,10 @@ class FileDestination:
         written = {self._sink.name: Written(size_bytes=entry.size_bytes, sha256=entry.sha256)}
         return written if self._names is None else {**written, **self._names.take_over(path(self._names))}
 
+    def set_aside(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> bool:  # noqa: ARG002
+        """A part of such a file is never replaced."""
+        return False
+
     def publish(self, finished: Finished) -> Manifest:
         """Put the file together, and write the manifest."""
         folder = self._scratch(finished.folder)
@@ -198,7 +202,7 @@ class FileDestination:
 
     def _staged_names(self, finished: Finished, form: NamesForm, folder: Path) -> tuple[Path, Written]:
         """Prepare the file of names: each id once. A repair takes over windows with those of the present file."""
-        is_partial = any(loaded.is_taken_over for loaded in finished.windows)
+        is_partial = any(loaded.is_partial for loaded in finished.windows)
         before = self._names_before() if is_partial and self._filesystem.exists(self._names_path) else []
         staged = folder / f"staged{form.suffix}"  # the ledger removes files that end so, whatever happens here
         return staged, write_names(newest([*before, *names_of(finished, form)]), staged, self._filesystem)

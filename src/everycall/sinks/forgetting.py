@@ -105,8 +105,8 @@ def _without(entry: Entry, wanted: Wanted, ids: set[str]) -> Entry:
         return entry
     if wanted.is_whole(entry.window):
         return msgspec.structs.replace(
-            entry, is_forgotten=True, forgotten=(), rows=0, open=0, open_conversations=(), strays=(), sha256="",
-            size_bytes=0,
+            entry, is_forgotten=True, forgotten=(), rows=0, open=0, open_conversations=(), strays=(), replaced=(),
+            removed=(), sha256="", size_bytes=0,
         )  # fmt: skip
     gone = {id_bytes(one).hex() for one in ids} - set(entry.forgotten)
     if not gone:
@@ -119,6 +119,7 @@ def _without(entry: Entry, wanted: Wanted, ids: set[str]) -> Entry:
         open=len(still_open),
         open_conversations=still_open,
         strays=tuple(one for one in entry.strays if id_bytes(one.conversation_id).hex() not in gone),
+        replaced=tuple(one for one in entry.replaced if id_bytes(one.conversation_id).hex() not in gone),
         sha256="",  # of rows that are not there any more: the window is written again when it is read the next time
     )
 

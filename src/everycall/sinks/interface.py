@@ -19,7 +19,7 @@ from everycall.api.names import Kind, Names
 from everycall.api.oddities import Oddity
 from everycall.api.query import Interval
 from everycall.filesystem import File, Writable
-from everycall.manifest import Entry, Header, Manifest, WindowRead, Written
+from everycall.manifest import Entry, Header, Manifest, WindowPatched, WindowRead, Written
 from everycall.tables.flat import Row
 
 Wanted = Literal["rows", "records"]
@@ -171,6 +171,19 @@ class Loaded:
         """The window."""
         return self.read.window
 
+    @property
+    def replaces(self) -> frozenset[str] | None:
+        """The ids of the conversations that its files have, where the others of the window stay as they are.
+
+        None where its files have all of the window.
+        """
+        return frozenset(self.read.ids) if isinstance(self.read, WindowPatched) else None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether conversations of it, and their names, are only in the destination."""
+        return self.is_taken_over or self.replaces is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -271,6 +284,19 @@ class Destination(Protocol):
 
         Returns:
             What is on disk, by the name of the form.
+        """
+        ...
+
+    def set_aside(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> bool:
+        """Prepare for a window of which only some conversations will be replaced.
+
+        Args:
+            manifest: that of the destination.
+            number: the position of the window in it.
+            path: the path of the window's file in a form.
+
+        Returns:
+            Whether that can be done; otherwise the window has to be read again.
         """
         ...
 

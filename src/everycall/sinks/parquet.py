@@ -54,6 +54,7 @@ _WHOLE = (NAMES, QUEUES, QUEUE_MEDIA, WINDOWS)
 
 _EMPTY = "empty"
 
+
 _NOT_DAYS = ("", _EMPTY, *_WHOLE)
 """Names of files that are none of a day."""
 
@@ -66,6 +67,10 @@ class Source:
     size_bytes: int
     window: Interval | None = None
     """Only the rows with an `ownerTime` in it; None for all of them."""
+    without: frozenset[str] = frozenset()
+    """The conversations whose rows are left out."""
+    new: "tuple[Source, ...]" = ()
+    """Rows that go between its own, in order of start and id."""
     path: Path | None = None
     """The file of a window that it is; None if it is a present one."""
     file: TableFile | None = None
@@ -106,7 +111,8 @@ class ParquetFolder(TableFolder):
     def prepare(self, finished: Finished, named: Finished, before: Manifest | None, scratch: Path) -> Prepared:
         """Prepare the files of the days that some window touches which is not taken over."""
         days = frozenset(day for loaded in finished.windows if not loaded.is_taken_over for day in _days(loaded.window))
-        kept = [] if before is None else [file for file in before.files if self._is_kept(file, days, finished)]
+        others = frozenset(day for loaded in finished.windows for day in _days(loaded.window)) - days
+        kept = [] if before is None else [file for file in before.files if _day_of(file.path) in others]
         tables = [
             self._day(table, day, sources, scratch)
             for (table, day), sources in sorted(self._sources(finished, days).items())
@@ -116,7 +122,7 @@ class ParquetFolder(TableFolder):
         for table in OF_CONVERSATIONS:
             if table.name not in has_rows:
                 tables.append(self._whole(table.name, _EMPTY, schema(table.name).empty_table(), scratch))
-        is_partial = any(loaded.is_taken_over for loaded in named.windows)
+        is_partial = any(loaded.is_partial for loaded in named.windows)
         names = self.names(named, self._names_before() if is_partial else ())
         queues = self.queues(named, self._before if is_partial else None)
         tables += [
@@ -125,13 +131,6 @@ class ParquetFolder(TableFolder):
         ]
         windows = self.windows(self.manifest(finished))
         return Prepared(tables, [self._whole(WINDOWS, WINDOWS, windows, scratch)], kept)
-
-    def _is_kept(self, file: WrittenFile, days: frozenset[str], finished: Finished) -> bool:
-        """Whether all rows of a present file belong to windows that are taken over."""
-        found = _OURS.fullmatch(file.path)
-        if found is None or found["day"] in (_EMPTY, *_WHOLE) or found["day"] in days:
-            return False
-        return any(found["day"] in _days(loaded.window) for loaded in finished.windows)
 
     def _sources(self, finished: Finished, days: frozenset[str]) -> dict[tuple[str, str], list[Source]]:
         """Where the rows of each table and day are, in the order of the windows."""
@@ -144,18 +143,24 @@ class ParquetFolder(TableFolder):
         return found
 
     def _of_window(self, loaded: Loaded, present: dict[str, int]) -> Iterator[tuple[str, str, Source]]:
-        if loaded.is_taken_over:
+        new: dict[tuple[str, str], list[Source]] = {}
+        if not loaded.is_taken_over:
+            stem = loaded.path(self._tables)
+            for file in self._tables.contents(stem):
+                where = path_of(stem, file)
+                opens = partial(self._filesystem.open, where, "rb")
+                new.setdefault((file.table, file.day), []).append(Source(opens, file.size_bytes, path=where, file=file))
+        if loaded.is_partial:
             for day in _days(loaded.window):
                 for table in OF_CONVERSATIONS:
                     path = f"{table.name}/{day}.parquet"
                     if path in present:
-                        yield table.name, day, Source(partial(self.place.open, path), present[path], loaded.window)
-            return
-        stem = loaded.path(self._tables)
-        for file in self._tables.contents(stem):
-            where = path_of(stem, file)
-            opens = partial(self._filesystem.open, where, "rb")
-            yield file.table, file.day, Source(opens, file.size_bytes, None, where, file)
+                        its_new = tuple(new.pop((table.name, day), ()))
+                        opens, gone = partial(self.place.open, path), loaded.replaces or frozenset()
+                        yield table.name, day, Source(opens, present[path], loaded.window, gone, its_new)
+        for (name, day), sources in new.items():
+            for source in sources:
+                yield name, day, source
 
     def _day(self, table: str, day: str, sources: Sequence[Source], scratch: Path) -> Staged:
         name, path = f"{STAGED}.tables.{table}.{day}.parquet", f"{table}/{day}.parquet"
@@ -267,14 +272,34 @@ def _described(path: str, file: TableFile) -> WrittenFile:
 def _pieces(table: str, sources: Sequence[Source]) -> Iterator[pa.Table]:
     """Yield the rows of the sources, a row group at a time, in the declared schema."""
     for source in sources:
-        with source.open() as file:
-            parquet = opened(file, source.size_bytes)
-            for number in range(parquet.num_row_groups):
-                rows = _fitted(parquet.read_row_group(number), table)
-                if source.window is not None:
-                    rows = between(rows, since_epoch_ms(source.window.start), since_epoch_ms(source.window.end))
-                if rows.num_rows:
-                    yield rows
+        new = list(_pieces(table, source.new))
+        yield from _merged_in(pa.concat_tables(new), _own(table, source)) if new else _own(table, source)
+
+
+def _own(table: str, source: Source) -> Iterator[pa.Table]:
+    with source.open() as file:
+        parquet = opened(file, source.size_bytes)
+        for number in range(parquet.num_row_groups):
+            rows = _fitted(parquet.read_row_group(number), table)
+            if source.window is not None:
+                rows = between(rows, since_epoch_ms(source.window.start), since_epoch_ms(source.window.end))
+            if source.without:
+                gone = pa.array(sorted(source.without), pa.string())
+                rows = rows.filter(pc.invert(pc.is_in(rows.column("conversationId"), gone)))
+            if rows.num_rows:
+                yield rows
+
+
+def _merged_in(new: pa.Table, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the pieces with the new rows between theirs; the rows of a conversation stay in their order."""
+    for piece in pieces:
+        is_due = pc.less_equal(new.column("ownerTime"), pc.max(piece.column("ownerTime")))
+        rows = pa.concat_tables([piece, new.filter(is_due)])
+        order = [("ownerTime", "ascending"), ("conversationId", "ascending")]
+        yield rows.take(pc.sort_indices(rows, sort_keys=order))
+        new = new.filter(pc.invert(is_due))
+    if new.num_rows:
+        yield new
 
 
 def _fitted(rows: pa.Table, table: str) -> pa.Table:

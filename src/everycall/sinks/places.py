@@ -129,8 +129,11 @@ class LocalPlace:
             return {}
         found = {}
         for path in self._filesystem.files(self.path):
-            for file in self._filesystem.files(path) if self._filesystem.is_folder(path) else (path,):
-                found[file.relative_to(self.path).as_posix()] = self._filesystem.size(file) or 0
+            if self._filesystem.is_folder(path):
+                for file in self._filesystem.files(path):
+                    found[f"{path.name}/{file.name}"] = self._filesystem.size(file) or 0
+            else:
+                found[path.name] = self._filesystem.size(path) or 0
         return found
 
     def names(self) -> list[str]:

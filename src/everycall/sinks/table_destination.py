@@ -133,6 +133,10 @@ class TableDestination:
             **self._tables.take_over(path(self._tables), written), **self._names.take_over(path(self._names))
         }  # fmt: skip
 
+    def set_aside(self, manifest: Manifest, number: int, path: Callable[[Form], Path]) -> bool:  # noqa: ARG002
+        """Nothing to do: rows are replaced where they are."""
+        return True
+
     def as_there(
         self, finished: Finished, before: Manifest | None, is_there: Callable[[Manifest, Entry], bool]
     ) -> Finished:

@@ -322,6 +322,7 @@ class ParquetFile:
 
     def discard(self) -> None:
         """Remove the file."""
+        self._output.is_discarded = True  # Arrow's writer writes its end when it is collected
         with suppress(OSError):  # closing writes the buffer, which fails again if the disk is full
             self._output.file.close()
         self._filesystem.unlink(self._path)
@@ -335,6 +336,8 @@ class HashedOutput(io.RawIOBase):
         self.file = file
         self.digest = hashlib.sha256()
         self.size_bytes = 0
+        self.is_discarded = False
+        """Whether what is written goes nowhere."""
 
     def writable(self) -> bool:
         """Yes."""
@@ -342,6 +345,8 @@ class HashedOutput(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Write all of it."""
+        if self.is_discarded:
+            return len(data)
         self.file.write(data)
         self.digest.update(data)
         self.size_bytes += len(data)

@@ -42,7 +42,9 @@ POSTGRESQL = "postgresql"
 CSV_FOLDER = "csv-folder"
 """The format of CSV files of the tables; `csv:FOLDER/` is the same."""
 
-DAYS: Mapping[str, str] = {"csv-days": "csv", "jsonl-days": "jsonl"}
+JSONL_DAYS = "jsonl-days"
+
+DAYS: Mapping[str, str] = {"csv-days": "csv", JSONL_DAYS: "jsonl"}
 """The formats with a file for each UTC day, with the form of these files."""
 
 FORMATS = (*dict.fromkeys(ENDINGS.values()), CSV_FOLDER, *DAYS, POSTGRESQL)

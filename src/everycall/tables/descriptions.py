@@ -278,6 +278,10 @@ DESCRIPTIONS: dict[str, str] = {
     "windows.reReads": "How often the window was read again.",
     "windows.provisional": "Whether the vendor will still rebuild this window's data.",
     "windows.countedAt": "When the last count was requested: the proof holds as of then.",
+    "windows.replaced": "Conversations that sync has replaced by their ids since the window was counted: one that was "
+    "open has ended, or one was opened again. The counts are still those of countedAt.",
+    "windows.replacedAt": "When the last of them was asked for.",
+    "windows.removed": "Conversations that the last sync removed: they no longer came when it read the window.",
 }
 
 UNITS: dict[str, str] = {

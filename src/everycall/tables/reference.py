@@ -130,6 +130,9 @@ def window_row(organization_id: str, window: Mapping[str, Any]) -> Row:
         "forgotten": window["owned"] if window["isForgotten"] else len(window["forgotten"]),
         "unreadable": len(window["unreadable"]),
         "countedAt": instant(window["countedAt"]),
+        "replaced": len(window["replaced"]),
+        "replacedAt": instant(max((one["asOf"] for one in window["replaced"]), default="")),
+        "removed": len(window["removed"]),
         "reason": window["reason"] or None,
     }
     return tuple(made[name] if name in made else window[name] for name in _WINDOW_COLUMNS)

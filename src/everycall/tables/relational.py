@@ -401,6 +401,9 @@ WINDOWS = Table(
         ("reReads", "integer"),
         ("provisional", "boolean"),
         ("countedAt", "instant"),
+        ("replaced", "integer"),
+        ("replacedAt", "instant"),
+        ("removed", "integer"),
     ),
     is_of_conversations=False,
 )

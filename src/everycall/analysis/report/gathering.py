@@ -74,18 +74,12 @@ def gather(tables: OpenTables, options: ReportOptions, now: datetime) -> ReportD
     return _Gathering(tables, options).data(now)
 
 
-def timezone_of(tables: OpenTables) -> str:
-    """The time zone with which a destination was exported; UTC if none was named."""
-    asked = tables.about.asked.get("timezone")
-    return tables.about.local_times or (asked if isinstance(asked, str) else "") or "UTC"
-
-
 class _Gathering:
     """One reading of the tables."""
 
     def __init__(self, tables: OpenTables, options: ReportOptions) -> None:
         self.tables, self.options = tables, options
-        self.timezone = options.timezone or timezone_of(tables)
+        self.timezone = options.timezone or tables.about.timezone
         self.time = LocalTime(tables.interval, zone_of(self.timezone))
         self.bounds = (self.time.start.isoformat(), self.time.end.isoformat())
 
