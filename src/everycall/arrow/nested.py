@@ -31,8 +31,9 @@ class Nested:
 
     records: pa.StructArray
     """One for each conversation, with the declared fields that some conversation has."""
-    attributes: list[dict[str, str]]
-    """Attributes of participants; each participant that has some has the position of its own in `attributes`."""
+    attributes: list[dict[str, str]] | None
+    """Attributes of participants; each participant that has some has the position of its own in `attributes`. None if
+    the participants have them themselves, as maps."""
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class NestedReader:
             Unfit: some of them have to be read in another way.
         """
         joined = b"\n".join(raws)
-        if not _is_utf8(joined):
+        if not is_utf8(joined):
             raise Unfit
         without, attributes = _without_attributes(joined)
         try:
@@ -95,7 +96,7 @@ def _parsed(lines: bytes, *, schema: pa.Schema | None, unexpected: str) -> pa.Ta
     )
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
     """Whether Arrow can take it as text; its JSON reader does not check."""
     offsets = pa.array([0, len(text)], pa.int32()).buffers()[1]
     try:
