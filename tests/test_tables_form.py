@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -133,16 +134,28 @@ def test_large_conversations_end_a_group_early(tmp_path: Path) -> None:
     assert pq.ParquetFile(FORM.files(path, "conversations")[0][1]).metadata.num_row_groups == 3
 
 
-def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
-    path = tmp_path / "w.tables"
-
+def segment_columns(path: Path) -> dict[str, Any]:
+    """The columns of the first row group of segments, of ten conversations."""
     written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], Groups(few_values=5))
-
     group = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata.row_group(0)
-    columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+    return {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+
+
+def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
+    columns = segment_columns(tmp_path / "w.tables")
+
     assert columns["queueId"].has_dictionary_page
-    assert not columns["conversationId"].has_dictionary_page
+    assert columns["conversationId"].has_dictionary_page
+    assert not columns["segmentStart"].has_dictionary_page
     assert columns["queueId"].compression == "ZSTD"
+
+
+def test_row_groups_say_between_which_times_and_conversations_they_are(tmp_path: Path) -> None:
+    columns = segment_columns(tmp_path / "w.tables")
+
+    assert columns["ownerTime"].statistics.has_min_max
+    assert columns["conversationId"].statistics.has_min_max
+    assert columns["queueId"].statistics is None
 
 
 def test_a_window_that_is_discarded_leaves_no_file(tmp_path: Path) -> None:
