@@ -1,10 +1,12 @@
 """The form of tables: a window as Parquet files, one for each table and day."""
 
+import gc
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from everycall.sinks.tables_form import Groups, TablesForm
 from everycall.tables.relational import OF_CONVERSATIONS
@@ -158,14 +160,19 @@ def test_row_groups_say_between_which_times_and_conversations_they_are(tmp_path:
     assert columns["queueId"].statistics is None
 
 
-def test_a_window_that_is_discarded_leaves_no_file(tmp_path: Path) -> None:
+def test_a_window_that_is_discarded_leaves_no_file_and_no_message(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     writer = FORM.writer(tmp_path / "w.tables")
     writer.write(batch(evenly(4, DAY, DAY + timedelta(days=2))))
     writer.write(batch([conversation(9, DAY + timedelta(days=3))]))
 
     writer.discard()
+    del writer
+    gc.collect()  # Arrow complains of what it could not write once its files are forgotten
 
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
 
 
 def test_every_table_of_conversations_can_be_written(tmp_path: Path) -> None:

@@ -47,8 +47,13 @@ ZSTD_LEVEL = 1
 DAY_MS = 86_400_000
 
 THREADS = 2
-"""That make tables while another one writes them: a seventh faster than one on two cores, and 40 MB more. A third one
-would only wait."""
+"""That make tables, while another one writes them. A third one would only wait."""
+
+WRITTEN_BYTES = 1 << 18
+"""That Arrow gathers before it calls Python, for which it has to wait until no other thread runs Python."""
+
+AHEAD = 3
+"""Batches that are made or wait to be written, while more conversations are read; each takes about 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +191,16 @@ class Made:
 class TablesWriter:
     """Writes one window. It has the rows of one day in memory at most, up to a row group and a few batches.
 
-    Batches become tables in threads, since Arrow reads JSON without the interpreter's lock; they are written in order.
+    Batches become tables in threads, since Arrow reads JSON without the interpreter's lock, and another thread writes
+    them, in order. So an error of the disk is raised a few batches later, or by `close`.
     """
 
     def __init__(self, path: Path, make: Callable[[Batch], Made], filesystem: Filesystem, groups: Groups) -> None:
         """Write files whose names begin as `path` does. `make` makes the tables."""
         self._path, self._make, self._filesystem, self._groups = path, make, filesystem, groups
-        self._threads = ThreadPoolExecutor(THREADS)
-        self._making: deque[Future[Made]] = deque()
+        self._makers, self._writer = ThreadPoolExecutor(THREADS), ThreadPoolExecutor(1)
+        self._written: deque[Future[Sequence[Oddity]]] = deque()
+        """Of batches that are on their way, in order."""
         self._oddities: list[Oddity] = []
         self._day = 0
         self._pending: dict[str, list[pa.Table]] = {}
@@ -205,12 +212,14 @@ class TablesWriter:
 
     def write(self, batch: Batch) -> None:
         """Append the rows of some conversations."""
-        self._making.append(self._threads.submit(self._make, batch))
-        if len(self._making) > THREADS:
-            self._take(self._making.popleft().result())
+        made = self._makers.submit(self._make, batch)
+        self._written.append(self._writer.submit(self._take, made))
+        if len(self._written) > AHEAD:
+            self._oddities += self._written.popleft().result()
 
-    def _take(self, made: Made) -> None:
-        self._oddities += made.oddities
+    def _take(self, making: Future[Made]) -> Sequence[Oddity]:
+        """Write the rows of a batch once they are made; return what did not fit."""
+        made = making.result()
         tables, times_ms = made.tables, made.owner_times_ms
         days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in times_ms))
         for day in days:
@@ -219,6 +228,7 @@ class TablesWriter:
                 self._day = day
             its_own = tables if len(days) == 1 else {name: _of_day(table, day) for name, table in tables.items()}
             self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in times_ms))
+        return made.oddities
 
     def _add(self, tables: dict[str, pa.Table], conversations: int) -> None:
         for name, table in tables.items():
@@ -258,9 +268,9 @@ class TablesWriter:
 
     def close(self) -> Written:
         """Make the window durable."""
-        while self._making:
-            self._take(self._making.popleft().result())
-        self._threads.shutdown()
+        while self._written:
+            self._oddities += self._written.popleft().result()
+        self._end_threads()
         self._end_day()
         files = sorted(self._done, key=lambda file: (file.day, file.table, file.suffix))
         index = msgspec.json.Encoder().encode_lines(files)
@@ -272,12 +282,16 @@ class TablesWriter:
 
     def discard(self) -> None:
         """Remove the files."""
-        self._threads.shutdown(cancel_futures=True)
+        self._end_threads()
         for file in self._open.values():
             file.discard()
         for done in self._done:
             self._filesystem.unlink(path_of(self._path, done))
         self._filesystem.unlink(self._path)
+
+    def _end_threads(self) -> None:
+        self._makers.shutdown(cancel_futures=True)
+        self._writer.shutdown(cancel_futures=True)
 
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -301,13 +315,14 @@ class ParquetFile:
         """Open a new file at `path`."""
         self._described, self._path, self._filesystem, self._few_values = file, path, filesystem, few_values
         self._output = HashedOutput(filesystem.open(path, "wb"))
+        self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._output, mode="w"), WRITTEN_BYTES)
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
 
     def write(self, table: pa.Table) -> None:
         """Write a row group."""
         if self._writer is None:
-            self._writer = parquet_writer(self._output, table, self._few_values)
+            self._writer = parquet_writer(self._buffered, table, self._few_values)
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self._rows += table.num_rows
 
@@ -315,6 +330,7 @@ class ParquetFile:
         """Make the file durable, and describe it."""
         if self._writer is not None:
             self._writer.close()
+        self._buffered.flush()
         self._filesystem.sync(self._output.file)
         self._output.file.close()
         return msgspec.structs.replace(
@@ -326,6 +342,7 @@ class ParquetFile:
 
     def discard(self) -> None:
         """Remove the file."""
+        self._output.is_discarded = True
         with suppress(OSError):  # closing writes the buffer, which fails again if the disk is full
             self._output.file.close()
         self._filesystem.unlink(self._path)
@@ -339,13 +356,17 @@ class HashedOutput(io.RawIOBase):
         self.file = file
         self.digest = hashlib.sha256()
         self.size_bytes = 0
+        self.is_discarded = False
+        """Whether Arrow may still write what it has gathered, to no avail."""
 
     def writable(self) -> bool:
         """Yes."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write all of it."""
+        """Write all of it, unless it is discarded."""
+        if self.is_discarded:
+            return len(data)
         self.file.write(data)
         self.digest.update(data)
         self.size_bytes += len(data)
