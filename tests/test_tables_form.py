@@ -1,6 +1,7 @@
 """The form of tables: a window as Parquet files, one for each table and day."""
 
 import gc
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from elements import of_every_kind
+from everycall.sinks.interface import Batch
 from everycall.sinks.tables_form import Groups, TablesForm
+from everycall.tables.mentioned import mentioned
 from everycall.tables.relational import OF_CONVERSATIONS
 from tables_in import DAY, ORGANIZATION, batch, conversation, evenly, written
 
@@ -199,3 +203,14 @@ def test_values_that_do_not_fit_are_reported_once(tmp_path: Path) -> None:
         writer.close()
         assert [oddity.path for oddity in writer.take_oddities()] == ["conferenceStart", "originatingDirection"]
         assert writer.take_oddities() == []
+
+
+def test_a_window_says_which_ids_with_names_it_mentions(tmp_path: Path) -> None:
+    records = [json.dumps(one).encode() for one in of_every_kind()]
+    writer = FORM.writer(tmp_path / "w.tables")
+
+    writer.write(Batch(records=records, owner_times_ms=[0] * len(records)))
+    writer.close()
+
+    assert set(writer.mentioned) == {pair for record in records for pair in mentioned(record)}
+    assert {kind for kind, _ in writer.mentioned} == {"users", "queues", "wrapupcodes", "divisions"}

@@ -28,7 +28,7 @@ from everycall.load.names import NameSource
 from everycall.load.redacted import RedactedSource
 from everycall.manifest import WindowLoaded, WindowRead, Written
 from everycall.privacy import Redactor
-from everycall.sinks.forms import TABLES
+from everycall.sinks.forms import NAMES, TABLES
 from everycall.sinks.interface import Batch, Form, WindowWriter
 from everycall.tables.attributes import names_of
 from everycall.tables.flat import Facts, FlatTable, Record
@@ -219,7 +219,7 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
             if batches.size >= BATCH:
                 _write(batches.take(), writers, report)
         _write(batches.take(), writers, report)
-        written = {name: writer.close() for name, writer in writers.items()}
+        written = _closed(writers, names)
         for writer in writers.values():
             report.add(list(writer.take_oddities()))
     except BaseException:
@@ -237,6 +237,18 @@ def _write(batch: Batch, writers: dict[str, WindowWriter], report: _Report) -> N
     for writer in writers.values():
         writer.write(batch)
         report.add(list(writer.take_oddities()))
+
+
+def _closed(writers: dict[str, WindowWriter], names: NameSource) -> dict[str, Written]:
+    """Close the writers: that of the names last, after those that say which names are mentioned."""
+    closing = sorted(writers, key=lambda name: name == NAMES)
+    written: dict[str, Written] = {}
+    for name in closing:
+        if name == NAMES:
+            mentioned = tuple(dict.fromkeys(pair for writer in writers.values() for pair in writer.mentioned))
+            writers[name].write(Batch(mentioned=mentioned, names=names.prepare(mentioned)))
+        written[name] = writers[name].close()
+    return {name: written[name] for name in writers}
 
 
 class _Batches:
@@ -263,7 +275,8 @@ class _Batches:
             raws = raw_conversations(piece.body)
             records = [bytes(raws[position]) for position in piece.positions]
             self._records += records
-            self._mentioned.add(records)
+            if not self._report.has_tables:  # or they say it
+                self._mentioned.add(records)
             self._owner_times_ms += self._task.owner_times_ms(piece.starts_ms)
         self.size = max(len(self._facts), len(self._records))
 

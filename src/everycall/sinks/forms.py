@@ -22,6 +22,9 @@ FormName: TypeAlias = Literal["csv", "csv.gz", "rows", "jsonl", "jsonl.gz", "jso
 TABLES = "tables"
 """The name of the form with one table for each kind of record, which needs the org's id."""
 
+NAMES = "names"
+"""The name of the form with the names that conversations refer to."""
+
 
 def _unknown() -> str:
     raise ValueError("the id of the org is not known")
@@ -65,7 +68,7 @@ class FormMaker:
             return self.tables()
         if name == "flat":
             return self.flat()
-        return self.names() if name == "names" else self.file(name)
+        return self.names() if name == NAMES else self.file(name)
 
     def names(self) -> NamesForm:
         """The form of the names that conversations refer to."""

@@ -14,7 +14,7 @@ Needs pyarrow.
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,12 +27,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.arrow.filled import ArrowTables
 from everycall.filesystem import File, Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch, Wanted
 from everycall.sinks.window_files import BUFFER_BYTES
+from everycall.tables.mentioned import IN_TABLES
 
 FEW_VALUES_OF = 20_000
 """The first rows of a file, by which it is decided which columns have few values."""
@@ -114,7 +116,7 @@ class TablesForm:
             maker = ArrowTables(self.organization_id)
         try:
             tables = maker.tables(batch.records, batch.owner_times_ms)
-            return Made(tables, batch.owner_times_ms, maker.take_oddities())
+            return Made(tables, batch.owner_times_ms, Found(maker.take_oddities(), _mentioned(tables)))
         finally:
             self._makers.append(maker)
 
@@ -180,12 +182,30 @@ def _sha256(filesystem: Filesystem, path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in some conversations."""
+
+    oddities: Sequence[Oddity]
+    mentioned: Mapping[tuple[Kind, str], None]
+    """The ids that have names, each once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """The rows of some conversations."""
 
     tables: dict[str, pa.Table]
     owner_times_ms: Sequence[int]
-    oddities: Sequence[Oddity]
+    found: Found
+
+
+def _mentioned(tables: dict[str, pa.Table]) -> dict[tuple[Kind, str], None]:
+    return {
+        (kind, id_): None
+        for table, column, kind in IN_TABLES
+        for id_ in tables[table][column].unique().to_pylist()
+        if id_
+    }
 
 
 class TablesWriter:
@@ -199,9 +219,10 @@ class TablesWriter:
         """Write files whose names begin as `path` does. `make` makes the tables."""
         self._path, self._make, self._filesystem, self._groups = path, make, filesystem, groups
         self._makers, self._writer = ThreadPoolExecutor(THREADS), ThreadPoolExecutor(1)
-        self._written: deque[Future[Sequence[Oddity]]] = deque()
+        self._written: deque[Future[Found]] = deque()
         """Of batches that are on their way, in order."""
         self._oddities: list[Oddity] = []
+        self.mentioned: dict[tuple[Kind, str], None] = {}
         self._day = 0
         self._pending: dict[str, list[pa.Table]] = {}
         self._conversations = self._bytes = 0
@@ -215,10 +236,16 @@ class TablesWriter:
         made = self._makers.submit(self._make, batch)
         self._written.append(self._writer.submit(self._take, made))
         if len(self._written) > AHEAD:
-            self._oddities += self._written.popleft().result()
+            self._note_next()
 
-    def _take(self, making: Future[Made]) -> Sequence[Oddity]:
-        """Write the rows of a batch once they are made; return what did not fit."""
+    def _note_next(self) -> None:
+        """Note what was found in the next batch, once it is written."""
+        found = self._written.popleft().result()
+        self._oddities += found.oddities
+        self.mentioned.update(found.mentioned)
+
+    def _take(self, making: Future[Made]) -> Found:
+        """Write the rows of a batch once they are made."""
         made = making.result()
         tables, times_ms = made.tables, made.owner_times_ms
         days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in times_ms))
@@ -228,7 +255,7 @@ class TablesWriter:
                 self._day = day
             its_own = tables if len(days) == 1 else {name: _of_day(table, day) for name, table in tables.items()}
             self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in times_ms))
-        return made.oddities
+        return made.found
 
     def _add(self, tables: dict[str, pa.Table], conversations: int) -> None:
         for name, table in tables.items():
@@ -269,7 +296,7 @@ class TablesWriter:
     def close(self) -> Written:
         """Make the window durable."""
         while self._written:
-            self._oddities += self._written.popleft().result()
+            self._note_next()
         self._end_threads()
         self._end_day()
         files = sorted(self._done, key=lambda file: (file.day, file.table, file.suffix))
