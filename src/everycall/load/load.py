@@ -272,8 +272,7 @@ class _Batches:
         if self._has_rows:
             self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)
         if self._has_records:
-            raws = raw_conversations(piece.body)
-            records = [bytes(raws[position]) for position in piece.positions]
+            records = piece.records()
             self._records += records
             if not self._report.has_tables:  # or they say it
                 self._mentioned.add(records)
