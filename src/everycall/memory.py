@@ -9,6 +9,16 @@ from contextlib import suppress
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Source: mallopt(3) of glibc."""
 
+_BATCH_BYTES = 64 << 20
+
+_LIBRARIES = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""Variables of the environment that libraries read when they are loaded. Source: their documentation; the second one is
+jemalloc's MALLOC_CONF with the prefix that Arrow builds it with."""
+
 
 def keep_flat() -> None:
     """Keep few pools of free memory, and give back what is free above some megabytes. Elsewhere it does nothing.
@@ -18,16 +28,32 @@ def keep_flat() -> None:
     pools: to ask the system for each of them anew cost a fifth of an export's CPU.
 
     Arrow, which is loaded later, gets its memory from the C library, too: an export to Parquet peaked at 264 MB in
-    place of 415, with less CPU.
+    place of 415, with less CPU. The threads that Arrow and numpy start when they are loaded are of no use then, and a
+    process with threads cannot be copied to make workers.
     """
     if sys.platform != "linux":
         return
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name, value in _LIBRARIES.items():
+        os.environ.setdefault(name, value)
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 4 << 20)
         libc.mallopt(_M_TRIM_THRESHOLD, 8 << 20)
         libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def keep_batches() -> None:
+    """Keep free memory for the next batch of a thousand conversations, whose buffers have ten megabytes each.
+
+    Workers that make tables call it: to give back those buffers and get others took a tenth of their CPU, and keeping
+    them takes 20 MB.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _BATCH_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _BATCH_BYTES)
 
 
 COLLECTED_AFTER = 10_000

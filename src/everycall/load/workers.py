@@ -25,7 +25,7 @@ from everycall.filesystem import FleetingFilesystem, SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.privacy import Redaction, Redactor
-from everycall.sinks.forms import FormMaker, forms_of
+from everycall.sinks.forms import TABLES, FormMaker, forms_of
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
 
@@ -223,6 +223,8 @@ def _serve(pipe: Connection, work: Work) -> None:
         found: Found | Unavailable = pipe.recv()
         return found
 
+    if TABLES in work.forms:
+        memory.keep_batches()
     filesystem = (SystemFilesystem if work.is_durable else FleetingFilesystem)(work.file_mode)
     table = flat_table(only=work.columns)
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
