@@ -146,9 +146,7 @@ class Setup:
             names = tuple(form.name for form in forms)
             org = self.maker.organization_id() if TABLES in names else ""
             work = Work(columns, names, options.file_mode, org, options.style, options.redaction)
-            workers = Workers(work, options.workers)
-            workers.start()  # while the first window is read
-            return workers
+            return Workers(work, options.workers)
         return self.environment.loader(self.table, forms, self.filesystem, self.redactor)
 
     def route(self, query: Query, path: Callable[[Interval, str], Path]) -> Route[WindowReading]:
