@@ -19,6 +19,9 @@ _LIBRARIES = {
 """Variables of the environment that libraries read when they are loaded. Source: their documentation; the second one is
 jemalloc's MALLOC_CONF with the prefix that Arrow builds it with."""
 
+_ours: list[bool] = []
+"""Not empty once `keep_flat` was called."""
+
 
 def keep_flat() -> None:
     """Keep few pools of free memory, and give back what is free above some megabytes. Elsewhere it does nothing.
@@ -33,6 +36,7 @@ def keep_flat() -> None:
     """
     if sys.platform != "linux":
         return
+    _ours.append(True)
     for name, value in _LIBRARIES.items():
         os.environ.setdefault(name, value)
     with suppress(OSError, AttributeError):
@@ -42,19 +46,22 @@ def keep_flat() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
-def keep_batches() -> None:
-    """Keep free memory for the next batch of a thousand conversations, whose buffers have ten megabytes each.
+def keep_batches(pools: int = 1) -> None:
+    """Keep free memory for the next conversations that become tables, whose buffers have megabytes each.
 
-    Workers that make tables call it: to give back those buffers and get others took a tenth of their CPU. A second pool
-    lets two threads get memory at the same time. Together that takes 50 MB.
+    To give back those buffers and get others took a tenth of the CPU of making tables. A process that did not call
+    `keep_flat` belongs to another program, and stays as it is.
+
+    Args:
+        pools: with a second one, two threads get memory at the same time, and the peak is 50 MB higher.
     """
-    if sys.platform != "linux":
+    if not _ours:
         return
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _BATCH_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _BATCH_BYTES)
-        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_ARENA_MAX, pools)
 
 
 COLLECTED_AFTER = 10_000

@@ -37,6 +37,9 @@ from everycall.tables.mentioned import Mentioned
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
 
+TABLES_BATCH = 500
+"""The same where a form makes tables: as fast as a thousand, in 100 MB less."""
+
 CHECKED_EVERY = 50
 """One page in so many is checked for unknown fields, and always the first page of a window."""
 
@@ -210,13 +213,14 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
     is_plain = not task.kept_strays and not task.left_out
     report = _Report(has_tables=any(form.name == TABLES for form in forms))
     batches = _Batches(task, table, names, report, frozenset(form.wants for form in forms))
+    batch_size = TABLES_BATCH if report.has_tables else BATCH
     writers: dict[str, WindowWriter] = {}
     try:
         for form in forms:
             writers[form.name] = form.writer(task.path(form))
         for piece in source.slices(None if is_plain else task.is_wanted):
             batches.add(piece)
-            if batches.size >= BATCH:
+            if batches.size >= batch_size:
                 _write(batches.take(), writers, report)
         _write(batches.take(), writers, report)
         written = _closed(writers, names)

@@ -223,13 +223,13 @@ def _serve(pipe: Connection, work: Work) -> None:
         found: Found | Unavailable = pipe.recv()
         return found
 
-    if TABLES in work.forms:
-        memory.keep_batches()
     filesystem = (SystemFilesystem if work.is_durable else FleetingFilesystem)(work.file_mode)
     table = flat_table(only=work.columns)
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
     redactor = Redactor(work.redaction) if work.redaction else None
     loader = Loader(table, forms_of(work.forms, maker), filesystem, redactor)
+    if TABLES in work.forms:
+        memory.keep_batches(pools=2)
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

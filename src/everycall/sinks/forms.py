@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from everycall import memory
 from everycall.filesystem import Filesystem
 from everycall.sinks.csv import CsvSink, PlainRows
 from everycall.sinks.extras import extra
@@ -87,6 +88,7 @@ class FormMaker:
         with extra(extra_name):
             from everycall.sinks.tables_form import TablesForm  # noqa: PLC0415 - only for such outputs
 
+        memory.keep_batches()
         return TablesForm(self.organization_id(), self.filesystem)
 
     def flat(self) -> "FlatForm":

@@ -54,8 +54,8 @@ THREADS = 2
 WRITTEN_BYTES = 1 << 18
 """That Arrow gathers before it calls Python, for which it has to wait until no other thread runs Python."""
 
-AHEAD = 3
-"""Batches that are made or wait to be written, while more conversations are read; each takes about 30 MB."""
+AHEAD = 4
+"""Batches that are made or wait to be written, while more conversations are read; each takes about 15 MB."""
 
 
 @dataclass(frozen=True, slots=True)
