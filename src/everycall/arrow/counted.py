@@ -8,8 +8,7 @@ to read the conversations.
 It takes 3.0 for the integer 3, which is the same number in JSON.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -24,8 +23,6 @@ except ModuleNotFoundError:  # there are no wheels for every machine
 else:
     HAS_ARRO3 = True
 
-_ESCAPE = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
-
 _NUL = rb"\u0000"
 """Where a text with it does not fit, arro3 ends the process, as it cannot put it into its message."""
 
@@ -39,7 +36,7 @@ def read(raws: Sequence[bytes]) -> Nested:
         Unfit: they have to be read in another way.
     """
     joined = b"\n".join(raws)
-    escapes = _ESCAPE.findall(joined)
+    escapes = list(_escapes(joined))
     if not HAS_ARRO3 or _NUL in escapes or not is_utf8(joined):
         raise Unfit
     records = _records(joined, len(raws))
@@ -47,6 +44,14 @@ def read(raws: Sequence[bytes]) -> Nested:
     if len(records) != len(raws) or 2 * _names_and_texts(records) != quotes:
         raise Unfit
     return Nested(records, None)
+
+
+def _escapes(text: bytes) -> Iterator[bytes]:
+    """Yield the escapes in texts: a backslash with what it changes. `find` jumps from one to the next."""
+    at = text.find(b"\\")
+    while at >= 0:
+        yield text[at : at + (6 if text[at + 1 : at + 2] == b"u" else 2)]
+        at = text.find(b"\\", at + 2)
 
 
 def _records(lines: bytes, count: int) -> pa.StructArray:
