@@ -208,6 +208,7 @@ def serve(pipe: Connection, work: Work) -> None:
     """
     memory.keep_flat()
     memory.collect_rarely()
+    memory.without_pandas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process ends the workers
     try:
         _serve(pipe, work)
