@@ -15,7 +15,7 @@ from everycall.api.query import Interval
 from everycall.filesystem import SystemFilesystem
 from everycall.instants import text
 from everycall.manifest import Entry, Header, Manifest, Output, WindowRead, Written
-from everycall.sinks.database import REPLACED, STATES
+from everycall.sinks.database_schema import REPLACED, STATES
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.interface import Batch, Finished, Form, Loaded

@@ -11,7 +11,7 @@ from everycall import OutputRefused, Query, View, export
 from everycall.api.query import Interval
 from everycall.executor import SerialExecutor
 from everycall.setup import Environment, Options
-from everycall.sinks.database import DERIVED, Database
+from everycall.sinks.database_schema import DERIVED, Database
 from everycall.sinks.duckdb import DuckDBDestination
 from everycall.sinks.postgresql import PostgresDestination
 from everycall.tables.relational import TABLES

@@ -16,7 +16,7 @@ from everycall.executor import SerialExecutor
 from everycall.forgetting import Removal, forget
 from everycall.instants import DAY
 from everycall.setup import Environment
-from everycall.sinks.database import REPLACED
+from everycall.sinks.database_schema import REPLACED
 from everycall.syncing import Policy
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.verification import manifest_or_none, repair, verify

@@ -20,7 +20,7 @@ from everycall.privacy import Redaction
 from everycall.progress import Event, Noticed
 from everycall.sandbox import JOBS
 from everycall.setup import Environment, Options
-from everycall.sinks.database import REPLACED
+from everycall.sinks.database_schema import REPLACED
 from everycall.syncing import Policy, sync
 from inprocess import Org, manifest_of
 from syncs import ASKED, SINCE, StopsAt, contact_centre, night, wait

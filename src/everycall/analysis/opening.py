@@ -559,7 +559,7 @@ def _postgresql(target: Target) -> Iterator[OpenTables]:
         import adbc_driver_postgresql  # noqa: F401, PLC0415 - only for such outputs
 
         from everycall.sinks import postgresql  # noqa: PLC0415 - needs pyarrow
-        from everycall.sinks.database import EXPORT, columns_in, value_in  # noqa: PLC0415
+        from everycall.sinks.database_schema import EXPORT, columns_in, value_in  # noqa: PLC0415
 
     address = postgresql_address.parse(target.place)
     with postgresql.opened(address) as database:

@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 from everycall.errors import OutputFailed
 from everycall.manifest import Header, Manifest
 from everycall.printable import printable
-from everycall.sinks.database import DatabaseDestination, manifest_in
+from everycall.sinks.database import DatabaseDestination
+from everycall.sinks.database_schema import manifest_in
 from everycall.sinks.flat_form import FlatForm
 from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.interface import Finished
