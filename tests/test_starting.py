@@ -88,6 +88,14 @@ def test_an_export_loads_no_bar_and_no_worker_processes_unless_they_are_asked_fo
     assert loaded(program) & {"rich.progress", "multiprocessing", "pyarrow", "duckdb"} == set()
 
 
+def test_a_process_of_its_own_does_without_pandas() -> None:
+    arrays = "import pyarrow; pyarrow.array([1]); print(json.dumps([one for one in sys.modules if one == 'pandas']))"
+    program = f"import json, sys; from everycall import memory; {{}}; {arrays}"
+
+    assert loaded(program.format("memory.without_pandas()")) == set()
+    assert loaded(program.format("pass")) == {"pandas"}
+
+
 def test_importing_the_package_loads_nothing_else() -> None:
     program = "import json, sys, everycall; print(json.dumps([one for one in sys.modules if 'everycall' in one]))"
 

@@ -1,14 +1,20 @@
 """The form of tables: a window as Parquet files, one for each table and day."""
 
 import gc
+import json
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from elements import of_every_kind
 from everycall.filesystem import SystemFilesystem
+from everycall.sinks.interface import Batch
 from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, TablesForm
+from everycall.tables.mentioned import mentioned
 from everycall.tables.relational import OF_CONVERSATIONS
 from tables_in import DAY, ORGANIZATION, batch, conversation, evenly, written
 
@@ -136,26 +142,43 @@ def test_large_conversations_end_a_group_early(tmp_path: Path) -> None:
     assert pq.ParquetFile(FORM.files(path, "conversations")[0][1]).metadata.num_row_groups == 3
 
 
-def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
-    path = tmp_path / "w.tables"
-
+def segment_columns(path: Path) -> dict[str, Any]:
+    """The columns of the first row group of segments, of ten conversations."""
     written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], Groups(few_values=5))
-
     group = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata.row_group(0)
-    columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+    return {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+
+
+def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
+    columns = segment_columns(tmp_path / "w.tables")
+
     assert columns["queueId"].has_dictionary_page
-    assert not columns["conversationId"].has_dictionary_page
+    assert columns["conversationId"].has_dictionary_page
+    assert not columns["segmentStart"].has_dictionary_page
     assert columns["queueId"].compression == "ZSTD"
 
 
-def test_a_window_that_is_discarded_leaves_no_file(tmp_path: Path) -> None:
+def test_row_groups_say_between_which_times_and_conversations_they_are(tmp_path: Path) -> None:
+    columns = segment_columns(tmp_path / "w.tables")
+
+    assert columns["ownerTime"].statistics.has_min_max
+    assert columns["conversationId"].statistics.has_min_max
+    assert columns["queueId"].statistics is None
+
+
+def test_a_window_that_is_discarded_leaves_no_file_and_no_message(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     writer = FORM.writer(tmp_path / "w.tables")
     writer.write(batch(evenly(4, DAY, DAY + timedelta(days=2))))
     writer.write(batch([conversation(9, DAY + timedelta(days=3))]))
 
     writer.discard()
+    del writer
+    gc.collect()  # Arrow complains of what it could not write once its files are forgotten
 
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
 
 
 def test_a_file_that_is_discarded_is_not_written_to_when_arrows_writer_is_collected(tmp_path: Path) -> None:
@@ -194,3 +217,14 @@ def test_values_that_do_not_fit_are_reported_once(tmp_path: Path) -> None:
         writer.close()
         assert [oddity.path for oddity in writer.take_oddities()] == ["conferenceStart", "originatingDirection"]
         assert writer.take_oddities() == []
+
+
+def test_a_window_says_which_ids_with_names_it_mentions(tmp_path: Path) -> None:
+    records = [json.dumps(one).encode() for one in of_every_kind()]
+    writer = FORM.writer(tmp_path / "w.tables")
+
+    writer.write(Batch(records=records, owner_times_ms=[0] * len(records)))
+    writer.close()
+
+    assert set(writer.mentioned) == {pair for record in records for pair in mentioned(record)}
+    assert {kind for kind, _ in writer.mentioned} == {"users", "queues", "wrapupcodes", "divisions"}

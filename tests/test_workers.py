@@ -207,3 +207,18 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except FileNotFoundError:
         return False
+
+
+DEFAULTS = """
+from everycall.cli.options import Rows
+from everycall.cli.outputs import workers
+from everycall.load.workers import worth_it
+print(worth_it(), workers(Rows(output=["a.csv"])), workers(Rows(output=["a.csv", "b.parquet"])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.cpu_count() == 1, reason="there, no workers are worth it")
+def test_rows_have_two_workers_by_default_and_tables_one() -> None:
+    done = subprocess.run([sys.executable, "-c", DEFAULTS], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "2 2 1\n"

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -71,6 +72,10 @@ def without_open(read: ReadT) -> ReadT:
     return msgspec.structs.replace(read, open_conversations=())
 
 
+HASHED_ASIDE_BYTES = 1 << 16
+"""Data of this size is hashed in a thread for one of its two checksums: each takes longer than to write it."""
+
+
 class Tally:
     """Writes to an output, and counts and hashes the bytes."""
 
@@ -78,6 +83,7 @@ class Tally:
         self._output = output
         self.size = 0
         self.whole = hashlib.sha256()
+        self._threads = ThreadPoolExecutor(1)
         self.begin_window()
 
     def begin_window(self) -> None:
@@ -86,6 +92,8 @@ class Tally:
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of it, in as many pieces as the output takes."""
+        hashing = self._threads.submit(self.whole.update, data) if len(data) >= HASHED_ASIDE_BYTES else None
+        self.window.update(data)
         rest = memoryview(data)
         while rest:  # an unbuffered stream may write only a part
             written = self._output.write(rest)
@@ -93,8 +101,10 @@ class Tally:
                 raise BlockingIOError(errno.EAGAIN, "the stream is non-blocking, and its reader is too slow")
             rest = rest[written:]
         self.size += len(data)
-        self.whole.update(data)
-        self.window.update(data)
+        if hashing is None:
+            self.whole.update(data)
+        else:
+            hashing.result()
         return len(data)
 
 

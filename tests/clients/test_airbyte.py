@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from holding import listed, with_attributes
-from needing import needs
 
 from everycall.sandbox import JOBS, QUERY, Sandbox, server
+from needing import needs
 
 HERE = Path(__file__).parent / "airbyte"
 NOW_S = 1_775_000_000.0

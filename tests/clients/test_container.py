@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from needing import needs
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from holding import listed, with_attributes
-from needing import needs
 
 from clocks import StillClock
 from everycall import Interval, Query
@@ -25,6 +24,7 @@ from everycall.api.jobs import availability
 from everycall.executor import SerialExecutor
 from everycall.sandbox import QUERY, Sandbox, Switches, server
 from inprocess import InProcess, client_of
+from needing import needs
 
 HERE = Path(__file__).parent
 NOW_S = 1_775_000_000.0

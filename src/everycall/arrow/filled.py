@@ -1,6 +1,7 @@
 """Fills the relational tables from conversations as the API sent them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import pyarrow as pa
@@ -8,8 +9,9 @@ import pyarrow.compute as pc
 
 from everycall.api.oddities import Oddity
 from everycall.api.records import Conversation, conversation_of
+from everycall.arrow import counted
 from everycall.arrow.flattened import Tables, flattened
-from everycall.arrow.nested import NestedReader, Unfit
+from everycall.arrow.nested import Nested, NestedReader, Unfit
 from everycall.arrow.schemas import TYPES, schema, table_of
 from everycall.instants import EPOCH
 from everycall.tables.relational import OF_CONVERSATIONS
@@ -24,9 +26,9 @@ BLOCK_BYTES = 64 * 2**20
 class ArrowTables:
     """Makes one Arrow table for each table of conversations. Use one object for all batches: it remembers the fields.
 
-    Conversations are read by Arrow. If that fails, those that do not fit the records are read leniently, one by one,
-    as the flat table reads them, and the others by Arrow again; if that fails, too (a number of a name comes twice, for
-    example), all of them are read by the records.
+    Conversations are read by arrow-rs, or else by pyarrow, which refuses more. If that fails, those that do not fit the
+    records are read leniently, one by one, as the flat table reads them, and the others by pyarrow again; if that
+    fails, too (a number of a name comes twice, for example), all of them are read by the records.
     """
 
     def __init__(self, organization_id: str, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -43,7 +45,7 @@ class ArrowTables:
         A conversation without a readable id has no rows; `take_oddities` reports it, and every value that did not fit.
 
         Args:
-            raws: the JSON of each conversation. About a thousand at once is fastest.
+            raws: the JSON of each conversation, which is valid. About a thousand at once is fastest.
             owner_times_ms: the `ownerTime` of each, in milliseconds since 1970.
 
         Raises:
@@ -67,6 +69,9 @@ class ArrowTables:
         return taken
 
     def _block(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
+        if not self._reader.is_lenient:  # or there are fields in most conversations that are not declared
+            with suppress(Unfit):
+                return self._flattened(counted.read(raws), times_ms)
         was_lenient = self._reader.is_lenient
         try:
             tables = self._fast(raws, times_ms)
@@ -77,8 +82,11 @@ class ArrowTables:
         return tables
 
     def _fast(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
+        return self._flattened(self._reader.read(raws), times_ms)
+
+    def _flattened(self, nested: Nested, times_ms: Sequence[int]) -> Tables:
         times = pa.array(times_ms, pa.int64()).cast(TYPES["instant"])
-        return flattened(self._reader.read(raws), self._organization_id, times)
+        return flattened(nested, self._organization_id, times)
 
     def _slow(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
         """Read each conversation by the records; those that fit once more by Arrow."""

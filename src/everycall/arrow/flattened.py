@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everycall.arrow.nested import MARKER, Nested, Unfit
+from everycall.arrow.declared import MARKER
+from everycall.arrow.nested import Nested, Unfit
 from everycall.arrow.schemas import TYPES, schema
 from everycall.instants import since_epoch_ms
 from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column, Table
 
 EARLIEST_MS, LATEST_MS = (since_epoch_ms(one.replace(tzinfo=UTC)) for one in (datetime.min, datetime.max))
+
+EXACT = pa.scalar(2.0**53)
+"""The first floating-point number that may have been another integer."""
 
 Tables = dict[str, tuple[pa.Table, pa.Int64Array]]
 """By name: the table, and for each row the position of its conversation."""
@@ -96,26 +100,49 @@ class _Flattener:
         return _converted(found, column, item) if list_path else _converted(found, column)
 
     def _attributes(self, table: Table) -> tuple[pa.Table, pa.Int64Array]:
-        """Rows of attributes, which the participants refer to by number."""
         participants = self._level(("participants",))
-        numbers = None if participants is None else _field(participants.records, f"attributes.{MARKER}")
-        if participants is None or numbers is None:
+        found = None if participants is None else self._attribute_rows(participants.records)
+        if participants is None or found is None:
             if self._nested.attributes:
                 raise Unfit
             return schema(table.name).empty_table(), _positions(0)
-        holders = pc.indices_nonzero(numbers.is_valid())
-        if not numbers.take(holders).equals(_positions(len(self._nested.attributes))):
-            raise Unfit  # some did not stand where attributes stand
-        counts = pa.array([len(one) for one in self._nested.attributes], pa.int64())
-        parents = holders.take(_repeated(counts)).cast(pa.int64())
-        names = pa.array([name for one in self._nested.attributes for name in one], pa.string())
-        values = pa.array([value for one in self._nested.attributes for value in one.values()], pa.string())
+        parents, names, values = found
         ids = _field(participants.records, "participantId")
         ids = pa.nulls(len(parents), pa.string()) if ids is None else ids.take(parents)
         level = _Level(
             values, participants.conversations.take(parents), tuple(one.take(parents) for one in participants.ordinals)
         )
         return self._with_common(table, level, [ids, names, values])
+
+    def _attribute_rows(self, participants: pa.StructArray) -> tuple[pa.Int64Array, pa.Array, pa.Array] | None:
+        """The participant, name and value of each attribute; None if there are none."""
+        if self._nested.attributes is None:
+            return _of_maps(participants.field("attributes"))
+        numbers = _field(participants, f"attributes.{MARKER}")
+        return None if numbers is None else _of_numbers(numbers, self._nested.attributes)
+
+
+def _of_maps(maps: pa.MapArray) -> tuple[pa.Int64Array, pa.Array, pa.Array]:
+    """Participant, name and value of each attribute."""
+    names, values = maps.keys, maps.items
+    parents = pc.list_parent_indices(pa.ListArray.from_arrays(maps.offsets, names)).cast(pa.int64())
+    each = pa.table({"participant": parents, "name": names})
+    if values.null_count or each.group_by(["participant", "name"], use_threads=False).aggregate([]).num_rows < len(
+        each
+    ):
+        raise Unfit
+    return parents, names, values
+
+
+def _of_numbers(numbers: pa.Int64Array, each: list[dict[str, str]]) -> tuple[pa.Int64Array, pa.Array, pa.Array]:
+    """Participant, name and value of each attribute; participants refer to their attributes by number."""
+    holders = pc.indices_nonzero(numbers.is_valid())
+    if not numbers.take(holders).equals(_positions(len(each))):
+        raise Unfit  # some did not stand where attributes stand
+    counts = pa.array([len(one) for one in each], pa.int64())
+    names = pa.array([name for one in each for name in one], pa.string())
+    values = pa.array([value for one in each for value in one.values()], pa.string())
+    return holders.take(_repeated(counts)).cast(pa.int64()), names, values
 
 
 def _below(above: _Level, lists: pa.ListArray) -> _Level:
@@ -147,6 +174,8 @@ def _converted(found: pa.Array, column: Column, item: str = "") -> pa.Array:
     """A column in its declared type; `item` is the field of a list of records."""
     if column.type == "instant":
         return _instants(found)
+    if column.type == "integer":
+        return _integers(found)
     if column.type == "number" and not pc.all(pc.is_finite(found), min_count=0).as_py():
         raise Unfit
     return _list(found, column, item) if column.type in {"texts", "integers"} else found
@@ -170,6 +199,15 @@ def _cut(instants: pa.TimestampArray) -> pa.TimestampArray:
     return pc.divide(pc.if_else(pc.less(micros, 0), pc.subtract(micros, 999), micros), 1000).cast(TYPES["instant"])
 
 
+def _integers(found: pa.Array) -> pa.Int64Array:
+    """Integers, which may have been read as floating-point numbers: those have 53 bits."""
+    if pa.types.is_int64(found.type):
+        return found
+    if pc.any(pc.greater_equal(pc.abs(found), EXACT), min_count=0).as_py():
+        raise Unfit
+    return found.cast(pa.int64())  # refuses fractions
+
+
 def _list(found: pa.ListArray, column: Column, item: str) -> pa.Array:
     """A list; an empty one becomes null."""
     values = found.values
@@ -178,6 +216,8 @@ def _list(found: pa.ListArray, column: Column, item: str) -> pa.Array:
     if item:
         values = _field(values, item)
         values = pa.nulls(len(found.values), TYPES[column.type].value_type) if values is None else values
+    if column.type == "integers":
+        values = _integers(values)
     is_empty = pc.equal(pc.fill_null(pc.list_value_length(found), 0), 0)
     return pa.ListArray.from_arrays(found.offsets, values, type=TYPES[column.type], mask=is_empty)
 

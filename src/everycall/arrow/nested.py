@@ -11,26 +11,14 @@ Attributes have names of the org's own, for which Arrow has no type. They are cu
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
-from everycall.arrow.schemas import TYPES
-from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column, Table, Type
-
-Path: TypeAlias = tuple[str, ...]
-"""The names from the conversation down: ("participants", "sessions", "flow", "flowId")."""
-
-MARKER = "everycall"
-"""The field that takes the place of attributes."""
-
-JSON_TYPES: dict[Type, pa.DataType] = {**TYPES, "instant": pa.string()}
-"""Instants are read as text, so that one without a zone is noticed."""
+from everycall.arrow.declared import MARKER, Path, declared, fields_of, paths
 
 
 class Unfit(Exception):
@@ -43,8 +31,9 @@ class Nested:
 
     records: pa.StructArray
     """One for each conversation, with the declared fields that some conversation has."""
-    attributes: list[dict[str, str]]
-    """Attributes of participants; each participant that has some has the position of its own in `attributes`."""
+    attributes: list[dict[str, str]] | None
+    """Attributes of participants; each participant that has some has the position of its own in `attributes`. None if
+    the participants have them themselves, as maps."""
 
 
 @dataclass(slots=True)
@@ -64,7 +53,7 @@ class NestedReader:
             Unfit: some of them have to be read in another way.
         """
         joined = b"\n".join(raws)
-        if not _is_utf8(joined):
+        if not is_utf8(joined):
             raise Unfit
         without, attributes = _without_attributes(joined)
         try:
@@ -89,12 +78,12 @@ class NestedReader:
 
     def _widen(self, lines: bytes) -> bool:
         """Add the fields of these conversations; return whether there are new ones."""
-        found = set(_paths(pa.struct(_parsed(lines, schema=None, unexpected="infer").schema)))
-        declared = set(_paths(pa.struct(_type_of(_declared(), None))))
-        new = found & declared - self._present
+        found = set(paths(pa.struct(_parsed(lines, schema=None, unexpected="infer").schema)))
+        known = set(paths(pa.struct(fields_of(declared(), None))))
+        new = found & known - self._present
         self._present |= new
-        self.is_lenient = not found <= declared
-        self._schema = pa.schema(_type_of(_declared(), None if self.is_lenient else self._present))
+        self.is_lenient = not found <= known
+        self._schema = pa.schema(fields_of(declared(), None if self.is_lenient else self._present))
         return bool(new) or self.is_lenient
 
 
@@ -107,7 +96,7 @@ def _parsed(lines: bytes, *, schema: pa.Schema | None, unexpected: str) -> pa.Ta
     )
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
     """Whether Arrow can take it as text; its JSON reader does not check."""
     offsets = pa.array([0, len(text)], pa.int32()).buffers()[1]
     try:
@@ -152,66 +141,3 @@ def _without_attributes(lines: bytes) -> tuple[bytes, list[bytes]]:
             done = after = found.end()
         at = lines.find(_NAME, after)
     return (b"".join((*pieces, lines[done:])) if objects else lines), objects
-
-
-# --- types
-
-_Tree: TypeAlias = dict[str, Any]
-"""Fields by name: an Arrow type, or another tree. The name of a list of records ends in []."""
-
-
-@cache
-def _declared() -> _Tree:
-    """All declared fields."""
-    tree: _Tree = {}
-    for table in OF_CONVERSATIONS:
-        for column in table.read:
-            if not column.path.startswith("../") and column.path != ELEMENT:
-                _insert(tree, _steps(table, column), _leaf(table, column))
-    return {"conversationId": pa.string(), **tree}
-
-
-def _steps(table: Table, column: Column) -> list[str]:
-    lists = "".join(f"{step}[]." for step in table.path)
-    if table.name == "participant_attributes":
-        return ["participants[]", "attributes", MARKER]
-    return (lists + column.path).split(".")
-
-
-def _leaf(table: Table, column: Column) -> pa.DataType:
-    if table.name == "participant_attributes":
-        return pa.int64()
-    kind = JSON_TYPES[column.type]
-    return kind.value_type if "[]." in column.path else kind
-
-
-def _insert(tree: _Tree, steps: list[str], leaf: pa.DataType) -> None:
-    for step in steps[:-1]:
-        tree = tree.setdefault(step, {})
-    tree[steps[-1]] = leaf
-
-
-def _type_of(tree: _Tree, present: set[Path] | None, above: Path = ()) -> list[pa.Field]:
-    """The fields of a tree; those among `present`, or all. A record that is present has at least one field."""
-    fields = []
-    for name, below in tree.items():
-        plain = name.removesuffix("[]")
-        path = (*above, plain)
-        if present is not None and path not in present:
-            continue
-        kind = below
-        if isinstance(below, dict):
-            inner = _type_of(below, present, path) or _type_of(below, None, path)[:1]
-            kind = pa.list_(pa.struct(inner)) if name != plain else pa.struct(inner)
-        fields.append(pa.field(plain, kind))
-    return fields
-
-
-def _paths(kind: pa.DataType, above: Path = ()) -> Iterator[Path]:
-    """The names of all fields in a type."""
-    if pa.types.is_list(kind):
-        yield from _paths(kind.value_type, above)
-    elif pa.types.is_struct(kind):
-        for inner in kind:
-            yield (*above, inner.name)
-            yield from _paths(inner.type, (*above, inner.name))

@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Run a command and exit with its exit code."""
     memory.keep_flat()
     memory.collect_rarely()
+    memory.without_pandas()
     open_closed_streams()
     write_any_text()
     leave(run(arguments, handle_signals))

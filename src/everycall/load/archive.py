@@ -7,6 +7,7 @@ JSON lines are first put in order and freed of repetitions: `spool` makes a part
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -17,7 +18,7 @@ from typing import Any, overload
 import msgspec
 from isal import isal_zlib
 
-from everycall.acquire.details_query import found_of
+from everycall.acquire.details_query import found_of, start_ms_of
 from everycall.acquire.part import DamagedPart, Found, Part, PartWriter, Place, Slice
 from everycall.api.details_query import PageHead
 from everycall.filesystem import File, Filesystem
@@ -145,8 +146,20 @@ class _Lines:
             packed = pieces(file, task.offset, task.size_bytes, piece_bytes=PIECE_BYTES)
             for block in whole_lines(Unpacked(packed, task.compression)):
                 body, lines = page_of(block)
-                yield Slice(self.pages, body, range(lines), _Starts(body, lines))
+                records = block.removesuffix(b"\n").split(b"\n")
+                yield Slice(self.pages, body, range(lines), _Starts(body, lines), records)
                 self.pages += 1
+
+
+class _Start(msgspec.Struct, rename="camel", gc=False):
+    conversation_start: str | None = None
+
+
+class _Page(msgspec.Struct):
+    conversations: list[_Start]
+
+
+_STARTS = msgspec.json.Decoder(_Page)
 
 
 class _Starts(Sequence[int | None]):
@@ -157,6 +170,8 @@ class _Starts(Sequence[int | None]):
 
     @cached_property
     def _starts_ms(self) -> list[int | None]:
+        with suppress(msgspec.DecodeError):
+            return [start_ms_of(one.conversation_start) for one in _STARTS.decode(self._body).conversations]
         starts: list[int | None] = [None] * self._count
         for found in found_of(PageHead.decode(self._body), lambda _: "owned"):
             starts[found.position] = found.start_ms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everycall.acquire.part import Place, Slice, raw_conversations
+from everycall.acquire.part import Place, Slice
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.load.names import AskNames
 from everycall.privacy import Redactor
@@ -30,8 +30,7 @@ class RedactedSource:
     def slices(self, is_wanted: Callable[[bytes, Place], bool] | None = None) -> Iterator[Slice]:
         """Yield the wanted conversations alone, in pages of their own."""
         for piece in self._source.slices(is_wanted):
-            raws = raw_conversations(piece.body)
-            found = [self._redactor.record(bytes(raws[position])) for position in piece.positions]
+            found = list(map(self._redactor.record, piece.records()))
             body = b'{"conversations":[' + b",".join(found) + b"]}"
             yield Slice(piece.page, body, range(len(found)), piece.starts_ms)
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Written
@@ -98,6 +99,11 @@ class FlatWriter:
         self._file = ParquetFile(TableFile("", "", "", 0, 0, ""), path, filesystem, GROUPS.few_values)
         self._pending: list[pa.Table] = []
         self._rows = 0
+
+    @property
+    def mentioned(self) -> tuple[tuple[Kind, str], ...]:
+        """None: conversations are not looked at."""
+        return ()
 
     def write(self, batch: Batch) -> None:
         """Append some conversations."""

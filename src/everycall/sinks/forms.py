@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from everycall import memory
 from everycall.filesystem import Filesystem
 from everycall.sinks.csv import CsvSink, PlainRows
 from everycall.sinks.extras import extra
@@ -21,6 +22,9 @@ FormName: TypeAlias = Literal["csv", "csv.gz", "rows", "jsonl", "jsonl.gz", "jso
 
 TABLES = "tables"
 """The name of the form with one table for each kind of record, which needs the org's id."""
+
+NAMES = "names"
+"""The name of the form with the names that conversations refer to."""
 
 
 def _unknown() -> str:
@@ -65,7 +69,7 @@ class FormMaker:
             return self.tables()
         if name == "flat":
             return self.flat()
-        return self.names() if name == "names" else self.file(name)
+        return self.names() if name == NAMES else self.file(name)
 
     def names(self) -> NamesForm:
         """The form of the names that conversations refer to."""
@@ -84,6 +88,7 @@ class FormMaker:
         with extra(extra_name):
             from everycall.sinks.tables_form import TablesForm  # noqa: PLC0415 - only for such outputs
 
+        memory.keep_batches()
         return TablesForm(self.organization_id(), self.filesystem)
 
     def flat(self) -> "FlatForm":

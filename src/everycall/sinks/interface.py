@@ -37,13 +37,19 @@ class Batch:
     owner_times_ms: Sequence[int] = ()
     """For each record, conversationStart in milliseconds since 1970; of a stray, the start of its window."""
     mentioned: Sequence[tuple[Kind, str]] = ()
-    """The ids in the records whose names were looked up, each once."""
+    """The ids in the records whose names were looked up, each once; the last batch has all of them if a form makes
+    tables, which say what is mentioned without another look at the JSON."""
     names: Names | None = None
     """The names known so far."""
 
 
 class WindowWriter(Protocol):
     """Writes one window to disk."""
+
+    @property
+    def mentioned(self) -> Collection[tuple[Kind, str]]:
+        """Once it is closed: the ids with names in the conversations, each once; none from forms that look at none."""
+        ...
 
     def write(self, batch: Batch) -> None:
         """Append some conversations.

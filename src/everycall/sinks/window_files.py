@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 from isal import isal_zlib
 
 from everycall.api.interval import Interval
+from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.filesystem import File, Filesystem, SystemFilesystem, Writable
 from everycall.manifest import Written
@@ -194,6 +195,11 @@ class WindowFileWriter:
         self._size_bytes = 0
         self._has_data = False
         self._digest = hashlib.sha256()
+
+    @property
+    def mentioned(self) -> tuple[tuple[Kind, str], ...]:
+        """None: conversations are not looked at."""
+        return ()
 
     def write(self, batch: Batch) -> None:
         """Append some conversations."""

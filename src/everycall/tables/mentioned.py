@@ -26,6 +26,22 @@ _READS = (
     "resolutions.user_id",
 )
 
+IN_TABLES: tuple[tuple[str, str, Kind], ...] = (
+    ("conversation_divisions", "divisionId", "divisions"),
+    ("participants", "userId", "users"),
+    ("segments", "queueId", "queues"),
+    ("segments", "wrapUpCode", "wrapupcodes"),
+    ("evaluations", "assigneeId", "users"),
+    ("evaluations", "evaluatorId", "users"),
+    ("evaluations", "queueId", "queues"),
+    ("evaluations", "userId", "users"),
+    ("surveys", "queueId", "queues"),
+    ("surveys", "userId", "users"),
+    ("resolutions", "queueId", "queues"),
+    ("resolutions", "userId", "users"),
+)
+"""The same in the relational tables: table, column and kind of ids."""
+
 _DECODER = msgspec.json.Decoder(record_type(_READS, always=()))
 
 
