@@ -273,9 +273,15 @@ def compare(calendar: Calendar, fresh: str) -> None:
         start = starts.get(id_, "")
         entry = next((one for one in manifest.windows if one.interval[:24] <= start < one.interval[25:]), None)
         reason = _reason(calendar, id_, entry, manifest)
-        asked = entry.counted_at[:16] if entry else "never"
+        asked = _read_at(id_, entry)[:16] if entry else "never"
         line = f"{id_} of {start[:10]} ({', '.join(sorted(tables))}), last asked for {asked}"
         (calendar.report.explained if reason else calendar.report.unexplained).append(f"{line}: {reason}")
+
+
+def _read_at(id_: str, entry: Entry) -> str:
+    """When a conversation was last asked for: with its window, or by its id since."""
+    replaced = {one.conversation_id: one.as_of for one in entry.replaced}
+    return replaced.get(id_, entry.counted_at)
 
 
 def _reason(calendar: Calendar, id_: str, entry: Entry | None, manifest: Manifest) -> str:
@@ -283,9 +289,10 @@ def _reason(calendar: Calendar, id_: str, entry: Entry | None, manifest: Manifes
     now = calendar.where.clock.utc()
     if entry is None:
         return ""
-    read_at = datetime.fromisoformat(entry.counted_at)
-    if calendar.policy.is_due(entry, now) and now - read_at > timedelta(minutes=10):  # the last run takes its time
+    counted_at = datetime.fromisoformat(entry.counted_at)
+    if calendar.policy.is_due(entry, now) and now - counted_at > timedelta(minutes=10):  # the last run takes its time
         return ""
+    read_at = datetime.fromisoformat(_read_at(id_, entry))
     if id_ in calendar.deleted:
         return "deleted after its day was read"
     then, today = _as_of(calendar, id_, entry, read_at), _as_of(calendar, id_, entry, now)

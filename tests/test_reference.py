@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from everycall.arrow.filled import table_of
-from everycall.manifest import WindowRead, plain
+from everycall.manifest import Replacement, WindowRead, plain
 from everycall.sandbox import Org
 from everycall.tables.reference import name_rows, queue_rows, window_row
 from everycall.tables.relational import table
@@ -93,8 +93,16 @@ def test_a_window_has_its_bounds_verdict_and_counts() -> None:
         "windowEnd": datetime(2026, 1, 6, tzinfo=UTC), "route": "query", "verdict": "proven", "reason": None,
         "hitsBefore": 3, "hitsAfter": 3, "uniqueIds": 3, "owned": 2, "forgotten": 0, "carriedIn": 1, "strays": 0,
         "late": 0, "unreadable": 0, "open": 1, "reReads": 0, "provisional": False,
-        "countedAt": datetime(2026, 2, 1, tzinfo=UTC),
+        "countedAt": datetime(2026, 2, 1, tzinfo=UTC), "replaced": 0, "replacedAt": None, "removed": 0,
     }  # fmt: skip
+
+
+def test_a_window_says_how_many_conversations_are_newer_and_of_when() -> None:
+    days = [f"2026-02-0{number}T00:00:00.000Z" for number in (3, 2)]
+    replaced = tuple(Replacement(conversation_id=day, as_of=day) for day in days)
+    [row] = by_name("windows", [window_row(ORG, window(replaced=replaced, removed=("00", "01")))])
+
+    assert (row["replaced"], row["replacedAt"], row["removed"]) == (2, datetime(2026, 2, 3, tzinfo=UTC), 2)
 
 
 def test_a_rows_values_are_as_many_as_its_columns() -> None:

@@ -118,7 +118,7 @@ def test_the_windows_have_the_numbers_of_the_manifest() -> None:
     }  # fmt: skip
     names = {column.name for column in WINDOWS.columns}
 
-    assert names == (camel - left_out) | {"organizationId", "windowStart", "windowEnd"}
+    assert names == (camel - left_out) | {"organizationId", "windowStart", "windowEnd", "replacedAt"}
 
 
 def test_a_table_is_found_by_its_name_in_any_case() -> None:

@@ -48,10 +48,10 @@ def test_the_table_of_windows_says_what_is_proven_and_what_is_not() -> None:
 
 
 def test_every_column_of_the_table_of_windows_is_filled() -> None:
-    """Except the reason, which a window that is proven does not have."""
+    """Except the reason, which a window that is proven does not have, and what only replaced conversations have."""
     row = windows_table(manifest(), "org").to_pylist()[0]
 
-    assert [name for name, value in row.items() if value is None] == ["reason"]
+    assert [name for name, value in row.items() if value is None] == ["reason", "replacedAt"]
     assert list(row) == [column.name for column in relational.table("windows").columns]
 
 

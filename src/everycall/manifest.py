@@ -175,8 +175,8 @@ class WindowRead(_Line, frozen=True, kw_only=True, tag_field="line", tag="read")
     is_forgotten: bool = False
     """Whether `everycall forget` took out all of its conversations, so that it is never read again."""
     replaced: tuple[Replacement, ...] = ()
-    """Conversations that were replaced by their ids since the window was read. The counts are still those of
-    `countedAt`; what came or went since then is only found when the window is read again."""
+    """Conversations that `sync` replaced by their ids since the window was read, each with `conversationId` and `asOf`,
+    when it was asked for. The counts are still those of `countedAt`: what came or went is found by the next reading."""
     removed: tuple[str, ...] = ()
     """16 bytes in hex for each conversation that the destination of a `sync` had, and that no longer came when the last
     run read the window."""

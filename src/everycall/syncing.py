@@ -110,8 +110,7 @@ class Synced:
 
     def __add__(self, after: "Synced") -> "Synced":
         """This run and the one that followed it at once."""
-        since = self.summary.started_at
-        read = sum(datetime.fromisoformat(entry.counted_at) >= since for entry in after.summary.entries)
+        read = sum(entry.counted_at >= text(self.summary.started_at) for entry in after.summary.entries)
         return replace(
             after,
             read=read,
@@ -331,7 +330,7 @@ class _State:
         """Whether the run that this one follows at once has read it, and it cannot have become longer."""
         is_last = self._before is not None and entry.window.end == self._before.query.window.end
         since = self._read_since
-        return since is not None and not is_last and datetime.fromisoformat(entry.counted_at) >= since
+        return since is not None and not is_last and entry.counted_at >= text(since)
 
     def _had(self, window: Interval) -> frozenset[bytes]:
         """The conversations that the destination had in a window when this run began, or the one that it follows."""
