@@ -50,6 +50,7 @@ EXPORT = "-m everycall export --route query --interval {interval} --quiet -o"
 OUTPUTS = (
     *(command for command in COMMANDS if command.name == BASELINE),
     Command("everycall to Parquet", f"{EXPORT} parquet:{{output}}", rows=parquet_rows),
+    Command("everycall to Parquet, no worker", f"{EXPORT} parquet:{{output}} --workers 0", rows=parquet_rows),
     Command("everycall to Parquet, 2 workers", f"{EXPORT} parquet:{{output}} --workers 2", rows=parquet_rows),
     Command(
         "dlt rest_api to Parquet",
