@@ -693,7 +693,7 @@ def test_auto_without_the_permission_for_jobs_says_so_and_reads_by_the_query(out
     assert notice.endswith("); the details query reads all.")
 
 
-@pytest.mark.parametrize(("method", "kind"), [("POST", "403"), ("POST", "html"), ("GET", "500")])
+@pytest.mark.parametrize(("method", "kind"), [("POST", "403"), ("GET", "500")])
 def test_auto_goes_on_by_the_query_where_a_request_about_jobs_is_refused_for_good(
     output: Path, kind: str, method: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from simulation.jobs import BUGS, live
 from simulation.oracle import Wrong
 
-SEEDS = 500
+SEEDS = 400
 LOTS = 20
 FOUND_WITHIN = 1000
 

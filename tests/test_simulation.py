@@ -11,7 +11,7 @@ from simulation.disk import FOLDER, Crash, SimDisk
 from simulation.oracle import Wrong
 from simulation.world import live
 
-SEEDS = 1500
+SEEDS = 1200
 LOTS = 20
 CAUGHT_WITHIN = 1000
 

@@ -87,7 +87,7 @@ def test_days_stay_whole_as_long_as_the_api_pages_through_them(interval: Interva
     assert all(piece.end == start_of_day(piece.end) for piece in pieces[:-1])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(INTERVALS, st.sampled_from(get_args(Match)), st.randoms(use_true_random=False))
 def test_every_conversation_belongs_to_exactly_one_window(interval: Interval, match: Match, rng: random.Random) -> None:
     query = Query(interval, match=match)
