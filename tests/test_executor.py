@@ -1,4 +1,5 @@
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -162,6 +163,21 @@ def test_an_executor_that_can_start_no_thread_is_an_error() -> None:
 
     with pytest.raises(RuntimeError, match="can't start"):
         executor.submit(int, ignored)
+
+
+class Window:
+    """Something large."""
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
+    executor, window, is_gone = ThreadExecutor(1), Window(), threading.Event()
+    weakref.finalize(window, is_gone.set)
+    executor.submit(partial(id, window), lambda _: None)
+    del window
+    executor.run_next()
+
+    assert is_gone.wait(timeout=10)
+    executor.close()
 
 
 def test_a_closed_executor_begins_no_more_jobs() -> None:

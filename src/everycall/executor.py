@@ -112,6 +112,7 @@ class ThreadExecutor:
                 self._results.put(job())
             except BaseException as error:  # noqa: BLE001 - `run_next` raises it again
                 self._results.put(partial(_raise, error))
+            del job  # an idle thread would keep what the job refers to: a window that was read long ago
 
 
 class SerialExecutor:
