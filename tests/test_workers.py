@@ -213,7 +213,7 @@ DEFAULTS = """
 from everycall.cli.options import Rows
 from everycall.cli.outputs import workers
 from everycall.load.workers import worth_it
-print(worth_it(), workers(Rows(output=["a.csv"])), workers(Rows(output=["a.csv", "b.parquet"])))
+print(worth_it(has_tables=False), workers(Rows(output=["a.csv"])), workers(Rows(output=["a.csv", "b.parquet"])))
 """
 
 

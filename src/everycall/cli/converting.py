@@ -1,6 +1,5 @@
 """`everycall convert`."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -85,8 +84,9 @@ def _workers(wanted: Converting) -> int:
     """How many processes; one core needs none beside this one."""
     if wanted.workers is not None:
         return wanted.workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if cores > 1 else 0
+    from everycall.load.workers import cores  # noqa: PLC0415 - it loads multiprocessing
+
+    return cores() if cores() > 1 else 0
 
 
 def _show_bad_lines(display: Display, done: Converted) -> None:

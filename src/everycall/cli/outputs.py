@@ -56,16 +56,13 @@ def targets(rows: Outputs) -> BinaryIO | list[Path | str]:
 
 
 def workers(rows: Rows) -> int:
-    """How many processes make rows: as many as the option says, else as many as speed the outputs up.
-
-    Tables take a quarter of a gigabyte in each process, so they get more than one only if that is asked for.
-    """
+    """How many processes make rows: as many as the option says, else as many as speed the outputs up."""
     if rows.workers is not None:
         return rows.workers
     formats = [rows.format or "csv"] if is_stream(rows) else [target_of(one, rows.format).format for one in rows.output]
-    from everycall.load.workers import COPIES_MAX, worth_it  # noqa: PLC0415 - it loads multiprocessing
+    from everycall.load.workers import worth_it  # noqa: PLC0415 - it loads multiprocessing
 
-    return min(worth_it(), COPIES_MAX if all(one in STREAMED for one in formats) else 1)
+    return worth_it(has_tables=not all(one in STREAMED for one in formats))
 
 
 def _followed(target: Target) -> str:

@@ -62,10 +62,19 @@ class Work:
     """Whether files have to survive a power cut."""
 
 
-def worth_it() -> int:
-    """How many workers speed an export up: one for each core, at most two; none where they would have to be spawned."""
-    cores = len(os.sched_getaffinity(0)) if can_be_copied() else 1
-    return min(cores, COPIES_MAX) if cores > 1 else 0
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worth_it(*, has_tables: bool) -> int:
+    """How many workers speed an export up; none on one core, or where they would have to be spawned.
+
+    Tables take a quarter of a gigabyte in each process, so they get one.
+    """
+    if not can_be_copied() or cores() == 1:
+        return 0
+    return 1 if has_tables else min(cores(), COPIES_MAX)
 
 
 class Workers:
