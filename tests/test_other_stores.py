@@ -5,15 +5,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import polars as pl
 import pytest
-import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from deltalake import DeltaTable
@@ -34,8 +35,6 @@ AZURITE = ROOT / "tests" / "clients" / "node_modules" / "azurite" / "dist" / "sr
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Of every Azurite: https://learn.microsoft.com/azure/storage/common/storage-use-azurite."""
-
-START_LIMIT_S = 60
 
 
 @dataclass
@@ -65,7 +64,7 @@ def google(folder: Path) -> Iterator[Store]:
     port = free_port()
     program = "import sys; from gcp_storage_emulator.__main__ import main; sys.exit(main())"
     arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory", "--default-bucket=calls"]
-    with running([sys.executable, "-c", program, *arguments], port):
+    with running([sys.executable, "-u", "-c", program, *arguments], "All services started"):
         key = folder / "key.json"
         key.write_text(json.dumps(service_account()))
         settings = {
@@ -90,8 +89,9 @@ def service_account() -> dict[str, str]:
 def azure(_: Path) -> Iterator[Store]:
     node = needs(shutil.which("node") if AZURITE.exists() else None, "Node with npm; then make")
     port = free_port()
-    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
-    with running([node, str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *options], port):
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
+    command = [node, str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
+    with running(command, "successfully listen"):
         settings = {
             "AZURE_STORAGE_USE_EMULATOR": "true", "AZURITE_BLOB_STORAGE_URL": f"http://127.0.0.1:{port}",
             "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": KEY, "AZURE_ALLOW_HTTP": "true",
@@ -107,25 +107,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[None]:
-    """Until the block ends; it begins when the server answers."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+def running(command: list[str], ready: str) -> Iterator[None]:
+    """Until the block ends; it begins when the server prints that it is ready."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, **pipes) as server:  # type: ignore[call-overload]
         try:
-            until = time.monotonic() + START_LIMIT_S
-            while not answers(port):
-                assert server.poll() is None, f"{command[:3]} has ended"
-                assert time.monotonic() < until, f"{command[:3]} does not start"
-                time.sleep(0.1)
+            printed = list(takewhile(lambda line: ready not in line, server.stdout))
+            assert server.poll() is None, "".join(printed)
+            threading.Thread(target=deque, args=(server.stdout, 0), daemon=True).start()  # or its pipe fills up
             yield
         finally:
             server.kill()
-
-
-def answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code > 0
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture
@@ -174,3 +166,34 @@ def test_the_url_of_azure_names_container_and_account() -> None:
         opened("abfss://calls/a.parquet")
 
     assert "abfss://CONTAINER@ACCOUNT" in refused.value.hint
+
+
+def test_a_key_that_is_none_is_refused_and_not_shown() -> None:
+    """Azure's SDK would abort the process."""
+    with pytest.raises(SettingsError, match="AZURE_STORAGE_ACCOUNT_KEY is not the key") as refused:
+        opened("abfss://calls@account.dfs.core.windows.net/a.parquet", {"AZURE_STORAGE_ACCOUNT_KEY": "not a key!"})
+
+    assert "not a key" not in str(refused.value)
+
+
+def test_credentials_that_cannot_be_read_are_an_error_with_the_next_step(
+    where: Org, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "missing.json")
+    with pytest.raises(OutputRefused, match=r"Cannot open credentials file missing\.json") as refused:
+        where.export("gs://calls/a.parquet", MONDAY)
+
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in refused.value.hint
+
+
+def test_no_message_has_the_signature_of_a_token(where: Org, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The token is often written without its question mark."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{free_port()}")  # nobody answers there
+    monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=signature")
+    with pytest.raises(OutputRefused, match=r"cannot be reached: .*/calls\?\.\.\.") as refused:
+        where.export(f"abfss://calls@{ACCOUNT}.dfs.core.windows.net/a.parquet", MONDAY)
+
+    assert "signature" not in f"{refused.value} {refused.value.hint}"

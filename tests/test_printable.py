@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everycall.printable import PRINTABLE_MAX, printable
+from everycall.printable import PRINTABLE_MAX, printable, without_queries
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -57,3 +57,15 @@ def test_any_text_becomes_one_short_line_of_visible_characters(text: str, limit:
 @given(ANY_TEXT)
 def test_making_text_printable_twice_changes_nothing(text: str) -> None:
     assert printable(printable(text)) == printable(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("'https://a.example/c?sig=S&sv=1' failed. Why?", "'https://a.example/c?...' failed. Why?"),
+        ("GET http://a.example/x?y=1 in 3 s", "GET http://a.example/x?... in 3 s"),
+        ("https://a.example/c failed?", "https://a.example/c failed?"),
+    ],
+)
+def test_urls_lose_their_queries(text: str, shown: str) -> None:
+    assert without_queries(text) == shown

@@ -117,7 +117,7 @@ class Converted:
     outputs: tuple[str, ...]
     """The names of the outputs; none if the rows went to a stream."""
     interval: Interval | None
-    """None where neither a manifest nor a conversation tells it."""
+    """None where neither a manifest nor a conversation has one."""
     started_at: datetime
     finished_at: datetime
     manifest: Mapping[str, Any]

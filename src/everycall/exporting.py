@@ -47,7 +47,7 @@ from everycall.manifest import (
     WindowRead,
     plain,
 )
-from everycall.printable import printable
+from everycall.printable import printable, without_queries
 from everycall.progress import Noticed, PageRead, Progress, Started, WindowClosed
 from everycall.setup import Environment, Options, Setup
 from everycall.sinks.interface import Destination, Form
@@ -68,7 +68,7 @@ NOT_KEPT = "it begins before the org's retention"
 
 KEPT_TWICE = (
     "has conversations that the API has elsewhere by now. It is not read again, since the org may no longer keep all "
-    "of it: they are in the output twice."
+    "of it: they are in the output twice. --fresh has them once, without what the org no longer keeps."
 )
 
 RESUMES = (
@@ -597,7 +597,7 @@ def output_failed(error: OSError, *, is_stream: bool = False) -> OutputError:
     if isinstance(error, BrokenPipeError):
         return OutputFailed("The program that read the output ended before the export did.")
     where = f" ({error.filename})" if error.filename else ""
-    reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or error}"
+    reason = DISK_FULL.get(error.errno or 0) or f"Writing failed: {error.strerror or without_queries(str(error))}"
     steps = {**dict.fromkeys(DISK_FULL, "Make room"), errno.EFBIG: "Raise the limit (ulimit -f)"}
     first = steps.get(error.errno or 0, "Correct that")
     follows = "an export to a stream starts over" if is_stream else "it resumes from here"

@@ -4,6 +4,8 @@ Text from a server, a file or a variable can contain characters that clear the s
 All such text goes through `printable` before it is printed or logged.
 """
 
+import re
+
 PRINTABLE_MAX = 4000
 """Enough for a message of the API that lists about a hundred allowed values."""
 
@@ -12,6 +14,9 @@ _INVISIBLE = frozenset(
     + "".join(map(chr, [*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0)]))
 )
 """Characters without a visible shape, except U+FE0F, which makes an emoji colourful."""
+
+_QUERY = re.compile(r"(https?://[^\s'\"?]*)\?[^\s'\"]*")
+"""A URL and its query."""
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -28,6 +33,11 @@ def printable(text: str, limit: int = PRINTABLE_MAX) -> str:
         return text
     shown = "".join(map(_shown, text))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def without_queries(text: str) -> str:
+    """The text with the URLs in it cut at their query, which contains a signature where an object store is asked."""
+    return _QUERY.sub(r"\1?...", text)
 
 
 def _shown(character: str) -> str:

@@ -28,6 +28,7 @@ from everycall.errors import OutputFailed
 from everycall.filesystem import Filesystem
 from everycall.instants import text
 from everycall.manifest import Entry, Manifest, WrittenFile
+from everycall.printable import without_queries
 from everycall.sinks.forgetting import Owned, Wanted
 from everycall.sinks.in_place import InPlace
 from everycall.sinks.interface import Finished, Loaded
@@ -328,7 +329,7 @@ def _failures(name: str) -> Iterator[None]:
     except (DeltaError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of this machine's disk
-        reason = " ".join(_COLOURS.sub("", str(error).partition("Preview of")[0]).split())
+        reason = " ".join(without_queries(_COLOURS.sub("", str(error).partition("Preview of")[0])).split())
         raise OutputFailed(
             f"{name}: {shorten(reason, REASON_MAX, placeholder=' ...').rstrip(' :.')}.",
             hint="Correct that, and run the same command: it goes on from here.",

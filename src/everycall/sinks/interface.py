@@ -151,7 +151,7 @@ class FileSink(Form, Protocol):
         """The conversationId of such a row; None if the output has no such column.
 
         Raises:
-            ValueError: it is no row of this form.
+            ValueError: this is not a row of the form.
         """
         ...
 

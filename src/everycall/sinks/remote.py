@@ -16,7 +16,7 @@ from everycall.filesystem import File, Filesystem
 from everycall.sinks.files import MANIFEST_SUFFIX, FileDestination
 from everycall.sinks.interface import FileSink
 from everycall.sinks.names_form import NamesForm
-from everycall.sinks.stores import opened
+from everycall.sinks.stores import as_os_errors, first_line, opened
 from everycall.sinks.targets import STORES
 
 UPLOADS = 8
@@ -43,16 +43,18 @@ class RemotePlace:
         """Refuse a bucket that cannot be reached."""
         bucket = self._base.partition("/")[0]
         try:
-            found = self._store.get_file_info(bucket)
+            with as_os_errors():
+                found = self._store.get_file_info(bucket)
             reason = f"there is no {bucket}" if found.type == fs.FileType.NotFound else ""
         except OSError as error:
-            reason = str(error).partition("\n")[0].partition(" error_info=")[0].rstrip(".")
+            reason = first_line(error)
         if reason:
             raise OutputRefused(
                 f"{self.name} cannot be reached: {reason}.",
                 hint=f"Check the bucket, and the credentials in the environment: {STORES[self._scheme]}.",
             )
 
+    @as_os_errors()
     def files(self) -> dict[str, int]:
         """The sizes of the objects below the place."""
         found = self._store.get_file_info(fs.FileSelector(self._base, allow_not_found=True, recursive=True))
@@ -80,10 +82,12 @@ class RemotePlace:
         """Open an object to read it."""
         return self.open_at(f"/{path}")
 
+    @as_os_errors()
     def open_at(self, suffix: str) -> File:
         """Open the object whose path is that of the place and this suffix."""
         return cast("File", self._store.open_input_file(self._base + suffix))
 
+    @as_os_errors()
     def size_at(self, suffix: str = "") -> int | None:
         """The size of such an object; None if there is none."""
         found = self._store.get_file_info(self._base + suffix)
@@ -99,6 +103,7 @@ class RemotePlace:
             for _ in threads.map(lambda pair: self.upload(pair[0], f"/{pair[1]}"), files):
                 pass  # raises what an upload has raised
 
+    @as_os_errors()
     def upload(self, source: Path, suffix: str = "") -> None:
         """Upload a file to the path of the place with this suffix."""
         opened = self._store.open_output_stream(self._base + suffix, compression=None)  # or .zst is compressed again
@@ -107,6 +112,7 @@ class RemotePlace:
                 with pa.memory_map(str(source)) as content:
                     stream.write(content.read_buffer())
 
+    @as_os_errors()
     def remove(self, paths: Iterable[str]) -> None:
         """Delete objects."""
         for path in paths:

@@ -11,14 +11,18 @@ tables need the same settings:
 Sources: https://arrow.apache.org/docs/python/filesystems.html, https://docs.rs/object_store.
 """
 
+import base64
+import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
 
 from everycall.errors import SettingsError
+from everycall.printable import without_queries
 from everycall.sinks.targets import STORES
 
 RETRIES_S = 30
@@ -29,16 +33,31 @@ def opened(url: str, environment: Mapping[str, str] = os.environ) -> tuple[fs.Fi
     """The store of a URL, and the path in it.
 
     Raises:
-        SettingsError: the URL is not valid, or Azure's SDK finds no credentials.
+        SettingsError: the URL is not valid, the store cannot be reached, or Azure refuses the credentials.
     """
+    scheme = url.partition("://")[0].lower()
     try:
-        scheme = url.partition("://")[0].lower()
         if scheme == "abfss":
             return _azure(url, environment)
         store, path = fs.FileSystem.from_uri(f"{url}?retry_limit_seconds={RETRIES_S}" if scheme == "gs" else url)
     except (pa.ArrowException, OSError, NotImplementedError) as error:
-        raise SettingsError(f"{url} cannot be used: {error}.", hint="Check the URL.") from error
+        hint = f"Check the URL, the network, and the settings in the environment: {STORES[scheme]}."
+        raise SettingsError(f"{url} cannot be used: {first_line(error)}.", hint=hint) from error
     return store, path
+
+
+@contextmanager
+def as_os_errors() -> Iterator[None]:
+    """Raise what pyarrow calls unknown, such as refused credentials, as what it is: a store that cannot be used."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise OSError(str(error)) from error
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without signatures, and without the details that Google's client adds for its authors."""
+    return without_queries(str(error)).partition("\n")[0].partition(" error_info=")[0].rstrip(".")
 
 
 def _azure(url: str, environment: Mapping[str, str]) -> tuple[fs.FileSystem, str]:
@@ -55,21 +74,27 @@ def _azure(url: str, environment: Mapping[str, str]) -> tuple[fs.FileSystem, str
         emulator = urlsplit(environment.get("AZURITE_BLOB_STORAGE_URL", "http://127.0.0.1:10000"))
         return fs.AzureFileSystem(account, **credentials, **_authorities(emulator.netloc, "http")), path
     store = fs.AzureFileSystem(account, **credentials, **_authorities(f".{domain}", "https"))
-    if not credentials:
-        _check_default_credentials(store, path, url)
+    _check_credentials(store, path, url)
     return store, path
 
 
-def _check_default_credentials(store: fs.FileSystem, path: str, url: str) -> None:
-    """Let Azure's SDK find credentials by itself. Where it finds none, most other calls would abort the process."""
+def _check_credentials(store: fs.FileSystem, path: str, url: str) -> None:
+    """Let Azure's SDK use its credentials. Where it gets no token, most other calls would abort the process."""
     try:
         store.get_file_info(path)
+    except OSError:
+        return  # the place is checked later
     except pa.ArrowException as error:
-        if "AuthenticationException" not in str(error):
+        if _REFUSED not in str(error):
             raise
+        reason = str(error).rpartition(_REFUSED)[2].partition("\n")[0].strip("E: .")
         raise SettingsError(
-            f"Azure's SDK finds no credentials for {url}.", hint=f"Set {STORES['abfss']}, or run `az login`."
+            f"{url} cannot be used: {reason}.", hint=f"Set {STORES['abfss']}, or run `az login`."
         ) from error
+
+
+_REFUSED = "AuthenticationException"
+"""Of Azure's SDK, in the text of an error."""
 
 
 def _authorities(dfs: str, scheme: str) -> dict[str, str]:
@@ -89,6 +114,21 @@ def _azure_credentials(environment: Mapping[str, str]) -> dict[str, str]:
         {"sas_token": "AZURE_STORAGE_SAS_TOKEN"},
         {"tenant_id": "AZURE_TENANT_ID", "client_id": "AZURE_CLIENT_ID", "client_secret": "AZURE_CLIENT_SECRET"},
     ):
-        if all(environment.get(name) for name in names.values()):
-            return {argument: environment[name] for argument, name in names.items()}
+        found = {argument: environment.get(name, "") for argument, name in names.items()}
+        if all(found.values()):
+            _check_key(found.get("account_key", ""))
+            if "sas_token" in found:  # pyarrow takes it as the end of a URL; it is often written without the mark
+                found["sas_token"] = f"?{found['sas_token'].removeprefix('?')}"
+            return found
     return {}
+
+
+def _check_key(key: str) -> None:
+    """Refuse a key of an account that is none: Azure's SDK would abort the process."""
+    try:
+        base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SettingsError(
+            "AZURE_STORAGE_ACCOUNT_KEY is not the key of a storage account.",
+            hint="Copy it from the page of the account, under access keys: it is Base64, as it stands there.",
+        ) from error
