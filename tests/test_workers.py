@@ -213,12 +213,12 @@ DEFAULTS = """
 from everycall.cli.options import Rows
 from everycall.cli.outputs import workers
 from everycall.load.workers import worth_it
-print(worth_it(has_tables=False), workers(Rows(output=["a.csv"])), workers(Rows(output=["a.csv", "b.parquet"])))
+print(worth_it(), workers(Rows(output=["a.csv"])), workers(Rows(output=["a.csv"], workers=0)))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.cpu_count() == 1, reason="there, no workers are worth it")
-def test_rows_have_two_workers_by_default_and_tables_one() -> None:
+def test_an_export_has_two_workers_by_default() -> None:
     done = subprocess.run([sys.executable, "-c", DEFAULTS], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "2 2 1\n"
+    assert done.stdout == "2 2 0\n"

@@ -46,14 +46,11 @@ def keep_flat() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
-def keep_batches(pools: int = 1) -> None:
+def keep_batches() -> None:
     """Keep free memory for the next conversations that become tables, whose buffers have megabytes each.
 
     To give back those buffers and get others took a tenth of the CPU of making tables. A process that did not call
     `keep_flat` belongs to another program, and stays as it is.
-
-    Args:
-        pools: with a second one, two threads get memory at the same time, and the peak is 50 MB higher.
     """
     if not _ours:
         return
@@ -61,7 +58,6 @@ def keep_batches(pools: int = 1) -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _BATCH_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _BATCH_BYTES)
-        libc.mallopt(_M_ARENA_MAX, pools)
 
 
 COLLECTED_AFTER = 10_000

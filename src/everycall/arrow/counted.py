@@ -59,7 +59,8 @@ def _records(lines: bytes, count: int) -> pa.StructArray:
         found = pa.table(read_json(lines, _schema(), batch_size=count + 1))
     except Exception as error:  # arro3 has no class of its own for it
         raise Unfit from error
-    return found.to_struct_array().combine_chunks()
+    records = found.to_struct_array()
+    return records.chunk(0) if records.num_chunks == 1 else records.combine_chunks()
 
 
 @cache

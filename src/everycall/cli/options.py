@@ -169,7 +169,7 @@ class Rows(Outputs):
         None,
         OUTPUT,
         "Number of extra processes that make rows. They help if the API's rate limit is not the bottleneck. "
-        "[default: on Linux with several cores, 2 for CSV and JSON lines and 1 for other outputs; else 0]",
+        "[default: 2 on Linux with several cores, else 0]",
         value="NUMBER",
         parse=whole_number(0, WORKERS_MAX),
     )

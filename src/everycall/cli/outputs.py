@@ -59,10 +59,9 @@ def workers(rows: Rows) -> int:
     """How many processes make rows: as many as the option says, else as many as speed the outputs up."""
     if rows.workers is not None:
         return rows.workers
-    formats = [rows.format or "csv"] if is_stream(rows) else [target_of(one, rows.format).format for one in rows.output]
     from everycall.load.workers import worth_it  # noqa: PLC0415 - it loads multiprocessing
 
-    return worth_it(has_tables=not all(one in STREAMED for one in formats))
+    return worth_it()
 
 
 def _followed(target: Target) -> str:

@@ -67,14 +67,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def worth_it(*, has_tables: bool) -> int:
-    """How many workers speed an export up; none on one core, or where they would have to be spawned.
-
-    Tables take a quarter of a gigabyte in each process, so they get one.
-    """
-    if not can_be_copied() or cores() == 1:
-        return 0
-    return 1 if has_tables else min(cores(), COPIES_MAX)
+def worth_it() -> int:
+    """How many workers speed an export up; none on one core, or where they would have to be spawned."""
+    return min(cores(), COPIES_MAX) if can_be_copied() and cores() > 1 else 0
 
 
 class Workers:
@@ -239,7 +234,7 @@ def _serve(pipe: Connection, work: Work) -> None:
     redactor = Redactor(work.redaction) if work.redaction else None
     loader = Loader(table, forms_of(work.forms, maker), filesystem, redactor)
     if TABLES in work.forms:
-        memory.keep_batches(pools=2)
+        memory.keep_batches()
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

@@ -13,9 +13,7 @@ Needs pyarrow.
 
 import hashlib
 import io
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -48,14 +46,8 @@ ZSTD_LEVEL = 1
 
 DAY_MS = 86_400_000
 
-THREADS = 2
-"""That make tables, while another one writes them. A third one would only wait."""
-
 WRITTEN_BYTES = 1 << 18
-"""That Arrow gathers before it calls Python, for which it has to wait until no other thread runs Python."""
-
-AHEAD = 4
-"""Batches that are made or wait to be written, while more conversations are read; each takes about 15 MB."""
+"""That Arrow gathers before it calls Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +93,13 @@ class TablesForm:
         """That of every row."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._groups = groups
-        self._makers: list[ArrowTables] = []
-        """Those that no thread uses now. They know which fields come, which costs a second reading to find out."""
+        self._maker = ArrowTables(organization_id)
+        """Of all windows: it knows which fields come, which costs a second reading to find out."""
 
     def writer(self, path: Path) -> "TablesWriter":
         """Begin to write a window to new files whose names begin as `path` does."""
-        return TablesWriter(path, self._made, self._filesystem, self._groups)
-
-    def _made(self, batch: Batch) -> "Made":
-        """The rows of some conversations. Several threads may ask at the same time."""
-        try:
-            maker = self._makers.pop()
-        except IndexError:
-            maker = ArrowTables(self.organization_id)
-        try:
-            tables = maker.tables(batch.records, batch.owner_times_ms)
-            return Made(tables, batch.owner_times_ms, Found(maker.take_oddities(), _mentioned(tables)))
-        finally:
-            self._makers.append(maker)
+        self._maker.take_oddities()  # of a window that was given up
+        return TablesWriter(path, self._maker, self._filesystem, self._groups)
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the index is unchanged, and each file has its full size."""
@@ -181,24 +162,6 @@ def _sha256(filesystem: Filesystem, path: Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found in some conversations."""
-
-    oddities: Sequence[Oddity]
-    mentioned: Mapping[tuple[Kind, str], None]
-    """The ids that have names, each once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The rows of some conversations."""
-
-    tables: dict[str, pa.Table]
-    owner_times_ms: Sequence[int]
-    found: Found
-
-
 def _mentioned(tables: dict[str, pa.Table]) -> dict[tuple[Kind, str], None]:
     return {
         (kind, id_): None
@@ -209,19 +172,15 @@ def _mentioned(tables: dict[str, pa.Table]) -> dict[tuple[Kind, str], None]:
 
 
 class TablesWriter:
-    """Writes one window. It has the rows of one day in memory at most, up to a row group and a few batches.
+    """Writes one window. It has the rows of one day in memory at most, up to a row group and a batch.
 
-    Batches become tables in threads, since Arrow reads JSON without the interpreter's lock, and another thread writes
-    them, in order. So an error of the disk is raised a few batches later, or by `close`.
+    It has no threads: those that make tables wait for the interpreter's lock more often than they gain. Windows are
+    loaded at the same time by other processes.
     """
 
-    def __init__(self, path: Path, make: Callable[[Batch], Made], filesystem: Filesystem, groups: Groups) -> None:
-        """Write files whose names begin as `path` does. `make` makes the tables."""
-        self._path, self._make, self._filesystem, self._groups = path, make, filesystem, groups
-        self._makers, self._writer = ThreadPoolExecutor(THREADS), ThreadPoolExecutor(1)
-        self._written: deque[Future[Found]] = deque()
-        """Of batches that are on their way, in order."""
-        self._oddities: list[Oddity] = []
+    def __init__(self, path: Path, maker: ArrowTables, filesystem: Filesystem, groups: Groups) -> None:
+        """Write files whose names begin as `path` does."""
+        self._path, self._maker, self._filesystem, self._groups = path, maker, filesystem, groups
         self.mentioned: dict[tuple[Kind, str], None] = {}
         self._day = 0
         self._pending: dict[str, list[pa.Table]] = {}
@@ -233,21 +192,9 @@ class TablesWriter:
 
     def write(self, batch: Batch) -> None:
         """Append the rows of some conversations."""
-        made = self._makers.submit(self._make, batch)
-        self._written.append(self._writer.submit(self._take, made))
-        if len(self._written) > AHEAD:
-            self._note_next()
-
-    def _note_next(self) -> None:
-        """Note what was found in the next batch, once it is written."""
-        found = self._written.popleft().result()
-        self._oddities += found.oddities
-        self.mentioned.update(found.mentioned)
-
-    def _take(self, making: Future[Made]) -> Found:
-        """Write the rows of a batch once they are made."""
-        made = making.result()
-        tables, times_ms = made.tables, made.owner_times_ms
+        times_ms = batch.owner_times_ms
+        tables = self._maker.tables(batch.records, times_ms)
+        self.mentioned.update(_mentioned(tables))
         days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in times_ms))
         for day in days:
             if day != self._day:
@@ -255,7 +202,6 @@ class TablesWriter:
                 self._day = day
             its_own = tables if len(days) == 1 else {name: _of_day(table, day) for name, table in tables.items()}
             self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in times_ms))
-        return made.found
 
     def _add(self, tables: dict[str, pa.Table], conversations: int) -> None:
         for name, table in tables.items():
@@ -290,14 +236,10 @@ class TablesWriter:
 
     def take_oddities(self) -> list[Oddity]:
         """The values that did not fit since the last call. Unknown fields are looked for elsewhere, on a sample."""
-        taken, self._oddities = self._oddities, []
-        return [oddity for oddity in taken if oddity.kind != "unknown field"]
+        return [oddity for oddity in self._maker.take_oddities() if oddity.kind != "unknown field"]
 
     def close(self) -> Written:
         """Make the window durable."""
-        while self._written:
-            self._note_next()
-        self._end_threads()
         self._end_day()
         files = sorted(self._done, key=lambda file: (file.day, file.table, file.suffix))
         index = msgspec.json.Encoder().encode_lines(files)
@@ -309,16 +251,11 @@ class TablesWriter:
 
     def discard(self) -> None:
         """Remove the files."""
-        self._end_threads()
         for file in self._open.values():
             file.discard()
         for done in self._done:
             self._filesystem.unlink(path_of(self._path, done))
         self._filesystem.unlink(self._path)
-
-    def _end_threads(self) -> None:
-        self._makers.shutdown(cancel_futures=True)
-        self._writer.shutdown(cancel_futures=True)
 
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
