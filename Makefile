@@ -50,7 +50,7 @@ demo: $(VENV)/.run ## export a week of conversations from the built-in sandbox t
 
 test: $(VENV)/.dev $(VENV)/.node $(VENV)/.airbyte-framework $(VENV)/.airbyte-source ## run every check
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 kill: $(VENV)/.dev ## kill one export two hundred times, and compare its output with that of an undisturbed one
 	$(BIN)/python tests/killing.py --kills 200

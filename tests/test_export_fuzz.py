@@ -27,7 +27,7 @@ from everycall.setup import Environment, Options
 from hostile import CLIENT_ID, SECRET, Between
 from inprocess import InProcess, read_csv
 
-SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "1000"))
+SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "600"))
 """How many exports are tried; `make soak` tries more."""
 
 LOTS = 8

@@ -114,10 +114,12 @@ def running(command: list[str], ready: str) -> Iterator[None]:
         try:
             printed = list(takewhile(lambda line: ready not in line, server.stdout))
             assert server.poll() is None, "".join(printed)
-            threading.Thread(target=deque, args=(server.stdout, 0), daemon=True).start()  # or its pipe fills up
+            reading = threading.Thread(target=deque, args=(server.stdout, 0))  # or its pipe fills up
+            reading.start()
             yield
         finally:
             server.kill()
+        reading.join()
 
 
 @pytest.fixture
