@@ -5,6 +5,7 @@ import random
 import pytest
 import zstandard
 
+from everycall.sinks.window_files import decompressed
 from everycall.sinks.zstd import FRAME_BYTES, ZstdFrames
 
 
@@ -37,6 +38,13 @@ def test_what_is_compressed_can_be_read(size: int) -> None:
     data = lines(size)
 
     assert b"".join(frames(compressed(data))) == data
+
+
+def test_a_window_of_several_frames_is_read_piece_by_piece() -> None:
+    data = lines(5 * FRAME_BYTES)
+    packed = compressed(data)
+
+    assert b"".join(decompressed((packed[at : at + 999] for at in range(0, len(packed), 999)), "zst")) == data
 
 
 def test_nothing_takes_no_bytes() -> None:

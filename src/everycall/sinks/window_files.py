@@ -77,7 +77,7 @@ def decompressed(data: Iterable[bytes], compression: Compression) -> Iterator[by
     else:
         import zstandard  # noqa: PLC0415 - only for such outputs
 
-        yield from map(zstandard.ZstdDecompressor().decompressobj().decompress, data)
+        yield from map(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress, data)
 
 
 class WindowFiles(ABC):
