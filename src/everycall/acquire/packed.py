@@ -4,9 +4,12 @@ A window can have a hundred thousand conversations. As Python objects, their ind
 of their bytes. These functions therefore divide them into lots, and make objects of one lot at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 LOTS = 256
+
+ONE_LOT_BYTES = 1 << 20
+"""Records of so many bytes, of thirty thousand conversations, are not divided: that would take most of the time."""
 
 
 def records(data: bytes | bytearray, size: int) -> Iterator[bytes]:
@@ -16,7 +19,9 @@ def records(data: bytes | bytearray, size: int) -> Iterator[bytes]:
             yield bytes(view[at : at + size])
 
 
-def _in_lots(data: bytes | bytearray, size: int, lot_of: Callable[[bytes], int]) -> list[bytearray]:
+def _in_lots(data: bytes | bytearray, size: int, lot_of: Callable[[bytes], int]) -> Sequence[bytes | bytearray]:
+    if len(data) <= ONE_LOT_BYTES:
+        return [data]
     lots = [bytearray() for _ in range(LOTS)]
     for record in records(data, size):
         lots[lot_of(record)] += record
@@ -25,8 +30,8 @@ def _in_lots(data: bytes | bytearray, size: int, lot_of: Callable[[bytes], int])
 
 def sort_by_start(data: bytes, size: int) -> bytes:
     """Sort the records. Each begins with a number of eight bytes, which decides its lot."""
-    if not data:
-        return b""
+    if len(data) <= ONE_LOT_BYTES:
+        return b"".join(sorted(records(data, size)))
     least = int.from_bytes(min(records(data, size))[:8])  # bytes sort as the numbers at their beginning do
     span = int.from_bytes(max(records(data, size))[:8]) - least + 1
     lots = _in_lots(data, size, lambda record: (int.from_bytes(record[:8]) - least) * LOTS // span)
