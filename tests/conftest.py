@@ -18,7 +18,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Whoever runs the tests may have profiles, which must not be used.
 os.environ["EVERYCALL_CONFIG_DIR"] = str(Path(__file__).with_name("no-profiles"))
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, on Linux
+MEMORY = Path("/dev/shm")
+"""A file system in memory, on Linux."""
 
 MEMORY_BYTES = 4 << 30
 """Free in it: several times what the tests write."""
