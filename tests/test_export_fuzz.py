@@ -27,10 +27,10 @@ from everycall.setup import Environment, Options
 from hostile import CLIENT_ID, SECRET, Between
 from inprocess import InProcess, read_csv
 
-SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "600"))
+SEEDS = int(os.environ.get("EVERYCALL_FUZZ", "750"))
 """How many exports are tried; `make soak` tries more."""
 
-LOTS = 8
+LOTS = 6
 COMMANDS = 40
 """How many of them are tried once more as a command, with threads."""
 
