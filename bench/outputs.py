@@ -51,7 +51,6 @@ OUTPUTS = (
     *(command for command in COMMANDS if command.name == BASELINE),
     Command("everycall to Parquet", f"{EXPORT} parquet:{{output}}", rows=parquet_rows),
     Command("everycall to Parquet, no worker", f"{EXPORT} parquet:{{output}} --workers 0", rows=parquet_rows),
-    Command("everycall to Parquet, 2 workers", f"{EXPORT} parquet:{{output}} --workers 2", rows=parquet_rows),
     Command(
         "dlt rest_api to Parquet",
         f"{CLIENTS}/with_dlt.py {{interval}} {{output}} parquet",
