@@ -25,7 +25,7 @@ from everycall.filesystem import FleetingFilesystem, SystemFilesystem
 from everycall.load.load import Loaded, Loader, Task
 from everycall.load.names import NameSource
 from everycall.privacy import Redaction, Redactor
-from everycall.sinks.forms import TABLES, FormMaker, forms_of
+from everycall.sinks.forms import FormMaker, forms_of
 from everycall.sinks.style import PLAIN, Style
 from everycall.tables.flat import flat_table
 
@@ -233,8 +233,6 @@ def _serve(pipe: Connection, work: Work) -> None:
     maker = FormMaker(table.columns, filesystem, lambda: work.organization_id, work.style)
     redactor = Redactor(work.redaction) if work.redaction else None
     loader = Loader(table, forms_of(work.forms, maker), filesystem, redactor)
-    if TABLES in work.forms:
-        memory.keep_batches()
     names = NameSource(ask, lists_kinds=False)
     while True:
         pipe.send(_outcome(loader, pipe.recv(), names))

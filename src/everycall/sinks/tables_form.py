@@ -93,13 +93,10 @@ class TablesForm:
         """That of every row."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
         self._groups = groups
-        self._maker = ArrowTables(organization_id)
-        """Of all windows: it knows which fields come, which costs a second reading to find out."""
 
     def writer(self, path: Path) -> "TablesWriter":
         """Begin to write a window to new files whose names begin as `path` does."""
-        self._maker.take_oddities()  # of a window that was given up
-        return TablesWriter(path, self._maker, self._filesystem, self._groups)
+        return TablesWriter(path, ArrowTables(self.organization_id), self._filesystem, self._groups)
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the index is unchanged, and each file has its full size."""
