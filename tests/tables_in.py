@@ -10,7 +10,7 @@ import msgspec
 from everycall.instants import since_epoch_ms, text
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch
-from everycall.sinks.tables_form import Groups, TablesForm
+from everycall.sinks.tables_form import FEW_VALUES, TablesForm
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 ORGANIZATION = "00000000-0000-4000-a000-000000000001"
@@ -50,9 +50,9 @@ def evenly(count: int, start: datetime, end: datetime) -> list[dict[str, Any]]:
     return [conversation(number, start + (end - start) * number / count) for number in range(count)]
 
 
-def written(path: Path, batches: Iterable[Batch], groups: Groups = Groups()) -> Written:  # noqa: B008 - frozen
+def written(path: Path, batches: Iterable[Batch], few_values: int = FEW_VALUES) -> Written:
     """Write a window at `path`."""
-    writer = TablesForm(ORGANIZATION, groups=groups).writer(path)
+    writer = TablesForm(ORGANIZATION, few_values=few_values).writer(path)
     for one in batches:
         writer.write(one)
     return writer.close()

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from building import tree
 from elements import ELEMENTS, Tree, in_sessions, of_every_kind
 from everycall.api.records import conversation_of
 from everycall.arrow.filled import ArrowTables, schema, table_of
+from everycall.arrow.schemas import filled
 from everycall.instants import EPOCH, MILLISECOND
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, Table
 from everycall.tables.rows import RowMaker
@@ -29,9 +31,14 @@ def encoded(*trees: Any) -> list[bytes]:
 
 
 def tables(*trees: Any, by: ArrowTables | None = None) -> dict[str, pa.Table]:
-    """The tables of these conversations, each at a time of its own."""
+    """The tables of these conversations, each at a time of its own, with the declared columns."""
     raws = encoded(*trees)
-    return (by or ArrowTables(ORG)).tables(raws, [TIME_MS + at for at in range(len(raws))])
+    return declared((by or ArrowTables(ORG)).tables(raws, [TIME_MS + at for at in range(len(raws))]))
+
+
+def declared(found: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables without dictionaries."""
+    return {name: table.cast(schema(name)) for name, table in found.items()}
 
 
 def by_rows(*trees: Any) -> dict[str, pa.Table]:
@@ -210,7 +217,7 @@ def test_batches_of_any_size_make_the_same_tables(size: int) -> None:
     chosen, by = of_every_kind()[::3], ArrowTables(ORG)
     raws = encoded(*chosen)
     batches = [
-        by.tables(raws[at : at + size], [TIME_MS + place for place in range(at, min(at + size, len(raws)))])
+        declared(by.tables(raws[at : at + size], [TIME_MS + place for place in range(at, min(at + size, len(raws)))]))
         for at in range(0, len(raws), size)
     ]
 
@@ -223,6 +230,25 @@ def test_a_batch_that_is_too_large_for_one_block_is_read_in_several() -> None:
     in_parts = tables(*of_every_kind(), by=ArrowTables(ORG, block_bytes=50_000))
 
     assert in_parts == tables(*of_every_kind())
+
+
+@pytest.mark.parametrize("places", [(0,), (599,), (0, 599), (300,), range(600), (5, 260, 261, 270)])
+def test_conversations_that_do_not_fit_are_read_in_another_way_and_the_other_chunks_are_not(
+    places: Collection[int],
+) -> None:
+    odd_one, plain = session(mediaCount="5"), session(mediaCount=4)
+    batch = [odd_one if at in places else plain for at in range(600)]
+    by = ArrowTables(ORG)
+
+    assert tables(*batch, by=by) == by_rows(*batch)
+    assert len(by.take_oddities()) == len(places)
+
+
+def test_ids_that_repeat_are_dictionaries() -> None:
+    found = ArrowTables(ORG).tables(encoded(*of_every_kind()), [TIME_MS] * len(of_every_kind()))
+
+    for name, table in found.items():
+        assert table.schema.equals(filled(name))
 
 
 def test_a_conversation_of_15000_segments_is_read() -> None:

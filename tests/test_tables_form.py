@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from elements import of_every_kind
+from everycall.arrow.schemas import schema
 from everycall.filesystem import SystemFilesystem
 from everycall.sinks.interface import Batch
-from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, TablesForm
+from everycall.sinks.tables_form import ParquetFile, TableFile, TablesForm
 from everycall.tables.mentioned import mentioned
 from everycall.tables.relational import OF_CONVERSATIONS
 from tables_in import DAY, ORGANIZATION, batch, conversation, evenly, written
@@ -125,26 +126,35 @@ def test_the_same_conversations_make_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_rows_are_written_in_groups_of_many_conversations(tmp_path: Path) -> None:
+def test_each_batch_is_a_row_group(tmp_path: Path) -> None:
     path, conversations = tmp_path / "w.tables", evenly(10, DAY, DAY + timedelta(hours=1))
 
-    written(path, [batch(conversations[at : at + 2]) for at in range(0, 10, 2)], Groups(conversations=4))
+    written(path, [batch(conversations[:4]), batch(conversations[4:8]), batch(conversations[8:])])
 
     groups = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata
     assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [8, 8, 4]
 
 
-def test_large_conversations_end_a_group_early(tmp_path: Path) -> None:
-    path, conversations = tmp_path / "w.tables", evenly(3, DAY, DAY + timedelta(hours=1))
+def test_readers_find_the_declared_columns(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+    written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))])
 
-    written(path, [batch([one]) for one in conversations], Groups(size_bytes=1))
+    for name in ("conversations", "participants", "sessions", "segments", "metrics"):
+        assert pq.read_schema(FORM.files(path, name)[0][1]).equals(schema(name))
 
-    assert pq.ParquetFile(FORM.files(path, "conversations")[0][1]).metadata.num_row_groups == 3
+
+def test_a_file_has_only_the_ids_of_its_own_day(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+    written(path, [batch(evenly(20, DAY, DAY + timedelta(days=2)))])
+
+    for _, file in FORM.files(path, "sessions"):
+        rows = pq.ParquetFile(file, read_dictionary=["conversationId"]).read(["conversationId"])
+        assert len(rows["conversationId"].chunk(0).dictionary) == 10
 
 
 def segment_columns(path: Path) -> dict[str, Any]:
     """The columns of the first row group of segments, of ten conversations."""
-    written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], Groups(few_values=5))
+    written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], few_values=5)
     group = pq.ParquetFile(FORM.files(path, "segments")[0][1]).metadata.row_group(0)
     return {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
 

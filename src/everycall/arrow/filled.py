@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
@@ -12,27 +13,44 @@ from everycall.api.records import Conversation, conversation_of
 from everycall.arrow import counted
 from everycall.arrow.flattened import Tables, flattened
 from everycall.arrow.nested import Nested, NestedReader, Unfit
-from everycall.arrow.schemas import TYPES, schema, table_of
+from everycall.arrow.schemas import TYPES, filled, schema, table_of
 from everycall.instants import EPOCH
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.tables.rows import Row, RowMaker
 
 __all__ = ["ArrowTables", "schema", "table_of"]
 
-BLOCK_BYTES = 64 * 2**20
-"""The most JSON that is read at once: four times a batch of 1,000 large conversations."""
+CHUNK = 250
+"""Conversations that arrow-rs reads at once."""
+
+CHUNK_BYTES = 4 << 20
+"""Of JSON, after which a chunk ends early."""
+
+BLOCK_BYTES = 8 << 20
+"""The most JSON that pyarrow reads at once, if it reads all of it: half as many conversations took a tenth longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some conversations of a batch."""
+
+    raws: Sequence[bytes]
+    times_ms: Sequence[int]
+    chunk: counted.Chunk | None
+    """As arrow-rs read them; None if it cannot."""
 
 
 class ArrowTables:
     """Makes one Arrow table for each table of conversations. Use one object for all batches: it remembers the fields.
 
-    Conversations are read by arrow-rs, or else by pyarrow, which refuses more. If that fails, those that do not fit the
+    Conversations are read by arrow-rs in chunks, of which all together become tables. If something in them does not
+    fit, the chunks that have it are read by pyarrow, which refuses more. If that fails, those that do not fit the
     records are read leniently, one by one, as the flat table reads them, and the others by pyarrow again; if that
-    fails, too (a number of a name comes twice, for example), all of them are read by the records.
+    fails, too (a number of a name comes twice, for example), all of the chunk are read by the records.
     """
 
     def __init__(self, organization_id: str, *, block_bytes: int = BLOCK_BYTES) -> None:
-        """Tables of this org; more JSON than `block_bytes` is read in several parts."""
+        """Tables of this org; pyarrow reads more JSON than `block_bytes` in several parts."""
         self._reader = NestedReader()
         self._organization_id = organization_id
         self._maker = RowMaker(organization_id)
@@ -42,10 +60,11 @@ class ArrowTables:
     def tables(self, raws: Sequence[bytes], owner_times_ms: Sequence[int]) -> dict[str, pa.Table]:
         """One table for each of `relational.OF_CONVERSATIONS`, rows in the order of the conversations and their lists.
 
-        A conversation without a readable id has no rows; `take_oddities` reports it, and every value that did not fit.
+        They have the columns of `schemas.filled`. A conversation without a readable id has no rows; `take_oddities`
+        reports it, and every value that did not fit.
 
         Args:
-            raws: the JSON of each conversation, which is valid. About a thousand at once is fastest.
+            raws: the JSON of each conversation, which is valid. Some thousands at once are fastest.
             owner_times_ms: the `ownerTime` of each, in milliseconds since 1970.
 
         Raises:
@@ -53,13 +72,11 @@ class ArrowTables:
         """
         if len(raws) != len(owner_times_ms):
             raise ValueError(f"{len(raws)} conversations have {len(owner_times_ms)} times")
-        blocks = [
-            self._block(raws[start:end], owner_times_ms[start:end]) for start, end in _blocks(raws, self._block_bytes)
-        ]
+        made = self._tables_of(self._parts(raws, owner_times_ms))
         return {
-            table.name: pa.concat_tables([block[table.name][0] for block in blocks], promote_options="none")
-            if blocks
-            else schema(table.name).empty_table()
+            table.name: pa.concat_tables([one[table.name][0] for one in made], promote_options="none")
+            if made
+            else filled(table.name).empty_table()
             for table in OF_CONVERSATIONS
         }
 
@@ -68,10 +85,35 @@ class ArrowTables:
         taken, self._oddities = self._oddities, []
         return taken
 
-    def _block(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
-        if not self._reader.is_lenient:  # or there are fields in most conversations that are not declared
-            with suppress(Unfit):
-                return self._flattened(counted.read(raws), times_ms)
+    def _parts(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> list[_Part]:
+        """Read conversations by arrow-rs; not if most of them have fields that are not declared, which it refuses."""
+        is_lenient = self._reader.is_lenient
+        size, count = (self._block_bytes, len(raws)) if is_lenient else (min(self._block_bytes, CHUNK_BYTES), CHUNK)
+        parts = []
+        for start, end in _divided(raws, size, count):
+            chunk = None
+            if not is_lenient:
+                with suppress(Unfit):
+                    chunk = counted.read(raws[start:end])
+            parts.append(_Part(raws[start:end], times_ms[start:end], chunk))
+        return parts
+
+    def _tables_of(self, parts: Sequence[_Part]) -> list[Tables]:
+        """The tables of some parts: one of each for all of them or, where something does not fit, several."""
+        with suppress(Unfit):
+            return [self._by_arrow_rs(parts)]
+        if len(parts) < 2:
+            return [self._by_pyarrow(part.raws, part.times_ms) for part in parts]
+        middle = len(parts) // 2
+        return [*self._tables_of(parts[:middle]), *self._tables_of(parts[middle:])]
+
+    def _by_arrow_rs(self, parts: Sequence[_Part]) -> Tables:
+        chunks = [part.chunk for part in parts if part.chunk is not None]
+        if not chunks or len(chunks) < len(parts):
+            raise Unfit
+        return self._flattened(counted.whole(chunks), [time_ms for part in parts for time_ms in part.times_ms])
+
+    def _by_pyarrow(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
         was_lenient = self._reader.is_lenient
         try:
             tables = self._fast(raws, times_ms)
@@ -114,7 +156,10 @@ class ArrowTables:
             for name, its_rows in found.items():
                 rows[name] += its_rows
                 positions[name] += [at] * len(its_rows)
-        return {name: (table_of(name, rows[name]), pa.array(positions[name], pa.int64())) for name in rows}
+        return {
+            name: (table_of(name, rows[name]).cast(filled(name)), pa.array(positions[name], pa.int64()))
+            for name in rows
+        }
 
 
 def _merged(fast: Tables, positions: pa.Int64Array, slow: Tables) -> Tables:
@@ -124,17 +169,18 @@ def _merged(fast: Tables, positions: pa.Int64Array, slow: Tables) -> Tables:
         other, other_at = slow[name]
         all_at = pa.concat_arrays([positions.take(at), other_at])
         order = pc.sort_indices(all_at)  # stable, so that the rows of a conversation keep their order
-        merged[name] = (pa.concat_tables([table, other]).take(order), all_at.take(order))
+        both = pa.concat_tables([table, other]).unify_dictionaries()
+        merged[name] = (both.take(order), all_at.take(order))
     return merged
 
 
-def _blocks(raws: Sequence[bytes], most: int) -> list[tuple[int, int]]:
-    """Where to divide the conversations, so that each part is small enough for one block of Arrow."""
-    blocks: list[tuple[int, int]] = []
+def _divided(raws: Sequence[bytes], most_bytes: int, most: int) -> list[tuple[int, int]]:
+    """Where to divide the conversations, so that each part has at most so many, and no more bytes if it has several."""
+    parts: list[tuple[int, int]] = []
     start = size = 0
     for at, raw in enumerate(raws):
-        if size and size + len(raw) > most:
-            blocks.append((start, at))
+        if at - start == most or (size and size + len(raw) > most_bytes):
+            parts.append((start, at))
             start, size = at, 0
         size += len(raw) + 1
-    return [*blocks, (start, len(raws))] if raws else blocks
+    return [*parts, (start, len(raws))] if raws else parts

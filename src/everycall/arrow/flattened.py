@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from everycall.arrow.declared import MARKER
 from everycall.arrow.nested import Nested, Unfit
-from everycall.arrow.schemas import TYPES, schema
+from everycall.arrow.schemas import REPEATED, TYPES, filled
 from everycall.instants import since_epoch_ms
 from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column, Table
 
@@ -49,11 +49,14 @@ def flattened(nested: Nested, organization_id: str, owner_times: pa.TimestampArr
 class _Flattener:
     def __init__(self, nested: Nested, organization_id: str, owner_times: pa.TimestampArray) -> None:
         self._nested = nested
-        self._organization_id = organization_id
+        self._organization_ids = pa.array([organization_id], pa.string())
         self._owner_times = owner_times
-        self._ids = nested.records.field("conversationId")
-        if self._ids.null_count:
+        ids = nested.records.field("conversationId")
+        if ids.null_count:
             raise Unfit
+        self._ids = ids.dictionary_encode()
+        self._repeated: dict[tuple[tuple[str, ...], str], pa.DictionaryArray] = {}
+        """Ids of the records of a list."""
         root = _Level(nested.records, _positions(len(nested.records)), ())
         self._levels: dict[tuple[str, ...], _Level | None] = {(): root}
 
@@ -65,15 +68,16 @@ class _Flattener:
             return self._attributes(table)
         level = self._level(table.path)
         if level is None:
-            return schema(table.name).empty_table(), _positions(0)
+            return filled(table.name).empty_table(), _positions(0)
         columns = [self._column(column, level, table.path) for column in table.read]
         return self._with_common(table, level, columns)
 
     def _with_common(self, table: Table, level: _Level, columns: list[pa.Array]) -> tuple[pa.Table, pa.Int64Array]:
         at = level.conversations
-        common = [pa.repeat(pa.scalar(self._organization_id), len(at)), self._ids.take(at), self._owner_times.take(at)]
-        arrays = [*common, *level.ordinals, *columns]
-        return pa.Table.from_arrays(arrays, schema=schema(table.name)), at
+        first = pa.repeat(pa.scalar(0, pa.int32()), len(at))
+        organization_ids = pa.DictionaryArray.from_arrays(first, self._organization_ids)
+        arrays = [organization_ids, self._ids.take(at), self._owner_times.take(at), *level.ordinals, *columns]
+        return pa.Table.from_arrays(arrays, schema=filled(table.name)), at
 
     def _level(self, path: tuple[str, ...]) -> _Level | None:
         """The records of a list; None if no conversation has it."""
@@ -85,10 +89,18 @@ class _Flattener:
 
     def _column(self, column: Column, level: _Level, path: tuple[str, ...]) -> pa.Array:
         if column.path.startswith("../"):
-            above = self._level(path[:-1])
-            assert above is not None
-            return self._column_of(column, column.path[3:], above.records).take(level.parents)
+            return self._repeated_of(column, column.path[3:], path[:-1]).take(level.parents)
+        if column.name in REPEATED:
+            return self._repeated_of(column, column.path, path)
         return self._column_of(column, column.path, level.records)
+
+    def _repeated_of(self, column: Column, name: str, path: tuple[str, ...]) -> pa.DictionaryArray:
+        """The ids of the records of a list, which the rows below them have, too."""
+        if (path, name) not in self._repeated:
+            level = self._level(path)
+            assert level is not None
+            self._repeated[path, name] = self._column_of(column, name, level.records).dictionary_encode()
+        return self._repeated[path, name]
 
     def _column_of(self, column: Column, path: str, records: pa.Array) -> pa.Array:
         if path == ELEMENT:
@@ -105,10 +117,11 @@ class _Flattener:
         if participants is None or found is None:
             if self._nested.attributes:
                 raise Unfit
-            return schema(table.name).empty_table(), _positions(0)
+            return filled(table.name).empty_table(), _positions(0)
         parents, names, values = found
         ids = _field(participants.records, "participantId")
         ids = pa.nulls(len(parents), pa.string()) if ids is None else ids.take(parents)
+        ids = ids.dictionary_encode()
         level = _Level(
             values, participants.conversations.take(parents), tuple(one.take(parents) for one in participants.ordinals)
         )

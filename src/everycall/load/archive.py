@@ -6,6 +6,7 @@ JSON lines are first put in order and freed of repetitions: `spool` makes a part
 (`SectionTask`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class _Lines:
             for block in whole_lines(Unpacked(packed, task.compression)):
                 body, lines = page_of(block)
                 records = block.removesuffix(b"\n").split(b"\n")
-                yield Slice(self.pages, body, range(lines), _Starts(body, lines), records)
+                yield Slice(self.pages, body, range(lines), _Starts(body, records), records)
                 self.pages += 1
 
 
@@ -161,24 +162,33 @@ class _Page(msgspec.Struct):
 
 _STARTS = msgspec.json.Decoder(_Page)
 
+_STARTS_EARLY = re.compile(
+    rb"""\{(?:"(?!conversationStart")\w++":"[^"\\]*+",)*+"conversationStart":"([^"\\]*+)\"""", re.ASCII
+)
+"""A conversation that begins with ids and times only, as the API writes them: to look no further takes a tenth of the
+time."""
+
 
 class _Starts(Sequence[int | None]):
     """The starts of the conversations on a page, which are only decoded if some output needs them."""
 
-    def __init__(self, body: bytes, count: int) -> None:
-        self._body, self._count = body, count
+    def __init__(self, body: bytes, records: Sequence[bytes]) -> None:
+        self._body, self._records = body, records
 
     @cached_property
     def _starts_ms(self) -> list[int | None]:
-        with suppress(msgspec.DecodeError):
+        matches = list(map(_STARTS_EARLY.match, self._records))
+        if all(matches):
+            return [start_ms_of(match[1].decode()) for match in matches if match]
+        with suppress(ValueError):
             return [start_ms_of(one.conversation_start) for one in _STARTS.decode(self._body).conversations]
-        starts: list[int | None] = [None] * self._count
+        starts: list[int | None] = [None] * len(self._records)
         for found in found_of(PageHead.decode(self._body), lambda _: "owned"):
             starts[found.position] = found.start_ms
         return starts
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._records)
 
     @overload
     def __getitem__(self, at: int) -> int | None: ...

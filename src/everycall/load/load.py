@@ -37,8 +37,12 @@ from everycall.tables.mentioned import Mentioned
 BATCH = 1000
 """Conversations whose names are looked up together; their facts are in memory."""
 
-TABLES_BATCH = 500
-"""The same where a form makes tables: as fast as a thousand, in 100 MB less."""
+TABLES_BATCH = 5000
+"""The same where a form makes tables, of which they make a row group: larger ones cost memory, smaller ones time, and
+space."""
+
+TABLES_BYTES = 48 << 20
+"""Of JSON, after which such a batch ends early: some conversations are a hundred times as large as others."""
 
 CHECKED_EVERY = 50
 """One page in so many is checked for unknown fields, and always the first page of a window."""
@@ -213,14 +217,13 @@ def load(source: Source, task: Task, table: FlatTable, forms: Sequence[Form], na
     is_plain = not task.kept_strays and not task.left_out
     report = _Report(has_tables=any(form.name == TABLES for form in forms))
     batches = _Batches(task, table, names, report, frozenset(form.wants for form in forms))
-    batch_size = TABLES_BATCH if report.has_tables else BATCH
     writers: dict[str, WindowWriter] = {}
     try:
         for form in forms:
             writers[form.name] = form.writer(task.path(form))
         for piece in source.slices(None if is_plain else task.is_wanted):
             batches.add(piece)
-            if batches.size >= batch_size:
+            if batches.is_complete:
                 _write(batches.take(), writers, report)
         _write(batches.take(), writers, report)
         written = _closed(writers, names)
@@ -267,7 +270,7 @@ class _Batches:
         self._records: list[bytes] = []
         self._owner_times_ms: list[int] = []
         self._mentioned = Mentioned()
-        self.size = self.rows = self.given = 0
+        self.size = self.rows = self.given = self._bytes = 0
 
     def add(self, piece: Slice) -> None:
         """Add the wanted conversations of a page."""
@@ -278,10 +281,18 @@ class _Batches:
         if self._has_records:
             records = piece.records()
             self._records += records
+            self._bytes += sum(map(len, records))
             if not self._report.has_tables:  # or they say it
                 self._mentioned.add(records)
             self._owner_times_ms += self._task.owner_times_ms(piece.starts_ms)
         self.size = max(len(self._facts), len(self._records))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are enough conversations for a batch."""
+        if self._report.has_tables:
+            return self.size >= TABLES_BATCH or self._bytes >= TABLES_BYTES
+        return self.size >= BATCH
 
     def take(self) -> Batch:
         """The batch so far, with the names that it needs. The next one begins empty."""
@@ -291,7 +302,7 @@ class _Batches:
         rows = self._table.rows(self._facts, names)
         batch = Batch(rows, self._records, self._owner_times_ms, in_records, names)
         self.rows += self.size
-        self._facts, self._records, self._owner_times_ms, self.size = [], [], [], 0
+        self._facts, self._records, self._owner_times_ms, self.size, self._bytes = [], [], [], 0, 0
         self._mentioned = Mentioned()
         return batch
 

@@ -18,7 +18,7 @@ from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.files import sha256_of
 from everycall.sinks.interface import Batch, Wanted
-from everycall.sinks.tables_form import Groups, ParquetFile, TableFile
+from everycall.sinks.tables_form import ParquetFile, TableFile
 from everycall.tables.columns import Column, Type
 
 TYPES: dict[Type, pa.DataType] = {
@@ -31,7 +31,8 @@ TYPES: dict[Type, pa.DataType] = {
     "texts": pa.list_(pa.string()),
 }
 
-GROUPS = Groups()
+ROWS_OF_GROUP = 5_000
+"""Rows after which a row group ends."""
 
 OWNER_TIME, CONVERSATION_ID = "ownerTime", "conversationId"
 
@@ -96,7 +97,7 @@ class FlatWriter:
     def __init__(self, form: FlatForm, path: Path, filesystem: Filesystem) -> None:
         """Open a new file at `path`."""
         self._form, self._path, self._filesystem = form, path, filesystem
-        self._file = ParquetFile(TableFile("", "", "", 0, 0, ""), path, filesystem, GROUPS.few_values)
+        self._file = ParquetFile(TableFile("", "", "", 0, 0, ""), path, filesystem)
         self._pending: list[pa.Table] = []
         self._rows = 0
 
@@ -109,7 +110,7 @@ class FlatWriter:
         """Append some conversations."""
         self._pending.append(self._form.table(batch))
         self._rows += len(batch.rows)
-        if self._rows >= GROUPS.conversations:
+        if self._rows >= ROWS_OF_GROUP:
             self._flush()
 
     def _flush(self) -> None:

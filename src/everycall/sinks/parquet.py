@@ -42,7 +42,7 @@ from everycall.sinks.table_destination import (
     with_known_times,
 )
 from everycall.sinks.table_folder import Prepared, TableFolder
-from everycall.sinks.tables_form import Groups, ParquetFile, TableFile, between, opened, path_of
+from everycall.sinks.tables_form import ParquetFile, TableFile, between, opened, path_of
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES
 
 _NAMES_OF_TABLES = frozenset(table.name for table in TABLES)
@@ -57,6 +57,9 @@ _EMPTY = "empty"
 
 _NOT_DAYS = ("", _EMPTY, *_WHOLE)
 """Names of files that are none of a day."""
+
+MERGED_BYTES = 64 << 20
+"""Of rows in memory, which are put together from row groups of several files to one of a new file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +214,11 @@ class ParquetFolder(TableFolder):
         return Prepared(tables, [self._whole(WINDOWS, WINDOWS, self.windows(manifest), scratch)], others)
 
     def _merged(self, table: str, pieces: Iterable[pa.Table], staged: Path, path: str) -> Staged:
-        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem, Groups().few_values)
+        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem)
         pending: list[pa.Table] = []
         for piece in pieces:
             pending.append(piece)
-            if sum(one.nbytes for one in pending) >= Groups().size_bytes:
+            if sum(one.nbytes for one in pending) >= MERGED_BYTES:
                 output.write(pa.concat_tables(pending))
                 pending = []
         if pending:
@@ -224,7 +227,7 @@ class ParquetFolder(TableFolder):
 
     def _whole(self, table: str, name: str, rows: pa.Table, scratch: Path) -> Staged:
         staged = scratch / f"{STAGED}.tables.{table}.{name}.parquet"
-        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem, Groups().few_values)
+        output = ParquetFile(TableFile(table, "", "", 0, 0, ""), staged, self._filesystem)
         output.write(rows)
         return Staged(staged, _described(f"{table}/{name}.parquet", output.close()))
 

@@ -15,8 +15,8 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from everycall.api.names import Kind
 from everycall.api.oddities import Oddity
 from everycall.arrow.filled import ArrowTables
+from everycall.arrow.schemas import REPEATED
 from everycall.filesystem import File, Filesystem, SystemFilesystem
 from everycall.manifest import Written
 from everycall.sinks.interface import Batch, Wanted
@@ -37,9 +38,8 @@ from everycall.tables.mentioned import IN_TABLES
 FEW_VALUES_OF = 20_000
 """The first rows of a file, by which it is decided which columns have few values."""
 
-REPEATED = frozenset({"conversationId", "participantId", "sessionId"})
-"""Columns of ids that are written with a dictionary, since the rows of one stand together: it makes files a seventh
-smaller."""
+DICTIONARY_BYTES = 4 << 20
+"""The most that a dictionary has; the sessions of five thousand conversations take one."""
 
 ZSTD_LEVEL = 1
 """Higher ones cost twice the time for 3 % of the size."""
@@ -50,16 +50,8 @@ WRITTEN_BYTES = 1 << 18
 """That Arrow gathers before it calls Python."""
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """How rows are gathered before they are written."""
-
-    conversations: int = 5_000
-    """Conversations whose rows make a row group: larger ones cost memory, smaller ones space and time to read."""
-    size_bytes: int = 64 << 20
-    """Of rows in memory, after which a group ends early: some conversations are a hundred times as large as others."""
-    few_values: int = 500
-    """A text column with at most so many values among the first rows of a file is written with a dictionary."""
+FEW_VALUES = 500
+"""A text column with at most so many values among those rows is written with a dictionary."""
 
 
 class TableFile(msgspec.Struct, frozen=True, rename="camel"):
@@ -83,20 +75,17 @@ class TablesForm:
     wants: Wanted = "records"
 
     def __init__(
-        self,
-        organization_id: str,
-        filesystem: Filesystem | None = None,
-        groups: Groups = Groups(),
+        self, organization_id: str, filesystem: Filesystem | None = None, few_values: int = FEW_VALUES
     ) -> None:
         """Write tables of this org, by default to the disk of this machine."""
         self.organization_id = organization_id
         """That of every row."""
         self._filesystem: Filesystem = filesystem or SystemFilesystem()
-        self._groups = groups
+        self._few_values = few_values
 
     def writer(self, path: Path) -> "TablesWriter":
         """Begin to write a window to new files whose names begin as `path` does."""
-        return TablesWriter(path, ArrowTables(self.organization_id), self._filesystem, self._groups)
+        return TablesWriter(path, ArrowTables(self.organization_id), self._filesystem, self._few_values)
 
     def is_complete(self, path: Path, written: Written) -> bool:
         """Whether the index is unchanged, and each file has its full size."""
@@ -169,19 +158,17 @@ def _mentioned(tables: dict[str, pa.Table]) -> dict[tuple[Kind, str], None]:
 
 
 class TablesWriter:
-    """Writes one window. It has the rows of one day in memory at most, up to a row group and a batch.
+    """Writes one window. A batch is a row group; if it has conversations of several days, one of each.
 
     It has no threads: those that make tables wait for the interpreter's lock more often than they gain. Windows are
     loaded at the same time by other processes.
     """
 
-    def __init__(self, path: Path, maker: ArrowTables, filesystem: Filesystem, groups: Groups) -> None:
+    def __init__(self, path: Path, maker: ArrowTables, filesystem: Filesystem, few_values: int) -> None:
         """Write files whose names begin as `path` does."""
-        self._path, self._maker, self._filesystem, self._groups = path, maker, filesystem, groups
+        self._path, self._maker, self._filesystem, self._few_values = path, maker, filesystem, few_values
         self.mentioned: dict[tuple[Kind, str], None] = {}
         self._day = 0
-        self._pending: dict[str, list[pa.Table]] = {}
-        self._conversations = self._bytes = 0
         self._open: dict[str, ParquetFile] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         """How many files a table has of a day."""
@@ -189,34 +176,25 @@ class TablesWriter:
 
     def write(self, batch: Batch) -> None:
         """Append the rows of some conversations."""
-        times_ms = batch.owner_times_ms
-        tables = self._maker.tables(batch.records, times_ms)
-        self.mentioned.update(_mentioned(tables))
-        days = list(dict.fromkeys(time_ms // DAY_MS for time_ms in times_ms))
-        for day in days:
-            if day != self._day:
-                self._end_day()
-                self._day = day
-            its_own = tables if len(days) == 1 else {name: _of_day(table, day) for name, table in tables.items()}
-            self._add(its_own, sum(time_ms // DAY_MS == day for time_ms in times_ms))
+        at = 0
+        for day, times_ms in groupby(batch.owner_times_ms, lambda time_ms: time_ms // DAY_MS):
+            its_times_ms = list(times_ms)
+            tables = self._maker.tables(batch.records[at : at + len(its_times_ms)], its_times_ms)
+            at += len(its_times_ms)
+            self.mentioned.update(_mentioned(tables))
+            self._write(day, tables)
 
-    def _add(self, tables: dict[str, pa.Table], conversations: int) -> None:
-        for name, table in tables.items():
-            if table.num_rows:
-                self._pending.setdefault(name, []).append(table)
-                self._bytes += table.nbytes
-        self._conversations += conversations
-        if self._conversations >= self._groups.conversations or self._bytes >= self._groups.size_bytes:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write a row group of each table that has rows."""
-        while self._pending:
-            name, tables = self._pending.popitem()
+    def _write(self, day: int, tables: dict[str, pa.Table]) -> None:
+        if day != self._day:
+            self._end_day()
+            self._day = day
+        while tables:
+            name, table = tables.popitem()
+            if not table.num_rows:
+                continue
             if name not in self._open:
                 self._open[name] = self._new_file(name)
-            self._open[name].write(pa.concat_tables(tables))
-        self._conversations = self._bytes = 0
+            self._open[name].write(table)
 
     def _new_file(self, table: str) -> "ParquetFile":
         day = str(date.fromordinal(EPOCH_ORDINAL + self._day))
@@ -224,10 +202,9 @@ class TablesWriter:
         self._numbers[table, day] = number + 1
         suffix = f".{table}.{day}.{number}.parquet" if number else f".{table}.{day}.parquet"
         file = TableFile(table, day, suffix, 0, 0, "")
-        return ParquetFile(file, path_of(self._path, file), self._filesystem, self._groups.few_values)
+        return ParquetFile(file, path_of(self._path, file), self._filesystem, self._few_values)
 
     def _end_day(self) -> None:
-        self._flush()
         while self._open:
             self._done.append(self._open.pop(min(self._open)).close())
 
@@ -258,11 +235,6 @@ class TablesWriter:
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
-def _of_day(table: pa.Table, day: int) -> pa.Table:
-    """The rows whose `ownerTime` is on that day, counted from 1970."""
-    return between(table, day * DAY_MS, (day + 1) * DAY_MS)
-
-
 def between(table: pa.Table, start_ms: int, end_ms: int) -> pa.Table:
     """The rows whose `ownerTime` is in [start, end), in milliseconds since 1970."""
     times = table.column("ownerTime").cast(pa.int64())
@@ -272,7 +244,7 @@ def between(table: pa.Table, start_ms: int, end_ms: int) -> pa.Table:
 class ParquetFile:
     """Writes one Parquet file durably, and counts and hashes its bytes. It begins with its first rows."""
 
-    def __init__(self, file: TableFile, path: Path, filesystem: Filesystem, few_values: int) -> None:
+    def __init__(self, file: TableFile, path: Path, filesystem: Filesystem, few_values: int = FEW_VALUES) -> None:
         """Open a new file at `path`."""
         self._described, self._path, self._filesystem, self._few_values = file, path, filesystem, few_values
         self._output = HashedOutput(filesystem.open(path, "wb"))
@@ -353,14 +325,18 @@ def parquet_writer(output: Any, first: pa.Table, few_values: int) -> pq.ParquetW
         compression="zstd",
         compression_level=ZSTD_LEVEL,
         use_dictionary=cast("Any", dictionaries),
+        dictionary_pagesize_limit=DICTIONARY_BYTES,
         write_statistics=cast("Any", list(_in_order(first.schema))),
+        store_schema=False,  # or readers would find the dictionaries of Arrow
     )
 
 
 def _repeating(table: pa.Table, few_values: int) -> Iterator[str]:
     """The columns of texts with few values or with one for many rows, as Parquet names them."""
     for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_string(field.type):
+        if pa.types.is_dictionary(field.type):
+            yield field.name
+        elif pa.types.is_string(field.type):
             if field.name in REPEATED or pc.count_distinct(column).as_py() <= few_values:
                 yield field.name
         elif pa.types.is_list(field.type) and pa.types.is_string(field.type.value_type):
@@ -373,7 +349,8 @@ def _in_order(schema: pa.Schema) -> Iterator[str]:
     Of texts nobody can use those, except to find a conversation; comparing all texts took a seventh of the writing.
     """
     for field in schema:
-        if field.name == "conversationId" or not (pa.types.is_string(field.type) or pa.types.is_list(field.type)):
+        is_text = pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
+        if field.name == "conversationId" or not (is_text or pa.types.is_list(field.type)):
             yield field.name
 
 
