@@ -5,6 +5,7 @@ import gzip
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,37 @@ def test_pieces_have_all_bytes_of_a_window_and_end_with_lines(exports: Path, pie
     assert b"".join(text[one.offset : one.offset + one.size_bytes] for one in pieces) == text[begin:]
     assert all(text[one.offset + one.size_bytes - 1] == ord("\n") for one in pieces)
     assert all(one.size_bytes > piece_bytes for one in pieces[:-1])
+
+
+START = '"conversationStart":"2026-01-05T08:00:00.123Z"'
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [
+        ('{"conversationEnd":"2026-01-06T00:00:00.000Z","conversationId":"x",%s,"divisionIds":[]}', True),
+        ('{"conversationId":"x",%s}', True),
+        ('{%s,"conversationId":"x"}', True),
+        (' {"conversationId": "x", %s}', True),
+        ('{"divisionIds":[],"participants":[{"conversationStart":"x"}],%s,"conversationId":"x"}', True),
+        ('{"externalTag":"\\"","conversationId":"x",%s}', True),
+        ('{"participants":[{%s}],"conversationId":"x"}', False),
+        ('{"conversationId":"x","conversationStart":"tomorrow"}', False),
+        ('{"conversationId":"x","conversationStart":null}', False),
+        ('{"conversationId":"x","conversationStart":5}', False),
+        ('{"conversationId":"x"}', False),
+    ],
+)
+def test_the_start_of_a_line_is_found_wherever_it_stands(tmp_path: Path, line: str, start: bool) -> None:
+    lines = [one.replace("%s", START).encode() for one in ('{"conversationId":"y",%s}', line)]
+    archive = tmp_path / "a.jsonl"
+    archive.write_bytes(b"".join(one + b"\n" for one in lines))
+    size, checksum = archive.stat().st_size, sha256(archive.read_bytes()).hexdigest()
+    task = ArchiveTask(Interval.read(WEEK), archive, checksum, frozenset(), frozenset(), Path("a"), size_bytes=size)
+    (piece,) = task.open(SystemFilesystem()).slices()
+
+    assert list(piece.starts_ms) == [1_767_600_000_123, 1_767_600_000_123 if start else None]
+    assert piece.records() == lines
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst"])

@@ -101,13 +101,13 @@ class Slice:
     """The positions of these conversations in the answer."""
     starts_ms: Sequence[int | None]
     """For each of them, conversationStart in milliseconds since 1970; None if it is absent or unreadable."""
-    lines: Sequence[bytes] = ()
-    """Their JSON where it is divided already; otherwise `records` divides the body."""
+    lines: Callable[[], Sequence[bytes]] | None = None
+    """Gives their JSON where it is easier to divide than the body."""
 
     def records(self) -> Sequence[bytes]:
         """The JSON of each of them, with lone surrogates replaced."""
-        if self.lines:
-            return self.lines
+        if self.lines is not None:
+            return self.lines()
         raws = raw_conversations(self.body)
         return [bytes(raws[position]) for position in self.positions]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -146,9 +146,9 @@ class _Lines:
         with self._filesystem.open(task.part, "rb") as file:
             packed = pieces(file, task.offset, task.size_bytes, piece_bytes=PIECE_BYTES)
             for block in whole_lines(Unpacked(packed, task.compression)):
-                body, lines = page_of(block)
-                records = block.removesuffix(b"\n").split(b"\n")
-                yield Slice(self.pages, body, range(lines), _Starts(body, records), records)
+                body, count = page_of(block)
+                lines = cache(partial(block.removesuffix(b"\n").split, b"\n"))
+                yield Slice(self.pages, body, range(count), _Starts(body, count, lines), lines)
                 self.pages += 1
 
 
@@ -172,23 +172,23 @@ time."""
 class _Starts(Sequence[int | None]):
     """The starts of the conversations on a page, which are only decoded if some output needs them."""
 
-    def __init__(self, body: bytes, records: Sequence[bytes]) -> None:
-        self._body, self._records = body, records
+    def __init__(self, body: bytes, count: int, lines: Callable[[], Sequence[bytes]]) -> None:
+        self._body, self._count, self._lines = body, count, lines
 
     @cached_property
     def _starts_ms(self) -> list[int | None]:
-        matches = list(map(_STARTS_EARLY.match, self._records))
+        matches = list(map(_STARTS_EARLY.match, self._lines()))
         if all(matches):
             return [start_ms_of(match[1].decode()) for match in matches if match]
         with suppress(ValueError):
             return [start_ms_of(one.conversation_start) for one in _STARTS.decode(self._body).conversations]
-        starts: list[int | None] = [None] * len(self._records)
+        starts: list[int | None] = [None] * self._count
         for found in found_of(PageHead.decode(self._body), lambda _: "owned"):
             starts[found.position] = found.start_ms
         return starts
 
     def __len__(self) -> int:
-        return len(self._records)
+        return self._count
 
     @overload
     def __getitem__(self, at: int) -> int | None: ...
