@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from bench.commands import BASELINE, CLIENTS, COMMANDS, Command
 from bench.rendering import commands_table
-from bench.whole import measured
+from bench.whole import DAYS, measured
 
 
 def parquet_rows(output: Path) -> int:
@@ -66,12 +66,15 @@ OUTPUTS = (
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-day", type=int, default=20_000, help="conversations of each of five days")
+    parser.add_argument("--per-day", type=int, default=20_000, help="conversations of each day")
+    parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="only commands whose names have this, and the script")
     arguments = parser.parse_args()
     commands = [one for one in OUTPUTS if arguments.only in one.name or one.name == BASELINE]
-    found = measured(arguments.per_day, arguments.rounds, lambda line: print(line, flush=True), commands)
+    found = measured(
+        arguments.per_day, arguments.rounds, lambda line: print(line, flush=True), commands, days=arguments.days
+    )
     print(commands_table(found))
 
 

@@ -20,19 +20,29 @@ from bench.serving import Served, page_server
 ARCHIVE = "archive.jsonl"
 
 
+DAYS = 16
+"""How many days there are conversations of: windows of a day occupy two workers until the end."""
+
+
 def measured(
-    per_day: int, rounds: int, report: Callable[[str], None], commands: Sequence[Command] = COMMANDS
+    per_day: int,
+    rounds: int,
+    report: Callable[[str], None],
+    commands: Sequence[Command] = COMMANDS,
+    *,
+    days: int = DAYS,
 ) -> Measured:
     """Run every command once a round; the order turns around from round to round.
 
     Args:
-        per_day: conversations of each of five days, a multiple of 400.
+        per_day: conversations of each day, a multiple of 400.
         rounds: how often.
         report: takes a line of text after each run.
         commands: what is run; the baseline has to be among them.
+        days: how many days.
     """
     compile_everycall()
-    with page_server(per_day) as served, tempfile.TemporaryDirectory() as folder:
+    with page_server(per_day, days=days) as served, tempfile.TemporaryDirectory() as folder:
         pages = Path(folder) / "pages.gz"
         run([sys.executable, f"{CLIENTS}/raw_download.py", served.interval(), str(pages)], served.environ)
         if any("{archive}" in command.arguments for command in commands):
@@ -75,12 +85,15 @@ def _ceiling(served: Served) -> tuple[float, float]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--per-day", type=int, default=10_000, help="conversations of each of five days")
+    arguments.add_argument("--per-day", type=int, default=10_000, help="conversations of each day")
+    arguments.add_argument("--days", type=int, default=DAYS)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--only", default="", help="parts of commands' names, separated by commas")
     options = arguments.parse_args()
     wanted = [command for command in COMMANDS if _is_wanted(command, options.only)]
-    found = measured(options.per_day, options.rounds, lambda line: print(line, file=sys.stderr), wanted)
+    found = measured(
+        options.per_day, options.rounds, lambda line: print(line, file=sys.stderr), wanted, days=options.days
+    )
     print(commands_table(found))
 
 

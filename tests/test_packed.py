@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from everycall.acquire.packed import ONE_LOT_BYTES, last_of_each, records, sort_by_start, sort_ids
+from everycall.acquire.packed import ONE_LOT_BYTES, count_distinct, last_of_each, records, sort_by_start, sort_ids
 
 SIZE = 33
 COUNTS = [0, 1, 1000, ONE_LOT_BYTES // SIZE + 1000]
@@ -36,3 +36,10 @@ def test_of_records_with_the_same_key_the_last_one_is_kept(count: int) -> None:
     kept = last_of_each(b"".join([*first, *later]), SIZE, slice(8, 24))
 
     assert sorted(records(kept, SIZE)) == sorted(expected.values())
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_records_that_come_again_are_counted_once(count: int) -> None:
+    ids = [record[8:24] for record in made(2 * count)]
+
+    assert count_distinct(b"".join([*ids, *ids[::3]]), 16) == len(ids)

@@ -312,10 +312,10 @@ def start_ms_of(text: str | None) -> int | None:
     """Parse conversationStart to milliseconds since 1970; None if it is not an instant."""
     if text is None:
         return None
-    if len(text) == 24 and text[19] == "." and text[23] == "Z" and text[17:19].isdigit() and text[20:23].isdigit():
-        minute_ms = _minute_ms(text[:17])
-        if minute_ms is not None and text[17] < "6":
-            return minute_ms + int(text[17:19]) * 1000 + int(text[20:23])
+    if len(text) == 24 and text[19] == "." and text[23] == "Z":
+        minute_ms, after_ms = _minute_ms(text[:17]), text[17:19] + text[20:23]  # 08.123 are 08123 milliseconds
+        if minute_ms is not None and after_ms.isdecimal() and after_ms < "60":
+            return minute_ms + int(after_ms)
     found = instant(text)
     return since_epoch_ms(found) if found is not None else None
 

@@ -5,6 +5,9 @@ of their bytes. These functions therefore divide them into lots, and make object
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from operator import itemgetter
+from struct import Struct
 
 LOTS = 256
 
@@ -13,10 +16,13 @@ ONE_LOT_BYTES = 1 << 20
 
 
 def records(data: bytes | bytearray, size: int) -> Iterator[bytes]:
-    """The records, in their order."""
-    with memoryview(data) as view:
-        for at in range(0, len(data), size):
-            yield bytes(view[at : at + size])
+    """The records, in their order. `data` has to be a whole number of them."""
+    return map(itemgetter(0), _record(size).iter_unpack(data))
+
+
+@cache
+def _record(size: int) -> Struct:
+    return Struct(f"{size}s")
 
 
 def _in_lots(data: bytes | bytearray, size: int, lot_of: Callable[[bytes], int]) -> Sequence[bytes | bytearray]:
@@ -48,3 +54,9 @@ def last_of_each(data: bytes | bytearray, size: int, key: slice) -> bytes:
     """Keep the last record of each key, in no order. The first byte of the key has to be as good as random."""
     lots = _in_lots(data, size, lambda record: record[key.start])
     return b"".join(b"".join({record[key]: record for record in records(lot, size)}.values()) for lot in lots)
+
+
+def count_distinct(data: bytes | bytearray, size: int) -> int:
+    """How many different records there are. Their first byte has to be as good as random."""
+    lots = _in_lots(data, size, lambda record: record[0])
+    return sum(len(set(records(lot, size))) for lot in lots)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
+from everycall.acquire.packed import count_distinct
 from everycall.acquire.windows import split
 from everycall.api.limits import HITS_MAX, PAGE_SIZE_MAX, PASSES_MAX, WINDOW_HITS_DEFAULT
 from everycall.api.query import Interval
@@ -244,14 +245,8 @@ class Reading:
 
 
 def distinct(ids: bytes | bytearray) -> int:
-    """How many different ids there are; `ids` holds 16 bytes each.
-
-    Counted in sixteen lots, since a set of all takes ten times the memory of the ids themselves.
-    """
-    lots = [bytearray() for _ in range(16)]
-    for start in range(0, len(ids), ID_BYTES):
-        lots[ids[start] & 15] += ids[start : start + ID_BYTES]
-    return sum(len({bytes(lot[at : at + ID_BYTES]) for at in range(0, len(lot), ID_BYTES)}) for lot in lots)
+    """How many different ids there are; `ids` holds 16 bytes each."""
+    return count_distinct(ids, ID_BYTES)
 
 
 def id_bytes(conversation_id: str) -> bytes:
