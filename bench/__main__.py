@@ -21,7 +21,7 @@ PLOT = Path("docs/benchmarks.svg")
 def main() -> None:
     """Measure, then write."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--per-day", type=int, default=10_000, help="conversations of each of five days")
+    arguments.add_argument("--per-day", type=int, default=10_000, help="conversations of each day")
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     load = os.getloadavg()[0]
@@ -46,8 +46,8 @@ def _whole(per_day: int, rounds: int) -> str:
     PLOT.write_text(svg(found.lines), encoding="utf-8")
     return f"""## Whole commands
 
-`python -m bench.whole`: from the network to a file, start of the process included. Five days with {per_day:,}
-conversations each, of 9 kB in the mean, in zipped pages of 100. The slow ones are asked for one day.
+`python -m bench.whole`: from the network to a file, start of the process included. {whole.DAYS} days with
+{per_day:,} conversations each, of 9 kB in the mean, in zipped pages of 100. The slow ones are asked for one day.
 The scripts are in `bench/clients`: `requests`, the SDK and everycall write the same eight columns, dlt all that there
 is into a table for each level of nesting, `download and unzip` the pages as they came, `json.loads` nothing.
 CPU is user and system time of the process and its children; memory counts shared pages once.
@@ -69,15 +69,18 @@ def _outputs(per_day: int, rounds: int) -> str:
 
 
 def _memory() -> str:
-    small, large = (memory.peak(per_day) for per_day in memory.PER_DAY)
+    lines = "\n".join(
+        f"| `{one.command}` | {one.rows[0]:,} | {one.peaks_mb[0]:.0f} MB | {one.rows[1]:,} | {one.peaks_mb[1]:.0f} MB |"
+        f" {one.factor:.2f} | {one.goal:.2f} |"
+        for one in memory.growths()
+    )
     return f"""## Peak memory of the command
 
-`python -m bench.memory`: `everycall export` of five days into CSV.
+`python -m bench.memory`: exports of five days.
 
-| conversations | peak | against the first, goal: at most 1.10 |
-| --- | --- | --- |
-| {small.rows:,} | {small.peak_mb:.0f} MB | 1.00 |
-| {large.rows:,} | {large.peak_mb:.0f} MB | {large.peak_mb / small.peak_mb:.2f} |
+| command | conversations | peak | conversations | peak | against the first | goal: at most |
+| --- | --- | --- | --- | --- | --- | --- |
+{lines}
 """
 
 

@@ -47,10 +47,12 @@ def archive_rows(output: Path) -> int:
 
 EXPORT = "-m everycall export --route query --interval {interval} --quiet -o"
 
+NO_WORKER = "everycall to Parquet, no worker"
+
 OUTPUTS = (
     *(command for command in COMMANDS if command.name == BASELINE),
     Command("everycall to Parquet", f"{EXPORT} parquet:{{output}}", rows=parquet_rows),
-    Command("everycall to Parquet, no worker", f"{EXPORT} parquet:{{output}} --workers 0", rows=parquet_rows),
+    Command(NO_WORKER, f"{EXPORT} parquet:{{output}} --workers 0", rows=parquet_rows),
     Command(
         "dlt rest_api to Parquet",
         f"{CLIENTS}/with_dlt.py {{interval}} {{output}} parquet",
