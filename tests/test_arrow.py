@@ -244,11 +244,15 @@ def test_conversations_that_do_not_fit_are_read_in_another_way_and_the_other_chu
     assert len(by.take_oddities()) == len(places)
 
 
-def test_ids_that_repeat_are_dictionaries() -> None:
-    found = ArrowTables(ORG).tables(encoded(*of_every_kind()), [TIME_MS] * len(of_every_kind()))
+@pytest.mark.parametrize("odd_ones", [0, 2])
+def test_ids_that_repeat_are_dictionaries_one_for_each_column(odd_ones: int) -> None:
+    batch = [*of_every_kind(), *[session(mediaCount="5")] * odd_ones, *of_every_kind()]
+    found = ArrowTables(ORG, block_bytes=50_000).tables(encoded(*batch), [TIME_MS] * len(batch))
 
     for name, table in found.items():
         assert table.schema.equals(filled(name))
+        for chunk in table["conversationId"].chunks:
+            assert chunk.dictionary.equals(table["conversationId"].chunk(0).dictionary)
 
 
 def test_a_conversation_of_15000_segments_is_read() -> None:

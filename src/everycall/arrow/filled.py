@@ -73,12 +73,7 @@ class ArrowTables:
         if len(raws) != len(owner_times_ms):
             raise ValueError(f"{len(raws)} conversations have {len(owner_times_ms)} times")
         made = self._tables_of(self._parts(raws, owner_times_ms))
-        return {
-            table.name: pa.concat_tables([one[table.name][0] for one in made], promote_options="none")
-            if made
-            else filled(table.name).empty_table()
-            for table in OF_CONVERSATIONS
-        }
+        return {table.name: _joined(table.name, [one[table.name][0] for one in made]) for table in OF_CONVERSATIONS}
 
     def take_oddities(self) -> list[Oddity]:
         """What did not fit the records since the last call."""
@@ -160,6 +155,13 @@ class ArrowTables:
             name: (table_of(name, rows[name]).cast(filled(name)), pa.array(positions[name], pa.int64()))
             for name in rows
         }
+
+
+def _joined(name: str, pieces: Sequence[pa.Table]) -> pa.Table:
+    """Pieces of one table as a whole, which has one dictionary for each column."""
+    if not pieces:
+        return filled(name).empty_table()
+    return pa.concat_tables(pieces, promote_options="none").unify_dictionaries() if len(pieces) > 1 else pieces[0]
 
 
 def _merged(fast: Tables, positions: pa.Int64Array, slow: Tables) -> Tables:

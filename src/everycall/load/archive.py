@@ -178,9 +178,9 @@ class _Starts(Sequence[int | None]):
     @cached_property
     def _starts_ms(self) -> list[int | None]:
         matches = list(map(_STARTS_EARLY.match, self._lines()))
-        if all(matches):
-            return [start_ms_of(match[1].decode()) for match in matches if match]
         with suppress(ValueError):
+            if all(matches):
+                return [start_ms_of(match[1].decode()) for match in matches if match]
             return [start_ms_of(one.conversation_start) for one in _STARTS.decode(self._body).conversations]
         starts: list[int | None] = [None] * self._count
         for found in found_of(PageHead.decode(self._body), lambda _: "owned"):
