@@ -12,8 +12,12 @@ from pathlib import Path
 
 import everycall
 
-SAMPLE_S = 0.05
+SAMPLE_S = 0.1
 """How often memory is looked at. The kernel keeps the peak of each process, so a short one is seen at the next look."""
+
+ADDING_SHARE = 0.01
+"""The most of the time that is spent adding up pages, during which a process cannot get memory: 3 ms of one with
+250 MB. Every 50 ms, that made three such processes on two cores a tenth slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,15 @@ class _Sampler(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        is_over = False
+        is_over, adding_at = False, 0.0
         while not is_over:
             pids = list(family(self._pid))
-            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, pids)), *map(_highest_kb, pids))
+            self.peak_kb = max(self.peak_kb, *map(_highest_kb, pids))
+            began = time.perf_counter()
+            if began >= adding_at:
+                self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, pids)))
+                ended = time.perf_counter()
+                adding_at = ended + (ended - began) / ADDING_SHARE
             is_over = self._stopped.wait(SAMPLE_S)
 
 
