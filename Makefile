@@ -76,7 +76,7 @@ docs: $(VENV)/.dev ## regenerate the parts of the pages that come from the code,
 	$(BIN)/python scripts/sandbox_coverage.py
 	$(BIN)/python tests/documents.py
 
-bench: $(VENV)/.dev ## measure whole commands and rewrite BENCHMARKS.md; takes twenty minutes
+bench: $(VENV)/.dev ## measure whole commands and rewrite BENCHMARKS.md; takes forty minutes
 	$(BIN)/python -m bench
 
 bench-quick: $(VENV)/.dev ## measure the same commands with fewer conversations; takes two minutes, writes nothing

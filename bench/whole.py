@@ -21,7 +21,7 @@ ARCHIVE = "archive.jsonl"
 
 
 DAYS = 16
-"""How many days there are conversations of: windows of a day occupy two workers until the end."""
+"""Days with conversations. A window is a day here: of few, one of two workers would be idle for the last."""
 
 
 def measured(
