@@ -17,7 +17,7 @@ from building import tree
 from elements import ELEMENTS, Tree, in_sessions, of_every_kind
 from everycall.api.records import conversation_of
 from everycall.arrow.filled import ArrowTables, schema, table_of
-from everycall.arrow.schemas import filled
+from everycall.arrow.schemas import filled_schema
 from everycall.instants import EPOCH, MILLISECOND
 from everycall.tables.relational import OF_CONVERSATIONS, TABLES, Table
 from everycall.tables.rows import RowMaker
@@ -250,7 +250,7 @@ def test_ids_that_repeat_are_dictionaries_one_for_each_column(odd_ones: int) -> 
     found = ArrowTables(ORG, block_bytes=50_000).tables(encoded(*batch), [TIME_MS] * len(batch))
 
     for name, table in found.items():
-        assert table.schema.equals(filled(name))
+        assert table.schema.equals(filled_schema(name))
         for chunk in table["conversationId"].chunks:
             assert chunk.dictionary.equals(table["conversationId"].chunk(0).dictionary)
 

@@ -13,7 +13,7 @@ from everycall.api.records import Conversation, conversation_of
 from everycall.arrow import counted
 from everycall.arrow.flattened import Tables, flattened
 from everycall.arrow.nested import Nested, NestedReader, Unfit
-from everycall.arrow.schemas import TYPES, filled, schema, table_of
+from everycall.arrow.schemas import TYPES, filled_schema, schema, table_of
 from everycall.instants import EPOCH
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.tables.rows import Row, RowMaker
@@ -60,7 +60,7 @@ class ArrowTables:
     def tables(self, raws: Sequence[bytes], owner_times_ms: Sequence[int]) -> dict[str, pa.Table]:
         """One table for each of `relational.OF_CONVERSATIONS`, rows in the order of the conversations and their lists.
 
-        They have the columns of `schemas.filled`. A conversation without a readable id has no rows; `take_oddities`
+        They have the columns of `filled_schema`. A conversation without a readable id has no rows; `take_oddities`
         reports it, and every value that did not fit.
 
         Args:
@@ -152,7 +152,7 @@ class ArrowTables:
                 rows[name] += its_rows
                 positions[name] += [at] * len(its_rows)
         return {
-            name: (table_of(name, rows[name]).cast(filled(name)), pa.array(positions[name], pa.int64()))
+            name: (table_of(name, rows[name]).cast(filled_schema(name)), pa.array(positions[name], pa.int64()))
             for name in rows
         }
 
@@ -160,7 +160,7 @@ class ArrowTables:
 def _joined(name: str, pieces: Sequence[pa.Table]) -> pa.Table:
     """Pieces of one table as a whole, which has one dictionary for each column."""
     if not pieces:
-        return filled(name).empty_table()
+        return filled_schema(name).empty_table()
     return pa.concat_tables(pieces, promote_options="none").unify_dictionaries() if len(pieces) > 1 else pieces[0]
 
 

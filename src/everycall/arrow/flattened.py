@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from everycall.arrow.declared import MARKER
 from everycall.arrow.nested import Nested, Unfit
-from everycall.arrow.schemas import REPEATED, TYPES, filled
+from everycall.arrow.schemas import REPEATED, TYPES, filled_schema
 from everycall.instants import since_epoch_ms
 from everycall.tables.relational import ELEMENT, OF_CONVERSATIONS, Column, Table
 
@@ -68,7 +68,7 @@ class _Flattener:
             return self._attributes(table)
         level = self._level(table.path)
         if level is None:
-            return filled(table.name).empty_table(), _positions(0)
+            return filled_schema(table.name).empty_table(), _positions(0)
         columns = [self._column(column, level, table.path) for column in table.read]
         return self._with_common(table, level, columns)
 
@@ -77,7 +77,7 @@ class _Flattener:
         first = pa.repeat(pa.scalar(0, pa.int32()), len(at))
         organization_ids = pa.DictionaryArray.from_arrays(first, self._organization_ids)
         arrays = [organization_ids, self._ids.take(at), self._owner_times.take(at), *level.ordinals, *columns]
-        return pa.Table.from_arrays(arrays, schema=filled(table.name)), at
+        return pa.Table.from_arrays(arrays, schema=filled_schema(table.name)), at
 
     def _level(self, path: tuple[str, ...]) -> _Level | None:
         """The records of a list; None if no conversation has it."""
@@ -117,7 +117,7 @@ class _Flattener:
         if participants is None or found is None:
             if self._nested.attributes:
                 raise Unfit
-            return filled(table.name).empty_table(), _positions(0)
+            return filled_schema(table.name).empty_table(), _positions(0)
         parents, names, values = found
         ids = _field(participants.records, "participantId")
         ids = pa.nulls(len(parents), pa.string()) if ids is None else ids.take(parents)

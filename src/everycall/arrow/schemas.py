@@ -34,7 +34,7 @@ def schema(table: str) -> pa.Schema:
 
 
 @cache
-def filled(table: str) -> pa.Schema:
+def filled_schema(table: str) -> pa.Schema:
     """The schema of a table as it is filled: ids that repeat are dictionaries, in a quarter of the memory."""
     repeated = pa.dictionary(pa.int32(), pa.string())
     return pa.schema([one.with_type(repeated) if one.name in REPEATED else one for one in schema(table)])
