@@ -82,6 +82,10 @@ class Filesystem(Protocol):
         """Rename a file in one step, over an existing one if there is one, whose permissions it takes on."""
         ...
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name, which nothing has. Not every disk can do that, and none for a file of another."""
+        ...
+
     def unlink(self, path: Path) -> None:
         """Remove the file, if it exists."""
         ...
@@ -170,6 +174,10 @@ class SystemFilesystem(Filesystem):
         with suppress(FileNotFoundError):
             source.chmod(stat.S_IMODE(target.stat().st_mode))
         source.replace(target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name."""
+        target.hardlink_to(source)
 
     def unlink(self, path: Path) -> None:
         """Remove the file, if it exists."""

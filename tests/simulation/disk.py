@@ -215,7 +215,16 @@ class SimDisk:
     def replace(self, source: Path, target: Path) -> None:
         """See `Filesystem.replace`."""
         self._effect(f"rename {source}")
-        self._do(Change("rename", str(target), self._found(str(source)), str(source)))
+        inode = self._found(str(source))
+        if self.names.files.get(str(target)) is not inode:  # or rename(2) does nothing
+            self._do(Change("rename", str(target), inode, str(source)))
+
+    def link(self, source: Path, target: Path) -> None:
+        """See `Filesystem.link`."""
+        self._effect(f"link {target}")
+        if self.exists(target):
+            raise FileExistsError(errno.EEXIST, "File exists", str(target))
+        self._do(Change("link", str(target), self._found(str(source))))
 
     def unlink(self, path: Path) -> None:
         """See `Filesystem.unlink`."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 from isal import isal_zlib
@@ -89,25 +89,45 @@ class Kept:
     has_end: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Protocol):
     """Conversations of one page, in order."""
 
-    page: int
-    """Number of the page in the part, from 0."""
-    body: bytes
-    """The whole answer, unzipped."""
-    positions: Sequence[int]
-    """The positions of these conversations in the answer."""
-    starts_ms: Sequence[int | None]
-    """For each of them, conversationStart in milliseconds since 1970; None if it is absent or unreadable."""
-    lines: Callable[[], Sequence[bytes]] | None = None
-    """Gives their JSON where it is easier to divide than the body."""
+    @property
+    def page(self) -> int:
+        """Number of the page in its source, from 0."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole answer, unzipped."""
+        ...
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The positions of these conversations in the answer."""
+        ...
+
+    @property
+    def starts_ms(self) -> Sequence[int | None]:
+        """For each of them, conversationStart in milliseconds since 1970; None if it is absent or unreadable."""
+        ...
 
     def records(self) -> Sequence[bytes]:
         """The JSON of each of them, with lone surrogates replaced."""
-        if self.lines is not None:
-            return self.lines()
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageSlice:
+    """Conversations of a page that the API sent; see `Slice`."""
+
+    page: int
+    body: bytes
+    positions: Sequence[int]
+    starts_ms: Sequence[int | None]
+
+    def records(self) -> Sequence[bytes]:
+        """The JSON of each of them, with lone surrogates replaced."""
         raws = raw_conversations(self.body)
         return [bytes(raws[position]) for position in self.positions]
 
@@ -325,7 +345,7 @@ class Part:
                         held.popitem(last=False)
                     held[page] = _page_body(file, self._pages[page], page, self.path)
                 held.move_to_end(page)
-                yield Slice(page, held[page], positions, starts_ms)
+                yield PageSlice(page, held[page], positions, starts_ms)
 
     def _wanted(
         self, is_wanted: Callable[[bytes, Place], bool] | None

@@ -15,6 +15,7 @@ from everycall.arrow.flattened import Tables, flattened
 from everycall.arrow.nested import Nested, NestedReader, Unfit
 from everycall.arrow.schemas import TYPES, filled_schema, schema, table_of
 from everycall.instants import EPOCH
+from everycall.lines import lengths
 from everycall.tables.relational import OF_CONVERSATIONS
 from everycall.tables.rows import Row, RowMaker
 
@@ -180,9 +181,9 @@ def _divided(raws: Sequence[bytes], most_bytes: int, most: int) -> list[tuple[in
     """Where to divide the conversations, so that each part has at most so many, and no more bytes if it has several."""
     parts: list[tuple[int, int]] = []
     start = size = 0
-    for at, raw in enumerate(raws):
-        if at - start == most or (size and size + len(raw) > most_bytes):
+    for at, length in enumerate(lengths(raws)):
+        if at - start == most or (size and size + length > most_bytes):
             parts.append((start, at))
             start, size = at, 0
-        size += len(raw) + 1
+        size += length + 1
     return [*parts, (start, len(raws))] if raws else parts

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from everycall.arrow.declared import MARKER, Path, declared, fields_of, paths
+from everycall.lines import joined
 
 
 class Unfit(Exception):
@@ -52,10 +53,10 @@ class NestedReader:
         Raises:
             Unfit: some of them have to be read in another way.
         """
-        joined = b"\n".join(raws)
-        if not is_utf8(joined):
+        text = joined(raws)
+        if not is_utf8(text):
             raise Unfit
-        without, attributes = _without_attributes(joined)
+        without, attributes = _without_attributes(text)
         try:
             records = self._records(without).to_struct_array().combine_chunks()
             decoded = _ATTRIBUTES.decode(b"[" + b",".join(attributes) + b"]")

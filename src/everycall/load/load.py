@@ -24,6 +24,7 @@ from everycall.api.records import Page
 from everycall.errors import ServiceFailed
 from everycall.filesystem import Filesystem
 from everycall.instants import since_epoch_ms
+from everycall.lines import chained, lengths
 from everycall.load.names import NameSource
 from everycall.load.redacted import RedactedSource
 from everycall.manifest import WindowLoaded, WindowRead, Written
@@ -266,7 +267,8 @@ class _Batches:
         self._task, self._table, self._names, self._report = task, table, names, report
         self._has_rows, self._has_records = "rows" in wanted, "records" in wanted
         self._facts: list[Facts] = []
-        self._records: list[bytes] = []
+        self._records: list[Sequence[bytes]] = []
+        """Those of each page."""
         self._owner_times_ms: list[int] = []
         self._mentioned = Mentioned()
         self.size = self.rows = self.given = self._bytes = 0
@@ -279,12 +281,12 @@ class _Batches:
             self._facts += _facts(piece, self._table, self._report, is_checked=is_checked)
         if self._has_records:
             records = piece.records()
-            self._records += records
-            self._bytes += sum(map(len, records))
+            self._records.append(records)
+            self._bytes += sum(lengths(records))
             if not self._report.has_tables:  # or they say it
                 self._mentioned.add(records)
             self._owner_times_ms += self._task.owner_times_ms(piece.starts_ms)
-        self.size = max(len(self._facts), len(self._records))
+        self.size = max(len(self._facts), sum(map(len, self._records)))
 
     @property
     def is_complete(self) -> bool:
@@ -299,7 +301,7 @@ class _Batches:
         in_records = self._mentioned.pairs()
         names = self._names.prepare(dict.fromkeys((*ids, *in_records)))
         rows = self._table.rows(self._facts, names)
-        batch = Batch(rows, self._records, self._owner_times_ms, in_records, names)
+        batch = Batch(rows, chained(self._records), self._owner_times_ms, in_records, names)
         self.rows += self.size
         self._facts, self._records, self._owner_times_ms, self.size, self._bytes = [], [], [], 0, 0
         self._mentioned = Mentioned()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everycall.acquire.part import Place, Slice
+from everycall.acquire.part import PageSlice, Place, Slice
 from everycall.api.names import Found, Kind, Unavailable
 from everycall.load.names import AskNames
 from everycall.privacy import Redactor
@@ -32,7 +32,7 @@ class RedactedSource:
         for piece in self._source.slices(is_wanted):
             found = list(map(self._redactor.record, piece.records()))
             body = b'{"conversations":[' + b",".join(found) + b"]}"
-            yield Slice(piece.page, body, range(len(found)), piece.starts_ms)
+            yield PageSlice(piece.page, body, range(len(found)), piece.starts_ms)
 
 
 def redacted(ask: AskNames, redactor: Redactor) -> AskNames:

@@ -164,11 +164,16 @@ class LocalPlace:
         return self._filesystem.open(self.path / path, "rb")
 
     def stage(self, source: Path, name: str, scratch: Path) -> Path:
-        """Copy the file to the disk of the folder, since it is renamed later."""
+        """Give the file a second name on the disk of the folder, since it is renamed later; else make a copy there."""
         staged = scratch / name
-        with self._filesystem.open(source, "rb") as file, self._filesystem.open(staged, "wb") as copy:
-            shutil.copyfileobj(file, copy, BUFFER_BYTES)
-            self._filesystem.sync(copy)
+        self._filesystem.unlink(staged)  # what an interrupted run has left
+        try:
+            self._filesystem.link(source, staged)
+        except OSError:
+            with self._filesystem.open(source, "rb") as file, self._filesystem.open(staged, "wb") as copy:
+                shutil.copyfileobj(file, copy, BUFFER_BYTES)
+        with self._filesystem.open(staged, "ab") as file:
+            self._filesystem.sync(file)
         return staged
 
     def put(self, files: Iterable[tuple[Path, str]]) -> None:

@@ -9,6 +9,7 @@ refuses another one, and shows the difference.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +47,9 @@ WINDOWS, NAMES, QUEUES, QUEUE_MEDIA = "windows", "names", "queues", "queue_media
 
 QUEUE = KINDS["queues"]
 """The kind of names that are queues."""
+
+CHECKED_AT_ONCE = 2
+"""Windows whose files are compared with their checksums at the same time, which needs no lock of the interpreter."""
 
 UNREAD = "unread"
 """The verdict, in the table of windows, of those that `--max-pages` left unread."""
@@ -111,12 +115,14 @@ class TableDestination:
         Raises:
             Damaged: some are not, and their windows have to be read again.
         """
-        damaged = [
-            loaded.window
-            for loaded in finished.windows
-            if not loaded.is_taken_over
-            and not self._tables.is_intact(loaded.path(self._tables), loaded.written(self._tables))
-        ]
+
+        def is_intact(loaded: Loaded) -> bool:
+            return self._tables.is_intact(loaded.path(self._tables), loaded.written(self._tables))
+
+        own = [loaded for loaded in finished.windows if not loaded.is_taken_over]
+        with ThreadPoolExecutor(CHECKED_AT_ONCE) as threads:
+            are_intact = threads.map(is_intact, own)
+            damaged = [loaded.window for loaded, whole in zip(own, are_intact, strict=True) if not whole]
         if damaged:
             raise Damaged(damaged)
 

@@ -245,7 +245,8 @@ class ParquetFile:
     """Writes one Parquet file durably, and counts and hashes its bytes. It begins with its first rows."""
 
     def __init__(self, file: TableFile, path: Path, filesystem: Filesystem, few_values: int = FEW_VALUES) -> None:
-        """Open a new file at `path`."""
+        """Open a new file at `path`; one that is there may have a second name, and keeps its rows under that."""
+        filesystem.unlink(path)
         self._described, self._path, self._filesystem, self._few_values = file, path, filesystem, few_values
         self._output = HashedOutput(filesystem.open(path, "wb"))
         self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._output, mode="w"), WRITTEN_BYTES)
