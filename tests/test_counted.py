@@ -26,7 +26,7 @@ def of_session(text: str) -> bytes:
 def test_it_takes_conversations_of_every_kind() -> None:
     raws = list(map(encoded, of_every_kind()))
 
-    assert len(counted.whole([counted.read(raws)]).records) == len(raws)
+    assert len(counted.read(raws).records) == len(raws)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_it_takes_conversations_of_every_kind() -> None:
     ],
 )  # fmt: skip
 def test_it_takes_what_is_declared_however_it_is_written(text: str) -> None:
-    assert len(counted.whole([counted.read([of_session(text)])]).records) == 1
+    assert len(counted.read([of_session(text)]).records) == 1
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,22 @@ def test_it_takes_what_is_declared_however_it_is_written(text: str) -> None:
 )  # fmt: skip
 def test_it_leaves_what_it_would_skip_or_change(text: str) -> None:
     with pytest.raises(Unfit):
-        counted.whole([counted.read([of_session('"ani":"before"'), of_session(text)])])
+        counted.read([of_session('"ani":"before"'), of_session(text)])
 
 
-def test_chunks_are_one_after_the_other() -> None:
-    chunks = [counted.read([encoded(tree(conversationId=id_))]) for id_ in "abc"]
+def test_it_takes_more_conversations_than_are_decoded_at_a_time_in_their_order() -> None:
+    ids = [str(number) for number in range(2 * counted.AT_ONCE + 1)]
+    raws = [encoded(tree(conversationId=id_)) for id_ in ids]
 
-    assert counted.whole(chunks).records.field("conversationId").to_pylist() == ["a", "b", "c"]
+    assert counted.read(raws).records.field("conversationId").to_pylist() == ids
 
 
-def test_a_chunk_that_was_not_read_is_not_hidden_by_the_others() -> None:
-    fine, skipped = counted.read([of_session('"ani":"x"')]), counted.read([of_session('"newThing":1')])
+@pytest.mark.parametrize("odd", ['"newThing":1', '"ani":1'])
+def test_one_conversation_that_it_leaves_is_not_hidden_by_many_others(odd: str) -> None:
+    fine = [of_session('"ani":"x"')] * counted.AT_ONCE
 
     with pytest.raises(Unfit):
-        counted.whole([fine, skipped, fine])
+        counted.read([*fine, of_session(odd), *fine])
 
 
 @pytest.mark.parametrize("value", [1.5, 2**53, -(2**53), 2**63])

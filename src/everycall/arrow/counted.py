@@ -9,11 +9,9 @@ It takes 3.0 for the integer 3, which is the same number in JSON.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from everycall.arrow.declared import declared, fields_of
 from everycall.arrow.nested import Nested, Unfit, is_utf8
@@ -26,61 +24,35 @@ except ModuleNotFoundError:  # there are no wheels for every machine
 else:
     HAS_ARRO3 = True
 
-_QUOTE = pa.scalar(ord('"'), pa.uint8())
+AT_ONCE = 250
+"""Conversations that arrow-rs decodes at a time: their two megabytes stay in the processor's cache. It needs twice the
+time for five thousand."""
 
 _NUL = rb"\u0000"
 """Where a text with it does not fit, arro3 ends the process, as it cannot put it into its message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some conversations as arrow-rs read them; whether it read all of them is not known yet."""
-
-    records: pa.StructArray
-    quotes: int
-    """How many quotes are around the names and texts in their JSON."""
-
-
-def read(raws: Sequence[bytes]) -> Chunk:
+def read(raws: Sequence[bytes]) -> Nested:
     """Read conversations, each in its own JSON, which is valid.
 
-    A few hundred at once are fastest: a megabyte or two of JSON stays in the processor's cache, and arrow-rs needs
-    twice the time for five thousand.
+    Some thousands at once are fastest: the schema crosses from Arrow to arrow-rs and back with each call.
 
     Integers are read as floating-point numbers, since arrow-rs cuts 1.5 to 1 without an error; attributes as maps.
 
     Raises:
-        Unfit: they have to be read in another way.
+        Unfit: some of them have to be read in another way.
     """
+    if not HAS_ARRO3:
+        raise Unfit
     text = joined(raws)
     escapes = list(_escapes(text))
-    if not HAS_ARRO3 or _NUL in escapes or not is_utf8(text):
+    if _NUL in escapes or not is_utf8(text):
         raise Unfit
-    records = _records(text, len(raws))
-    if len(records) != len(raws):
-        raise Unfit
-    return Chunk(records, _quotes(text) - escapes.count(rb"\""))
-
-
-def whole(chunks: Sequence[Chunk]) -> Nested:
-    """The conversations of these chunks, one after the other.
-
-    Raises:
-        Unfit: not everything in their JSON was read; some of them have to be read in another way.
-    """
-    try:
-        records = pa.concat_arrays([chunk.records for chunk in chunks])
-    except pa.ArrowInvalid as error:  # more texts than one array can hold
-        raise Unfit from error
-    if 2 * _names_and_texts(records) != sum(chunk.quotes for chunk in chunks):
+    records = _records(text)
+    quotes = text.count(b'"') - escapes.count(rb"\"")
+    if len(records) != len(raws) or 2 * _names_and_texts(records) != quotes:
         raise Unfit
     return Nested(records, None)
-
-
-def _quotes(text: bytes) -> int:
-    """How many there are. `bytes.count` takes longer where they are close to each other."""
-    characters = pa.Array.from_buffers(pa.uint8(), len(text), [None, pa.py_buffer(text)])
-    return int(pc.equal(characters, _QUOTE).true_count)
 
 
 def _escapes(text: bytes) -> Iterator[bytes]:
@@ -91,13 +63,12 @@ def _escapes(text: bytes) -> Iterator[bytes]:
         at = text.find(b"\\", at + 2)
 
 
-def _records(lines: bytes, count: int) -> pa.StructArray:
+def _records(lines: bytes) -> pa.StructArray:
     try:
-        found = pa.table(read_json(lines, _schema(), batch_size=count + 1))
+        reader = pa.RecordBatchReader.from_stream(read_json(lines, _schema(), batch_size=AT_ONCE))
+        return pa.concat_arrays([batch.to_struct_array() for batch in reader])
     except Exception as error:  # arro3 has no class of its own for it
         raise Unfit from error
-    records = found.to_struct_array()
-    return records.chunk(0) if records.num_chunks == 1 else records.combine_chunks()
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
@@ -22,32 +21,22 @@ from everycall.tables.rows import Row, RowMaker
 __all__ = ["ArrowTables", "schema", "table_of"]
 
 CHUNK = 250
-"""Conversations that arrow-rs reads at once."""
+"""Conversations that are looked at by themselves where something does not fit."""
 
 CHUNK_BYTES = 4 << 20
-"""Of JSON, after which a chunk ends early."""
+"""Of JSON, after which such a chunk ends early."""
 
 BLOCK_BYTES = 8 << 20
 """The most JSON that pyarrow reads at once, if it reads all of it: half as many conversations took a tenth longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some conversations of a batch."""
-
-    raws: Sequence[bytes]
-    times_ms: Sequence[int]
-    chunk: counted.Chunk | None
-    """As arrow-rs read them; None if it cannot."""
-
-
 class ArrowTables:
     """Makes one Arrow table for each table of conversations. Use one object for all batches: it remembers the fields.
 
-    Conversations are read by arrow-rs in chunks, of which all together become tables. If something in them does not
-    fit, the chunks that have it are read by pyarrow, which refuses more. If that fails, those that do not fit the
-    records are read leniently, one by one, as the flat table reads them, and the others by pyarrow again; if that
-    fails, too (a number of a name comes twice, for example), all of the chunk are read by the records.
+    Conversations are read by arrow-rs. If something in them does not fit, they are read once more in chunks, and the
+    chunks that have it by pyarrow, which refuses more. If that fails, those conversations that do not fit the records
+    are read leniently, one by one, as the flat table reads them, and the others by pyarrow again; if that fails, too
+    (a number of a name comes twice, for example), all of the chunk are read by the records.
     """
 
     def __init__(self, organization_id: str, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -73,7 +62,7 @@ class ArrowTables:
         """
         if len(raws) != len(owner_times_ms):
             raise ValueError(f"{len(raws)} conversations have {len(owner_times_ms)} times")
-        made = self._tables_of(self._parts(raws, owner_times_ms))
+        made = self._tables(raws, owner_times_ms) if raws else []
         return {table.name: _joined(table.name, [one[table.name][0] for one in made]) for table in OF_CONVERSATIONS}
 
     def take_oddities(self) -> list[Oddity]:
@@ -81,33 +70,17 @@ class ArrowTables:
         taken, self._oddities = self._oddities, []
         return taken
 
-    def _parts(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> list[_Part]:
-        """Read conversations by arrow-rs; not if most of them have fields that are not declared, which it refuses."""
+    def _tables(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> list[Tables]:
+        """The tables of these conversations: one of each or, where something does not fit, several."""
         is_lenient = self._reader.is_lenient
+        if not is_lenient:  # or most of them have fields that are not declared, which arrow-rs refuses
+            with suppress(Unfit):
+                return [self._flattened(counted.read(raws), times_ms)]
         size, count = (self._block_bytes, len(raws)) if is_lenient else (min(self._block_bytes, CHUNK_BYTES), CHUNK)
-        parts = []
-        for start, end in _divided(raws, size, count):
-            chunk = None
-            if not is_lenient:
-                with suppress(Unfit):
-                    chunk = counted.read(raws[start:end])
-            parts.append(_Part(raws[start:end], times_ms[start:end], chunk))
-        return parts
-
-    def _tables_of(self, parts: Sequence[_Part]) -> list[Tables]:
-        """The tables of some parts: one of each for all of them or, where something does not fit, several."""
-        with suppress(Unfit):
-            return [self._by_arrow_rs(parts)]
+        parts = _divided(raws, size, count)
         if len(parts) < 2:
-            return [self._by_pyarrow(part.raws, part.times_ms) for part in parts]
-        middle = len(parts) // 2
-        return [*self._tables_of(parts[:middle]), *self._tables_of(parts[middle:])]
-
-    def _by_arrow_rs(self, parts: Sequence[_Part]) -> Tables:
-        chunks = [part.chunk for part in parts if part.chunk is not None]
-        if not chunks or len(chunks) < len(parts):
-            raise Unfit
-        return self._flattened(counted.whole(chunks), [time_ms for part in parts for time_ms in part.times_ms])
+            return [self._by_pyarrow(raws, times_ms)]
+        return [one for start, end in parts for one in self._tables(raws[start:end], times_ms[start:end])]
 
     def _by_pyarrow(self, raws: Sequence[bytes], times_ms: Sequence[int]) -> Tables:
         was_lenient = self._reader.is_lenient

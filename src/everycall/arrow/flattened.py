@@ -76,7 +76,7 @@ class _Flattener:
         at = level.conversations
         first = pa.repeat(pa.scalar(0, pa.int32()), len(at))
         organization_ids = pa.DictionaryArray.from_arrays(first, self._organization_ids)
-        arrays = [organization_ids, self._ids.take(at), self._owner_times.take(at), *level.ordinals, *columns]
+        arrays = [organization_ids, _taken(self._ids, at), self._owner_times.take(at), *level.ordinals, *columns]
         return pa.Table.from_arrays(arrays, schema=filled_schema(table.name)), at
 
     def _level(self, path: tuple[str, ...]) -> _Level | None:
@@ -89,7 +89,7 @@ class _Flattener:
 
     def _column(self, column: Column, level: _Level, path: tuple[str, ...]) -> pa.Array:
         if column.path.startswith("../"):
-            return self._repeated_of(column, column.path[3:], path[:-1]).take(level.parents)
+            return _taken(self._repeated_of(column, column.path[3:], path[:-1]), level.parents)
         if column.name in REPEATED:
             return self._repeated_of(column, column.path, path)
         return self._column_of(column, column.path, level.records)
@@ -171,6 +171,12 @@ def _below(above: _Level, lists: pa.ListArray) -> _Level:
         (*(one.take(parents) for one in above.ordinals), positions),
         parents,
     )
+
+
+def _taken(ids: pa.DictionaryArray, at: pa.Int64Array) -> pa.DictionaryArray:
+    """The ids at these positions. A table of few rows has a dictionary of only those that it mentions."""
+    taken = ids.take(at)
+    return taken if len(taken) >= len(ids.dictionary) else taken.dictionary_decode().dictionary_encode()
 
 
 def _field(records: pa.Array, path: str) -> pa.Array | None:

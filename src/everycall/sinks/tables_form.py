@@ -51,7 +51,7 @@ WRITTEN_BYTES = 1 << 18
 
 
 FEW_VALUES = 500
-"""A text column with at most so many values among those rows is written with a dictionary."""
+"""A column of texts or integers with at most so many values among those rows is written with a dictionary."""
 
 
 class TableFile(msgspec.Struct, frozen=True, rename="camel"):
@@ -316,7 +316,7 @@ def parquet_writer(output: Any, first: pa.Table, few_values: int) -> pq.ParquetW
 
     Args:
         output: a path, or a file.
-        first: the first rows, which decide in which columns texts repeat often enough for a dictionary.
+        first: the first rows, which decide in which columns values repeat often enough for a dictionary.
         few_values: how many values such a column has at most.
     """
     dictionaries = list(_repeating(first.slice(0, FEW_VALUES_OF), few_values))
@@ -333,11 +333,11 @@ def parquet_writer(output: Any, first: pa.Table, few_values: int) -> pq.ParquetW
 
 
 def _repeating(table: pa.Table, few_values: int) -> Iterator[str]:
-    """The columns of texts with few values or with one for many rows, as Parquet names them."""
+    """The columns of texts and integers with few values or with one for many rows, as Parquet names them."""
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_dictionary(field.type):
             yield field.name
-        elif pa.types.is_string(field.type):
+        elif pa.types.is_string(field.type) or pa.types.is_int64(field.type):
             if field.name in REPEATED or pc.count_distinct(column).as_py() <= few_values:
                 yield field.name
         elif pa.types.is_list(field.type) and pa.types.is_string(field.type.value_type):
