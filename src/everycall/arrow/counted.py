@@ -8,7 +8,7 @@ to read the conversations.
 It takes 3.0 for the integer 3, which is the same number in JSON.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -44,31 +44,39 @@ def read(raws: Sequence[bytes]) -> Nested:
     """
     if not HAS_ARRO3:
         raise Unfit
-    text = joined(raws)
-    escapes = list(_escapes(text))
-    if _NUL in escapes or not is_utf8(text):
-        raise Unfit
-    records = _records(text)
-    quotes = text.count(b'"') - escapes.count(rb"\"")
+    structs, quotes = _decoded(joined(raws))
+    try:
+        records = pa.concat_arrays(structs)
+    except pa.ArrowInvalid as error:  # more texts than one array can hold, or no conversations
+        raise Unfit from error
     if len(records) != len(raws) or 2 * _names_and_texts(records) != quotes:
         raise Unfit
     return Nested(records, None)
 
 
-def _escapes(text: bytes) -> Iterator[bytes]:
-    """Yield the escapes in texts: a backslash with what it changes. `find` jumps from one to the next."""
-    at = text.find(b"\\")
-    while at >= 0:
-        yield text[at : at + (6 if text[at + 1 : at + 2] == b"u" else 2)]
-        at = text.find(b"\\", at + 2)
-
-
-def _records(lines: bytes) -> pa.StructArray:
+def _decoded(text: bytes) -> tuple[list[pa.StructArray], int]:
+    """Lines as arrow-rs reads them, and how many quotes are around the names and texts in them."""
+    quotes = _quotes(text)
+    if not is_utf8(text):
+        raise Unfit
     try:
-        reader = pa.RecordBatchReader.from_stream(read_json(lines, _schema(), batch_size=AT_ONCE))
-        return pa.concat_arrays([batch.to_struct_array() for batch in reader])
+        reader = pa.RecordBatchReader.from_stream(read_json(text, _schema(), batch_size=AT_ONCE))
+        return [batch.to_struct_array() for batch in reader], quotes
     except Exception as error:  # arro3 has no class of its own for it
         raise Unfit from error
+
+
+def _quotes(text: bytes) -> int:
+    """How many quotes are not within texts; `find` jumps from one backslash to the next."""
+    escaped = 0
+    at = text.find(b"\\")
+    while at >= 0:
+        changed = text[at + 1 : at + 2]
+        escaped += changed == b'"'
+        if changed == b"u" and text.startswith(_NUL, at):
+            raise Unfit
+        at = text.find(b"\\", at + 2)
+    return text.count(b'"') - escaped
 
 
 @cache
