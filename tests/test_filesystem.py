@@ -35,6 +35,16 @@ def test_a_file_takes_the_name_of_another(tmp_path: Path) -> None:
     assert DISK.read(tmp_path / "old") == b"new"
 
 
+def test_a_file_has_two_names_until_one_of_them_goes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    DISK.link(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(FileExistsError):
+        DISK.link(tmp_path / "a", tmp_path / "b")
+    DISK.unlink(tmp_path / "a")
+
+    assert DISK.read(tmp_path / "b") == b"abc"
+
+
 def test_a_file_that_is_not_there_has_no_size_and_can_be_removed(tmp_path: Path) -> None:
     DISK.unlink(tmp_path / "a")
 

@@ -1,5 +1,6 @@
 """Parquet as an output: a folder for each table, one file for each day."""
 
+import errno
 import random
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -79,6 +80,32 @@ def test_a_day_of_one_window_is_the_file_that_was_loaded(tmp_path: Path) -> None
 
     loaded = export.tables.files(export.windows[2].path(export.tables), "segments")[0][1]
     assert (path / "segments" / "2026-01-06.parquet").read_bytes() == loaded.read_bytes()
+
+
+def test_the_rows_of_a_day_of_one_window_are_on_the_disk_once(tmp_path: Path) -> None:
+    _, path = published(tmp_path)
+
+    files = {file.name: file.stat().st_nlink for file in (path / "segments").iterdir()}
+    assert files == {"2026-01-05.parquet": 1, "2026-01-06.parquet": 2}  # the second name goes with the ledger
+
+
+class WithoutLinks(SystemFilesystem):
+    """A disk such as a USB stick's, where a file has one name."""
+
+    def link(self, source: Path, target: Path) -> None:
+        """Refuse."""
+        raise OSError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
+
+
+def test_a_disk_where_a_file_has_one_name_gets_a_copy(tmp_path: Path) -> None:
+    for name in ("linked", "copied"):
+        (tmp_path / name).mkdir()
+    _, linked = published(tmp_path / "linked")
+    export, path = three_windows(export_in(tmp_path / "copied", WithoutLinks())), tmp_path / "copied" / "out.parquet"
+    destination(export, path).publish(export.finished())
+
+    assert ids(path) == ids(linked)
+    assert (path / "segments" / "2026-01-06.parquet").stat().st_nlink == 1
 
 
 def test_the_windows_and_the_names_are_tables_too(tmp_path: Path) -> None:

@@ -152,6 +152,27 @@ def test_a_file_has_only_the_ids_of_its_own_day(tmp_path: Path) -> None:
         assert len(rows["conversationId"].chunk(0).dictionary) == 10
 
 
+def test_a_table_of_few_rows_has_only_the_ids_that_it_mentions(tmp_path: Path) -> None:
+    conversations = evenly(20, DAY, DAY + timedelta(hours=1))
+    conversations[7]["evaluations"] = [{"evaluationId": "e"}]
+    written(tmp_path / "w.tables", [batch(conversations)])
+
+    ((_, file),) = FORM.files(tmp_path / "w.tables", "evaluations")
+    ids = pq.ParquetFile(file, read_dictionary=["conversationId"]).read(["conversationId"])["conversationId"]
+    assert ids.chunk(0).dictionary.to_pylist() == [conversations[7]["conversationId"]]
+
+
+def test_a_window_that_is_written_again_leaves_a_second_name_of_its_file_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "w.tables"
+    written(path, [batch(evenly(2, DAY, DAY + timedelta(hours=1)))])
+    ((_, file),) = FORM.files(path, "sessions")
+    SystemFilesystem().link(file, tmp_path / "published.parquet")
+    written(path, [batch([])])
+    written(path, [batch(evenly(5, DAY, DAY + timedelta(hours=1)))])
+
+    assert [len(pq.read_table(one)) for one in (tmp_path / "published.parquet", file)] == [2, 5]
+
+
 def segment_columns(path: Path) -> dict[str, Any]:
     """The columns of the first row group of segments, of ten conversations."""
     written(path, [batch(evenly(10, DAY, DAY + timedelta(hours=1)))], few_values=5)
@@ -159,11 +180,12 @@ def segment_columns(path: Path) -> dict[str, Any]:
     return {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
 
 
-def test_only_texts_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
+def test_only_values_that_repeat_have_a_dictionary(tmp_path: Path) -> None:
     columns = segment_columns(tmp_path / "w.tables")
 
     assert columns["queueId"].has_dictionary_page
     assert columns["conversationId"].has_dictionary_page
+    assert columns["segmentOrdinal"].has_dictionary_page
     assert not columns["segmentStart"].has_dictionary_page
     assert columns["queueId"].compression == "ZSTD"
 

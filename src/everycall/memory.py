@@ -90,3 +90,14 @@ def without_pandas() -> None:
     That took a sixth of a second and 40 MB of each process, where pandas is installed.
     """
     sys.meta_path.insert(0, _Missing("pandas"))
+
+
+def give_back() -> None:
+    """Give free memory back that lies between what is in use, which the C library does not do by itself.
+
+    Without this, an export of 800,000 conversations needed 40 MB more than one of 100,000, of which nothing was in use.
+    """
+    if not _ours:
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
