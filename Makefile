@@ -94,9 +94,9 @@ acceptance: $(VENV)/.dev ## run the checks that take hours, each in full; a tent
 	$(BIN)/python tests/centre_by_sql.py --count 1000000
 	EVERYCALL_REPORT=1000000 $(BIN)/python -m pytest -q tests/clients/test_report_page.py -k large
 	EVERYCALL_CONVERSATIONS=100000 $(BIN)/python -m pytest -q tests/test_kpis.py
-	$(BIN)/python -m bench.memory --strict
 	$(BIN)/python -m bench.rate_limit --strict
 	$(BIN)/python -m bench.jobs --strict
+	$(BIN)/python -m bench.memory --strict
 
 lock: $(VENV)/.dev ## update the dependencies in requirements/*.txt to their newest versions
 	$(LOCK) --extra build -o requirements/run.txt

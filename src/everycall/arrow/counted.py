@@ -67,7 +67,11 @@ def _decoded(text: bytes) -> tuple[list[pa.StructArray], int]:
 
 
 def _quotes(text: bytes) -> int:
-    """How many quotes are not within texts; `find` jumps from one backslash to the next."""
+    """How many quotes are not within texts; `find` jumps from one backslash to the next.
+
+    Raises:
+        Unfit: a text has a NUL character.
+    """
     escaped = 0
     at = text.find(b"\\")
     while at >= 0:
