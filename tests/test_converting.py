@@ -176,6 +176,7 @@ START = '"conversationStart":"2026-01-05T08:00:00.123Z"'
         (' {"conversationId": "x", %s}', True),
         ('{"divisionIds":[],"participants":[{"conversationStart":"x"}],%s,"conversationId":"x"}', True),
         ('{"externalTag":"\\"","conversationId":"x",%s}', True),
+        ('{"attributes":{"a":"\\ud83d"},"conversationId":"x",%s}', True),
         ('{"participants":[{%s}],"conversationId":"x"}', False),
         ('{"conversationId":"x","conversationStart":"tomorrow"}', False),
         ('{"conversationId":"x","conversationStart":null}', False),
@@ -211,6 +212,25 @@ def test_an_archive_that_was_changed_is_read_without_its_manifest(exports: Path,
     assert (done.verdict, done.fits_manifest, done.is_complete) == ("unknown", False, False)
     assert "was changed" in notes.messages[0]
     assert done.rows > 200
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_lines_that_are_no_json_are_named_even_if_the_manifest_has_their_checksum(
+    exports: Path, tmp_path: Path, workers: int
+) -> None:
+    manifest = manifest_of(exports / "a.jsonl")
+    text = (exports / "a.jsonl").read_bytes().replace(b'"participants":[', b'"participants":[,', 1)
+    manifest["output"]["sizeBytes"] += 1
+    manifest["windows"][0]["sizeBytes"] += 1
+    first = text[: manifest["windows"][0]["sizeBytes"]]
+    manifest["windows"][0]["sha256"] = sha256(first).hexdigest()
+    (tmp_path / "a.jsonl").write_bytes(text)
+    (tmp_path / "a.jsonl.manifest.json").write_bytes(msgspec.json.encode(manifest))
+    notes = Notes()
+    done = converted(tmp_path / "a.jsonl", tmp_path / "out.csv", notes, workers=workers)
+
+    assert "a.jsonl has lines that are not JSON. It is read without its manifest" in notes.messages[0]
+    assert (done.verdict, [bad.number for bad in done.bad]) == ("unknown", [1])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

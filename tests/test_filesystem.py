@@ -37,12 +37,21 @@ def test_a_file_takes_the_name_of_another(tmp_path: Path) -> None:
 
 def test_a_file_has_two_names_until_one_of_them_goes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    DISK.link(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "taken").touch()
     with pytest.raises(FileExistsError):
-        DISK.link(tmp_path / "a", tmp_path / "b")
+        DISK.link(tmp_path / "a", tmp_path / "taken")
+    DISK.link(tmp_path / "a", tmp_path / "b")
     DISK.unlink(tmp_path / "a")
 
     assert DISK.read(tmp_path / "b") == b"abc"
+
+
+def test_a_file_gets_no_third_name(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    DISK.link(tmp_path / "a", tmp_path / "b")
+
+    with pytest.raises(OSError, match="two names"):
+        DISK.link(tmp_path / "a", tmp_path / "c")
 
 
 def test_a_file_that_is_not_there_has_no_size_and_can_be_removed(tmp_path: Path) -> None:

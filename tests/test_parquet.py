@@ -108,6 +108,16 @@ def test_a_disk_where_a_file_has_one_name_gets_a_copy(tmp_path: Path) -> None:
     assert (path / "segments" / "2026-01-06.parquet").stat().st_nlink == 1
 
 
+def test_two_outputs_of_one_export_have_files_of_their_own(tmp_path: Path) -> None:
+    export = three_windows(export_in(tmp_path))
+    for name in ("first.parquet", "second.parquet"):
+        destination(export, tmp_path / name).publish(export.finished())
+
+    first, second = (tmp_path / f"{name}.parquet" / "segments" / "2026-01-06.parquet" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    assert not first.samefile(second)
+
+
 def test_the_windows_and_the_names_are_tables_too(tmp_path: Path) -> None:
     _, path = published(tmp_path)
 

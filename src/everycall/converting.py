@@ -21,7 +21,7 @@ import msgspec
 from everycall.acquire.part import DamagedPart, Part
 from everycall.api.interval import Interval
 from everycall.api.names import PATHS, SINGULAR, Entity, Found, Kind, Unavailable
-from everycall.errors import OutputFailed, OutputRefused, SettingsError
+from everycall.errors import OutputFailed, OutputRefused, ServiceFailed, SettingsError
 from everycall.executor import Executor, ThreadExecutor
 from everycall.filesystem import Filesystem, SystemFilesystem
 from everycall.instants import DAY, EPOCH, MILLISECOND, start_of_day, text
@@ -555,8 +555,10 @@ class _Window:
         def loading(number: int, task: Task) -> None:
             try:
                 self._loaded[number] = load(task)
-            except Exception:
+            except Exception as error:
                 self._check()  # what has changed since it was exported may be anything
+                if isinstance(error, _NOT_JSON) and isinstance(task, ArchiveTask):
+                    raise DamagedPart(f"{task.part} has lines that are not JSON") from error
                 raise
 
         if self._pieces:
@@ -592,6 +594,9 @@ class _Window:
             raise DamagedPart(f"{task.part} does not fit its manifest: {task.window} has {whole.given} lines")
         return whole
 
+
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, ServiceFailed)
+"""Errors of reading conversations; the last one is that of a page, as which some lines are checked."""
 
 _DAY_ZERO = Interval(EPOCH, EPOCH + DAY)
 """The interval where there are conversations, but none has a start."""

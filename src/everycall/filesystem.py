@@ -4,6 +4,7 @@ The export relies on three guarantees only. The content of a file survives a pow
 name, once its folder is synced. A `replace` happens completely or not at all.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -83,7 +84,11 @@ class Filesystem(Protocol):
         ...
 
     def link(self, source: Path, target: Path) -> None:
-        """Give a file a second name, which nothing has. Not every disk can do that, and none for a file of another."""
+        """Give a file that has one name a second one, which nothing has.
+
+        Not every disk can do that, and none for a file of another. A file that has two already would belong to two
+        outputs: to change one would change the other.
+        """
         ...
 
     def unlink(self, path: Path) -> None:
@@ -176,7 +181,9 @@ class SystemFilesystem(Filesystem):
         source.replace(target)
 
     def link(self, source: Path, target: Path) -> None:
-        """Give a file a second name."""
+        """Give a file that has one name a second one."""
+        if source.stat().st_nlink > 1:
+            raise OSError(errno.EMLINK, "It has two names already", str(source))
         target.hardlink_to(source)
 
     def unlink(self, path: Path) -> None:

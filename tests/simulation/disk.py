@@ -224,7 +224,10 @@ class SimDisk:
         self._effect(f"link {target}")
         if self.exists(target):
             raise FileExistsError(errno.EEXIST, "File exists", str(target))
-        self._do(Change("link", str(target), self._found(str(source))))
+        inode = self._found(str(source))
+        if sum(one is inode for one in self.names.files.values()) > 1:
+            raise OSError(errno.EMLINK, "It has two names already", str(source))
+        self._do(Change("link", str(target), inode))
 
     def unlink(self, path: Path) -> None:
         """See `Filesystem.unlink`."""

@@ -22,6 +22,7 @@ from isal import isal_zlib
 from everycall.acquire.details_query import found_of, start_ms_of
 from everycall.acquire.part import DamagedPart, Found, Part, PartWriter, Place, Slice
 from everycall.api.details_query import PageHead
+from everycall.api.oddities import without_lone_surrogates
 from everycall.filesystem import File, Filesystem
 from everycall.lines import Lines
 from everycall.load.load import Source, Task
@@ -204,7 +205,8 @@ class _Starts(Sequence[int | None]):
                 return [start_ms_of(match[1].decode()) for match in matches if match]
             return [start_ms_of(one.conversation_start) for one in _STARTS.decode(self._block.body).conversations]
         starts: list[int | None] = [None] * len(self)
-        for found in found_of(PageHead.decode(self._block.body), lambda _: "owned"):
+        body = without_lone_surrogates(self._block.body)
+        for found in found_of(PageHead.decode(body), lambda _: "owned"):
             starts[found.position] = found.start_ms
         return starts
 
