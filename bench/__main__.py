@@ -1,4 +1,4 @@
-"""Runs every measurement and writes BENCHMARKS.md and its plot, in twenty minutes.
+"""Runs every measurement and writes BENCHMARKS.md and its plot, in forty minutes.
 
 python -m bench
 """

@@ -66,7 +66,7 @@ NOTICES_MAX = 20
 """Oddities that are reported while the export runs; the manifest counts all of them."""
 
 GIVEN_BACK_AFTER = 100
-"""Pages of the query after which free memory is given back. That takes no CPU that could be measured."""
+"""Pages after which free memory is given back. That takes no CPU that could be measured."""
 
 NOT_KEPT = "it begins before the org's retention"
 
